@@ -1,0 +1,70 @@
+package ratchet
+
+// ChainInfo is what may be shown of a chain.
+type ChainInfo struct {
+	RatchetKey PublicKey // of the side that sends with the chain
+	Index      uint32    // of the next message
+	Skipped    int       // keys kept for messages not seen; 0 for a sending chain
+}
+
+// IsZero reports whether s is the zero Session.
+func (s Session) IsZero() bool { return s.state.IsZero() }
+
+// ID returns the name of the session, the same on both sides.
+func (s Session) ID() SessionID {
+	return sessionID(s.PreKeys())
+}
+
+// PreKeys returns the public keys that opened the session: the initiator's
+// identity key and base key, and the other side's one-time or fallback key.
+func (s Session) PreKeys() (identity, base, oneTime PublicKey) {
+	if st := s.state.Peek(); st != nil {
+		identity, base, oneTime = st.keys.identity, st.keys.base, st.keys.oneTime
+	}
+	return identity, base, oneTime
+}
+
+// Initiated reports whether this side opened the session.
+func (s Session) Initiated() bool {
+	st := s.state.Peek()
+	return st != nil && st.initiated
+}
+
+// HasReceived reports whether a message was ever decrypted in this session.
+// Until then its messages are of type [PreKey].
+func (s Session) HasReceived() bool {
+	st := s.state.Peek()
+	return st != nil && st.received
+}
+
+// SenderChain returns the chain that the next message will use, or false when
+// that message will begin a new one.
+func (s Session) SenderChain() (ChainInfo, bool) {
+	st := s.state.Peek()
+	if st == nil || !st.sender.active() {
+		return ChainInfo{}, false
+	}
+	return ChainInfo{RatchetKey: st.sender.ratchet.public, Index: st.sender.chain.index}, true
+}
+
+// ReceiverChains returns the chains that messages are accepted on, newest
+// first, at most [MaxReceiverChains].
+func (s Session) ReceiverChains() []ChainInfo {
+	st := s.state.Peek()
+	if st == nil {
+		return nil
+	}
+	out := make([]ChainInfo, len(st.receivers))
+	for i := range st.receivers {
+		c := &st.receivers[i]
+		out[i] = ChainInfo{RatchetKey: c.ratchet, Index: c.chain.index, Skipped: len(c.skipped)}
+	}
+	return out
+}
+
+// HasReceiverChain reports whether messages with this ratchet key continue a
+// chain that the session has.
+func (s Session) HasReceiverChain(ratchetKey PublicKey) bool {
+	st := s.state.Peek()
+	return st != nil && st.receiver(&ratchetKey) >= 0
+}

@@ -1,0 +1,90 @@
+package ratchet
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding"
+)
+
+// HMAC-SHA-256 (RFC 2104), for keys of at most one block, which all keys here
+// are. An Olm message takes seven MACs under four keys. crypto/hmac makes five
+// allocations for each; these keep the hash on the stack.
+
+// block is a key masked for one of HMAC's two hashes.
+type block [sha256.BlockSize]byte
+
+// The constants that HMAC masks its key with.
+var (
+	innerPad = repeated(0x36)
+	outerPad = repeated(0x5c)
+)
+
+func repeated(b byte) (out block) {
+	for i := range out {
+		out[i] = b
+	}
+	return out
+}
+
+func masked(key []byte, pad *block) (out block) {
+	copy(out[:], key)
+	subtle.XORBytes(out[:], out[:], pad[:])
+	return out
+}
+
+// hmacOnce returns the MAC of a message under a key that makes no other.
+func hmacOnce(key, message []byte) (mac [sha256.Size]byte) {
+	inner, outer := masked(key, &innerPad), masked(key, &outerPad)
+	h := sha256.New()
+	h.Write(inner[:])
+	h.Write(message)
+	h.Sum(mac[:0])
+
+	h.Reset()
+	h.Write(outer[:])
+	h.Write(mac[:])
+	h.Sum(mac[:0])
+	return mac
+}
+
+// hmacKey is a key that makes several MACs: the two hashes as they are once
+// they have taken the masked key, which saves half the work of a short message.
+type hmacKey struct {
+	inner, outer hashState
+}
+
+// hashState is a SHA-256 as it marshals itself. It determines the masked key,
+// so it is as secret.
+type hashState [108]byte
+
+func newHMACKey(key []byte) hmacKey {
+	inner, outer := masked(key, &innerPad), masked(key, &outerPad)
+	return hmacKey{stateAfter(&inner), stateAfter(&outer)}
+}
+
+func stateAfter(b *block) (s hashState) {
+	h := sha256.New()
+	h.Write(b[:])
+	out, err := h.(encoding.BinaryAppender).AppendBinary(s[:0])
+	if err != nil || len(out) != len(s) {
+		panic("ratchet: SHA-256 does not marshal to 108 bytes") // seen by any test, or never
+	}
+	return s
+}
+
+func (k *hmacKey) mac(message []byte) (mac [sha256.Size]byte) {
+	h := sha256.New()
+	state := h.(encoding.BinaryUnmarshaler)
+	if state.UnmarshalBinary(k.inner[:]) != nil {
+		panic("ratchet: SHA-256 refuses its own state")
+	}
+	h.Write(message)
+	h.Sum(mac[:0])
+
+	if state.UnmarshalBinary(k.outer[:]) != nil {
+		panic("ratchet: SHA-256 refuses its own state")
+	}
+	h.Write(mac[:])
+	h.Sum(mac[:0])
+	return mac
+}

@@ -1,0 +1,91 @@
+package ratchet
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// Pieces of messages in encodings that we do not emit.
+
+func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+func bytesField(tag uint64, value []byte) []byte {
+	return join(binary.AppendUvarint(nil, tag), binary.AppendUvarint(nil, uint64(len(value))), value)
+}
+
+func numberField(tag, value uint64) []byte {
+	return join(binary.AppendUvarint(nil, tag), binary.AppendUvarint(nil, value))
+}
+
+// overlong is v with n bytes more than it needs.
+func overlong(v uint64, n int) []byte {
+	b := binary.AppendUvarint(nil, v)
+	b[len(b)-1] |= 0x80
+	for range n - 1 {
+		b = append(b, 0x80)
+	}
+	return append(b, 0)
+}
+
+// normalParts are the fields of one normal message and the key it is under.
+type normalParts struct {
+	key                       [32]byte
+	ratchet, index, encrypted []byte // whole fields
+}
+
+const sampleText = "a text of more than one block"
+
+func sampleParts() normalParts {
+	key := [32]byte{1, 2, 3}
+	c := newMessageCipher(&key)
+	text := appendPadding([]byte(sampleText), len(sampleText))
+	c.encrypt(text)
+	ratchetKey := NewKeyPair([32]byte{7}).Public()
+	return normalParts{
+		key:       key,
+		ratchet:   bytesField(tagRatchetKey, ratchetKey[:]),
+		index:     numberField(tagIndex, 300),
+		encrypted: bytesField(tagCiphertext, text),
+	}
+}
+
+// seal puts a version before the fields and their MAC behind.
+func (p normalParts) seal(fields ...[]byte) []byte {
+	b := join(append([][]byte{{version}}, fields...)...)
+	c := newMessageCipher(&p.key)
+	mac := c.mac(b)
+	return append(b, mac[:]...)
+}
+
+func (p normalParts) canonical() []byte { return p.seal(p.ratchet, p.index, p.encrypted) }
+
+// preKeyParts are the fields of one pre-key message.
+type preKeyParts struct {
+	oneTime, base, identity, normal []byte
+}
+
+func samplePreKeyParts() preKeyParts {
+	public := func(b byte) []byte { k := NewKeyPair([32]byte{b}).Public(); return k[:] }
+	return preKeyParts{
+		oneTime:  bytesField(tagOneTimeKey, public(21)),
+		base:     bytesField(tagBaseKey, public(22)),
+		identity: bytesField(tagIdentityKey, public(23)),
+		normal:   bytesField(tagNormal, sampleParts().canonical()),
+	}
+}
+
+func (p preKeyParts) canonical() []byte {
+	return join([]byte{version}, p.oneTime, p.base, p.identity, p.normal)
+}
+
+// encoded is the canonical encoding of a parsed message.
+func (m *NormalMessage) encoded() []byte {
+	_, mac := m.authenticated()
+	b := appendNormalHeader(nil, &m.RatchetKey, m.Index, len(m.ciphertext))
+	return join(b, m.ciphertext, mac)
+}
+
+func (m *PreKeyMessage) encoded() []byte {
+	k := sessionKeys{m.IdentityKey, m.BaseKey, m.OneTimeKey}
+	return join(appendPreKeyHeader(nil, &k, len(m.Normal.raw)), m.Normal.raw)
+}
