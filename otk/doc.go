@@ -1,0 +1,38 @@
+// Package otk is the life of a device's one-time keys and fallback keys.
+//
+// Two records keep it. The [Pool] (record otk-pool) says which keys there are
+// and how far each has come; a [Key] (record otk/<public key>) holds one
+// private part, so that using a key conflicts with nothing but using the same
+// key.
+//
+//	generated -> offered -> published
+//	                     -> abandoned
+//
+// A generated key is known to nobody. It is offered when it goes into the body
+// of one upload, and never into another: a server that has already handed it
+// out would take it again and hand it out twice. An upload that succeeded
+// makes it published; one whose outcome is unknown makes it abandoned, and its
+// private part stays, because the server may have it. Any of these may be used
+// by a peer; then the Pool forgets the key and the Key becomes a tombstone
+// that names the session. No stage ever goes back.
+//
+// A fallback key is handed out by the server when it has no one-time key left,
+// any number of times. There is a current and a previous one.
+//
+// Pools and Keys are values: no method changes its receiver, and all are safe
+// for concurrent use. The zero Pool is empty and ready. Randomness and time
+// are arguments; times are kept in milliseconds.
+package otk
+
+import "time"
+
+const (
+	// MaxKeys is how many private one-time keys are kept: enough that no key a
+	// slow peer may still use is lost in practice, and a bound on what a
+	// server can make us store.
+	MaxKeys = 5000
+
+	// FallbackLife is the age at which a fallback key is replaced. It stays
+	// usable for as long again, as the previous one.
+	FallbackLife = 7 * 24 * time.Hour
+)

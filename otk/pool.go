@@ -1,0 +1,164 @@
+package otk
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+// Entry is a one-time key in the pool.
+type Entry struct {
+	ID     ID
+	Public ratchet.PublicKey
+	Stage  Stage
+}
+
+// Pool is the set of an account's unused one-time keys with their stages, its
+// fallback keys, and the last id given out.
+type Pool struct {
+	last     ID
+	entries  []Entry // by id; never changed in place
+	current  Fallback
+	previous Fallback
+}
+
+// Next returns the id that the next key will get.
+func (p Pool) Next() ID { return p.last + 1 }
+
+// Len returns the number of one-time keys.
+func (p Pool) Len() int { return len(p.entries) }
+
+// Entries yields the one-time keys in order of id.
+func (p Pool) Entries() iter.Seq[Entry] { return slices.Values(p.entries) }
+
+// Count returns how many one-time keys are at a stage.
+func (p Pool) Count(s Stage) int {
+	n := 0
+	for _, e := range p.entries {
+		if e.Stage == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Generate returns the pool with n new keys, and these keys. It fails with
+// [ErrFull], [ErrExhausted] or rand's error.
+func (p Pool) Generate(rand io.Reader, n int, now time.Time) (Pool, []Key, error) {
+	if n < 0 || n > MaxKeys-len(p.entries) {
+		return p, nil, fmt.Errorf("%w: %d more than the %d kept, at most %d", ErrFull, n, len(p.entries), MaxKeys)
+	}
+	if uint64(n) > uint64(math.MaxUint32-p.last) {
+		return p, nil, ErrExhausted
+	}
+	next := p
+	next.entries = append(make([]Entry, 0, len(p.entries)+n), p.entries...)
+	keys := make([]Key, n)
+	for i := range keys {
+		pair, err := ratchet.GenerateKeyPair(rand)
+		if err != nil {
+			return p, nil, err
+		}
+		next.last++
+		keys[i] = NewKey(next.last, pair, false, now)
+		next.entries = append(next.entries, Entry{next.last, pair.Public(), Generated})
+	}
+	return next, keys, nil
+}
+
+// Offer returns the pool with at most n generated keys offered, the oldest
+// first, and these keys. Each key is returned by one Offer, ever.
+func (p Pool) Offer(n int) (Pool, []Entry) {
+	next := p
+	next.entries = slices.Clone(p.entries)
+	var offered []Entry
+	for i := range next.entries {
+		if e := &next.entries[i]; e.Stage == Generated && len(offered) < n {
+			e.Stage = Offered
+			offered = append(offered, *e)
+		}
+	}
+	return next, offered
+}
+
+// Publish records that the upload of these keys succeeded. Keys that were used
+// or evicted meanwhile are passed over. It fails with [ErrStage] for a key
+// that is generated or abandoned and with [ErrUnknownID].
+func (p Pool) Publish(ids ...ID) (Pool, error) { return p.advance(Published, ids) }
+
+// Abandon records that nobody knows whether the upload of these keys reached
+// the server. Keys that were used or evicted meanwhile are passed over. It
+// fails with [ErrStage] for a key that is generated or published and with
+// [ErrUnknownID].
+func (p Pool) Abandon(ids ...ID) (Pool, error) { return p.advance(Abandoned, ids) }
+
+func (p Pool) advance(to Stage, ids []ID) (Pool, error) {
+	next := p
+	next.entries = slices.Clone(p.entries)
+	for _, id := range ids {
+		if id == 0 || id > p.last {
+			return p, fmt.Errorf("%w: %v", ErrUnknownID, id)
+		}
+		i, ok := slices.BinarySearchFunc(next.entries, id, func(e Entry, id ID) int { return cmp.Compare(e.ID, id) })
+		if !ok {
+			continue
+		}
+		stage, err := next.entries[i].Stage.advance(to)
+		if err != nil {
+			return p, fmt.Errorf("key %v: %w", id, err)
+		}
+		next.entries[i].Stage = stage
+	}
+	return next, nil
+}
+
+// Forget returns the pool without these keys: they were used, and their
+// records are tombstones now. Keys that are not there are passed over.
+func (p Pool) Forget(used ...ratchet.PublicKey) Pool {
+	next := p
+	next.entries = slices.DeleteFunc(slices.Clone(p.entries), func(e Entry) bool { return slices.Contains(used, e.Public) })
+	return next
+}
+
+// Evict returns the pool with place for n more keys, and the keys dropped for
+// that: abandoned ones first, then published, then offered ones, the oldest
+// first. Their records are to be deleted, and a message that needs them cannot
+// be read any more. Generated keys stay, so the place may be less than asked.
+func (p Pool) Evict(n int) (Pool, []Entry) {
+	excess := len(p.entries) + n - MaxKeys
+	var dropped []Entry
+	for _, stage := range []Stage{Abandoned, Published, Offered} {
+		for _, e := range p.entries {
+			if e.Stage == stage && len(dropped) < excess {
+				dropped = append(dropped, e)
+			}
+		}
+	}
+	next := p
+	next.entries = slices.DeleteFunc(slices.Clone(p.entries), func(e Entry) bool { return slices.Contains(dropped, e) })
+	return next, dropped
+}
+
+// Recover returns the pool of a store that may be a copy, or older than what
+// this device once published: ids jump ahead by more than was lost, and no key
+// made before is ever offered. It fails with [ErrExhausted].
+func (p Pool) Recover(jump uint32) (Pool, error) {
+	if jump > math.MaxUint32-uint32(p.last) {
+		return p, ErrExhausted
+	}
+	next := p
+	next.last += ID(jump)
+	next.entries = slices.Clone(p.entries)
+	for i := range next.entries {
+		if e := &next.entries[i]; e.Stage != Published {
+			e.Stage = Abandoned
+		}
+	}
+	return next, nil
+}
