@@ -1,0 +1,86 @@
+package session
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+func TestReceiptReopensItsMessageUntilAcknowledged(t *testing.T) {
+	o := open(t)
+	o, m := o.reply(t)
+	_, plaintext, err := o.alice.Decrypt(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewReceipt(ReceiptID{7}, o.alice.ID(), plaintext.Key, noon)
+	back, err := DecodeReceipt(mustEncode(t, r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, ok := back.Key()
+	if !ok || back.ID() != (ReceiptID{7}) || back.Session() != o.alice.ID() || back.Created() != NextStamp(noon) {
+		t.Fatalf("receipt came back with session %v, key %v", back.Session(), ok)
+	}
+	if got, err := key.Open(m); err != nil || string(got) != "reply" {
+		t.Errorf("the kept key opens %q, %v", got, err)
+	}
+	secretBytes := plaintext.Key.Bytes()
+	done := back.Acknowledged()
+	if _, ok := done.Key(); ok || bytes.Contains(mustEncode(t, done), secretBytes[:]) {
+		t.Error("an acknowledged receipt keeps the key")
+	}
+	if _, ok := back.Key(); !ok {
+		t.Error("Acknowledged changed the receipt it was called on")
+	}
+}
+
+func TestReceiptExpires(t *testing.T) {
+	r := NewReceipt(ReceiptID{7}, ratchet.SessionID{}, ratchet.MessageKey{}, noon)
+	for after, want := range map[time.Duration]bool{
+		0: false, ReceiptLife: false, ReceiptMemory - time.Millisecond: false, ReceiptMemory: true,
+	} {
+		if got := r.Forgettable(noon.Add(after)); got != want {
+			t.Errorf("forgettable %v after: %v, want %v", after, got, want)
+		}
+	}
+	for after, want := range map[time.Duration]bool{
+		0: false, -1000 * time.Hour: false, ReceiptLife - time.Millisecond: false, ReceiptLife: true, 10 * ReceiptLife: true,
+	} {
+		if got := r.Expired(noon.Add(after)); got != want {
+			t.Errorf("expired %v after: %v, want %v", after, got, want)
+		}
+	}
+}
+
+// Equal ids mean equal messages of one sender.
+func TestReceiptOf(t *testing.T) {
+	type message struct {
+		sender ratchet.PublicKey
+		kind   ratchet.MessageType
+		body   string
+	}
+	seen := map[ReceiptID]message{}
+	rapid.Check(t, func(t *rapid.T) {
+		m := message{
+			sender: ratchet.PublicKey{byte(rapid.IntRange(0, 1).Draw(t, "sender"))},
+			kind:   ratchet.MessageType(rapid.IntRange(0, 1).Draw(t, "type")),
+			body:   string(rapid.SliceOfN(rapid.ByteRange(0, 1), 0, 40).Draw(t, "body")),
+		}
+		id := ReceiptOf(m.sender, ratchet.Message{Type: m.kind, Body: []byte(m.body)})
+		if other, ok := seen[id]; ok && other != m {
+			t.Fatalf("%v and %v share an id", m, other)
+		}
+		seen[id] = m
+	})
+	// The format, computed by another program.
+	const want = "3a4be25ffab8f29c307e5fa51d2bbeb1"
+	id := ReceiptOf(ratchet.PublicKey{1}, ratchet.Message{Type: ratchet.Normal, Body: []byte("body")})
+	if got := id.String(); got[:32] != want {
+		t.Errorf("receipt id %s, want it to begin with %s", got, want)
+	}
+}

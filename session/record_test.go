@@ -1,0 +1,205 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/internal/record/recordtest"
+	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+func TestSessionKeepsItsFacts(t *testing.T) {
+	o := open(t)
+	s := o.inbound().Received(o.bob, noon.Add(1)).Sent(o.bob, noon.Add(2e6))
+	if s.ReceiveOnly() || !s.StopSending().ReceiveOnly() {
+		t.Error("receive-only is not what StopSending sets")
+	}
+	s = s.StopSending()
+	back, err := DecodeSession(mustEncode(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, key := o.bob.PreKeys()
+	if back.ID() != o.bob.ID() || back.Peer() != o.aliceKey || back.Origin() != WithOneTimeKey || back.OneTimeKey() != key ||
+		!back.ReceiveOnly() || back.Created() != NextStamp(noon) || back.LastReceived() != NextStamp(noon) || back.LastSent() != NextStamp(noon)+2 {
+		t.Errorf("another session came back: %v, %v, %d, %d, %d", back.ID(), back.Origin(), back.Created(), back.LastReceived(), back.LastSent())
+	}
+	state, err := back.Ratchet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := o.bob.AppendBinary(nil)
+	if got, err := state.AppendBinary(nil); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("another ratchet state came back, %v", err)
+	}
+}
+
+func TestPruneLeavesATombstone(t *testing.T) {
+	o := open(t)
+	live := New(o.bob, o.aliceKey, WithFallbackKey, noon)
+	before := mustEncode(t, live)
+	tombstone := live.Prune(noon)
+	if !bytes.Equal(mustEncode(t, live), before) {
+		t.Error("Prune changed the session it was called on")
+	}
+	if !tombstone.ratchet.IsZero() {
+		t.Error("the tombstone holds the keys")
+	}
+	back, err := DecodeSession(mustEncode(t, tombstone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, pruned := back.Pruned(); !pruned || at != NextStamp(noon) {
+		t.Errorf("pruned at %d, %v", at, pruned)
+	}
+	if back.ID() != live.ID() || back.OneTimeKey() != live.OneTimeKey() || back.Peer() != o.aliceKey || back.Origin() != WithFallbackKey {
+		t.Error("the tombstone names another session")
+	}
+	if _, err := back.Ratchet(); !errors.Is(err, ErrPruned) {
+		t.Errorf("Ratchet of a tombstone: %v, want ErrPruned", err)
+	}
+	if again := back.Prune(noon.Add(1e9)); !bytes.Equal(mustEncode(t, again), mustEncode(t, tombstone)) {
+		t.Error("pruning a tombstone changes it")
+	}
+}
+
+func TestRecordsAreStrict(t *testing.T) {
+	o := open(t)
+	recordtest.Strict(t, o.inbound(), DecodeSession)
+	recordtest.Strict(t, o.outbound(), DecodeSession)
+	recordtest.Strict(t, o.outbound().StopSending(), DecodeSession)
+	recordtest.Strict(t, o.outbound().Prune(noon), DecodeSession)
+	recordtest.Strict(t, NewPeer(o.bobKey), DecodePeer)
+	peer, err := NewPeer(o.bobKey).Add(o.bob.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	recordtest.Strict(t, peer, DecodePeer)
+	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, noon)
+	recordtest.Strict(t, receipt, DecodeReceipt)
+	recordtest.Strict(t, receipt.Acknowledged(), DecodeReceipt)
+	if _, err := (Session{}).Encode(); !errors.Is(err, ratchet.ErrNoSession) {
+		t.Errorf("encoding the zero Session: %v, want ErrNoSession", err)
+	}
+}
+
+func TestDecodeSessionRefusesContradictions(t *testing.T) {
+	o := open(t)
+	for name, s := range map[string]Session{
+		"origin 0":                   {ratchet: o.bob, peer: o.aliceKey, created: 1},
+		"origin 4":                   {ratchet: o.bob, peer: o.aliceKey, created: 1, origin: 4},
+		"created never":              {ratchet: o.bob, peer: o.aliceKey, origin: WithOneTimeKey},
+		"outbound opened by peer":    {ratchet: o.bob, peer: o.aliceKey, origin: Outbound, created: 1},
+		"inbound opened by us":       {ratchet: o.alice, peer: o.bobKey, origin: WithOneTimeKey, created: 1},
+		"peer is not the initiator":  {ratchet: o.bob, peer: o.bobKey, origin: WithOneTimeKey, created: 1},
+		"time after the end of time": {ratchet: o.bob, peer: o.aliceKey, origin: WithOneTimeKey, created: record.MaxMillis + 1},
+	} {
+		if _, err := DecodeSession(mustEncode(t, s)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want ErrFormat", name, err)
+		}
+	}
+	write := func(pruned uint64, names, state []byte) []byte {
+		return record.Encode(sessionVersion, sessionFields, 0, func(w *record.Writer) {
+			w.Bytes(o.aliceKey[:])
+			for _, n := range []uint64{uint64(WithOneTimeKey), 1, 0, 0, pruned} {
+				w.Uint(n)
+			}
+			w.Bool(false)
+			w.Bytes(names)
+			w.Bytes(state)
+		})
+	}
+	state, _ := o.bob.AppendBinary(nil)
+	if _, err := DecodeSession(write(0, nil, state)); err != nil {
+		t.Fatalf("a live session: %v", err)
+	}
+	if _, err := DecodeSession(write(5, make([]byte, 64), nil)); err != nil {
+		t.Fatalf("a tombstone: %v", err)
+	}
+	for name, in := range map[string][]byte{
+		"tombstone with a state":      write(5, make([]byte, 64), state),
+		"tombstone without names":     write(5, nil, nil),
+		"tombstone with short names":  write(5, make([]byte, 63), nil),
+		"live session with names":     write(0, make([]byte, 64), state),
+		"live session without state":  write(0, nil, nil),
+		"ratchet state with an extra": write(0, nil, append(bytes.Clone(state), 0)),
+		"ratchet state too long":      write(0, nil, make([]byte, maxRatchetSize+1)),
+	} {
+		if _, err := DecodeSession(in); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want ErrFormat", name, err)
+		}
+	}
+}
+
+func TestPeer(t *testing.T) {
+	p := NewPeer(ratchet.PublicKey{9})
+	for i := range MaxPerPeer {
+		if p.Full() {
+			t.Fatalf("full with %d sessions", i)
+		}
+		before := p
+		next, err := p.Add(ratchet.SessionID{byte(i)})
+		if err != nil || before.Has(ratchet.SessionID{byte(i)}) {
+			t.Fatalf("session %d: %v", i, err)
+		}
+		p = next
+	}
+	if _, err := p.Add(ratchet.SessionID{1}); !errors.Is(err, ErrKnown) {
+		t.Errorf("adding a session twice: %v, want ErrKnown", err)
+	}
+	if _, err := p.Add(ratchet.SessionID{100}); !errors.Is(err, ErrFull) || !p.Full() {
+		t.Errorf("session 33: %v, want ErrFull", err)
+	}
+	less := p.Remove(ratchet.SessionID{3})
+	if less.Has(ratchet.SessionID{3}) || !p.Has(ratchet.SessionID{3}) || len(less.Sessions()) != MaxPerPeer-1 {
+		t.Error("Remove removed another, or from the peer it was called on")
+	}
+	// Two successors of one peer do not share an element.
+	one, _ := less.Add(ratchet.SessionID{101})
+	two, _ := less.Add(ratchet.SessionID{102})
+	if !one.Has(ratchet.SessionID{101}) || !two.Has(ratchet.SessionID{102}) {
+		t.Error("adding to one peer twice mixes up the results")
+	}
+	back, err := DecodePeer(mustEncode(t, p))
+	if err != nil || back.Identity() != p.Identity() || len(back.Sessions()) != MaxPerPeer || back.Sessions()[5] != (ratchet.SessionID{5}) {
+		t.Errorf("another peer came back: %v", err)
+	}
+	twice := Peer{sessions: []ratchet.SessionID{{1}, {1}}}
+	if _, err := DecodePeer(mustEncode(t, twice)); !errors.Is(err, ErrFormat) {
+		t.Errorf("a session listed twice: %v, want ErrFormat", err)
+	}
+	many := Peer{sessions: append(p.Sessions(), ratchet.SessionID{200})}
+	if _, err := DecodePeer(mustEncode(t, many)); !errors.Is(err, ErrFormat) {
+		t.Errorf("33 sessions: %v, want ErrFormat", err)
+	}
+}
+
+func TestNothingIsExposed(t *testing.T) {
+	for _, v := range []any{Session{}, Peer{}, Receipt{}} {
+		for _, path := range secret.Exposed(v, ratchet.PublicKey{}, ratchet.SessionID{}, ReceiptID{}) {
+			t.Errorf("exposed: %s", path)
+		}
+	}
+	o := open(t)
+	key := o.key.Bytes()
+	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, noon)
+	recordtest.Redacts(t, key[:], receipt, &receipt, []Receipt{receipt}, struct{ r Receipt }{receipt})
+	state, _ := o.bob.AppendBinary(nil)
+	root := state[2+3*32:][:32]
+	recordtest.Redacts(t, root, o.inbound(), []Session{o.inbound()}, struct{ s Session }{o.inbound()})
+}
+
+func FuzzDecodeSession(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeSession) })
+}
+
+func FuzzDecodePeer(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodePeer) })
+}
+
+func FuzzDecodeReceipt(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeReceipt) })
+}
