@@ -1,0 +1,115 @@
+package account
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+// Account is the identity of one device.
+type Account struct {
+	secret.Guard
+	user     string
+	device   string
+	identity ratchet.KeyPair
+	signing  SigningKey
+	created  time.Time
+	retired  Retirement
+	recovery Recovery
+}
+
+// Retirement says that an account was moved and where to. The zero Retirement
+// means that it was not.
+type Retirement struct {
+	At     time.Time
+	Target string // names the store it moved to
+	Path   string // where that store was
+}
+
+// New makes an account with new keys. It reads 64 bytes from rand: the private
+// identity key, then the signing seed. It fails with [ErrUserID],
+// [ErrDeviceID] or rand's error.
+func New(rand io.Reader, user, device string, now time.Time) (Account, error) {
+	identity, err := ratchet.GenerateKeyPair(rand)
+	if err != nil {
+		return Account{}, err
+	}
+	signing, err := GenerateSigningKey(rand)
+	if err != nil {
+		return Account{}, err
+	}
+	return Restore(user, device, identity, signing, now)
+}
+
+// Restore makes an account of keys from elsewhere. It fails with [ErrUserID],
+// [ErrDeviceID] or [ErrFormat] (a key is missing).
+func Restore(user, device string, identity ratchet.KeyPair, signing SigningKey, created time.Time) (Account, error) {
+	if err := CheckUserID(user); err != nil {
+		return Account{}, err
+	}
+	if err := CheckDeviceID(device); err != nil {
+		return Account{}, err
+	}
+	if identity.IsZero() || signing.expanded.IsZero() {
+		return Account{}, fmt.Errorf("account: %w: a key is missing", ErrFormat)
+	}
+	return Account{user: user, device: device, identity: identity, signing: signing, created: record.Time(created)}, nil
+}
+
+// User returns the user id, such as @alice:example.org.
+func (a Account) User() string { return a.user }
+
+// Device returns the device id.
+func (a Account) Device() string { return a.device }
+
+// Identity returns the Curve25519 identity key, which names the device in
+// encrypted events.
+func (a Account) Identity() ratchet.PublicKey { return a.identity.Public() }
+
+// Fingerprint returns the Ed25519 key that the device signs with.
+func (a Account) Fingerprint() VerifyKey { return a.signing.public }
+
+// IdentityPair returns the identity key pair, for pickles only.
+func (a Account) IdentityPair() ratchet.KeyPair { return a.identity }
+
+// SigningKey returns the signing key, for pickles only.
+func (a Account) SigningKey() SigningKey { return a.signing }
+
+// Created returns when the account was made.
+func (a Account) Created() time.Time { return a.created }
+
+// Retired returns where the account moved and whether it did.
+func (a Account) Retired() (Retirement, bool) { return a.retired, !a.retired.At.IsZero() }
+
+// Retire returns the account marked as moved: from then on it neither signs
+// uploads nor opens sessions.
+func (a Account) Retire(target, path string, now time.Time) Account {
+	if now.IsZero() {
+		now = time.UnixMilli(1) // a broken clock must not leave the mark out
+	}
+	a.retired = Retirement{At: record.Time(now), Target: target, Path: path}
+	return a
+}
+
+// Check computes the public keys again and fails with [ErrFormat] if they are
+// not the stored ones.
+func (a Account) Check() error {
+	if ratchet.NewKeyPair(a.identity.Private()).Public() != a.identity.Public() {
+		return fmt.Errorf("%w: the account's identity key does not match its private part", ErrFormat)
+	}
+	if ExpandedSigningKey(a.signing.Expanded()).public != a.signing.public {
+		return fmt.Errorf("%w: the account's signing key does not match its private part", ErrFormat)
+	}
+	return nil
+}
+
+func (a Account) checkActive() error {
+	if r, retired := a.Retired(); retired {
+		return fmt.Errorf("%w: to %q", ErrRetired, r.Path)
+	}
+	return nil
+}

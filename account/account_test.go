@@ -1,0 +1,249 @@
+package account
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/internal/record/recordtest"
+	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func newAccount(t testing.TB, user string) Account {
+	t.Helper()
+	a, err := New(rand.Reader, user, "PHONE", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestCheckUserID(t *testing.T) {
+	for _, good := range []string{
+		"@alice:example.org", "@a:b", "@:example.org", "@Älice=/:1.2.3.4:8448", "@alice:[::1]:80", "@" + strings.Repeat("a", 242) + ":example.org",
+	} {
+		if err := CheckUserID(good); err != nil {
+			t.Errorf("CheckUserID(%q): %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "alice", "@alice", "@alice:", "alice:example.org", "!alice:example.org", "@al ice:example.org", "@alice:exa mple.org",
+		"@alice:example.org/", "@alice\x00:example.org", "@alice\n:example.org", "@\xff:example.org", "@alice:exämple.org",
+		"@" + strings.Repeat("a", 243) + ":example.org", "@a\u200b:b", "@a\u00a0:b",
+	} {
+		if err := CheckUserID(bad); !errors.Is(err, ErrUserID) {
+			t.Errorf("CheckUserID(%q): %v, want ErrUserID", bad, err)
+		}
+		if _, err := New(rand.Reader, bad, "PHONE", noon); !errors.Is(err, ErrUserID) {
+			t.Errorf("New for %q: %v, want ErrUserID", bad, err)
+		}
+	}
+}
+
+func TestCheckDeviceID(t *testing.T) {
+	for _, good := range []string{"PHONE", "a", "dev:1/2", "ü", strings.Repeat("x", 255)} {
+		if err := CheckDeviceID(good); err != nil {
+			t.Errorf("CheckDeviceID(%q): %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "my phone", "a\n", "\x00", "\xff", strings.Repeat("x", 256)} {
+		if err := CheckDeviceID(bad); !errors.Is(err, ErrDeviceID) {
+			t.Errorf("CheckDeviceID(%q): %v, want ErrDeviceID", bad, err)
+		}
+		if _, err := New(rand.Reader, "@a:b", bad, noon); !errors.Is(err, ErrDeviceID) {
+			t.Errorf("New for %q: %v, want ErrDeviceID", bad, err)
+		}
+	}
+}
+
+func TestAccountKeepsItsFacts(t *testing.T) {
+	a := newAccount(t, "@alice:example.org").Retire("store", "/path", noon.Add(time.Hour)).RequireRecovery(Copied, noon)
+	encoded, err := a.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	retired, ok := back.Retired()
+	if back.User() != a.User() || back.Device() != "PHONE" || back.Identity() != a.Identity() || back.Fingerprint() != a.Fingerprint() ||
+		!back.Created().Equal(noon) || !ok || retired != (Retirement{noon.Add(time.Hour), "store", "/path"}) {
+		t.Errorf("another account came back: %q %q %v", back.User(), back.Device(), retired)
+	}
+	if why, needed := back.NeedsRecovery(); !needed || why != (Recovery{noon, Copied}) {
+		t.Errorf("recovery came back as %v, %v", why, needed)
+	}
+	if back.Check() != nil || back.Sign(nil) != a.Sign(nil) {
+		t.Error("other keys came back")
+	}
+}
+
+func TestRecordIsStrict(t *testing.T) {
+	a := newAccount(t, "@alice:example.org")
+	recordtest.Strict(t, a, Decode)
+	recordtest.Strict(t, a.Retire("t", "p", time.Time{}), Decode)
+	recordtest.Strict(t, a.RequireRecovery(Behind, noon), Decode)
+	if _, err := (Account{}).Encode(); !errors.Is(err, ErrFormat) {
+		t.Errorf("zero Account: %v, want ErrFormat", err)
+	}
+	if _, err := a.Retire("", strings.Repeat("x", maxPath+1), noon).Encode(); !errors.Is(err, ErrFormat) {
+		t.Errorf("long path: %v, want ErrFormat", err)
+	}
+	a.user = "alice"
+	encoded, err := a.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(encoded); !errors.Is(err, ErrUserID) || !errors.Is(err, record.ErrFormat) {
+		t.Errorf("record of %q: %v, want ErrFormat and ErrUserID", a.user, err)
+	}
+}
+
+func TestMarkOfRecovery(t *testing.T) {
+	a := newAccount(t, "@a:x")
+	if why, needed := a.NeedsRecovery(); needed {
+		t.Errorf("a new account needs recovery: %v", why)
+	}
+	marked := a.RequireRecovery(Behind, time.Time{}) // a broken clock
+	if why, needed := marked.NeedsRecovery(); !needed || why.Cause != Behind {
+		t.Errorf("marked: %v, %v, want Behind", why, needed)
+	}
+	if why, _ := marked.RequireRecovery(Asked, noon).NeedsRecovery(); why.Cause != Behind {
+		t.Errorf("marked again: %v, want the first cause", why)
+	}
+	if why, needed := marked.Recovered().NeedsRecovery(); needed {
+		t.Errorf("recovered, and still: %v", why)
+	}
+	for name, bad := range map[string]Recovery{"no cause": {Since: noon}, "no time": {Cause: Behind}, "unknown cause": {noon, Asked + 1}} {
+		a.recovery = bad
+		encoded, err := a.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(encoded); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want ErrFormat", name, err)
+		}
+	}
+}
+
+func TestCheckFindsWrongPairs(t *testing.T) {
+	a, b := newAccount(t, "@a:x"), newAccount(t, "@b:x")
+	if err := a.Check(); err != nil {
+		t.Error(err)
+	}
+	wrong := a
+	wrong.identity = ratchet.RestoreKeyPair(b.Identity(), a.identity.Private())
+	if err := wrong.Check(); !errors.Is(err, ErrFormat) {
+		t.Errorf("identity key of another: %v, want ErrFormat", err)
+	}
+	wrong = a
+	wrong.signing.public = b.Fingerprint()
+	if err := wrong.Check(); !errors.Is(err, ErrFormat) {
+		t.Errorf("signing key of another: %v, want ErrFormat", err)
+	}
+}
+
+func TestRestoreRefusesMissingKeys(t *testing.T) {
+	a := newAccount(t, "@a:x")
+	if _, err := Restore("@a:x", "D", ratchet.KeyPair{}, a.SigningKey(), noon); !errors.Is(err, ErrFormat) {
+		t.Errorf("no identity key: %v, want ErrFormat", err)
+	}
+	if _, err := Restore("@a:x", "D", a.IdentityPair(), SigningKey{}, noon); !errors.Is(err, ErrFormat) {
+		t.Errorf("no signing key: %v, want ErrFormat", err)
+	}
+	if back, err := Restore("@a:x", "D", a.IdentityPair(), a.SigningKey(), noon); err != nil || back.Identity() != a.Identity() {
+		t.Errorf("restored: %v", err)
+	}
+}
+
+func TestFailingRandomnessIsReported(t *testing.T) {
+	for n := range 64 {
+		if _, err := New(bytes.NewReader(make([]byte, n)), "@a:x", "D", noon); err == nil {
+			t.Errorf("%d bytes were enough for an account", n)
+		}
+	}
+}
+
+func TestNothingIsExposed(t *testing.T) {
+	for _, v := range []any{Account{}, SigningKey{}, Inbound{}, SenderError{}, Retirement{}, Recovery{}} {
+		for _, path := range secret.Exposed(v, ratchet.PublicKey{}, ratchet.SessionID{}, VerifyKey{}, Signature{}) {
+			if path != "account.Inbound.Plaintext.Bytes" { // what the caller asked for
+				t.Errorf("exposed: %s", path)
+			}
+		}
+	}
+	a := newAccount(t, "@alice:example.org")
+	expanded, identity := a.signing.Expanded(), a.identity.Private()
+	for _, key := range [][]byte{expanded[:32], expanded[32:], identity[:]} {
+		recordtest.Redacts(t, key, a, &a, []Account{a}, struct{ a Account }{a}, a.signing, struct{ k SigningKey }{a.signing})
+	}
+	in := Inbound{Plaintext: ratchet.Plaintext{Bytes: []byte("plaintext")}}
+	if out := fmt.Sprintf("%v %+v %#v", in, &in, []Inbound{in}); strings.Contains(out, "plaintext") {
+		t.Errorf("Inbound prints as %s", out)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, Decode) })
+}
+
+func BenchmarkSign(b *testing.B) {
+	a := newAccount(b, "@alice:example.org")
+	message := make([]byte, 200)
+	b.ReportAllocs()
+	for b.Loop() {
+		a.Sign(message)
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	a := newAccount(b, "@alice:example.org")
+	message := make([]byte, 200)
+	sig := a.Sign(message)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Verify(a.Fingerprint(), message, sig); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// 50 keys made, offered, signed and written into a body.
+func BenchmarkUpload50(b *testing.B) {
+	a := newAccount(b, "@alice:example.org")
+	b.ReportAllocs()
+	for b.Loop() {
+		pool, _, err := otk.Pool{}.Generate(rand.Reader, 50, noon)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, offered := pool.Offer(50)
+		if _, err := a.UploadBody(true, offered, otk.Fallback{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAccountRecord(b *testing.B) {
+	a := newAccount(b, "@alice:example.org")
+	encoded, err := a.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(encoded); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package account
+
+import (
+	"io"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+)
+
+// OpenOutbound returns a new session to the device with identity key peer,
+// opened with one of its one-time or fallback keys. The caller has verified
+// that key's signature. It reads 64 bytes from rand and fails with
+// [ErrRetired], [ratchet.ErrZeroSecret] or rand's error.
+func (a Account) OpenOutbound(rand io.Reader, peer, oneTimeKey ratchet.PublicKey, now time.Time) (session.Session, error) {
+	if err := a.checkActive(); err != nil {
+		return session.Session{}, err
+	}
+	r, err := ratchet.NewOutbound(rand, a.identity, peer, oneTimeKey)
+	if err != nil {
+		return session.Session{}, err
+	}
+	return session.New(r, peer, session.Outbound, now), nil
+}
+
+// Inbound is what opening a session for a pre-key message changes. Session and
+// Key must be stored together or not at all, and the plaintext released only
+// after that.
+type Inbound struct {
+	secret.Guard
+	Session   session.Session   // after the message within decrypted
+	Key       otk.Key           // a tombstone, or the fallback key unchanged
+	Plaintext ratchet.Plaintext // of the message within
+}
+
+// OpenInbound opens the session of a pre-key message from sender with the one
+// of our keys that it names, and decrypts the message within. It is for a
+// message whose session is not known: others go to [ratchet.Session.Decrypt].
+//
+// It fails with [ErrRetired], [SenderError], [ErrOneTimeKey],
+// [otk.UsedError] (whose session the message may belong to),
+// [ratchet.ErrZeroSecret], or what decrypting fails with. The key is then as
+// good as before.
+func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage, now time.Time) (Inbound, error) {
+	pair, err := a.admit(key, sender, m)
+	if err != nil {
+		return Inbound{}, err
+	}
+	fresh, err := ratchet.NewInbound(a.identity, pair, m)
+	if err != nil {
+		return Inbound{}, err
+	}
+	next, plaintext, err := fresh.Decrypt(m.Normal)
+	if err != nil {
+		return Inbound{}, err
+	}
+	key, err = key.Use(next.ID(), now)
+	if err != nil {
+		return Inbound{}, err
+	}
+	s := session.New(next, sender, originOf(key), now).Received(next, now)
+	return Inbound{Session: s, Key: key, Plaintext: plaintext}, nil
+}
+
+// admit makes the checks that need no computation and returns the pair of key.
+func (a Account) admit(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage) (ratchet.KeyPair, error) {
+	if err := a.checkActive(); err != nil {
+		return ratchet.KeyPair{}, err
+	}
+	if m.IdentityKey != sender {
+		return ratchet.KeyPair{}, &SenderError{Claimed: sender, Message: m.IdentityKey}
+	}
+	if m.OneTimeKey != key.Public() {
+		return ratchet.KeyPair{}, ErrOneTimeKey
+	}
+	return key.Pair()
+}
+
+func originOf(key otk.Key) session.Origin {
+	if key.Fallback() {
+		return session.WithFallbackKey
+	}
+	return session.WithOneTimeKey
+}

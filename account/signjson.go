@@ -1,0 +1,106 @@
+package account
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/pawlkv/pawl/internal/canonicaljson"
+)
+
+// Members of a signed object that its signatures do not cover.
+const (
+	signatures = "signatures"
+	unsigned   = "unsigned"
+)
+
+// Sign returns the device's signature over message. What Matrix signs is
+// canonical JSON; see [Account.SignJSON].
+func (a Account) Sign(message []byte) Signature { return a.signing.Sign(message) }
+
+// SignJSON returns the object in canonical form with this device's signature
+// added to its signatures (Matrix specification, appendices, "Signing JSON").
+// Members signatures and unsigned are kept and not signed. It fails with
+// [ErrRetired] or an error of package canonicaljson.
+func (a Account) SignJSON(raw []byte) ([]byte, error) {
+	object, err := decodeObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.sign(object); err != nil {
+		return nil, err
+	}
+	return canonicaljson.Encode(object)
+}
+
+// sign adds this device's signature to object.
+func (a Account) sign(object map[string]any) error {
+	if err := a.checkActive(); err != nil {
+		return err
+	}
+	text, err := signedText(object)
+	if err != nil {
+		return err
+	}
+	all, _ := object[signatures].(map[string]any)
+	own, _ := all[a.user].(map[string]any)
+	all, own = cloneOrNew(all), cloneOrNew(own)
+	own[a.keyID("ed25519")] = a.Sign(text).String()
+	all[a.user] = own
+	object[signatures] = all
+	return nil
+}
+
+// keyID returns the name of this device's key of an algorithm.
+func (a Account) keyID(algorithm string) string { return algorithm + ":" + a.device }
+
+// VerifyJSON fails with [ErrUnsigned] when the object has no signature by the
+// user's device, with [ErrSignature] when it has one that is not key's, or
+// with an error of package canonicaljson.
+func VerifyJSON(raw []byte, user, device string, key VerifyKey) error {
+	object, err := decodeObject(raw)
+	if err != nil {
+		return err
+	}
+	all, _ := object[signatures].(map[string]any)
+	own, _ := all[user].(map[string]any)
+	encoded, ok := own["ed25519:"+device].(string)
+	if !ok {
+		return ErrUnsigned
+	}
+	signature, err := ParseSignature(encoded)
+	if err != nil {
+		return err
+	}
+	text, err := signedText(object)
+	if err != nil {
+		return err
+	}
+	return Verify(key, text, signature)
+}
+
+func decodeObject(raw []byte) (map[string]any, error) {
+	v, err := canonicaljson.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: want an object", canonicaljson.ErrType)
+	}
+	return object, nil
+}
+
+// signedText returns what a signature over object covers.
+func signedText(object map[string]any) ([]byte, error) {
+	covered := maps.Clone(object)
+	delete(covered, signatures)
+	delete(covered, unsigned)
+	return canonicaljson.Encode(covered)
+}
+
+func cloneOrNew(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return maps.Clone(m)
+}
