@@ -1,0 +1,109 @@
+package kv
+
+import (
+	"crypto/rand"
+	"fmt"
+)
+
+// Batch is what one commit checks and writes.
+type Batch struct {
+	ID     CommitID   // makes a commit whose outcome is unknown resolvable
+	Reads  []Read     // must still hold
+	Scans  []ScanRead // must still hold
+	Writes []Write    // at most one for a key
+	Turn   TurnID     // the turn the caller holds, if any
+	Sync   bool       // false: may be lost by power failure, never reordered
+}
+
+// Read is a key at the version that was read; 0 means that it was absent.
+type Read struct {
+	Key     string
+	Version Version
+}
+
+// ScanRead is a prefix and all that it yielded, in order. A key that came,
+// went or changed since is a conflict: there are no phantoms.
+type ScanRead struct {
+	Prefix  string
+	Entries []Read
+}
+
+// Write puts a value or deletes a key.
+type Write struct {
+	Key    string
+	Value  []byte
+	Delete bool // Value is ignored
+}
+
+// CommitID names one attempt to commit. Began is the version of the snapshot
+// it started from, or of any state that existed before it: engines use it to
+// tell an ID that is too old to be resolved. Random must not be all zero when
+// the batch writes: a forgotten ID would look like a commit applied before.
+type CommitID struct {
+	Began  Version
+	Random [16]byte
+}
+
+// NewCommitID returns a fresh ID for an attempt that began at a version.
+func NewCommitID(began Version) CommitID {
+	id := CommitID{Began: began}
+	rand.Read(id.Random[:]) // never fails
+	return id
+}
+
+// Check returns ErrInvalid or ErrTooLarge for a batch that no engine may take,
+// nil otherwise. Engines call it before anything else.
+func (b *Batch) Check() error {
+	if err := b.checkSize(); err != nil {
+		return err
+	}
+	if len(b.Writes) > 0 && b.ID.Random == [16]byte{} {
+		return fmt.Errorf("%w: a batch that writes needs an ID: use NewCommitID", ErrInvalid)
+	}
+	for _, r := range b.Reads {
+		if err := CheckKey(r.Key); err != nil {
+			return err
+		}
+	}
+	written := make(map[string]struct{}, len(b.Writes))
+	for _, w := range b.Writes {
+		if err := CheckKey(w.Key); err != nil {
+			return err
+		}
+		if _, twice := written[w.Key]; twice {
+			return fmt.Errorf("%w: key %q is written twice in one batch", ErrInvalid, w.Key)
+		}
+		written[w.Key] = struct{}{}
+	}
+	return nil
+}
+
+func (b *Batch) checkSize() error {
+	if len(b.Writes) > MaxBatchWrites {
+		return fmt.Errorf("%w: %d writes, at most %d", ErrTooLarge, len(b.Writes), MaxBatchWrites)
+	}
+	if n := b.Size(); n > MaxBatchBytes {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, MaxBatchBytes)
+	}
+	return nil
+}
+
+// Size is the number of bytes of all written keys and values.
+func (b *Batch) Size() int {
+	n := 0
+	for _, w := range b.Writes {
+		n += len(w.Key)
+		if !w.Delete {
+			n += len(w.Value)
+		}
+	}
+	return n
+}
+
+// CheckKey returns ErrInvalid for a key that no engine may take.
+func CheckKey(key string) error {
+	if len(key) == 0 || len(key) > MaxKey {
+		return fmt.Errorf("%w: a key of %d bytes, want 1 to %d", ErrInvalid, len(key), MaxKey)
+	}
+	return nil
+}

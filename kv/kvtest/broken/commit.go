@@ -1,0 +1,236 @@
+package broken
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Commit implements kv.Store.
+func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	if err := b.Check(); err != nil && !s.overlooks(err) {
+		return 0, err
+	}
+	if s.flaw == CancelIgnored {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return s.canceled(b, err)
+	}
+	waited := error(nil)
+	switch s.flaw {
+	case TurnsIgnored:
+	case TurnsGlobal:
+		waited = s.turns.Wait(ctx, &kv.Batch{Turn: b.Turn, Writes: []kv.Write{{Key: "*"}}})
+	default:
+		waited = s.turns.Wait(ctx, b)
+	}
+	if err := ctx.Err(); err != nil && s.flaw == CancelLies {
+		return s.canceled(b, err)
+	}
+	outlasts := errors.Is(waited, kv.ErrClosed) && (s.flaw == CloseOutwaited || s.flaw == CloseLies)
+	if waited != nil && !outlasts {
+		return 0, waited
+	}
+	version, err := s.apply(b, outlasts || s.flaw == CloseIgnored)
+	if outlasts && s.flaw == CloseLies {
+		return 0, kv.ErrClosed
+	}
+	return version, err
+}
+
+func (s *Store) overlooks(err error) bool {
+	return s.flaw == LimitIgnored && errors.Is(err, kv.ErrTooLarge) ||
+		s.flaw == InvalidIgnored && errors.Is(err, kv.ErrInvalid)
+}
+
+func (s *Store) canceled(b *kv.Batch, err error) (kv.Version, error) {
+	if s.flaw == CancelIsUnknown {
+		return 0, fmt.Errorf("%w: %w", kv.ErrUnknown, err)
+	}
+	if s.flaw == CancelLies {
+		_, _ = s.apply(b, false)
+	}
+	return 0, s.closedOr(err)
+}
+
+// closedOr returns kv.ErrClosed if the store is closed, err otherwise.
+func (s *Store) closedOr(err error) error {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	if s.closed {
+		return kv.ErrClosed
+	}
+	return err
+}
+
+func (s *Store) apply(b *kv.Batch, evenClosed bool) (kv.Version, error) {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	if s.closed && !evenClosed {
+		return 0, kv.ErrClosed
+	}
+	if s.flaw == CheckBeforeID {
+		if err := s.validate(b); err != nil {
+			return 0, err
+		}
+	}
+	if version, err := s.resolve(b); version != 0 || err != nil {
+		return version, err
+	}
+	if err := s.validate(b); err != nil {
+		s.mistreat(b)
+		return 0, err
+	}
+	if len(b.Writes) == 0 {
+		if s.flaw == StoresEmptyIDs {
+			s.remember(b.ID, s.disk.head)
+		}
+		return s.disk.head, nil
+	}
+	if s.flaw == CheckThenAct {
+		s.pause()
+	}
+	s.applyWrites(b)
+	return s.disk.head, nil
+}
+
+// mistreat leaves a trace of a batch that was refused.
+func (s *Store) mistreat(b *kv.Batch) {
+	switch {
+	case s.flaw == WriteOnConflict && len(b.Writes) > 0:
+		s.disk.head++
+		s.write(b.Writes[0])
+	case s.flaw == RemembersAll:
+		s.remember(b.ID, s.disk.head)
+	}
+}
+
+// pause lets others in, in the middle of a commit.
+func (s *Store) pause() {
+	s.disk.mu.Unlock()
+	runtime.Gosched()
+	s.disk.mu.Lock()
+}
+
+func (s *Store) applyWrites(b *kv.Batch) {
+	if s.flaw == ViewLags {
+		s.before = maps.Clone(s.disk.entries)
+	}
+	deletion := func(w kv.Write) bool { return w.Delete }
+	uncounted := s.flaw == DeletionsUncount && !slices.ContainsFunc(b.Writes, func(w kv.Write) bool { return !deletion(w) })
+	if !uncounted {
+		s.disk.head++
+	}
+	for i, w := range b.Writes {
+		if i > 0 && s.flaw == TornWrites {
+			s.pause()
+		}
+		s.write(w)
+	}
+	s.remember(b.ID, s.disk.head)
+	s.hub.Publish(s.disk.head, b.Writes)
+}
+
+func (s *Store) write(w kv.Write) {
+	old := s.disk.entries[w.Key]
+	entry := kv.Entry{Key: w.Key, Value: bytes.Clone(w.Value), Version: s.disk.head}
+	switch {
+	case w.Delete && s.flaw == DeletedShows:
+		entry.Value = nil
+	case w.Delete, s.flaw == EmptyIsAbsent && len(w.Value) == 0:
+		delete(s.disk.entries, w.Key)
+		return
+	case s.flaw == SameValueSkipped && old.Exists() && bytes.Equal(old.Value, w.Value):
+		return
+	case s.flaw == ReusesBytes && len(old.Value) == len(w.Value):
+		copy(old.Value, w.Value)
+		entry.Value = old.Value
+	case s.flaw == VersionsRestart:
+		entry.Version = old.Version + 1
+	case s.flaw == KeepsValue:
+		entry.Value = w.Value
+	}
+	s.disk.entries[w.Key] = entry
+}
+
+// resolve returns the version at which the ID was applied, 0 if it was not.
+func (s *Store) resolve(b *kv.Batch) (kv.Version, error) {
+	if len(b.Writes) == 0 || s.flaw == ForgetIDs {
+		return 0, nil
+	}
+	if version, known := s.disk.ids[b.ID]; known {
+		return version, nil
+	}
+	if b.ID.Began < s.disk.dropped && s.flaw != NeverExpires {
+		return 0, kv.ErrExpired
+	}
+	return 0, nil
+}
+
+func (s *Store) remember(id kv.CommitID, version kv.Version) {
+	s.disk.ids[id] = version
+	s.disk.order = append(s.disk.order, id)
+	if len(s.disk.order) > s.disk.commitIDs {
+		oldest := s.disk.order[0]
+		s.disk.order = s.disk.order[1:]
+		s.disk.dropped = s.disk.ids[oldest]
+		delete(s.disk.ids, oldest)
+	}
+}
+
+func (s *Store) validate(b *kv.Batch) error {
+	if len(b.Writes) == 0 && s.flaw == SkipEmpty {
+		return nil
+	}
+	var stale kv.ConflictError
+	for _, r := range b.Reads {
+		if !s.holds(r) {
+			stale.Keys = append(stale.Keys, r.Key)
+		}
+	}
+	for _, scan := range b.Scans {
+		if !s.holdsScan(scan) {
+			stale.Prefixes = append(stale.Prefixes, scan.Prefix)
+		}
+	}
+	if s.flaw == CoarseConflicts && b.ID.Began < s.disk.head {
+		return &kv.ConflictError{Keys: []string{"*"}}
+	}
+	switch {
+	case len(stale.Keys)+len(stale.Prefixes) == 0:
+		return nil
+	case s.flaw == SkipNames:
+		return kv.ErrConflict
+	}
+	return &stale
+}
+
+func (s *Store) holds(r kv.Read) bool {
+	now := s.disk.entries[r.Key].Version
+	return now == r.Version || s.flaw == SkipReads ||
+		s.flaw == SkipAbsence && r.Version == 0 || s.flaw == SkipExistence && now == 0
+}
+
+func (s *Store) holdsScan(scan kv.ScanRead) bool {
+	switch s.flaw {
+	case SkipScans:
+		return true
+	case SkipPhantoms:
+		return !slices.ContainsFunc(scan.Entries, func(r kv.Read) bool { return !s.holds(r) })
+	}
+	var now []kv.Read
+	for _, key := range slices.Sorted(maps.Keys(s.disk.entries)) {
+		if strings.HasPrefix(key, scan.Prefix) {
+			now = append(now, kv.Read{Key: key, Version: s.disk.entries[key].Version})
+		}
+	}
+	return slices.Equal(now, scan.Entries)
+}

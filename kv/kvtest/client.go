@@ -1,0 +1,179 @@
+package kvtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// client makes random transactions and remembers them. Its times are those of
+// a counter that all clients share.
+type client struct {
+	id      int
+	ctx     context.Context
+	store   kv.Store
+	rng     *rand.Rand
+	clock   *atomic.Int64
+	ops     []porcupine.Operation
+	written int
+
+	seen  []kv.Read     // by views so far, for reads that are stale by now
+	scans []kv.ScanRead // likewise
+	done  []applied
+}
+
+func (c *client) record(op any, from, to int64) {
+	c.ops = append(c.ops, porcupine.Operation{ClientId: c.id, Input: op, Call: from, Return: to})
+}
+
+// transact reads, commits most of the time, and now and then reads on from the
+// old view.
+func (c *client) transact() error {
+	snap := c.store.Snapshot()
+	defer snap.Close()
+	view := &viewOp{}
+	from := c.clock.Add(1)
+	if err := c.look(snap, view); err != nil {
+		return err
+	}
+	c.record(view, from, c.clock.Add(1)) // what is seen later is the same view
+	for range c.rng.IntN(3) {
+		if err := c.look(snap, view); err != nil {
+			return err
+		}
+	}
+	if c.rng.IntN(4) > 0 {
+		began, err := snap.Version(c.ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.commit(c.compose(began, view)); err != nil {
+			return err
+		}
+	}
+	if c.rng.IntN(8) == 0 && len(c.done) > 0 {
+		if err := c.repeat(c.done[c.rng.IntN(len(c.done))]); err != nil {
+			return err
+		}
+	}
+	if c.rng.IntN(3) == 0 {
+		return c.look(snap, view)
+	}
+	return nil
+}
+
+// look makes one call on a view and adds what it shows.
+func (c *client) look(snap kv.Snapshot, view *viewOp) error {
+	switch c.rng.IntN(5) {
+	case 0:
+		version, err := snap.Version(c.ctx)
+		if view.version != nil && *view.version != version {
+			return fmt.Errorf("one view at version %d and at %d", *view.version, version)
+		}
+		view.version = &version
+		return err
+	case 1, 2:
+		prefix := cellPrefixes[c.rng.IntN(len(cellPrefixes))]
+		scan := viewScan{prefix: prefix}
+		for entry, err := range snap.Scan(c.ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			if cellOf(entry.Key) < 0 {
+				return fmt.Errorf("a scan of %q yields key %q, which nobody wrote", prefix, entry.Key)
+			}
+			scan.entries = append(scan.entries, entry)
+		}
+		view.scans = append(view.scans, scan)
+		return nil
+	}
+	keys := make([]string, 1+c.rng.IntN(3))
+	for i := range keys {
+		keys[i] = c.key()
+	}
+	entries, err := snap.Get(c.ctx, keys...)
+	view.entries = append(view.entries, entries...)
+	return err
+}
+
+func (c *client) key() string { return cellKeys[c.rng.IntN(len(cellKeys))] }
+
+// compose makes a batch from some of what the view showed, and sometimes from
+// what an older one did.
+func (c *client) compose(began kv.Version, view *viewOp) *kv.Batch {
+	b := batch(began)
+	for _, read := range readsOf(view.entries) {
+		c.seen = append(c.seen, read)
+		if c.rng.IntN(3) > 0 {
+			b.Reads = append(b.Reads, read)
+		}
+	}
+	for _, scan := range view.scans {
+		c.scans = append(c.scans, kv.ScanRead{Prefix: scan.prefix, Entries: readsOf(scan.entries)})
+		if c.rng.IntN(3) > 0 {
+			b.Scans = append(b.Scans, c.scans[len(c.scans)-1])
+		}
+	}
+	if c.rng.IntN(8) == 0 && len(c.seen) > 0 {
+		b.Reads = append(b.Reads, c.seen[c.rng.IntN(len(c.seen))])
+	}
+	if c.rng.IntN(8) == 0 && len(c.scans) > 0 {
+		b.Scans = append(b.Scans, c.scans[c.rng.IntN(len(c.scans))])
+	}
+	for _, i := range c.rng.Perm(len(cellKeys))[:c.rng.IntN(4)] {
+		c.written++
+		w := put(cellKeys[i], fmt.Sprintf("%d.%d", c.id, c.written))
+		w.Delete = c.rng.IntN(3) == 0
+		b.Writes = append(b.Writes, w)
+	}
+	b.Sync = c.rng.IntN(2) == 0
+	return b
+}
+
+// maxRetries bounds how often an unknown outcome is asked for again.
+const maxRetries = 20
+
+// commit makes a commit. Most of those whose outcome is unknown are resolved,
+// and count from the first call to the last; the others may take effect until
+// the end of time.
+func (c *client) commit(b *kv.Batch) error {
+	op := &commitOp{batch: b}
+	from := c.clock.Add(1)
+	version, err := c.store.Commit(c.ctx, b)
+	for try := 0; isUnknown(err) && try < maxRetries && c.rng.IntN(4) > 0; try++ {
+		version, err = c.store.Commit(c.ctx, b)
+	}
+	op.version = version
+	switch {
+	case isUnknown(err):
+		op.unknown = true
+		c.record(op, from, math.MaxInt64)
+		return nil
+	case errors.As(err, &op.conflict):
+	case err != nil:
+		return err
+	case len(b.Writes) > 0:
+		c.done = append(c.done, applied{b, version})
+	}
+	c.record(op, from, c.clock.Add(1))
+	return nil
+}
+
+// repeat commits again what was applied.
+func (c *client) repeat(first applied) error {
+	version, err := c.store.Commit(c.ctx, first.batch)
+	if isUnknown(err) {
+		return nil
+	}
+	if err != nil || version != first.version {
+		return fmt.Errorf("a batch applied at version %d, committed again: version %d, %w", first.version, version, err)
+	}
+	return nil
+}

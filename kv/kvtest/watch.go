@@ -1,0 +1,327 @@
+package kvtest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"runtime"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+var watchChecks = []check{
+	{"watch/from-a-version", watchFrom},
+	{"watch/wakes", watchWakes},
+	{"watch/latest-state", watchLatest},
+	{"watch/prefix", watchPrefix},
+	{"watch/without-a-gap", watchNoGap},
+	{"watch/goes-on-after-loss", watchResumes},
+	{"watch/slow-reader", watchSlow},
+	{"watch/ends", watchEnds},
+}
+
+// lastError ranges over a sequence to its end and returns the error that ended
+// it.
+func lastError[T any](seq iter.Seq2[T, error]) (last error) {
+	for _, err := range seq {
+		last = err
+	}
+	return last
+}
+
+// watchFrom: everything newer than a version is told, deletions as such, also
+// when it happened long before the watch.
+func watchFrom(e *env) {
+	s := e.store()
+	v1 := e.write(s, put("p/a", "1"), put("p/b", "1"), put("p/c", "1"))
+	v2 := e.write(s, put("p/a", "2"))
+	v3 := e.write(s, del("p/b"), put("p/d", "1"))
+	v4 := e.write(s, del("p/d"))
+	last := map[string]change{"p/a": {v2, v2}, "p/b": {0, v3}, "p/c": {v1, v1}, "p/d": {0, v4}}
+	for after := range v4 {
+		e.listen(s, newBell("p/", after), last)
+	}
+	for _, version := range []kv.Version{v1, v2} {
+		e.listen(s, newBell("p/a", version-1), last)
+	}
+}
+
+// watchWakes: a watch that waits is told of what comes.
+func watchWakes(e *env) {
+	s := e.store()
+	v := e.write(s, put("k", "1"))
+	e.listenWhile(s, newBell("k", v), func() map[string]change {
+		v := e.write(s, put("k", "2"))
+		return map[string]change{"k": {v, v}}
+	})
+	head := e.head(s)
+	e.listenWhile(s, newBell("", head), func() map[string]change {
+		v := e.write(s, del("k"))
+		return map[string]change{"k": {0, v}}
+	})
+}
+
+// watchLatest: what changed often before the watch is told as it is now.
+func watchLatest(e *env) {
+	s := e.store()
+	after := e.write(s, put("k", "0"), put("gone", "0"))
+	for i := range 50 {
+		b := batch(e.head(s), put("k", fmt.Sprint(i)), put("gone", "1"))
+		b.Sync = false
+		e.commit(s, b)
+	}
+	last := e.write(s, put("k", "last"), del("gone"))
+	ctx, cancel := context.WithTimeout(e.ctx, e.patience)
+	defer cancel()
+	want := map[string]kv.Version{"k": last, "gone": 0}
+	for c, err := range s.Watch(ctx, "", after) {
+		if err != nil {
+			e.Fatal(err)
+		}
+		if c.Resync {
+			return
+		}
+		if c.Version != want[c.Key] {
+			e.Fatalf("key %q: told of version %d, want the latest state only, %d", c.Key, c.Version, want[c.Key])
+		}
+		if c.Head > last {
+			e.Errorf("key %q: head %d, the store is at %d", c.Key, c.Head, last)
+		}
+		delete(want, c.Key)
+		if len(want) == 0 {
+			return
+		}
+	}
+}
+
+// watchPrefix: other keys are not told, and to pass them over is no gap.
+func watchPrefix(e *env) {
+	s := e.store()
+	after := e.write(s, put("p", "0"), put("p/", "0"), put("q/", "0"))
+	v := e.write(s, put("p/x", "1"), put("p", "1"), put("p0", "1"), put("o/z", "1"), put("\xff", "1"))
+	last := map[string]change{"p/x": {v, v}, "p": {v, v}, "p0": {v, v}, "o/z": {v, v}, "\xff": {v, v}}
+	for _, prefix := range []string{"p/", "p", "", "\xff", "o/z"} {
+		e.listen(s, newBell(prefix, after), last)
+	}
+	e.listenWhile(s, newBell("\xff\xff", v), func() map[string]change {
+		e.write(s, put("\xff", "2"), put("\xfe\xff", "2"), put("p/x", "2"))
+		v := e.write(s, put("\xff\xff\x00", "2"))
+		return map[string]change{"\xff\xff\x00": {v, v}}
+	})
+}
+
+// gapCommits is how many commits a watcher races with.
+const gapCommits = 150
+
+// writeRandomly commits puts and deletions of a few keys and tells the last
+// change of each.
+func (e *env) writeRandomly(s kv.Store, rng *rand.Rand) (map[string]change, error) {
+	last := make(map[string]change)
+	began := kv.Version(0)
+	for range gapCommits {
+		key := fmt.Sprintf("p/%d", rng.IntN(6))
+		b := batch(began, put(key, fmt.Sprint(rng.Uint64())))
+		b.Sync = false
+		b.Writes[0].Delete = rng.IntN(4) == 0
+		v, err := s.Commit(e.ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		last[key], began = change{v, v}, v
+		if b.Writes[0].Delete {
+			last[key] = change{0, v}
+		}
+	}
+	return last, nil
+}
+
+// gapRounds is how many watches begin at some moment of the writing.
+const gapRounds = 10
+
+// watchNoGap: a watch that begins while others write misses no change between
+// its version and its beginning.
+func watchNoGap(e *env) {
+	for round := range gapRounds {
+		s := e.store()
+		writer := start(e, "writing", func() (map[string]change, error) { return e.writeOnce(s) })
+		for e.head(s) == 0 && e.ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		b := newBell("p/", 0)
+		if round%2 == 0 {
+			b.after = e.head(s)
+		}
+		ctx, cancel := context.WithTimeout(e.ctx, e.patience)
+		e.hearUntilQuiet(ctx, s, b, writer)
+		cancel()
+	}
+}
+
+// writeOnce changes many keys, each for the last time, some by deleting them.
+func (e *env) writeOnce(s kv.Store) (map[string]change, error) {
+	last := make(map[string]change)
+	var v kv.Version
+	for i := range gapCommits {
+		b := batch(v, put(fmt.Sprintf("p/%d", i), ""))
+		b.Writes[0].Delete = i%4 == 0
+		b.Sync = false
+		var err error
+		if v, err = s.Commit(e.ctx, b); err != nil {
+			return nil, err
+		}
+		last[b.Writes[0].Key] = change{v, v}
+		if b.Writes[0].Delete {
+			last[b.Writes[0].Key] = change{0, v}
+		}
+	}
+	return last, nil
+}
+
+// hearUntilQuiet watches until the writer is done and all it did is known.
+func (e *env) hearUntilQuiet(ctx context.Context, s kv.Store, b *bell, writer *call[map[string]change]) {
+	e.Helper()
+	heard := make(chan struct{})
+	go func() { // a last ring, in case everything was told before the writer returned
+		<-writer.done
+		defer close(heard)
+		_, _ = s.Commit(e.ctx, batch(e.latest(s), put(b.prefix+"last", "")))
+	}()
+	defer func() { <-heard }()
+	for c, err := range s.Watch(ctx, b.prefix, b.after) {
+		if err != nil {
+			last, _ := writer.wait()
+			e.Fatalf("watch after %d: %v; not told of %q", b.after, err, b.missing(last))
+		}
+		if err := b.hear(c); err != nil {
+			e.Fatal(err)
+		}
+		if !writer.finished() {
+			continue
+		}
+		last, err := writer.wait()
+		if err != nil {
+			e.Fatal(err)
+		}
+		if b.missing(last) == "" {
+			return
+		}
+	}
+}
+
+// watchResumes: a reader who loses the watch after any change goes on from its
+// Head and misses nothing.
+func watchResumes(e *env) {
+	s := e.store()
+	after := e.head(s)
+	last, err := e.writeRandomly(s, rand.New(rand.NewPCG(2, 0)))
+	if err != nil {
+		e.Fatal(err)
+	}
+	more := e.write(s, put("p/x", ""), put("p/y", ""), put("q/z", ""), put("p/z", ""))
+	for _, key := range []string{"p/x", "p/y", "p/z"} {
+		last[key] = change{more, more}
+	}
+	b := newBell("p/", after)
+	for b.missing(last) != "" {
+		ctx, cancel := context.WithTimeout(e.ctx, e.patience)
+		for c, err := range s.Watch(ctx, "p/", b.after) {
+			if err != nil {
+				e.Fatalf("watch after %d: %v; not told of %q", b.after, err, b.missing(last))
+			}
+			if err := b.hear(c); err != nil {
+				e.Fatal(err)
+			}
+			if c.Head < b.after || c.Head > more {
+				e.Fatalf("%+v: head should be from %d to %d", c, b.after, more)
+			}
+			if c.Head > b.after {
+				e.checkHead(b, last, c.Head)
+				b.after = c.Head
+				break
+			}
+		}
+		cancel()
+	}
+}
+
+// checkHead fails if some change up to head is unknown to a reader who is told
+// to go on from there.
+func (e *env) checkHead(b *bell, last map[string]change, head kv.Version) {
+	e.Helper()
+	for key, c := range last {
+		if c.commit > b.after && c.commit <= head && !b.knows(key, c.version, c.commit) {
+			e.Fatalf("told to go on from %d, but not of key %q, last changed at %d", head, key, c.commit)
+		}
+	}
+}
+
+// watchSlow: a reader who does not read while more changes than any engine
+// should remember is told of all or to resync.
+func watchSlow(e *env) {
+	s := e.store()
+	after := e.write(s, put("p/first", ""))
+	last := make(map[string]change)
+	slow := false
+	ctx, cancel := context.WithTimeout(e.ctx, e.patience)
+	defer cancel()
+	b := newBell("p/", after-1)
+	for c, err := range s.Watch(ctx, "p/", b.after) {
+		if err != nil {
+			e.Fatalf("watch: %v; not told of %q", err, b.missing(last))
+		}
+		if err := b.hear(c); err != nil {
+			e.Fatal(err)
+		}
+		if !slow {
+			slow = true
+			e.writeMuch(s, last)
+		}
+		if b.missing(last) == "" {
+			return
+		}
+	}
+}
+
+func (e *env) writeMuch(s kv.Store, last map[string]change) {
+	for i := range 5 {
+		writes := make([]kv.Write, kv.MaxBatchWrites)
+		for j := range writes {
+			writes[j] = put(fmt.Sprintf("p/%d/%d", i, j), "")
+		}
+		b := batch(0, writes...)
+		b.Sync = false
+		v := e.commit(s, b)
+		for _, w := range writes {
+			last[w.Key] = change{v, v}
+		}
+	}
+}
+
+// watchEnds: a watch ends with the reason, and with nothing after it.
+func watchEnds(e *env) {
+	s := e.store()
+	head := e.write(s, put("k", "1"))
+	ended, cancel := context.WithCancel(e.ctx)
+	cancel()
+	e.wantError("watch with an ended context", lastError(s.Watch(ended, "", 0)), context.Canceled)
+
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	waiting := start(e, "watch", func() (int, error) { return 0, lastError(s.Watch(ctx, "", head)) })
+	closed := start(e, "watch", func() (int, error) { return 0, lastError(s.Watch(e.ctx, "", head)) })
+	waiting.park()
+	closed.park()
+	cancel()
+	_, err := waiting.wait()
+	e.wantError("watch whose context is cancelled", err, context.Canceled)
+	if closed.finished() {
+		e.Fatalf("another watch ended with it: %v", closed.err)
+	}
+	if err := s.Close(); err != nil {
+		e.Fatal(err)
+	}
+	_, err = closed.wait()
+	e.wantError("watch whose store is closed", err, kv.ErrClosed)
+	e.wantError("watch of a closed store", lastError(s.Watch(e.ctx, "", 0)), kv.ErrClosed)
+}

@@ -1,0 +1,19 @@
+package memkv_test
+
+import (
+	"testing"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest"
+	"github.com/pawlkv/pawl/kv/memkv"
+)
+
+func TestConformance(t *testing.T) {
+	kvtest.Run(t, func(testing.TB) kv.Store { return memkv.New() })
+}
+
+func TestConformanceWithSmallBounds(t *testing.T) {
+	kvtest.Run(t, func(testing.TB) kv.Store {
+		return memkv.New(memkv.WithCommitIDs(64), memkv.WithWatchLog(16))
+	}, kvtest.CommitIDs(64))
+}

@@ -1,0 +1,116 @@
+package kv
+
+import (
+	"context"
+	"iter"
+)
+
+// Version numbers the commit that wrote an entry, starting at 1. Zero stands
+// for the absence of an entry, and for the state of an empty store.
+type Version uint64
+
+// Entry is a key, its value, and the version of the commit that wrote it.
+// Version 0 means absent, and then Value is nil. A value of 0 bytes is a
+// value. Neither the engine nor the caller changes Value's bytes after handing
+// the entry over.
+type Entry struct {
+	Key     string // "k7Jq/session/9fX2/tP0c": any bytes, 1 to MaxKey of them
+	Value   []byte
+	Version Version
+}
+
+// Exists reports whether the entry is there.
+func (e Entry) Exists() bool { return e.Version != 0 }
+
+// Store is one versioned key-value store. All methods may be called from any
+// number of goroutines.
+type Store interface {
+	// Snapshot returns a view of the store. It makes no round trip and cannot
+	// fail: the view is fixed by the first call on it.
+	Snapshot() Snapshot
+
+	// Commit applies b, or nothing; see the package documentation for the
+	// outcomes. It returns the version of the commit. For a batch without
+	// writes it validates the reads, syncs nothing, stores no ID, and returns
+	// the version of the latest commit that it was validated against.
+	//
+	// A batch whose ID was applied before is not applied again: Commit returns
+	// the version of that first time, whatever else the batch holds. Engines
+	// keep the newest CommitIDs of those applied, and at most twice as many.
+	// For an ID that is not among them and began before the newest of those
+	// dropped was applied the answer is ErrExpired, for good; as long as none
+	// was dropped there is no such answer.
+	//
+	// The engine reads b until Commit returns and never changes it.
+	Commit(ctx context.Context, b *Batch) (Version, error)
+
+	// Turn waits for the caller's turn on all of the keys and takes it. Until
+	// it is released, or 250 ms have passed (TurnLife), commits that write one
+	// of the keys and do not carry the turn in Batch.Turn wait. Turns on a
+	// key are granted in the order asked for; a commit waits for those asked
+	// for before it came and need not wait for later ones. A turn is advice
+	// for progress, never needed for correctness: it may expire, and its
+	// holder's commit may still conflict. A key named twice counts once.
+	//
+	// Errors: the context's, ErrUnavailable, ErrClosed, ErrInvalid.
+	Turn(ctx context.Context, keys ...string) (Turn, error)
+
+	// Watch yields the keys with the prefix whose latest change is newer than
+	// after, then goes on with those that change, until ctx ends or the store
+	// closes: a doorbell, not a log. Each change is yielded at least once,
+	// coalesced to the latest state of its key, in no promised order. Where the
+	// engine cannot tell what changed since a version it yields a Change with
+	// Resync set, and the reader scans. So nothing falls between a snapshot of
+	// version v and a watch after v.
+	//
+	// The sequence ends with an error: the context's, ErrClosed,
+	// ErrUnavailable.
+	Watch(ctx context.Context, prefix string, after Version) iter.Seq2[Change, error]
+
+	// Close releases the store. Every call after it, and every call that is
+	// outstanding and not yet applied, commits nothing and returns ErrClosed.
+	// Closing twice is harmless.
+	Close() error
+}
+
+// Snapshot is a consistent view: all that it returns existed together. Its
+// methods may be called from any number of goroutines. A snapshot that is not
+// closed holds resources.
+type Snapshot interface {
+	// Get returns an entry for every key, in the order of the keys, with
+	// Version 0 for those that are absent. It is one round trip however many
+	// keys there are. Errors: the context's, ErrConflict (the view is gone;
+	// start again with a new snapshot), ErrUnavailable, ErrClosed,
+	// ErrInvalid, ErrCorrupt.
+	Get(ctx context.Context, keys ...string) ([]Entry, error)
+
+	// Scan yields the entries whose keys begin with prefix, in the order of
+	// their bytes. Errors as for Get; an error ends the sequence.
+	Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error]
+
+	// Version returns the version of the latest commit that the view
+	// contains, 0 in an empty store. It fixes the view if nothing has yet.
+	// Errors as for Get.
+	Version(ctx context.Context) (Version, error)
+
+	// Close releases the view. Calls after it return ErrClosed. Closing twice
+	// is harmless.
+	Close()
+}
+
+// Change tells that a key changed, or that the watcher must scan.
+type Change struct {
+	Key     string
+	Version Version // of the latest change, 0 if the key was deleted
+	Head    Version // go on from here after a lost watch, this change being dealt with
+	Resync  bool    // Key is empty: read everything with the prefix again
+}
+
+// Turn is a granted turn. Release ends it and may be called more than once.
+type Turn struct {
+	ID      TurnID
+	Release func()
+}
+
+// TurnID names a turn in [Batch.Turn]. Zero is none.
+type TurnID uint64
