@@ -1,0 +1,85 @@
+package badgerkv
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// flatten lets the committer do it, so that nothing is written meanwhile.
+func (e *engine) flatten(ctx context.Context) error {
+	done := make(chan error, 1)
+	err := e.queue.run(func(closed bool) {
+		switch {
+		case closed:
+			done <- kv.ErrClosed
+		case ctx.Err() != nil:
+			done <- ctx.Err()
+		default:
+			done <- e.committer.flatten()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return <-done
+}
+
+// flatten moves everything into the last level, and then merges a new table that
+// spans all keys into that level: so every table of it is written anew, without
+// what nobody can see any more. For that it opens Badger with the last level
+// next to level 0, and merges it when it closes it again.
+func (c *committer) flatten() error {
+	if c.failed != nil {
+		// What it would write has the version that the failed group may have.
+		return fmt.Errorf("%w: open it again: %w", kv.ErrUnavailable, c.failed)
+	}
+	steps := []func() error{
+		func() error { return c.reopen(flattening) },
+		func() error { return c.db.Flatten(1) },
+		c.mark,
+		func() error { return c.reopen(serving) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			c.fail(err)
+			return fmt.Errorf("badgerkv: flatten: %w", err)
+		}
+	}
+	return nil
+}
+
+// mark commits a version without anybody's writes, from the first of all keys
+// to the last.
+func (c *committer) mark() error {
+	version, g := c.head+1, newGroup()
+	puts, dropped := c.puts(g, version)
+	puts = append(puts, put{key: []byte{markPrefix}, value: []byte{recordFormat}})
+	if err := c.write(puts, version, true); err != nil {
+		return err
+	}
+	c.applied(g, version, dropped)
+	return nil
+}
+
+// reopen closes Badger and opens it again, while readers wait.
+func (c *committer) reopen(m mode) error {
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	c.wal.close()
+	err := c.closeBadger()
+	if err == nil {
+		err = c.openBadger(m)
+	}
+	if err != nil {
+		c.closed = true
+		c.deposed()
+		return err
+	}
+	if c.wal, err = openWAL(c.dir.path, c.db, c.hooks.sync); err != nil {
+		return err
+	}
+	c.db.SetDiscardTs(uint64(c.views.publish(kv.Version(c.head))))
+	return nil
+}

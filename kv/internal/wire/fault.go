@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"context"
+	"errors"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// fault says on the wire which kind of error it is.
+type fault uint8
+
+const (
+	faultOther fault = iota
+	faultConflict
+	faultUnknown
+	faultExpired
+	faultUnavailable
+	faultTooLarge
+	faultInvalid
+	faultDiskFull
+	faultCorrupt
+	faultCanceled // the request was taken back and had no effect
+	faultGone     // the server is closing; the request had no effect
+	faultOld      // the versions of the protocol do not meet
+	faultUndecided
+)
+
+// kinds in the order in which they are asked for: the first that an error is.
+var kinds = []struct {
+	fault fault
+	is    error
+}{
+	{faultExpired, kv.ErrExpired},
+	{faultUndecided, kv.ErrUndecided},
+	{faultUnknown, kv.ErrUnknown},
+	{faultConflict, kv.ErrConflict},
+	{faultGone, kv.ErrClosed},
+	{faultTooLarge, kv.ErrTooLarge},
+	{faultInvalid, kv.ErrInvalid},
+	{faultDiskFull, kv.ErrDiskFull},
+	{faultCorrupt, kv.ErrCorrupt},
+	{faultCanceled, context.Canceled},
+	{faultUnavailable, kv.ErrUnavailable},
+	{faultOld, ErrVersion},
+}
+
+// ErrGone: the connection has ended. It comes with kv.ErrUnknown when a commit
+// was sent and not answered, and with kv.ErrUnavailable when the call has had
+// no effect.
+var ErrGone = errors.New("the connection to the store's owner has ended")
+
+// ErrSilent is an ErrGone: nothing was heard for as long as the patience.
+var ErrSilent = errors.New("the store's owner does not answer")
+
+// ErrVersion: the two sides have no version of the protocol in common.
+var ErrVersion = errors.New("the processes run versions that cannot share a store: update the older one")
+
+// remote is an error of the other side: its text, and what it is here.
+type remote struct {
+	text string
+	is   error
+}
+
+func (r *remote) Error() string { return r.text }
+func (r *remote) Unwrap() error { return r.is }
+
+// error writes: fault, text, keys, prefixes.
+func (o *out) error(err error) {
+	var conflict kv.ConflictError
+	if c := (*kv.ConflictError)(nil); errors.As(err, &c) {
+		conflict = *c
+	}
+	o.uint(uint64(faultOf(err)))
+	o.string(err.Error())
+	o.strings(conflict.Keys)
+	o.strings(conflict.Prefixes)
+}
+
+func faultOf(err error) fault {
+	for _, k := range kinds {
+		if errors.Is(err, k.is) {
+			return k.fault
+		}
+	}
+	return faultOther
+}
+
+// errUntyped is an error of a kind that has no name here.
+var errUntyped = errors.New("the store's owner failed")
+
+// error returns what error has written.
+func (i *in) error() error {
+	kind, text := fault(i.uint()), i.string()
+	conflict := &kv.ConflictError{Keys: i.strings(), Prefixes: i.strings()}
+	if i.err != nil {
+		return i.err
+	}
+	if kind == faultConflict && len(conflict.Keys)+len(conflict.Prefixes) > 0 {
+		return conflict
+	}
+	if kind == faultGone {
+		return ErrGone
+	}
+	for _, k := range kinds {
+		if k.fault == kind {
+			return &remote{text, k.is}
+		}
+	}
+	return &remote{text, errUntyped}
+}

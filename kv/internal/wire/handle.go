@@ -1,0 +1,169 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// A page of a scan or a part of a long answer ends after so many entries or
+// bytes.
+const (
+	pageEntries = 512
+	pageBytes   = 256 << 10
+)
+
+// note does what takes no time.
+func (c *conn) note(r *request) {
+	switch r.op {
+	case opClose:
+		// A read of it may be under way, and closing waits for that.
+		if snapshot := c.held.closeSnapshot(r.on); snapshot != nil {
+			c.running.Go(snapshot.Close)
+		}
+	case opRelease:
+		c.held.releaseTurn(kv.TurnID(r.on))
+	case opMore:
+		c.held.more(r.on)
+	case opCancel:
+		c.mu.Lock()
+		cancel := c.cancels[r.on]
+		c.mu.Unlock()
+		if cancel != nil {
+			cancel()
+		}
+	case opPing:
+		c.send(answer(r.number, answered, 0))
+	}
+}
+
+// handler returns what answers the request. What depends on the order of
+// requests is done before it returns.
+func (c *conn) handler(r *request) func(ctx context.Context) {
+	switch r.op {
+	case opGet:
+		snapshot := c.held.snapshot(c.server.Store, r.on)
+		return func(ctx context.Context) { c.get(ctx, r, snapshot) }
+	case opScan:
+		snapshot := c.held.snapshot(c.server.Store, r.on)
+		return c.stream(r, func(ctx context.Context, s *stream) error { return s.scan(ctx, snapshot, r.prefix) })
+	case opWatch:
+		return c.stream(r, func(ctx context.Context, s *stream) error {
+			return s.watch(c.server.Store.Watch(ctx, r.prefix, r.after))
+		})
+	case opCommit:
+		return func(ctx context.Context) { c.commit(ctx, r) }
+	}
+	return func(ctx context.Context) { c.flatten(ctx, r) }
+}
+
+func (c *conn) get(ctx context.Context, r *request, snapshot kv.Snapshot) {
+	entries, err := snapshot.Get(ctx, r.keys...)
+	version := kv.Version(0)
+	if err == nil {
+		version, err = snapshot.Version(ctx)
+	}
+	if err != nil {
+		c.sendError(r.number, err)
+		return
+	}
+	for {
+		n := pageOf(entries)
+		s := partial
+		if n == len(entries) {
+			s = answered
+		}
+		o := answer(r.number, s, 2)
+		o.version(version)
+		each(o, entries[:n], o.entry)
+		c.send(o)
+		if entries = entries[n:]; s == answered {
+			return
+		}
+	}
+}
+
+// pageOf returns how many of the entries go into one frame.
+func pageOf(entries []kv.Entry) int {
+	size := 0
+	for i, e := range entries {
+		if size += len(e.Value); size > pageBytes {
+			return i + 1
+		}
+	}
+	return len(entries)
+}
+
+func (c *conn) commit(ctx context.Context, r *request) {
+	for {
+		earlier, done := c.held.only(r.batch.ID)
+		if earlier == nil {
+			defer done()
+			break
+		}
+		<-earlier
+	}
+	version, err := c.server.Store.Commit(ctx, r.batch)
+	if err != nil {
+		c.sendError(r.number, err)
+		return
+	}
+	c.sendVersion(r.number, version)
+}
+
+func (c *conn) flatten(ctx context.Context, r *request) {
+	store, can := c.server.Store.(Store)
+	err := fmt.Errorf("%w: this store cannot be flattened", kv.ErrInvalid)
+	if can {
+		err = store.Flatten(ctx)
+	}
+	if err != nil {
+		c.sendError(r.number, err)
+		return
+	}
+	c.send(answer(r.number, answered, 0))
+}
+
+// inOrder asks for a turn, and returns when it stands in the queue or is
+// answered: turns are granted in the order asked for.
+func (c *conn) inOrder(r *request) {
+	queued := make(chan struct{})
+	c.start(r, func(ctx context.Context) {
+		asking := &asking{Context: ctx, queued: queued}
+		defer asking.enter()
+		c.turn(asking, r)
+	})
+	<-queued
+}
+
+func (c *conn) turn(ctx context.Context, r *request) {
+	turn, err := c.server.Store.Turn(ctx, r.keys...)
+	if err != nil {
+		c.sendError(r.number, err)
+		return
+	}
+	c.held.addTurn(turn)
+	if ctx.Err() != nil { // nobody waits for it any more
+		c.held.releaseTurn(turn.ID)
+	}
+	o := answer(r.number, answered, 1)
+	o.uint(uint64(turn.ID))
+	c.send(o)
+}
+
+// asking tells when the call that it is given to begins to wait: that is when
+// it looks for what would end its waiting.
+type asking struct {
+	context.Context
+	once   sync.Once
+	queued chan struct{}
+}
+
+func (a *asking) enter() { a.once.Do(func() { close(a.queued) }) }
+
+func (a *asking) Done() <-chan struct{} {
+	a.enter()
+	return a.Context.Done()
+}
