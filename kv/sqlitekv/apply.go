@@ -1,0 +1,178 @@
+package sqlitekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/pawlkv/pawl/internal/grouping"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// outcome is what a request is answered once the transaction is committed.
+type outcome struct {
+	version kv.Version
+	err     error
+}
+
+// apply commits a group as one transaction and answers it. After an error
+// nobody was answered, and nothing was applied unless it is kv.ErrUnknown.
+func (c *committer) apply(group []*grouping.Request) (err error) {
+	sync, size := false, 0
+	for _, r := range group {
+		sync, size = sync || r.Batch.Sync, size+r.Batch.Size()
+	}
+	defer func() {
+		if err != nil {
+			c.drop()
+			err = whyNotWritten(err, c.path, size)
+		}
+	}()
+	defer guard(&err)
+	c.conn.wait(context.Background(), c.set.wait)
+	if err := c.begin(sync); err != nil {
+		return err
+	}
+	outcomes, head, wrote, err := c.write(group)
+	if err != nil {
+		return errors.Join(err, c.conn.rollback())
+	}
+	if !wrote {
+		if err := c.conn.rollback(); err != nil {
+			return err
+		}
+	} else if err := c.commit(group); err != nil {
+		return err
+	}
+	c.answer(group, outcomes, head, wrote && sync)
+	return nil
+}
+
+// begin begins to write, with or without a sync at the end.
+func (c *committer) begin(sync bool) error {
+	if sync != c.synchronous {
+		if err := c.syncNext(sync); err != nil {
+			return err
+		}
+	}
+	return c.conn.run(qBeginImmediate)
+}
+
+// syncNext decides whether the next commits are synced. Those that are not stay
+// in order all the same: the log is synced from its beginning to its end, and
+// before any of it goes to the database.
+func (c *committer) syncNext(sync bool) error {
+	level := "NORMAL"
+	if sync {
+		level = "FULL"
+	}
+	c.synchronous = sync
+	return c.conn.exec(`PRAGMA synchronous = ` + level)
+}
+
+// write validates and writes the batches one after the other, each at a version
+// of its own.
+func (c *committer) write(group []*grouping.Request) (outcomes []outcome, head kv.Version, wrote bool, err error) {
+	if head, err = c.conn.number(qHead); err != nil {
+		return nil, 0, false, err
+	}
+	for _, r := range group {
+		version, err := c.conn.commitOne(r.Batch, head)
+		var stale *kv.ConflictError
+		if err != nil && !errors.As(err, &stale) && !errors.Is(err, kv.ErrExpired) {
+			return nil, 0, false, err
+		}
+		outcomes = append(outcomes, outcome{version, err})
+		if version > head {
+			head, wrote = version, true
+		}
+	}
+	if wrote {
+		err = errors.Join(c.ids.prune(c.conn, head), c.changes.prune(c.conn, head))
+	}
+	return outcomes, head, wrote, err
+}
+
+// commitOne returns the version after head if the batch was written, or an
+// earlier one at which it had been applied.
+func (c *conn) commitOne(b *kv.Batch, head kv.Version) (kv.Version, error) {
+	// An ID that was applied is answered before its reads are checked: its own
+	// writes have made them stale.
+	if version, err := c.resolve(b.ID); version != 0 || err != nil {
+		return version, err
+	}
+	if err := c.check(b); err != nil {
+		return 0, err
+	}
+	version := head + 1
+	for _, w := range b.Writes {
+		var err error
+		if w.Delete {
+			err = c.run(qDelete, []byte(w.Key))
+		} else {
+			err = c.run(qPut, []byte(w.Key), version, w.Value)
+		}
+		if err != nil {
+			return 0, named(w.Key, err)
+		}
+	}
+	return version, errors.Join(
+		c.run(qAddID, version, encodeID(b.ID)),
+		c.run(qAddChange, version, encodeChanges(b.Writes)))
+}
+
+// commit ends the transaction. Only an error of writing the log says for certain
+// that nothing was applied: its last frame, which ends the transaction, is not
+// whole then. The frames of a commit whose sync failed are all in the file.
+func (c *committer) commit(group []*grouping.Request) error {
+	err := c.conn.commit()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR_WRITE):
+		return errors.Join(err, c.conn.rollback())
+	}
+	c.fail(group, err)
+	return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
+}
+
+func (c *conn) commit() (err error) {
+	defer guard(&err)
+	return c.run(qCommit)
+}
+
+// heal makes commits possible again after one of unknown outcome. The log may
+// have lost what an earlier sync did not reach, and a later sync would not
+// tell: so everything goes to the database, and the log begins anew. What the
+// failed commit has left in it is gone then, unless it is found applied.
+func (c *committer) heal() error {
+	if c.failed == nil {
+		return nil
+	}
+	c.conn.wait(context.Background(), c.set.wait)
+	if err := c.conn.checkpoint(true); err != nil {
+		return err
+	}
+	c.failed, c.unknown = nil, nil
+	return nil
+}
+
+// answer tells the outcomes, then does what need not be waited for.
+func (c *committer) answer(group []*grouping.Request, outcomes []outcome, head kv.Version, synced bool) {
+	if synced {
+		c.note(head)
+	}
+	for i, r := range group {
+		r.Answer(outcomes[i].version, outcomes[i].err)
+	}
+	c.changed()
+	c.log.after(c)
+}
+
+func (c *committer) note(head kv.Version) {
+	if err := c.witness.note(head); err != nil {
+		c.set.logger.Sugar().Warnf("the witness of version %d was not written: %v", head, err)
+	}
+}

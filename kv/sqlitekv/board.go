@@ -1,0 +1,181 @@
+package sqlitekv
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"hash/fnv"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// board is the file in which processes note the turns they ask for. It is
+// advice: nothing depends on what it says, who cannot read it goes on without,
+// and what a process leaves behind in it expires.
+type board struct {
+	process uint64 // random
+	lock    *flock.Flock
+	file    *os.File
+	closed  chan struct{}
+
+	mu sync.Mutex // held while lock is
+}
+
+const (
+	// waitLife is how long a note lasts whose process does not renew it while it
+	// waits.
+	waitLife = 100 * time.Millisecond
+	// boardWait bounds the wait for the file, which is locked for microseconds.
+	boardWait = 50 * time.Millisecond
+	boardPoll = 200 * time.Microsecond
+)
+
+// note is a turn that was asked for.
+type note struct {
+	ticket  uint64 // in the order asked for
+	process uint64
+	until   int64 // milliseconds since 1970
+	granted bool
+	keys    []uint64 // hashed: two keys may meet, and then wait for each other
+}
+
+func openBoard(path string) (*board, error) {
+	file, err := os.OpenFile(path+turnsSuffix, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, translate(err)
+	}
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	return &board{
+		process: binary.BigEndian.Uint64(id[:]), file: file, closed: make(chan struct{}),
+		lock: flock.New(path+turnsSuffix, flock.SetPermissions(fileMode)),
+	}, nil
+}
+
+func (b *board) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.closed:
+	default:
+		close(b.closed)
+		b.file.Close()
+	}
+}
+
+// join asks for a turn and returns its ticket, 0 if that cannot be noted.
+func (b *board) join(keys []string) (ticket uint64) {
+	b.change(func(s *boardState) {
+		s.last++
+		ticket = s.last
+		s.notes = append(s.notes, note{ticket: ticket, process: b.process, until: inTime(waitLife), keys: hashes(keys)})
+	})
+	return ticket
+}
+
+// grant reports whether nobody stands before the ticket, and if so notes that
+// it is granted.
+func (b *board) grant(ticket uint64, keys []string) bool {
+	s := b.read()
+	i := s.find(ticket)
+	first := i >= 0 && !s.blocked(i)
+	if i >= 0 && !first && s.notes[i].until > inTime(waitLife/2) {
+		return false
+	}
+	granted := true // also if the file cannot be changed
+	b.change(func(s *boardState) {
+		i := s.find(ticket)
+		if i < 0 { // it has expired: ask again, for the same place unless others have come
+			s.notes = append(s.notes, note{ticket: ticket, process: b.process, keys: hashes(keys)})
+			slices.SortFunc(s.notes, func(x, y note) int { return int(int64(x.ticket - y.ticket)) })
+			i = s.find(ticket)
+		}
+		if granted = !s.blocked(i); granted {
+			s.notes[i].granted, s.notes[i].until = true, inTime(kv.TurnLife)
+			return
+		}
+		s.notes[i].until = inTime(waitLife)
+	})
+	return granted
+}
+
+// leave takes a ticket back.
+func (b *board) leave(ticket uint64) {
+	b.change(func(s *boardState) {
+		s.notes = slices.DeleteFunc(s.notes, func(n note) bool { return n.ticket == ticket })
+	})
+}
+
+// others returns the tickets that other processes have for one of the keys;
+// with granted only those that are granted.
+func (b *board) others(keys []string, granted bool) (tickets []uint64) {
+	wanted := hashes(keys)
+	for _, n := range b.read().notes {
+		if n.process != b.process && (n.granted || !granted) && meet(n.keys, wanted) {
+			tickets = append(tickets, n.ticket)
+		}
+	}
+	return tickets
+}
+
+// empty reports, more quickly than read, whether there are no notes at all.
+func (b *board) empty() bool {
+	var head [boardHeader]byte
+	_, err := b.file.ReadAt(head[:], boardAt)
+	return err != nil || binary.BigEndian.Uint32(head[4:]) == 0
+}
+
+// read returns the notes that hold now, without the lock: what is being changed
+// does not fit its checksum.
+func (b *board) read() boardState {
+	for range 3 {
+		if s, ok := readBoard(b.file); ok {
+			s.expire()
+			return s
+		}
+	}
+	return boardState{}
+}
+
+// change lets fn change the notes, unless the file is out of reach.
+func (b *board) change(fn func(*boardState)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.closed:
+		return
+	default:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), boardWait)
+	defer cancel()
+	if locked, err := b.lock.TryLockContext(ctx, boardPoll); err != nil || !locked {
+		return
+	}
+	defer b.lock.Unlock()
+	s, _ := readBoard(b.file)
+	s.expire()
+	fn(&s)
+	s.write(b.file)
+}
+
+func inTime(d time.Duration) int64 { return time.Now().Add(d).UnixMilli() }
+
+func hashes(keys []string) []uint64 {
+	hashed := make([]uint64, len(keys))
+	for i, key := range keys {
+		h := fnv.New64a()
+		h.Write([]byte(key))
+		hashed[i] = h.Sum64()
+	}
+	return hashed
+}
+
+func meet(a, b []uint64) bool {
+	return slices.ContainsFunc(a, func(x uint64) bool { return slices.Contains(b, x) })
+}

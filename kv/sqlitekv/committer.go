@@ -1,0 +1,218 @@
+package sqlitekv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/pawlkv/pawl/internal/grouping"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// committer is the only one of this process that writes to the database. All
+// but queue and ended is its goroutine's.
+type committer struct {
+	path    string
+	set     *settings
+	queue   *grouping.Queue
+	ended   chan struct{}
+	gate    *gate
+	witness *witness
+	changed func() // tells that something was committed
+
+	file    os.FileInfo // of the database
+	waiting []*grouping.Request
+	closed  bool
+
+	conn        *conn // nil when it has to be opened
+	synchronous bool
+	log         checkpoints
+	ids         log
+	changes     log
+
+	failed  error                    // of a commit whose outcome is unknown
+	unknown map[kv.CommitID]struct{} // of that commit
+}
+
+func newCommitter(path string, set *settings) *committer {
+	return &committer{
+		path: path, set: set, queue: grouping.NewQueue(), ended: make(chan struct{}),
+		ids:     log{keep: set.commitIDs, min: qOldestID, dropUpTo: qDropIDs},
+		changes: log{keep: set.watchLog, min: qOldestChange, dropUpTo: qDropChanges},
+	}
+}
+
+// run commits until the queue is closed.
+func (c *committer) run() {
+	defer close(c.ended)
+	for {
+		if len(c.waiting) == 0 {
+			<-c.queue.Bell()
+		}
+		if c.collect(); c.closed {
+			c.refuse(kv.ErrClosed, time.Time{})
+			return
+		}
+		if len(c.waiting) > 0 && c.enter() {
+			c.round()
+			c.gate.release()
+		}
+	}
+}
+
+// collect takes what was added to the queue, and drops who has given up.
+func (c *committer) collect() {
+	items, jobs, closed := c.queue.Take()
+	c.closed = c.closed || closed
+	for _, job := range jobs {
+		job(closed)
+	}
+	c.waiting = append(slices.DeleteFunc(c.waiting, (*grouping.Request).Withdrawn), items...)
+}
+
+// refuse answers those who wait since a time or longer; all, if it is zero.
+func (c *committer) refuse(err error, since time.Time) {
+	c.waiting = slices.DeleteFunc(c.waiting, func(r *grouping.Request) bool {
+		late := since.IsZero() || !r.Since.After(since)
+		if late {
+			r.Refuse(err)
+		}
+		return late
+	})
+}
+
+// enter waits for the gate, and reports whether it is ours. Meanwhile more may
+// come to wait, and those who have waited too long are refused.
+func (c *committer) enter() bool {
+	held := c.gate.ask()
+	for {
+		patience := time.NewTimer(time.Until(c.waiting[0].Since.Add(c.set.wait)))
+		select {
+		case err := <-held:
+			patience.Stop()
+			if err != nil {
+				c.refuse(fmt.Errorf("%w: the lock of the store: %w", kv.ErrUnavailable, err), time.Time{})
+				c.gate.release()
+			}
+			return err == nil
+		case <-c.queue.Bell():
+			c.collect()
+		case <-patience.C:
+			c.refuse(fmt.Errorf("%w: another process has kept its lock for %v: is it stopped?", kv.ErrUnavailable, c.set.wait),
+				time.Now().Add(-c.set.wait))
+		}
+		patience.Stop()
+		if c.closed || len(c.waiting) == 0 {
+			c.gate.release()
+			return false
+		}
+	}
+}
+
+// Bounds of one transaction.
+const (
+	maxGroup      = 128
+	maxGroupBytes = 2 * kv.MaxBatchBytes
+)
+
+// round commits a group of those who wait. The gate is ours.
+func (c *committer) round() {
+	if err := c.ready(); err != nil {
+		c.refuse(err, time.Time{})
+		return
+	}
+	if err := c.heal(); err != nil {
+		c.refuseUnhealed(err)
+		return
+	}
+	var group []*grouping.Request
+	size := 0
+	for len(c.waiting) > 0 && len(group) < maxGroup && size < maxGroupBytes {
+		if r := c.waiting[0]; r.Take() {
+			group = append(group, r)
+			size += r.Batch.Size()
+		}
+		c.waiting = c.waiting[1:]
+	}
+	if len(group) == 0 {
+		return
+	}
+	err := c.apply(group)
+	if err != nil && len(group) > 1 && !errors.Is(err, kv.ErrUnknown) {
+		// Nothing of it was applied. What is wrong may concern one of them.
+		for _, r := range group {
+			if err := c.apply([]*grouping.Request{r}); err != nil {
+				r.Answer(0, err)
+			}
+		}
+		return
+	}
+	if err != nil {
+		answerAll(group, err)
+	}
+}
+
+// refuseUnhealed answers those who wait while a commit's outcome is unknown.
+func (c *committer) refuseUnhealed(err error) {
+	for _, r := range c.waiting {
+		if !r.Take() {
+			continue
+		}
+		if _, unsure := c.unknown[r.Batch.ID]; unsure {
+			r.Answer(0, fmt.Errorf("%w: %w", kv.ErrUnknown, c.failed))
+			continue
+		}
+		r.Answer(0, fmt.Errorf("%w: a sync has failed: %w", kv.ErrUnavailable, err))
+	}
+	c.waiting = nil
+}
+
+func answerAll(group []*grouping.Request, err error) {
+	for _, r := range group {
+		r.Answer(0, err)
+	}
+}
+
+// ready prepares the connection.
+func (c *committer) ready() error {
+	now, err := os.Stat(c.path)
+	if err != nil || !os.SameFile(now, c.file) {
+		return fmt.Errorf("%w: its file was moved, removed or replaced: open it again", kv.ErrUnavailable)
+	}
+	if c.conn != nil {
+		return nil
+	}
+	if c.conn, err = openConn(c.path, c.set); err != nil {
+		return err
+	}
+	if err := errors.Join(c.conn.prepareAll(), c.syncNext(true)); err != nil {
+		return errors.Join(err, c.drop())
+	}
+	return makePrivate(c.path)
+}
+
+// drop closes the connection. The next round opens another.
+func (c *committer) drop() error {
+	if c.conn == nil {
+		return nil
+	}
+	conn := c.conn
+	c.conn = nil
+	return conn.close()
+}
+
+// fail notes a commit of unknown outcome.
+func (c *committer) fail(group []*grouping.Request, err error) {
+	c.failed = err
+	if c.unknown == nil {
+		c.unknown = make(map[kv.CommitID]struct{})
+	}
+	for _, r := range group {
+		c.unknown[r.Batch.ID] = struct{}{}
+	}
+	c.set.logger.Error("the outcome of a commit is unknown", zap.Error(err))
+}

@@ -1,0 +1,64 @@
+// Package sqlitekv is the kv.Store on SQLite: one file that any number of
+// processes may have open at the same time, none of which has to answer for
+// another. It is the engine for an app and its extensions.
+//
+// # How a commit goes
+//
+// All commits of a process go through one goroutine. It takes those that wait,
+// waits for the gate (a file lock that one process at a time has, held for the
+// time of a commit and no longer), and in one SQLite transaction validates and
+// writes the batches one after the other, each at a version of its own. One sync
+// of the log ends it. Then everybody is answered, the log is brought to the
+// database if it has grown long, and the next process has the gate. So processes
+// take turns, and callers never meet SQLite's "database is locked".
+//
+// A call waits for other processes as long as its context and [WithWait] allow.
+// A process that is stopped inside its commit keeps the others from committing,
+// which is kv.ErrUnavailable to them, and not from reading.
+//
+// # What is promised
+//
+// A commit with Batch.Sync that returned a version survives the end of any
+// process, power loss and a full disk (synchronous=FULL). Commits without it may
+// be lost by power loss, the newest first (synchronous=NORMAL): SQLite writes the
+// log from its beginning to its end and, when it recovers it, stops at the first
+// frame that is not whole, and a sync covers the whole file, whoever wrote it.
+//
+// A sync that fails makes the outcome kv.ErrUnknown. Before anything else is
+// committed by this process, all that is in the log is written to the database
+// and synced there; the same batch then gets its version, or is applied.
+//
+// # Views
+//
+// A snapshot is a read transaction on a connection of its own, of about 0.3 MB.
+// It ends by itself after [WithSnapshotLife], so that the log can begin anew.
+// Between calls nothing is locked but what every open SQLite database has shared
+// locks on; [Store.Yield] closes even that, before the process is suspended.
+//
+// # Damage
+//
+// Each page of the database has a checksum, which is verified when it is read,
+// and each frame of the log when the log is recovered; damage is kv.ErrCorrupt.
+// SQLite takes a damaged log for one that ends there. So a file beside the store
+// remembers the newest version that was synced, and a store that is behind it is
+// kv.ErrCorrupt too. [Store.Check] reads everything. Not seen are: damage to the
+// log on disk while a process has the store open, a page of which the disk
+// returns an older version, and a store that is an older copy together with all
+// the files beside it.
+//
+// # Erasure
+//
+// What is deleted or overwritten is overwritten with zeros in the database
+// (secure_delete) when the log goes there. Until then, and until the log is
+// overwritten in turn, the log holds it.
+//
+// # The driver
+//
+// SQLite is github.com/ncruces/go-sqlite3, which is Go throughout. In three
+// interleaved runs on one connection, with 500-byte values among 10,000, it made
+// 3830, 5199 and 3703 durable commits/s and 181, 201 and 191 thousand gets/s;
+// mattn/go-sqlite3 (C) made 4914, 3432 and 5172, and 171, 140 and 175;
+// modernc.org/sqlite 3305, 4932 and 4661, and 101, 118 and 113. It brings three
+// modules of 9 MB where modernc brings 250 MB, checksums of pages, and locks that
+// belong to the open file and not to the process.
+package sqlitekv

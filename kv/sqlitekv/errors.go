@@ -1,0 +1,63 @@
+package sqlitekv
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Errors of [Open]. It also returns kv.ErrCorrupt, kv.ErrDiskFull and
+// kv.ErrUnavailable.
+var (
+	// ErrForeign: the file is something else than a store. It was not touched.
+	// Give the path of a store, or of a file that does not exist.
+	ErrForeign = errors.New("sqlitekv: the file is something else than a store")
+	// ErrNewer: a newer version of Pawl has written the store. Update.
+	ErrNewer = errors.New("sqlitekv: the store was written by a newer version")
+)
+
+// translate turns an error of SQLite or of the system into one of kv. Errors
+// of kv stay as they are.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{kv.ErrCorrupt, kv.ErrDiskFull, kv.ErrUnavailable, kv.ErrClosed, kv.ErrConflict, kv.ErrUnknown} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	kind := kv.ErrUnavailable
+	switch {
+	case isFull(err):
+		kind = kv.ErrDiskFull
+	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.IOERR_DATA),
+		errors.Is(err, sqlite3.IOERR_CORRUPTFS), errors.Is(err, sqlite3.ERROR):
+		kind = kv.ErrCorrupt // SQLITE_ERROR: a table is missing, say
+	}
+	return fmt.Errorf("%w: %w%s", kind, err, advice(err))
+}
+
+// advice says what to do about an error that its text does not explain.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.PROTOCOL):
+		return " (another process holds its lock: is it stopped?)"
+	case errors.Is(err, sqlite3.READONLY), errors.Is(err, fs.ErrPermission):
+		return " (the file and its directory must be writable)"
+	case errors.Is(err, sqlite3.CANTOPEN):
+		return " (do the file and its directory exist, and may they be written?)"
+	}
+	return ""
+}
+
+// guard turns a panic of the database's code into an error.
+func guard(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: SQLite cannot go on: %v", kv.ErrCorrupt, r)
+	}
+}

@@ -1,0 +1,117 @@
+//go:build !windows
+
+package sqlitekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// TestFrozenHolder: while a process is stopped in its commit, others are told so
+// within their time, still read, and go on as soon as it does.
+func TestFrozenHolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path, WithWait(200*time.Millisecond))
+	mustPut(t, s, "k", "before")
+	holder := spawn(t, "hold", path)
+	if got := holder.line(); got != "held" {
+		t.Fatalf("the holder says %q", got)
+	}
+	if err := holder.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		began := time.Now()
+		if _, err := putOne(s, "k", "during", true); !errors.Is(err, kv.ErrUnavailable) {
+			t.Errorf("a commit while the holder is stopped: %v, want %v", err, kv.ErrUnavailable)
+		}
+		if took := time.Since(began); took < 200*time.Millisecond {
+			t.Errorf("it was refused after %v, too soon", took)
+		}
+	}
+	if got := string(getOne(t, s, "k").Value); got != "before" {
+		t.Errorf("reads %q while the holder is stopped", got)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	b := &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: "k"}}}
+	if _, err := s.Commit(ctx, b); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kv.ErrUnknown) {
+		t.Errorf("a commit with a deadline: %v, want %v", err, context.DeadlineExceeded)
+	}
+	patient := openStore(t, path, WithWait(time.Minute))
+	after := make(chan error, 1)
+	go func() { _, err := putOne(patient, "k", "after", true); after <- err }()
+	if err := holder.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	holder.in.Close()
+	if err := <-after; err != nil {
+		t.Errorf("a commit after the holder went on: %v", err)
+	}
+	if got := string(getOne(t, s, "k").Value); got != "after" {
+		t.Errorf("reads %q in the end: what was refused was applied later", got)
+	}
+}
+
+// TestCloseDuringFreeze: Close does not wait for a process that is stopped.
+func TestCloseDuringFreeze(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path, WithWait(time.Minute))
+	holder := spawn(t, "hold", path)
+	holder.line()
+	holder.Process.Signal(syscall.SIGSTOP)
+	outcome := make(chan error, 1)
+	go func() { _, err := putOne(s, "k", "v", true); outcome <- err }()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-outcome; !errors.Is(err, kv.ErrClosed) {
+		t.Errorf("a commit that waited: %v, want %v", err, kv.ErrClosed)
+	}
+}
+
+// TestStoppedAtRandom: a process that is stopped at any moment of its work keeps
+// others from committing at most, certainly, and from nothing when it goes on.
+func TestStoppedAtRandom(t *testing.T) {
+	const rounds = 15
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path, WithWait(60*time.Millisecond))
+	patient := openStore(t, path, WithWait(time.Minute))
+	writer := spawn(t, "write", path, "w")
+	writer.begin(t)
+	refused := make(map[string]bool)
+	for i := range rounds {
+		writer.line()
+		if err := writer.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprintf("k/%d", i)
+		_, err := putOne(s, key, "v", true)
+		if err != nil && (!errors.Is(err, kv.ErrUnavailable) || errors.Is(err, kv.ErrUnknown)) {
+			t.Errorf("a commit while another process is stopped: %v", err)
+		}
+		refused[key] = err != nil
+		getOne(t, s, key)
+		if err := writer.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		mustPut(t, patient, "patient", key)
+	}
+	stopped := 0
+	for key, was := range refused {
+		if was {
+			stopped++
+		}
+		if e := getOne(t, s, key); e.Exists() == was {
+			t.Errorf("key %s was refused: %v, and is there: %v", key, was, e.Exists())
+		}
+	}
+	t.Logf("%d of %d times the process was stopped in its commit", stopped, rounds)
+}

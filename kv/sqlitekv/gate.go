@@ -1,0 +1,96 @@
+package sqlitekv
+
+import (
+	"sync"
+
+	"github.com/gofrs/flock"
+)
+
+// Files beside the database, named after it.
+const (
+	gateSuffix  = "-gate"  // locked by the process that commits; holds the witness
+	turnsSuffix = "-turns" // turns of all processes, locked while it is changed
+	newSuffix   = "-new"   // a store that is being made
+	logSuffix   = "-wal"   // SQLite's
+	indexSuffix = "-shm"   // SQLite's
+)
+
+// gate lets one process at a time commit. Processes wait for its lock in the
+// kernel, which wakes them in the order in which they came; SQLite's own waiting
+// is by looking again after a while, and starves some.
+//
+// A goroutine waits for the lock, since a wait in the kernel cannot be ended. One
+// that nobody waits for any longer goes on, and lets go at once. A process that
+// is stopped while it waits holds up nobody.
+type gate struct {
+	lock *flock.Flock
+	kick chan struct{} // has room for one
+
+	mu     sync.Mutex
+	asked  chan error // yields when the lock is held; nil when nobody wants them
+	held   bool
+	busy   bool // the goroutine is at it
+	closed bool
+}
+
+func newGate(path string) *gate {
+	g := &gate{
+		lock: flock.New(path+gateSuffix, flock.SetPermissions(fileMode)),
+		kick: make(chan struct{}, 1),
+	}
+	go g.keep()
+	return g
+}
+
+// ask begins to wait. The channel yields nil when the gate is the caller's,
+// until release, or why it cannot be had.
+func (g *gate) ask() <-chan error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = make(chan error, 1)
+	if !g.busy {
+		g.busy = true
+		g.kick <- struct{}{}
+	}
+	return g.asked
+}
+
+// release lets others commit, or gives up waiting.
+func (g *gate) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = nil
+	if g.held {
+		g.held = false
+		g.lock.Unlock()
+	}
+}
+
+// close gives up for good.
+func (g *gate) close() {
+	g.release()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.closed = true
+		close(g.kick)
+	}
+}
+
+func (g *gate) keep() {
+	for range g.kick {
+		err := g.lock.Lock()
+		g.mu.Lock()
+		g.busy = false
+		switch {
+		case g.asked == nil:
+			if err == nil {
+				g.lock.Unlock()
+			}
+		default:
+			g.held = err == nil
+			g.asked <- err
+		}
+		g.mu.Unlock()
+	}
+}

@@ -1,0 +1,59 @@
+package sqlitekv
+
+import (
+	"encoding/binary"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// encodeID is a commit ID in a row of the table commits. Each commit has a
+// version and a row of its own, so the newest n IDs are those of the newest n
+// versions.
+func encodeID(id kv.CommitID) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(id.Random)), uint64(id.Began))
+	return append(b, id.Random[:]...)
+}
+
+// resolve returns the version at which the ID was applied, 0 if it certainly
+// was not, and kv.ErrExpired if it may have been dropped: an attempt is applied
+// at a later version than it began, so one that began at the newest dropped
+// version or after it cannot be among the dropped.
+func (c *conn) resolve(id kv.CommitID) (kv.Version, error) {
+	version, err := c.number(qFindID, id.Began, encodeID(id))
+	if version != 0 || err != nil {
+		return version, err
+	}
+	oldest, err := c.number(qOldestID)
+	if err == nil && id.Began+1 < oldest {
+		err = kv.ErrExpired
+	}
+	return 0, err
+}
+
+// maxSurplus bounds how many rows more than wanted are kept, so that a commit
+// that drops them is not much slower than others.
+const maxSurplus = 256
+
+// log is a table with a row for each version, of which the newest are kept.
+type log struct {
+	keep     int
+	oldest   kv.Version // or one that other processes have dropped
+	min      query
+	dropUpTo query
+}
+
+// prune drops the oldest rows when there are enough of them to be worth it.
+func (l *log) prune(c *conn, head kv.Version) (err error) {
+	limit := kv.Version(l.keep + min(maxSurplus, l.keep))
+	if head < l.oldest+limit {
+		return nil
+	}
+	if l.oldest, err = c.number(l.min); err != nil || head < l.oldest+limit {
+		return err
+	}
+	if err := c.run(l.dropUpTo, head-kv.Version(l.keep)); err != nil {
+		return err
+	}
+	l.oldest = head - kv.Version(l.keep) + 1
+	return nil
+}

@@ -1,0 +1,100 @@
+package sqlitekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// mounted returns a directory on a small file system of its own, "" without the
+// right to mount one; TestFull covers those machines.
+func mounted(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Logf("no file system of our own: %v", err)
+		return ""
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// TestFullDisk: a full disk refuses commits and loses none, reading goes on, and
+// so does everything once there is room.
+func TestFullDisk(t *testing.T) {
+	dir := mounted(t, "3m")
+	if dir == "" {
+		return
+	}
+	path := filepath.Join(dir, "store.db")
+	s := openStore(t, path)
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	versions := make(map[string]kv.Version)
+	refused := 0
+	for i := 0; refused < 20; i++ {
+		key := fmt.Sprintf("k/%d", i)
+		version, err := putOne(s, key, strings.Repeat("v", 30000>>(refused/2)), i%2 == 0)
+		switch {
+		case err == nil:
+			versions[key] = version
+		case errors.Is(err, kv.ErrDiskFull) && !errors.Is(err, kv.ErrUnknown):
+			refused++
+			if e := getOne(t, s, key); e.Exists() {
+				t.Fatalf("key %s was refused and is there", key)
+			}
+		default:
+			t.Fatalf("a commit on a full disk: %v, want %v", err, kv.ErrDiskFull)
+		}
+	}
+	if other, err := Open(path); err == nil {
+		other.Close()
+	} else if !errors.Is(err, kv.ErrDiskFull) {
+		t.Errorf("open on a full disk: %v", err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	versions["more"] = mustPut(t, s, "more", strings.Repeat("v", 30000))
+	if err := s.Check(context.Background()); err != nil {
+		t.Error(err)
+	}
+	for key, version := range versions {
+		if e := getOne(t, s, key); e.Version != version {
+			t.Errorf("key %s is at version %d, want %d", key, e.Version, version)
+		}
+	}
+	t.Logf("%d commits fitted", len(versions))
+}
+
+// TestReadOnlyDisk: a store that cannot be written is not opened.
+func TestReadOnlyDisk(t *testing.T) {
+	dir := mounted(t, "3m")
+	if dir == "" {
+		return
+	}
+	path := filepath.Join(dir, "store.db")
+	s := openStore(t, path)
+	mustPut(t, s, "k", "v")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, filepath.Join(dir, "new.db")} {
+		if _, err := Open(path); !errors.Is(err, kv.ErrUnavailable) {
+			t.Errorf("open %s on a read-only disk: %v, want %v", filepath.Base(path), err, kv.ErrUnavailable)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package sqlitekv
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+const fileMode = 0o600
+
+// Places in the header of an SQLite database.
+const (
+	magic         = "SQLite format 3\x00"
+	atPageSize    = 16
+	atReserved    = 20
+	atUserVersion = 60
+	atApplication = 68
+	headerSize    = 100
+)
+
+// inspect reports whether there is a store, before anything is touched. An
+// empty file holds nothing that could be lost, and counts as none.
+func inspect(path string) (exists bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return false, fmt.Errorf("%w: the directory of %s must exist: %w", kv.ErrUnavailable, path, err)
+		}
+		return false, nil
+	case err != nil:
+		return false, translate(err)
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%w: %s is not a regular file", ErrForeign, path)
+	case info.Size() == 0:
+		return false, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false, translate(err)
+	}
+	defer file.Close()
+	var header [headerSize]byte
+	if _, err := io.ReadFull(file, header[:]); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, translate(err)
+	}
+	return true, checkHeader(path, header[:])
+}
+
+// checkHeader tells stores from other files. Of four signs one may be damaged:
+// that is for SQLite and its checksums to say.
+func checkHeader(path string, header []byte) error {
+	signs := 0
+	for _, sign := range []bool{
+		string(header[:len(magic)]) == magic,
+		binary.BigEndian.Uint16(header[atPageSize:]) == pageSize,
+		header[atReserved] == reserved,
+		binary.BigEndian.Uint32(header[atApplication:]) == applicationID,
+	} {
+		if sign {
+			signs++
+		}
+	}
+	version := binary.BigEndian.Uint32(header[atUserVersion:])
+	switch {
+	case signs < 3:
+		return fmt.Errorf("%w: %s", ErrForeign, path)
+	case signs == 4 && version > format && version < damagedVersion:
+		return fmt.Errorf("%w: %s has format %d, this one reads up to %d", ErrNewer, path, version, format)
+	}
+	return nil
+}
+
+// damagedVersion is more than a format will ever be.
+const damagedVersion = 1 << 16
+
+// create makes an empty store under another name, and gives it its own when it
+// is whole. The gate is ours.
+func create(path string, set *settings) (err error) {
+	defer guard(&err)
+	made := path + newSuffix
+	for _, suffix := range []string{"", "-journal", logSuffix, indexSuffix} {
+		if err := os.Remove(made + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return translate(err)
+		}
+	}
+	file, err := os.OpenFile(made, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return translate(err)
+	}
+	defer file.Close()
+	if err := fill(made); err != nil {
+		return errors.Join(err, os.Remove(made))
+	}
+	if err := errors.Join(file.Sync(), file.Close(), os.Rename(made, path)); err != nil {
+		return translate(err)
+	}
+	return translate(syncDir(filepath.Dir(path)))
+}
+
+// fill makes an empty file an empty store.
+func fill(path string) error {
+	db, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE)
+	if err != nil {
+		return translate(err)
+	}
+	c := &conn{db: db}
+	err = c.exec(fmt.Sprintf(`PRAGMA page_size = %d; PRAGMA synchronous = FULL`, pageSize))
+	if err == nil {
+		err = translate(db.EnableChecksums("main"))
+	}
+	if err == nil {
+		err = c.exec(`BEGIN; ` + schema + ` COMMIT; PRAGMA journal_mode = WAL`)
+	}
+	return errors.Join(err, c.close())
+}
+
+// prepare makes the store if there is none, once for all processes that open it
+// at the same time.
+func prepare(path string, set *settings, g *gate) error {
+	exists, err := inspect(path)
+	if err != nil || exists {
+		return err
+	}
+	if err := enter(g, set); err != nil {
+		return err
+	}
+	defer g.release()
+	if exists, err := inspect(path); err != nil || exists {
+		return err
+	}
+	return create(path, set)
+}
+
+// enter waits for the gate while the store is opened.
+func enter(g *gate, set *settings) error {
+	patience := time.NewTimer(set.wait)
+	defer patience.Stop()
+	select {
+	case err := <-g.ask():
+		return translate(err)
+	case <-patience.C:
+		g.release()
+		return fmt.Errorf("%w: another process has kept its lock for %v: is it stopped?", kv.ErrUnavailable, set.wait)
+	}
+}
+
+// makePrivate takes all rights from others.
+func makePrivate(path string) error {
+	for _, suffix := range []string{"", logSuffix, indexSuffix, gateSuffix, turnsSuffix} {
+		info, err := os.Stat(path + suffix)
+		if err == nil && info.Mode().Perm() != fileMode {
+			err = os.Chmod(path+suffix, fileMode)
+		}
+		// SQLite's files come and go.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("sqlitekv: make the store private: %w", translate(err))
+		}
+	}
+	return nil
+}
+
+// syncDir makes sure that a file that was renamed is found after a crash.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // does not sync directories
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,84 @@
+package sqlitekv
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/pawlkv/pawl/internal/turns"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Option changes how a store is opened. Processes that share a store may use
+// different options; of two numbers of commit IDs to keep the smaller counts.
+type Option func(*settings)
+
+type settings struct {
+	logger       *zap.Logger
+	wait         time.Duration
+	snapshotLife time.Duration
+	commitIDs    int
+	watchLog     int
+	timer        turns.After
+	lostTail     bool
+	maxPages     int    // of the database file, 0: as many as there is room for
+	vfs          string // for tests: through which SQLite uses files, "" for the system's
+}
+
+const (
+	defaultWait         = 5 * time.Second
+	defaultSnapshotLife = 5 * time.Second
+	// defaultWatchLog is how many commits a watcher may be behind: with Pawl's
+	// keys about 1 MB in the file.
+	defaultWatchLog = 4096
+)
+
+func defaults() settings {
+	return settings{
+		logger: zap.NewNop(), wait: defaultWait, snapshotLife: defaultSnapshotLife,
+		commitIDs: kv.CommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime,
+	}
+}
+
+// WithLogger makes the store write to a logger. Without it it is silent.
+func WithLogger(logger *zap.Logger) Option {
+	return func(s *settings) { s.logger = logger }
+}
+
+// WithWait sets how long a call waits for other processes, which may be stopped
+// while they hold a lock, before it returns kv.ErrUnavailable (5 s).
+func WithWait(d time.Duration) Option {
+	return func(s *settings) { s.wait = d }
+}
+
+// WithSnapshotLife sets for how long a snapshot can be read (5 s). After that
+// it lets go of what it sees, and reads through it return kv.ErrConflict: an
+// older view keeps the log from being reused, for every process.
+func WithSnapshotLife(d time.Duration) Option {
+	return func(s *settings) { s.snapshotLife = d }
+}
+
+// WithCommitIDs keeps at least the newest n commit IDs instead of kv.CommitIDs.
+func WithCommitIDs(n int) Option {
+	return func(s *settings) { s.commitIDs = max(n, 1) }
+}
+
+// WithWatchLog lets watchers fall n commits behind before they must resync.
+func WithWatchLog(n int) Option {
+	return func(s *settings) { s.watchLog = max(n, 1) }
+}
+
+// WithLostTail opens a store whose newest commits are missing, which is
+// kv.ErrCorrupt otherwise, and forgets that there were any. Steps that they held
+// were taken, and must not be taken again in another way: the caller deals with
+// that before it goes on.
+func WithLostTail() Option {
+	return func(s *settings) { s.lostTail = true }
+}
+
+// WithTimer ends turns by another clock than the system's: after calls f when d
+// has passed, unless stop is called before, which reports whether it came in
+// time.
+func WithTimer(after func(d time.Duration, f func()) (stop func() bool)) Option {
+	return func(s *settings) { s.timer = after }
+}

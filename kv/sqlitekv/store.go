@@ -1,0 +1,236 @@
+package sqlitekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/pawlkv/pawl/internal/grouping"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Store is a kv.Store in a file that any number of processes may have open. Its
+// methods may be called from any number of goroutines.
+type Store struct {
+	set       settings
+	gate      *gate
+	witness   *witness
+	turns     *turnQueue
+	pool      *pool
+	committer *committer
+	follower  *follower
+	closing   sync.Once
+	failure   error // of closing
+}
+
+var _ kv.Store = (*Store)(nil)
+
+// Open opens the store in a file, which it makes if it does not exist; its
+// directory must exist. Beside it there are files of SQLite and of the store,
+// all named after it. Errors: ErrForeign, ErrNewer, kv.ErrCorrupt,
+// kv.ErrDiskFull, and kv.ErrUnavailable (permissions, a missing directory, a
+// process that is stopped with a lock).
+func Open(path string, options ...Option) (*Store, error) {
+	s := &Store{set: defaults()}
+	for _, option := range options {
+		option(&s.set)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
+	}
+	if _, err := inspect(path); err != nil { // before there is any file of ours
+		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
+	}
+	s.gate = newGate(path)
+	s.pool = newPool(path, &s.set)
+	s.follower = newFollower(path, &s.set)
+	s.committer = newCommitter(path, &s.set)
+	s.committer.gate, s.committer.changed = s.gate, s.follower.committed
+	if err := s.open(path); err != nil {
+		s.discard()
+		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
+	}
+	go s.committer.run()
+	return s, nil
+}
+
+func (s *Store) open(path string) (err error) {
+	if err := prepare(path, &s.set, s.gate); err != nil {
+		return err
+	}
+	if s.witness, err = openWitness(path); err != nil {
+		return err
+	}
+	s.committer.witness = s.witness
+	board, err := openBoard(path)
+	if err != nil {
+		return err
+	}
+	s.turns = newTurnQueue(board, s.set.timer)
+	if s.committer.file, err = os.Stat(path); err != nil {
+		return translate(err)
+	}
+	if err := s.committer.ready(); err != nil {
+		return err
+	}
+	return s.checkHead()
+}
+
+// checkHead looks whether the newest commits are there.
+func (s *Store) checkHead() error {
+	noted := s.witness.newest()
+	snapshot := s.Snapshot()
+	defer snapshot.Close()
+	head, err := snapshot.Version(context.Background())
+	if err != nil {
+		return err
+	}
+	err = s.witness.check(noted, head)
+	if err == nil || !s.set.lostTail {
+		return err
+	}
+	if err := enter(s.gate, &s.set); err != nil {
+		return err
+	}
+	defer s.gate.release()
+	return s.witness.note(head)
+}
+
+// discard closes what a failed Open has opened.
+func (s *Store) discard() {
+	s.gate.close()
+	s.committer.drop()
+	s.pool.drain(true)
+	if s.turns != nil {
+		s.turns.close()
+	}
+	if s.witness != nil {
+		s.witness.close()
+	}
+}
+
+// Snapshot implements kv.Store. Its first call begins a read transaction,
+// which ends after the time of WithSnapshotLife; from then on reads are
+// kv.ErrConflict.
+func (s *Store) Snapshot() kv.Snapshot { return &snapshot{pool: s.pool} }
+
+// Commit implements kv.Store. It waits for other processes no longer than
+// WithWait says.
+func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	if err := b.Check(); err != nil {
+		return 0, err
+	}
+	if s.pool.isClosed() {
+		return 0, kv.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(b.Writes) == 0 {
+		return s.validate(ctx, b)
+	}
+	if err := s.turns.wait(ctx, b); err != nil {
+		return 0, err
+	}
+	r := grouping.NewRequest(b)
+	if err := s.committer.queue.Add(r); err != nil {
+		return 0, err
+	}
+	return r.Wait(ctx)
+}
+
+// validate checks the reads of a batch without writes against the newest
+// version.
+func (s *Store) validate(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	view := &snapshot{pool: s.pool}
+	defer view.Close()
+	err := view.with(ctx, func(c *conn) error { return c.check(b) })
+	if err != nil {
+		return 0, err
+	}
+	return view.version, nil
+}
+
+// Turn implements kv.Store.
+func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
+	return s.turns.take(ctx, keys)
+}
+
+// Watch implements kv.Store. What other processes commit it tells within about
+// 20 ms, what this one does at once; changes from before the store was opened
+// it knows as far as WithWatchLog says.
+func (s *Store) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
+	return s.follower.Watch(ctx, prefix, after)
+}
+
+// Yield closes the files, for a process that is about to be suspended: open
+// snapshots end (their reads are kv.ErrConflict), and when it returns nothing
+// is locked. The next call opens the files again. Errors: the context's,
+// kv.ErrClosed.
+func (s *Store) Yield(ctx context.Context) error {
+	done := make(chan error, 1)
+	err := s.committer.queue.Run(func(closed bool) {
+		if closed {
+			done <- kv.ErrClosed
+			return
+		}
+		done <- s.committer.drop()
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.follower.pause()
+	return errors.Join(err, s.pool.drain(false))
+}
+
+// Check reads all of the store and returns kv.ErrCorrupt for the first damage
+// that it finds.
+func (s *Store) Check(ctx context.Context) error {
+	view := &snapshot{pool: s.pool}
+	defer view.Close()
+	return view.with(ctx, func(c *conn) error {
+		stmt, _, err := c.db.Prepare(`PRAGMA integrity_check(1)`)
+		if err != nil {
+			return translate(err)
+		}
+		defer stmt.Close()
+		return checkIntegrity(stmt)
+	})
+}
+
+func checkIntegrity(stmt *sqlite3.Stmt) error {
+	if !stmt.Step() {
+		return translate(stmt.Err())
+	}
+	if text := stmt.ColumnText(0); text != "ok" {
+		return fmt.Errorf("%w: %s", kv.ErrCorrupt, text)
+	}
+	return nil
+}
+
+// Close implements kv.Store. It does not wait for other processes, but for a
+// sync that is under way.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.turns.close()
+		s.follower.close()
+		s.committer.queue.Close()
+		<-s.committer.ended
+		s.failure = errors.Join(s.pool.drain(true), s.committer.drop())
+		s.gate.close()
+		s.witness.close()
+	})
+	return s.failure
+}

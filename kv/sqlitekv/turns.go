@@ -1,0 +1,138 @@
+package sqlitekv
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/turns"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// turnQueue grants turns: first among the callers of this process, then among
+// processes.
+type turnQueue struct {
+	table *turns.Table // of this process; its turns do not expire by themselves
+	after turns.After
+	board *board
+
+	mu      sync.Mutex
+	tickets map[kv.TurnID]uint64 // on the board, of turns that are granted
+}
+
+func newTurnQueue(b *board, after turns.After) *turnQueue {
+	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
+	return &turnQueue{table: turns.New(never), after: after, board: b, tickets: make(map[kv.TurnID]uint64)}
+}
+
+// take is kv.Store.Turn. A turn lasts from when it is granted among processes.
+func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
+	turn, err := q.table.Take(ctx, keys...)
+	if err != nil {
+		return kv.Turn{}, err
+	}
+	ticket, err := q.queue(ctx, keys)
+	if err != nil {
+		turn.Release()
+		return kv.Turn{}, err
+	}
+	q.mu.Lock()
+	q.tickets[turn.ID] = ticket
+	q.mu.Unlock()
+	end := sync.OnceFunc(func() {
+		q.mu.Lock()
+		delete(q.tickets, turn.ID)
+		q.mu.Unlock()
+		q.board.leave(ticket)
+		turn.Release()
+	})
+	stop := q.after(kv.TurnLife, end)
+	return kv.Turn{ID: turn.ID, Release: func() { stop(); end() }}, nil
+}
+
+// queue waits on the board until nobody stands before us. Where the board
+// cannot be used, turns hold within this process only: they are advice.
+func (q *turnQueue) queue(ctx context.Context, keys []string) (ticket uint64, err error) {
+	ticket = q.board.join(keys)
+	poll := newPoll()
+	defer poll.stop()
+	for !q.board.grant(ticket, keys) {
+		if err := q.pause(ctx, poll); err != nil {
+			q.board.leave(ticket)
+			return 0, err
+		}
+	}
+	return ticket, nil
+}
+
+// wait returns when no turn stands before b: those of this process as
+// turns.Table has it, and those of others that were asked for by now.
+func (q *turnQueue) wait(ctx context.Context, b *kv.Batch) error {
+	if err := q.table.Wait(ctx, b); err != nil {
+		return err
+	}
+	if q.board.empty() {
+		return nil
+	}
+	q.mu.Lock()
+	_, holder := q.tickets[b.Turn]
+	q.mu.Unlock()
+	keys := make([]string, len(b.Writes))
+	for i, w := range b.Writes {
+		keys[i] = w.Key
+	}
+	before := q.board.others(keys, holder)
+	poll := newPoll()
+	defer poll.stop()
+	for len(before) > 0 {
+		if err := q.pause(ctx, poll); err != nil {
+			return err
+		}
+		now := q.board.others(keys, holder)
+		before = slices.DeleteFunc(before, func(t uint64) bool { return !slices.Contains(now, t) })
+	}
+	return nil
+}
+
+// pause waits a little for other processes.
+func (q *turnQueue) pause(ctx context.Context, p *poll) error {
+	select {
+	case <-p.tick():
+		return nil
+	case <-q.board.closed:
+		return kv.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (q *turnQueue) close() {
+	q.board.close()
+	q.table.Close()
+}
+
+// Steps in which the board is looked at: there is nobody to ring a bell.
+const (
+	firstLook = 500 * time.Microsecond
+	lastLook  = 4 * time.Millisecond
+)
+
+// poll ticks more and more slowly.
+type poll struct {
+	step  time.Duration
+	timer *time.Timer
+}
+
+func newPoll() *poll {
+	timer := time.NewTimer(firstLook)
+	return &poll{step: firstLook, timer: timer}
+}
+
+func (p *poll) tick() <-chan time.Time {
+	p.timer.Reset(p.step)
+	p.step = min(2*p.step, lastLook)
+	return p.timer.C
+}
+
+func (p *poll) stop() { p.timer.Stop() }
