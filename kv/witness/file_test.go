@@ -1,0 +1,288 @@
+package witness
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+func TestFileKeepsTheGreatestMark(t *testing.T) {
+	path := inTemp(t)
+	loads(t, path, Mark{}, ErrNone)
+	one, two := newFile(t, path), newFile(t, path)
+	for _, m := range []struct {
+		by   *File
+		save Mark
+		want Mark
+	}{
+		{one, at(5), at(5)},
+		{two, at(3), at(5)},
+		{one, at(4), at(5)},
+		{two, at(9), at(9)},
+		{one, at(8), at(9)},
+		{two, Mark{storeA, 2, 1}, Mark{storeA, 2, 1}}, // an older state was accepted
+		{one, at(100), Mark{storeA, 2, 1}},            // by a process that does not know
+		{one, Mark{storeA, 2, 7}, Mark{storeA, 2, 7}},
+		{two, Mark{storeB, 1, 2}, Mark{storeB, 1, 2}},
+	} {
+		save(t, m.by, m.save)
+		loads(t, path, m.want, nil)
+	}
+}
+
+// One process after the other, each with its own file, in all orders: what is
+// loaded is the one mark that supersedes all that were saved.
+func TestFileIsAJoinOfAllMarks(t *testing.T) {
+	dir := t.TempDir()
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		path := filepath.Join(dir, string(rune('a'+n%26))+time.Now().Format("150405.000000000"))
+		files := make([]*File, 3)
+		for i := range files {
+			files[i] = newFile(t, path)
+		}
+		var want Mark
+		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+			i := rapid.IntRange(0, 2).Draw(rt, "process")
+			if rapid.IntRange(0, 5).Draw(rt, "restart") == 0 {
+				files[i] = newFile(t, path)
+			}
+			m := Mark{storeA, rapid.Uint64Range(1, 3).Draw(rt, "epoch"), kv.Version(rapid.Uint64Range(1, 50).Draw(rt, "head"))}
+			save(t, files[i], m)
+			if m.Supersedes(want) {
+				want = m
+			}
+			if got, err := files[i].Load(t.Context()); err != nil || got != want {
+				rt.Fatalf("load after %+v: %+v, %v, want %+v", m, got, err, want)
+			}
+		}
+	})
+}
+
+// Processes that come and go, each replacing the file, while others write to it.
+func TestNoMarkIsLostWhileTheFileIsReplaced(t *testing.T) {
+	path := inTemp(t)
+	save(t, newFile(t, path), at(1))
+	const writers, openers, each = 4, 2, 300
+	var group sync.WaitGroup
+	for i := range writers {
+		f := newFile(t, path)
+		f.slot = func() int { return i }
+		group.Go(func() {
+			for n := range each {
+				save(t, f, at(kv.Version(10+n*writers+i)))
+			}
+		})
+	}
+	for i := range openers {
+		group.Go(func() {
+			for range 30 {
+				f := newFile(t, path)
+				f.slot = func() int { return 100 + i }
+				save(t, f, at(2))
+			}
+		})
+	}
+	group.Wait()
+	loads(t, path, at(10+each*writers-1), nil)
+}
+
+// A mark that comes after the old file was read and before it is replaced.
+func TestMarkSavedJustBeforeTheFileIsReplaced(t *testing.T) {
+	path := inTemp(t)
+	writer := newFile(t, path)
+	save(t, writer, at(5))
+	old, err := openPage(path, os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.file.Close()
+	save(t, writer, at(9))
+	if err := newFile(t, path).succeed(old, 5); err != nil {
+		t.Fatal(err)
+	}
+	loads(t, path, at(9), nil)
+	save(t, writer, at(10))
+	loads(t, path, at(10), nil)
+}
+
+func TestCopiesShow(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "store", "witness")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	save(t, newFile(t, path), at(5))
+	old := read(t, path)
+
+	t.Run("elsewhere", func(t *testing.T) {
+		elsewhere := inTemp(t)
+		overwrite(t, elsewhere, old)
+		loads(t, elsewhere, at(5), ErrCopied)
+	})
+	t.Run("moved", func(t *testing.T) { // a mount at another place is no copy
+		moved := filepath.Join(dir, "moved")
+		if err := os.Rename(filepath.Dir(path), moved); err != nil {
+			t.Fatal(err)
+		}
+		loads(t, filepath.Join(moved, "witness"), at(5), nil)
+		if err := os.Rename(moved, filepath.Dir(path)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("put back after another opening", func(t *testing.T) {
+		save(t, newFile(t, path), at(6))
+		newer := read(t, path)
+		overwrite(t, path, old) // in place, as cp does
+		loads(t, path, at(5), ErrCopied)
+		overwrite(t, path, newer)
+		loads(t, path, at(6), nil)
+	})
+	t.Run("removed and put back", func(t *testing.T) {
+		content := read(t, path)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		loads(t, path, Mark{}, ErrNone)
+		overwrite(t, path, content)
+		loads(t, path, at(6), ErrCopied)
+	})
+	t.Run("accepted", func(t *testing.T) {
+		save(t, newFile(t, path), Mark{storeA, 2, 3})
+		loads(t, path, Mark{storeA, 2, 3}, nil)
+	})
+}
+
+// The store was restored while a process had it open: that process must not
+// make the copy look like the original.
+func TestRestoredFileIsNotBlessed(t *testing.T) {
+	path := inTemp(t)
+	live := newFile(t, path)
+	save(t, live, at(5))
+	restored := path + ".backup"
+	overwrite(t, restored, read(t, path))
+	if err := os.Rename(restored, path); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := live.Save(t.Context(), at(6)); !errors.Is(err, ErrCopied) {
+			t.Errorf("save over a copy: %v, want ErrCopied", err)
+		}
+	}
+	loads(t, path, at(5), ErrCopied)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := live.Save(t.Context(), at(7)); !errors.Is(err, ErrNone) {
+		t.Errorf("save where nothing is any more: %v, want ErrNone", err)
+	}
+	loads(t, path, Mark{}, ErrNone)
+}
+
+// Whatever bytes change, no mark comes out that was not saved.
+func TestDamageShows(t *testing.T) {
+	path := inTemp(t)
+	f := newFile(t, path)
+	save(t, f, at(5))
+	save(t, f, at(6))
+	good := read(t, path)
+	for i := range good {
+		bad := slices.Clone(good)
+		bad[i] ^= 1 << (i % 8)
+		overwrite(t, path, bad)
+		m, err := f.Load(t.Context())
+		if i >= headerSize && i < firstSlot {
+			if err != nil || m != at(6) {
+				t.Fatalf("byte %d, which means nothing: %+v, %v", i, m, err)
+			}
+			continue
+		}
+		if !errors.Is(err, ErrDamaged) {
+			t.Fatalf("byte %d: %+v, %v, want ErrDamaged", i, m, err)
+		}
+	}
+	for _, n := range []int{0, 1, headerSize, firstSlot + 20, fileSize - 1} {
+		overwrite(t, path, good[:n])
+		if m, err := f.Load(t.Context()); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes: %+v, %v, want ErrDamaged", n, m, err)
+		}
+	}
+	overwrite(t, path, append(slices.Clone(good), 0))
+	if m, err := f.Load(t.Context()); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a byte too many: %+v, %v, want ErrDamaged", m, err)
+	}
+	save(t, newFile(t, path), at(3))
+	loads(t, path, at(3), nil)
+}
+
+func TestFileIsPrivateAndLeavesNothing(t *testing.T) {
+	path := inTemp(t)
+	left, recent := path+".1.new", path+".2.new"
+	overwrite(t, left, nil)
+	overwrite(t, recent, nil)
+	long := time.Now().Add(-2 * leftAlone)
+	if err := os.Chtimes(left, long, long); err != nil {
+		t.Fatal(err)
+	}
+	save(t, newFile(t, path), at(1))
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{filepath.Base(path), filepath.Base(recent)}; !slices.Equal(names, want) {
+		t.Errorf("the directory has %q, want %q", names, want)
+	}
+}
+
+func TestSaveFails(t *testing.T) {
+	f := NewFile(filepath.Join(t.TempDir(), "none", "witness"))
+	if err := f.Save(t.Context(), at(1)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a directory: %v, want ErrNotExist", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := f.Save(t.Context(), at(1)); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	for name, test := range map[string]struct {
+		recorded, now identity
+		same          bool
+	}{
+		"the same":                          {identity{1, 2}, identity{1, 2}, true},
+		"another inode":                     {identity{1, 2}, identity{3, 2}, false},
+		"an inode used again":               {identity{1, 2}, identity{1, 3}, false},
+		"no times of birth":                 {identity{1, 0}, identity{1, 0}, true},
+		"no times of birth, another":        {identity{1, 0}, identity{2, 0}, false},
+		"no stable inodes":                  {identity{0, 2}, identity{0, 2}, true},
+		"no stable inodes, another":         {identity{0, 2}, identity{0, 3}, false},
+		"a system that tells more":          {identity{1, 0}, identity{1, 2}, true},
+		"nothing known":                     {identity{}, identity{1, 2}, true},
+		"moved to where nothing is told":    {identity{1, 2}, identity{}, false},
+		"moved to where less, and no match": {identity{1, 0}, identity{0, 2}, false},
+	} {
+		if got := test.recorded.is(test.now); got != test.same {
+			t.Errorf("%s: %v, want %v", name, got, test.same)
+		}
+	}
+}

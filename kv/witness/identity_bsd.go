@@ -1,0 +1,37 @@
+//go:build darwin || freebsd || netbsd
+
+package witness
+
+import (
+	"os"
+	"syscall"
+)
+
+// renewable: a file that others have open can be replaced.
+const renewable = true
+
+// identityOf asks the file system who a file is.
+func identityOf(file *os.File) (identity, error) {
+	found, err := stat(file)
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{inode: uint64(found.Ino), birth: uint64(found.Birthtimespec.Nano())}, nil
+}
+
+// isReplaced reports whether a file that is open has no name any more.
+func isReplaced(file *os.File) (bool, error) {
+	found, err := stat(file)
+	if err != nil {
+		return false, err
+	}
+	return found.Nlink == 0, nil
+}
+
+func stat(file *os.File) (*syscall.Stat_t, error) {
+	var found syscall.Stat_t
+	if err := syscall.Fstat(int(file.Fd()), &found); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: file.Name(), Err: err}
+	}
+	return &found, nil
+}

@@ -1,0 +1,15 @@
+//go:build !linux && !darwin && !freebsd && !netbsd
+
+package witness
+
+import "os"
+
+// renewable: a file that others have open cannot be replaced, so it keeps its
+// place in the file system from one opening to the next.
+const renewable = false
+
+// identityOf knows nothing: the head alone is compared.
+func identityOf(*os.File) (identity, error) { return identity{}, nil }
+
+// isReplaced reports whether a file that is open has no name any more.
+func isReplaced(*os.File) (bool, error) { return false, nil }

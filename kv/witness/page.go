@@ -1,0 +1,183 @@
+package witness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// page is an open witness file and the slot in it that is ours. Another process
+// may have chosen the same one: then a mark of one may replace a greater one of
+// the other, if they save within a microsecond, and the witness lags by it.
+type page struct {
+	file *os.File
+	header
+	slot int64 // its offset; the first until another is chosen
+}
+
+// openPage fails with ErrNone or ErrDamaged, or why it cannot be read.
+func openPage(path string, flag int) (*page, error) {
+	file, err := os.OpenFile(path, flag, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNone, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPage(file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return p, nil
+}
+
+func newPage(file *os.File) (*page, error) {
+	content, err := readPage(file)
+	if err != nil {
+		return nil, err
+	}
+	h, err := decodeHeader(content)
+	return &page{file: file, header: h, slot: firstSlot}, err
+}
+
+// readPage returns all of a file, or one byte more than a page.
+func readPage(file *os.File) ([]byte, error) {
+	return io.ReadAll(io.NewSectionReader(file, 0, fileSize+1))
+}
+
+// empty is the mark of the page before anything was seen.
+func (p *page) empty() Mark { return Mark{Store: p.store, Epoch: p.epoch} }
+
+// readings bounds how often a page is read until no slot is found half written.
+const readings = 20
+
+// mark returns the mark. It fails with ErrCopied, and the mark, or ErrDamaged.
+func (p *page) mark() (Mark, error) {
+	m := p.empty()
+	var err error
+	for range readings {
+		var content []byte
+		if content, err = readPage(p.file); err != nil {
+			return m, err
+		}
+		if len(content) != fileSize {
+			return m, fmt.Errorf("%w: it has another length than before", ErrDamaged)
+		}
+		if m.Head, err = p.decodeHead(content); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return m, err
+	}
+	now, err := identityOf(p.file)
+	if err == nil && !p.identity.is(now) {
+		err = fmt.Errorf("%w: %s is not the file that was written", ErrCopied, p.file.Name())
+	}
+	return m, err
+}
+
+// raise writes a head to our slot unless there is a greater one.
+func (p *page) raise(head kv.Version) error {
+	var slot [slotSize]byte
+	if _, err := p.file.ReadAt(slot[:], p.slot); err != nil {
+		return err
+	}
+	// What another process is writing there is replaced by ours.
+	if known, ok := p.decodeSlot(slot[:]); ok && known >= head {
+		return nil
+	}
+	slot = p.encodeSlot(head)
+	_, err := p.file.WriteAt(slot[:], p.slot)
+	return err
+}
+
+// createPage puts a new file with a mark at path. The old one stays until the
+// new one is whole on the disk: after a power failure there is one or the
+// other.
+func createPage(path string, m Mark) (*page, error) {
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	if err := removeLeftOvers(dir, name); err != nil {
+		return nil, err
+	}
+	file, err := os.CreateTemp(dir, name+".*"+temporary) // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	p, err := fillPage(file, m)
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return p, nil
+}
+
+// fillPage writes a header and the first slot of a file that has nothing.
+func fillPage(file *os.File, m Mark) (*page, error) {
+	id, err := identityOf(file)
+	if err != nil {
+		return nil, err
+	}
+	h := header{m.Store, m.Epoch, id}
+	content := make([]byte, fileSize)
+	copy(content, h.encode())
+	slot := h.encodeSlot(m.Head)
+	copy(content[firstSlot:], slot[:])
+	if _, err := file.Write(content); err != nil {
+		return nil, err
+	}
+	if err := file.Sync(); err != nil {
+		return nil, err
+	}
+	return newPage(file)
+}
+
+const (
+	temporary = ".new" // ends the names of files that are not finished
+	leftAlone = time.Hour
+)
+
+// removeLeftOvers removes unfinished files that crashes left in a directory.
+func removeLeftOvers(dir, name string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), name+".") || !strings.HasSuffix(e.Name(), temporary) {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || time.Since(info.ModTime()) < leftAlone {
+			continue // another process is at it
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncDir makes a renaming durable.
+func syncDir(dir string) error {
+	if !renewable {
+		return nil // a system without such a call
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

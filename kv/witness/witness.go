@@ -1,0 +1,33 @@
+package witness
+
+import (
+	"context"
+	"errors"
+)
+
+// Witness keeps the Mark of one store where the store's own fate does not reach
+// it. All processes that open the store use the same one, and its methods may
+// be called from any number of goroutines and processes.
+type Witness interface {
+	// Load returns the mark, or one of ErrNone, ErrCopied (with the mark) and
+	// ErrDamaged. Any other error means that the witness cannot be read now,
+	// and then the store is not opened.
+	Load(ctx context.Context) (Mark, error)
+
+	// Save replaces the mark by m if m supersedes it (see Mark.Supersedes), and
+	// does nothing otherwise. It need not be durable at once and may leave out
+	// marks, at the price of seeing less; it must not invent any. Commits wait
+	// for it, several for one call if they come at the same time: a slow witness
+	// keeps every n-th mark, or saves in the background.
+	Save(ctx context.Context, m Mark) error
+}
+
+// Answers of Load that say something about the store.
+var (
+	// ErrNone: no mark was ever saved, or it was deleted.
+	ErrNone = errors.New("witness: there is no mark")
+	// ErrCopied: the mark is one that was copied, or restored, with the store.
+	ErrCopied = errors.New("witness: the mark was copied or restored")
+	// ErrDamaged: the mark is not readable.
+	ErrDamaged = errors.New("witness: the mark is damaged")
+)
