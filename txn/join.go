@@ -1,0 +1,151 @@
+package txn
+
+import (
+	"fmt"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Joiner is a join-semilattice: Join is commutative, associative and
+// idempotent (see [JoinLaws]), and changes neither operand. Whoever writes
+// last, the outcome holds what each writer knew.
+type Joiner[T any] interface {
+	Join(other T) T
+}
+
+// JoinRecord is a Record whose values can be joined:
+//
+//	var inbound = txn.JoinRecord[group.Inbound]{Record: txn.Record[group.Inbound]{Kind: "group-in", Codec: ...}}
+//
+// Join only what fn does not decide on. Never join what is allocated, counted
+// or used up.
+type JoinRecord[T Joiner[T]] struct {
+	Record[T]
+}
+
+// Join writes the join of v and what is stored. If at the commit only records
+// that were joined have changed, the values are joined again and fn does not
+// run again. A record that fn also gets, scans or puts is an ordinary read.
+func (r *JoinRecord[T]) Join(tx *Tx, v T, id ...string) error {
+	if err := tx.writable(); err != nil {
+		return err
+	}
+	key, err := tx.path(r.Kind, r.Shared, id)
+	if err != nil {
+		return err
+	}
+	if w := tx.writes[key]; w != nil {
+		return joinOwn(w, v)
+	}
+	if err := tx.load(key); err != nil {
+		return err
+	}
+	w := &write{key: key, coder: &r.Record, base: tx.reads[key], delta: v, join: joinAny[T]}
+	w.base.joined = true
+	if err := tx.joinBase(w); err != nil {
+		return err
+	}
+	tx.put(w)
+	return nil
+}
+
+// joinOwn joins v to what this transaction wrote before.
+func joinOwn[T Joiner[T]](w *write, v T) error {
+	if w.delta != nil {
+		w.delta = w.delta.(T).Join(v)
+	}
+	if w.deleted {
+		w.value, w.deleted = v, false
+		return nil
+	}
+	old, ok := w.value.(T)
+	if !ok {
+		return fmt.Errorf("%w: key %q holds %T and %T at once", kv.ErrInvalid, w.key, w.value, v)
+	}
+	w.value = old.Join(v)
+	return nil
+}
+
+func joinAny[T Joiner[T]](a, b any) any { return a.(T).Join(b.(T)) }
+
+// joinBase sets the value to write from the base and the delta.
+func (tx *Tx) joinBase(w *write) error {
+	stored, ok, err := tx.open(w.coder, w.base)
+	if err != nil {
+		return err
+	}
+	w.value = w.delta
+	if ok {
+		w.value = w.join(stored, w.delta)
+	}
+	return nil
+}
+
+// blind reports whether w is a join whose base fn has not seen.
+func (w *write) blind() bool { return w.base != nil && !w.base.seen && !w.base.scanned }
+
+// onlyJoins reports whether a conflict names nothing but joined records that
+// fn has not seen.
+func (tx *Tx) onlyJoins(conflict error) bool {
+	keys, prefixes := conflictOf(conflict)
+	for _, key := range keys {
+		if w := tx.writes[key]; w == nil || !w.blind() {
+			return false
+		}
+	}
+	return len(keys) > 0 && len(prefixes) == 0
+}
+
+// rejoin reads all joined records that fn has not seen anew, in one round
+// trip, and joins again. What fn has seen stays as it was. It returns the
+// version at which the new commit begins.
+func (c *call) rejoin() (kv.Version, error) {
+	if c.queue {
+		if err := c.takeTurn(c.lost); err != nil {
+			return 0, err
+		}
+	}
+	c.report.Joins++
+	snap := c.db.store.Snapshot()
+	defer snap.Close()
+	if err := c.tx.readBases(snap); err != nil {
+		return 0, err
+	}
+	return c.tx.beganAt(snap)
+}
+
+func (tx *Tx) readBases(snap kv.Snapshot) error {
+	var joined []*write
+	var keys []string
+	for _, w := range tx.queue {
+		if w.blind() {
+			joined = append(joined, w)
+			keys = append(keys, w.key)
+		}
+	}
+	entries, err := tx.fetch(snap, keys)
+	if err != nil {
+		return tx.fail(err)
+	}
+	for i, w := range joined {
+		*w.base = read{key: w.key, version: entries[i].Version, sealed: entries[i].Value, joined: true}
+		if err := tx.joinBase(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// JoinLaws returns an error that names the law which Join breaks on a, b and
+// c, or nil. Call it with random values from a property test.
+func JoinLaws[T Joiner[T]](a, b, c T, equal func(T, T) bool) error {
+	switch {
+	case !equal(a.Join(a), a):
+		return fmt.Errorf("Join is not idempotent: a.Join(a) is not a")
+	case !equal(a.Join(b), b.Join(a)):
+		return fmt.Errorf("Join is not commutative: a.Join(b) is not b.Join(a)")
+	case !equal(a.Join(b).Join(c), a.Join(b.Join(c))):
+		return fmt.Errorf("Join is not associative: (a.Join(b)).Join(c) is not a.Join(b.Join(c))")
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+package txn_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
+	"github.com/pawlkv/pawl/txn"
+	"pgregory.net/rapid"
+)
+
+// group is a set that only grows.
+type group struct{ Members map[string]bool }
+
+func (g group) Join(other group) group {
+	all := maps.Clone(g.Members)
+	if all == nil {
+		all = map[string]bool{}
+	}
+	maps.Copy(all, other.Members)
+	return group{all}
+}
+
+func equalGroups(a, b group) bool { return maps.Equal(a.Members, b.Members) }
+
+var groups = txn.JoinRecord[group]{Record: txn.Record[group]{Kind: "group", Codec: txn.Msgpack[group](1)}}
+
+func members(names ...string) group {
+	g := group{map[string]bool{}}
+	for _, n := range names {
+		g.Members[n] = true
+	}
+	return g
+}
+
+func joinInto(t testing.TB, db *txn.DB, name string) {
+	t.Helper()
+	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+		return 0, groups.Join(tx, members(name), "g")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func stored(t testing.TB, db *txn.DB) group {
+	t.Helper()
+	g, err := txn.View(ctx, db, func(tx *txn.Tx) (group, error) {
+		g, _, err := groups.Get(tx, "g")
+		return g, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func has(t testing.TB, db *txn.DB, name string) bool {
+	t.Helper()
+	return stored(t, db).Members[name]
+}
+
+// rivalry runs f in a transaction during whose first runs another process
+// joins "rival" to the group, and returns how often f ran.
+func rivalry(t *testing.T, p txn.CachePolicy, f func(tx *txn.Tx) error) (runs int, db *txn.DB) {
+	t.Helper()
+	store := newStore(t)
+	rival := open(store, txn.NoCache)
+	joinInto(t, rival, "first")
+	db = open(store, p)
+	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+		if runs++; runs == 1 {
+			if err := f(tx); err != nil {
+				return 0, err
+			}
+			joinInto(t, rival, "rival")
+			return 0, nil
+		}
+		return 0, f(tx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runs, db
+}
+
+func TestJoinsAreMadeAgainWithoutTheFunction(t *testing.T) {
+	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
+		runs, db := rivalry(t, p, func(tx *txn.Tx) error {
+			if err := groups.Join(tx, members("mine"), "g"); err != nil {
+				return err
+			}
+			return groups.Join(tx, members("also"), "g")
+		})
+		if got := stored(t, db); runs != 1 || !equalGroups(got, members("first", "rival", "mine", "also")) {
+			t.Errorf("%d runs, stored %v", runs, got)
+		}
+		if s := db.Stats(); s.Joins != 1 || s.Conflicts != 1 || s.Kinds["group"] != 1 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+func TestJoinedRecordThatIsAlsoReadIsAnOrdinaryRead(t *testing.T) {
+	for name, look := range map[string]func(tx *txn.Tx) error{
+		"got":     func(tx *txn.Tx) error { _, _, err := groups.Get(tx, "g"); return err },
+		"version": func(tx *txn.Tx) error { _, err := groups.Version(tx, "g"); return err },
+		"scanned": func(tx *txn.Tx) error {
+			for _, err := range groups.Scan(tx) {
+				return err
+			}
+			return nil
+		},
+	} {
+		for _, before := range []bool{true, false} {
+			runs, db := rivalry(t, txn.NoCache, func(tx *txn.Tx) error {
+				if before {
+					if err := look(tx); err != nil {
+						return err
+					}
+				}
+				if err := groups.Join(tx, members("mine"), "g"); err != nil {
+					return err
+				}
+				if before {
+					return nil
+				}
+				return look(tx)
+			})
+			if got := stored(t, db); runs != 2 || !equalGroups(got, members("first", "rival", "mine")) {
+				t.Errorf("%s (before the join: %v): %d runs, stored %v", name, before, runs, got)
+			}
+		}
+	}
+}
+
+func TestConflictElsewhereRunsTheFunctionAgain(t *testing.T) {
+	store := newStore(t)
+	rival, db := open(store, txn.NoCache), open(store, txn.NoCache)
+	runs := 0
+	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+		if err := groups.Join(tx, members("mine"), "g"); err != nil {
+			return 0, err
+		}
+		v, err := add(tx, "pot", 1)
+		if runs++; runs == 1 {
+			joinInto(t, rival, "rival")
+			pay(t, rival, "pot", 1)
+		}
+		return v, err
+	})
+	if err != nil || runs != 2 || balance(t, db, "pot") != 2 {
+		t.Errorf("%v after %d runs, balance %d", err, runs, balance(t, db, "pot"))
+	}
+}
+
+func TestPutAndDeleteReplaceAJoin(t *testing.T) {
+	db := open(newStore(t), txn.NoCache)
+	joinInto(t, db, "old")
+	for _, c := range []struct {
+		write func(tx *txn.Tx) error
+		want  group
+	}{
+		{func(tx *txn.Tx) error { return groups.Put(tx, members("put"), "g") }, members("put", "after")},
+		{func(tx *txn.Tx) error { return groups.Delete(tx, "g") }, members("after")},
+	} {
+		_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+			if err := groups.Join(tx, members("before"), "g"); err != nil {
+				return 0, err
+			}
+			if err := c.write(tx); err != nil {
+				return 0, err
+			}
+			return 0, groups.Join(tx, members("after"), "g")
+		})
+		if got := stored(t, db); err != nil || !equalGroups(got, c.want) {
+			t.Errorf("stored %v, %v; want %v", got, err, c.want)
+		}
+	}
+}
+
+func TestManyJoinersRunOnce(t *testing.T) {
+	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
+		dbs := handles(newStore(t), 4, p)
+		crowd(dbs, 16, func(db *txn.DB, id int) {
+			for n := range 10 {
+				joinInto(t, db, strings.Repeat("x", id*10+n+1))
+			}
+		})
+		attempts := 0
+		for _, db := range dbs {
+			attempts += db.Stats().Attempts
+		}
+		if got := stored(t, dbs[0]); len(got.Members) != 160 || attempts != 160 {
+			t.Errorf("%d members after %d runs, want 160 of both", len(got.Members), attempts)
+		}
+	})
+}
+
+func TestUnknownOutcomeOfAJoin(t *testing.T) {
+	for _, f := range []faulty.Fault{faulty.AppliedUnknown, faulty.LostUnknown, faulty.LateUnknown} {
+		store := newStore(t)
+		joinInto(t, open(faulty.Commits(store, f), txn.NoCache), "mine")
+		if !has(t, open(store, txn.NoCache), "mine") {
+			t.Errorf("fault %v: nothing was joined", f)
+		}
+	}
+}
+
+func TestJoinLaws(t *testing.T) {
+	sets := rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}), 0, 5), func(s []string) group { return members(s...) })
+	rapid.Check(t, func(t *rapid.T) {
+		if err := txn.JoinLaws(sets.Draw(t, "a"), sets.Draw(t, "b"), sets.Draw(t, "c"), equalGroups); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// sum, last and midpoint each break one law.
+type (
+	sum      int
+	last     int
+	midpoint int
+)
+
+func (a sum) Join(b sum) sum                { return a + b }
+func (a last) Join(b last) last             { return b }
+func (a midpoint) Join(b midpoint) midpoint { return (a + b) / 2 }
+
+func TestJoinLawsNamesTheBrokenLaw(t *testing.T) {
+	for want, err := range map[string]error{
+		"idempotent":  txn.JoinLaws(sum(1), 2, 3, func(a, b sum) bool { return a == b }),
+		"commutative": txn.JoinLaws(last(1), 2, 3, func(a, b last) bool { return a == b }),
+		"associative": txn.JoinLaws(midpoint(0), 8, 16, func(a, b midpoint) bool { return a == b }),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("JoinLaws = %v, want one about %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,17 @@
+package seal
+
+import "errors"
+
+var (
+	// ErrPassphrase: the passphrase or key is not the one that the keyring was
+	// wrapped with. Ask for it again.
+	ErrPassphrase = errors.New("seal: wrong passphrase or key")
+
+	// ErrFormat: the keyring record is damaged, or of a newer or foreign
+	// format. Update the program, or restore the record from a copy.
+	ErrFormat = errors.New("seal: keyring record is damaged or of a newer format")
+
+	// ErrDamaged: a sealed value is damaged, belongs to another key path, or
+	// was sealed by another keyring.
+	ErrDamaged = errors.New("seal: the value is damaged or not of this key and store")
+)

@@ -1,0 +1,112 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"testing"
+)
+
+func sample(t testing.TB, u Unlock) *record {
+	t.Helper()
+	_, b, err := Create(rand.Reader, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := decodeRecord(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestHostileRecordsAreErrFormat(t *testing.T) {
+	for name, change := range map[string]func(*record){
+		"1 TB of memory":      func(r *record) { r.Memory = 1 << 30 },
+		"above the memory":    func(r *record) { r.Memory = argonMemoryMax + 1 },
+		"no memory":           func(r *record) { r.Memory = 0 },
+		"4 billion passes":    func(r *record) { r.Time = 1<<32 - 1 },
+		"no passes":           func(r *record) { r.Time = 0 },
+		"255 threads":         func(r *record) { r.Threads = 255 },
+		"no threads":          func(r *record) { r.Threads = 0 },
+		"unknown function":    func(r *record) { r.KDF = "md5" },
+		"raw with passes":     func(r *record) { r.KDF = rawKey },
+		"short salt":          func(r *record) { r.Salt = r.Salt[1:] },
+		"long salt":           func(r *record) { r.Salt = make([]byte, 500) },
+		"no store id":         func(r *record) { r.Store = nil },
+		"short wrapped key":   func(r *record) { r.Wrapped = r.Wrapped[1:] },
+		"larger than we read": func(r *record) { r.Salt = make([]byte, 2000) },
+	} {
+		r := sample(t, Passphrase([]byte("p")))
+		change(r)
+		b, err := r.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(b, Passphrase([]byte("p"))); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want ErrFormat", name, err)
+		}
+	}
+}
+
+func TestParametersAtTheBoundsAreAccepted(t *testing.T) {
+	for _, p := range []params{
+		{argon2id, argonTimeMax, argonMemoryMax, argonMax},
+		{argon2id, 1, 8, 1},
+		paramsFor(rawKey),
+	} {
+		if err := p.check(); err != nil {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+}
+
+func TestWrappedKeyIsBoundToTheHeader(t *testing.T) {
+	u := RawKey([32]byte{1})
+	r := sample(t, u)
+	r.Store[0] ^= 1
+	b, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(b, u); !errors.Is(err, ErrPassphrase) {
+		t.Errorf("another store id: %v, want ErrPassphrase", err)
+	}
+}
+
+func TestNewerRecordIsErrFormat(t *testing.T) {
+	b, err := sample(t, RawKey([32]byte{1})).encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := b[:len(b)-sumSize]
+	body[0]++
+	if _, err := Open(append(body, checksum(body)...), RawKey([32]byte{1})); !errors.Is(err, ErrFormat) {
+		t.Errorf("Open = %v, want ErrFormat", err)
+	}
+}
+
+// FuzzRecord checks that whatever is accepted is the only form of its fields.
+// The checksum is added, since no mutation would meet it.
+func FuzzRecord(f *testing.F) {
+	for _, u := range []Unlock{RawKey([32]byte{1}), Passphrase([]byte("p"))} {
+		b, err := sample(f, u).body()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		in := append(bytes.Clone(body), checksum(body)...)
+		r, err := decodeRecord(in)
+		if err != nil {
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("%v is no ErrFormat", err)
+			}
+			return
+		}
+		if out, err := r.encode(); err != nil || !bytes.Equal(out, in) {
+			t.Errorf("%x decodes and encodes to %x, %v", in, out, err)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package txn
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Tx is one attempt of a transaction. It belongs to the goroutine that runs
+// the function and ends with it.
+type Tx struct {
+	db   *DB
+	call *call
+	ctx  context.Context // carries the Tx, so that nesting shows
+	done atomic.Bool
+
+	snap   kv.Snapshot
+	fixed  bool // the snapshot answered a call
+	cached bool // something was served from the cache
+	fault  error
+
+	reads  map[string]*read
+	order  []*read // as first read
+	scans  []*scan
+	writes map[string]*write
+	queue  []*write // as first written
+	hooks  []func()
+	nosync bool
+}
+
+type mode bool
+
+const (
+	readOnly  mode = false
+	readWrite mode = true
+)
+
+// Context returns the context of the transaction. Calls inside fn must use it,
+// so that it ends with the caller's and a nested transaction is refused
+// instead of fighting this one.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// OnCommit registers a function that runs once, after the commit succeeded and
+// before Do returns, in the order of registration. If the attempt is dropped,
+// so is the function.
+func (tx *Tx) OnCommit(f func()) { tx.hooks = append(tx.hooks, f) }
+
+// Unsynced allows this transaction's writes to be lost by a power failure (not
+// by a crash of the process). They are never reordered with others.
+func (tx *Tx) Unsynced() { tx.nosync = true }
+
+// Attempt returns 1 in the first run of fn, 2 in the next, and so on.
+func (tx *Tx) Attempt() int { return tx.call.report.Attempts }
+
+func (tx *Tx) committed() {
+	for _, f := range tx.hooks {
+		f()
+	}
+}
+
+// writable returns the error of a write that comes at the wrong time.
+func (tx *Tx) writable() error {
+	if tx.call.mode == readOnly {
+		return ErrReadOnly
+	}
+	return nil
+}
+
+// close ends the attempt; it is harmless to end it twice.
+func (tx *Tx) close() {
+	tx.done.Store(true)
+	if tx.snap != nil {
+		tx.snap.Close()
+		tx.snap = nil
+	}
+}
+
+// insideKey is the context key under which the Tx of a DB travels.
+type insideKey struct{ *core }
+
+func nested(ctx context.Context, c *core) bool {
+	tx, ok := ctx.Value(insideKey{c}).(*Tx)
+	return ok && !tx.done.Load()
+}
