@@ -1,0 +1,124 @@
+package pawl
+
+import (
+	"context"
+	"errors"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// splitAfter is how many attempts a batch may lose before it is halved: three,
+// and two with a turn. Messages that are dear to reject (a gap of 2000 costs
+// half a millisecond) could otherwise make a batch longer than a turn lasts,
+// and a busy sender would keep it from ever being committed.
+const splitAfter = 5
+
+// errSplit ends an attempt at a batch that is to be tried in two halves.
+var errSplit = errors.New("pawl: batch lost too often")
+
+// MaxBatch is how many messages DecryptBatch commits at once: with their
+// receipts and sessions they stay well inside kv.MaxBatchWrites.
+const MaxBatch = 1000
+
+// Result is the answer to one message of a batch: a Decrypted or an error.
+type Result struct {
+	Decrypted
+	Err error
+}
+
+// DecryptBatch decrypts messages in their order, with one commit for each
+// MaxBatch of them: what a sync brings. A message that fails has its error, as
+// from Decrypt, in its Result, and hinders no other.
+//
+// When a commit fails, the results of the commits before it are returned with
+// the error; the messages after them may be given again.
+func (m *Machine) DecryptBatch(ctx context.Context, messages []Incoming) ([]Result, error) {
+	results := make([]Result, 0, len(messages))
+	for len(messages) > 0 {
+		n := min(len(messages), MaxBatch)
+		done, err := m.decryptChunk(ctx, messages[:n])
+		results = append(results, done...)
+		if err != nil {
+			return results, err
+		}
+		messages = messages[n:]
+	}
+	return results, nil
+}
+
+// decryptChunk decrypts messages in one commit, or in two halves if what they
+// write is too large for one, or if they take so long that others always come
+// first.
+func (m *Machine) decryptChunk(ctx context.Context, messages []Incoming) ([]Result, error) {
+	parsed, results := parseAll(messages)
+	done, err := txn.Do(ctx, m.db, func(tx *txn.Tx) ([]Result, error) {
+		return m.decryptAll(tx, parsed, results)
+	})
+	if half := len(messages) / 2; half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)) {
+		done, err = m.decryptChunk(ctx, messages[:half])
+		if err != nil {
+			return done, err
+		}
+		rest, err := m.decryptChunk(ctx, messages[half:])
+		return append(done, rest...), err
+	}
+	return done, err
+}
+
+// parseAll returns the parsed messages, and results that hold the errors of
+// those that could not be.
+func parseAll(messages []Incoming) ([]incoming, []Result) {
+	parsed := make([]incoming, len(messages))
+	results := make([]Result, len(messages))
+	for i, msg := range messages {
+		parsed[i], results[i].Err = parse(msg)
+	}
+	return parsed, results
+}
+
+// decryptAll is one attempt. It leaves parseErrors as they are, for the next.
+func (m *Machine) decryptAll(tx *txn.Tx, parsed []incoming, parseErrors []Result) ([]Result, error) {
+	if tx.Attempt() > splitAfter && len(parsed) > 1 {
+		return nil, errSplit
+	}
+	if err := m.prefetch(tx, parsed, parseErrors); err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(parsed))
+	for i, in := range parsed {
+		if results[i].Err = parseErrors[i].Err; results[i].Err != nil {
+			continue
+		}
+		results[i].Decrypted, results[i].Err = m.decrypt(tx, in)
+		if errors.Is(results[i].Err, ErrNoAccount) {
+			return nil, results[i].Err
+		}
+	}
+	return results, nil
+}
+
+// prefetch reads all that the messages need in two round trips.
+func (m *Machine) prefetch(tx *txn.Tx, parsed []incoming, parseErrors []Result) error {
+	refs := []txn.Ref{m.accountRef()}
+	for i, in := range parsed {
+		if parseErrors[i].Err == nil {
+			refs = append(refs, in.first()...)
+		}
+	}
+	if err := tx.Prefetch(refs...); err != nil {
+		return err
+	}
+	refs = refs[:0]
+	for i, in := range parsed {
+		if parseErrors[i].Err != nil {
+			continue
+		}
+		more, err := in.second(tx)
+		if err != nil {
+			return err
+		}
+		refs = append(refs, more...)
+	}
+	return tx.Prefetch(refs...)
+}

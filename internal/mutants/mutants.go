@@ -1,0 +1,148 @@
+package main
+
+// mutants are hand-picked: each removes one thing that a guarantee rests on.
+var mutants = []mutant{
+	// G1, G2: checks of what was read.
+	{
+		name: "memkv commits whatever was read",
+		file: "kv/memkv/commit.go",
+		old:  "entry.Version != r.Version", new: "entry.Version < r.Version",
+		pkgs: []string{"./kv/memkv"},
+	},
+	{
+		name: "a failure computed from a stale read is reported",
+		file: "txn/call.go",
+		old:  "return (failure != nil || tx.cached) && tx.sawAnything()",
+		new:  "return failure == nil && tx.cached && tx.sawAnything()",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "a conflict leaves the stale entry in the cache",
+		file: "txn/call.go",
+		old:  "c.db.cache.evict(keys, prefixes)", new: "",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "an unknown outcome is taken for a failure and fn runs again",
+		file: "txn/commit.go",
+		old:  "return c.resolve(b, err)", new: "return 0, &kv.ConflictError{}",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "a value is sealed without its key path",
+		file: "txn/seal/value.go",
+		old:  "Seal(dst, nonce, plaintext, []byte(path))", new: "Seal(dst, nonce, plaintext, nil)",
+		pkgs: []string{"./txn/seal"},
+	},
+	{
+		name: "no turn is taken after three losses",
+		file: "txn/call.go",
+		old:  "c.report.Conflicts >= turnAfter || c.db.hot.any(c.lost)", new: "false",
+		pkgs: []string{"./txn"},
+	},
+
+	// G1, G3, G4, G5 in the machine.
+	{
+		name: "a used one-time key keeps its private part",
+		file: "decrypt.go",
+		old:  "if !key.Fallback() {", new: "if false {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a decrypted message leaves no receipt",
+		file: "decrypt.go",
+		old:  "if err := receipts.Put(tx, receipt, in.receipt.String()); err != nil {", new: "if _ = receipt; err != nil {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "encrypting does not store the step",
+		file: "encrypt.go",
+		old:  "err = sessions.Put(tx, s, sessionPath(peer, s.ID())...)", new: "err = nil",
+		pkgs: []string{"."},
+	},
+	{
+		name: "offering keys is not stored",
+		file: "keys.go",
+		old:  "return Upload{body, ids(offered), current.ID, ids(evicted)}, pools.Put(tx, pool)",
+		new:  "return Upload{body, ids(offered), current.ID, ids(evicted)}, nil",
+		pkgs: []string{"."},
+	},
+	{
+		name: "an acknowledged message keeps its key",
+		file: "acknowledge.go",
+		old:  "f.Value.Acknowledged()", new: "f.Value",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a missing session is taken for an unknown peer",
+		file: "sessions.go",
+		old:  "if !f.OK {", new: "if !f.OK {\n\t\t\tcontinue\n\t\t}\n\t\tif false {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "the tombstone of a pruned fallback session is swept while its key lives",
+		file: "sweep.go",
+		old:  "return !usable, err", new: "return usable || !usable, err",
+		pkgs: []string{"."},
+	},
+
+	// The ratchet.
+	{
+		name: "a gap of 2001 is accepted",
+		file: "ratchet/receiverchain.go",
+		old:  "> MaxGap:", new: "> MaxGap+1:",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "a skipped key stays after use",
+		file: "ratchet/receiverchain.go",
+		old:  "slices.Concat(c.skipped[:i], c.skipped[i+1:])", new: "slices.Clone(c.skipped)",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "39 skipped keys are kept",
+		file: "ratchet/receiverchain.go",
+		old:  "len(c.skipped)+n-MaxSkippedKeys", new: "len(c.skipped)+n-MaxSkippedKeys+1",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "the sending chain outlives the peer's answer",
+		file: "ratchet/decrypt.go",
+		old:  "\tnext.sender = senderChain{}\n", new: "",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "a sixth receiver chain is kept",
+		file: "ratchet/decrypt.go",
+		old:  "MaxReceiverChains-1)", new: "MaxReceiverChains)",
+		pkgs: []string{"./ratchet"},
+	},
+
+	// Keys and choice.
+	{
+		name: "an offered key may be offered again",
+		file: "otk/pool.go",
+		old:  "e.Stage = Offered", new: "e.Stage = Generated",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "the session created last is chosen, not the one that last received",
+		file: "session/choice.go",
+		old:  "if s.lastReceived != 0 {", new: "if false {",
+		pkgs: []string{"./session"},
+	},
+
+	// Durability.
+	{
+		name: "Badger answers before it syncs",
+		file: "kv/badgerkv/committer.go",
+		old:  "return c.wal.sync()", new: "return nil",
+		pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "Badger applies a batch whose reads are stale",
+		file: "kv/badgerkv/committer.go",
+		old:  "err = c.check(r.batch)", new: "err = nil",
+		pkgs: []string{"./kv/badgerkv"},
+	},
+}

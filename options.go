@@ -1,0 +1,78 @@
+package pawl
+
+import (
+	"crypto/rand"
+	"io"
+	"time"
+
+	"github.com/pawlkv/pawl/kv/witness"
+	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
+	"go.uber.org/zap"
+)
+
+// Option configures [Open].
+type Option func(*options)
+
+type options struct {
+	unlock   seal.Unlock
+	unlocked bool
+	rand     io.Reader
+	now      func() time.Time
+	txn      []txn.Option
+	witness  witness.Witness
+	log      *zap.Logger
+}
+
+func defaults() options {
+	return options{rand: rand.Reader, now: time.Now, log: zap.NewNop()}
+}
+
+// WithPassphrase opens, or creates, a store sealed under a passphrase of at
+// least one byte. Argon2id takes 19 MiB and some tens of milliseconds.
+func WithPassphrase(passphrase []byte) Option { return withUnlock(seal.Passphrase(passphrase)) }
+
+// WithKey opens, or creates, a store sealed under 32 random bytes, such as a
+// key kept by the platform's keychain.
+func WithKey(key [32]byte) Option { return withUnlock(seal.RawKey(key)) }
+
+func withUnlock(u seal.Unlock) Option {
+	return func(o *options) { o.unlock, o.unlocked = u, true }
+}
+
+// WithCache chooses between txn.NoCache, the default, and txn.Validated. Both
+// give the same answers.
+func WithCache(p txn.CachePolicy) Option { return withTxn(txn.WithCache(p)) }
+
+// WithLogger sets the logger: conflicts, retries, turns and validated failures
+// are told there, without names or secrets.
+func WithLogger(log *zap.Logger) Option {
+	return func(o *options) {
+		o.log = log
+		withTxn(txn.WithLogger(log))(o)
+	}
+}
+
+// WithObserver sets a function that receives a report for every transaction.
+func WithObserver(f func(txn.Report)) Option { return withTxn(txn.WithObserver(f)) }
+
+// WithTransactions passes options on to package txn.
+func WithTransactions(opts ...txn.Option) Option { return withTxn(opts...) }
+
+func withTxn(opts ...txn.Option) Option {
+	return func(o *options) { o.txn = append(o.txn, opts...) }
+}
+
+// WithWitness compares the store with a witness of how far it had come, and
+// lets the witness see every commit. Of a store that went back in time, and of
+// one of which the witness cannot tell, all accounts must be recovered before
+// they send again; see [Machine.Recover]. A store that never had a witness is
+// taken as it is. All who open a store give it the same witness.
+func WithWitness(w witness.Witness) Option { return func(o *options) { o.witness = w } }
+
+// WithClock replaces time.Now. The clock may go backwards.
+func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+
+// WithRand replaces crypto/rand as the source of keys. It must be a
+// cryptographic source and safe for concurrent use.
+func WithRand(r io.Reader) Option { return func(o *options) { o.rand = r } }

@@ -1,0 +1,215 @@
+package pawl_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/kv/witness"
+)
+
+const witnessName = "pawl.witness"
+
+// inDirectory opens the store in a directory with the witness in it, calls f
+// with alice's device there, and closes it.
+func inDirectory(t *testing.T, dir string, f func(alice *device)) {
+	t.Helper()
+	engine, err := badgerkv.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := witness.NewFile(filepath.Join(dir, witnessName))
+	s := openStore(t, engine, testKey, pawl.WithWitness(w))
+	alice := &device{t: t, ctx: t.Context(), kv: engine, store: s}
+	if alice.Machine, err = s.Machine(t.Context(), "@alice:example.org", "DEVICE"); err != nil {
+		alice.Machine, err = s.Create(t.Context(), "@alice:example.org", "DEVICE")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if alice.id, err = alice.Machine.Identity(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f(alice)
+	alice.intact()
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// past is a device with a backup of its directory, and what it did since.
+type past struct {
+	t           *testing.T
+	dir, backup string
+	bob         *device
+	out         *released
+}
+
+func newPast(t *testing.T) *past {
+	p := &past{t: t, dir: filepath.Join(t.TempDir(), "store"), bob: newDevice(t, memkv.New(), "@bob:example.org"), out: newReleased()}
+	p.backup = p.dir + ".backup"
+	inDirectory(t, p.dir, func(alice *device) {
+		alice.meet(p.bob)
+		alice.say(p.out, p.bob)
+	})
+	copyDir(t, p.backup, p.dir)
+	inDirectory(t, p.dir, func(alice *device) {
+		alice.needsNoRecovery()
+		alice.say(p.out, p.bob)
+		_, keys, _ := alice.upload(2)
+		p.out.upload(keys)
+	})
+	return p
+}
+
+// refused opens a directory, where alice must be refused, and recovers her.
+func (p *past) refused(dir string, cause account.Cause) {
+	p.t.Helper()
+	inDirectory(p.t, dir, func(alice *device) { alice.refusesToSend(p.bob, cause) })
+	inDirectory(p.t, dir, func(alice *device) {
+		alice.refusesToSend(p.bob, cause)
+		alice.recover()
+		alice.say(p.out, p.bob, pawl.WithOneTimeKey(p.bob.oneTimeKey()))
+		_, keys, _ := alice.upload(2)
+		p.out.upload(keys)
+	})
+	p.goesOn(dir)
+	if len(p.out.reused) > 0 {
+		p.t.Errorf("reused %q", p.out.reused)
+	}
+}
+
+// goesOn opens a directory, where nothing is wrong.
+func (p *past) goesOn(dir string) {
+	p.t.Helper()
+	inDirectory(p.t, dir, func(alice *device) {
+		alice.needsNoRecovery()
+		alice.say(p.out, p.bob)
+	})
+}
+
+func TestCopiedDirectory(t *testing.T) {
+	p := newPast(t)
+	copied := p.dir + ".copy"
+	copyDir(t, copied, p.dir)
+	p.refused(copied, account.Copied)
+	p.goesOn(p.dir)
+	p.refused(p.backup, account.Copied)
+	p.goesOn(p.dir)
+}
+
+func TestRestoredDirectory(t *testing.T) {
+	p := newPast(t)
+	if err := os.RemoveAll(p.dir); err != nil {
+		t.Fatal(err)
+	}
+	copyDir(t, p.dir, p.backup)
+	p.refused(p.dir, account.Copied)
+}
+
+func TestRestoredInPlace(t *testing.T) {
+	p := newPast(t)
+	p.putBack(func(string) bool { return true })
+	p.refused(p.dir, account.Copied)
+}
+
+// The engine's files are as they were before, and the witness is not.
+func TestLostTail(t *testing.T) {
+	p := newPast(t)
+	p.putBack(func(name string) bool { return name != witnessName })
+	p.refused(p.dir, account.Behind)
+}
+
+func TestLostWitness(t *testing.T) {
+	p := newPast(t)
+	if err := os.Remove(filepath.Join(p.dir, witnessName)); err != nil {
+		t.Fatal(err)
+	}
+	p.refused(p.dir, account.Unwitnessed)
+}
+
+// Another mount point, other rights and times: it is still the same store.
+func TestMovedDirectoryIsNoCopy(t *testing.T) {
+	p := newPast(t)
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(p.dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	p.goesOn(moved)
+	file := filepath.Join(moved, witnessName)
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(file, time.Time{}, time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	p.goesOn(moved)
+}
+
+// putBack makes the directory's files what they are in the backup, in place.
+func (p *past) putBack(which func(name string) bool) {
+	p.t.Helper()
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(p.dir, e.Name())
+		if _, err := os.Stat(filepath.Join(p.backup, e.Name())); err != nil && which(e.Name()) {
+			if err := os.RemoveAll(path); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+	each(p.t, p.backup, func(name string, content []byte) {
+		if which(name) {
+			write(p.t, filepath.Join(p.dir, name), content)
+		}
+	})
+}
+
+func copyDir(t *testing.T, to, from string) {
+	t.Helper()
+	if err := os.Mkdir(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	each(t, from, func(name string, content []byte) { write(t, filepath.Join(to, name), content) })
+}
+
+// each calls f with the regular files of a directory.
+func each(t *testing.T, dir string, f func(name string, content []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err == nil {
+			f(name, content)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,406 @@
+package pawl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
+	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/kv/witness"
+)
+
+// Without a witness a restored store does what must not be: this is what the
+// other tests would see if recognising it did not work.
+func TestRestoredStoreWithoutWitnessReusesKeys(t *testing.T) {
+	alice, bob := pair(t)
+	alice.meet(bob)
+	r := newReleased()
+	alice.say(r, bob) // begins a chain
+	old := back(t, alice.kv)
+	use := func(d *device) {
+		d.say(r, bob)
+		_, keys, _ := d.upload(2)
+		r.upload(keys)
+	}
+	use(alice)
+	use(alice.on(old.restore(t)))
+	slices.Sort(r.reused)
+	if len(r.reused) != 3 || r.reused[0][:6] != "key id" || r.reused[2][:11] != "message key" {
+		t.Errorf("reused %q, want two key ids and a message key", r.reused)
+	}
+}
+
+func TestRestoredStoreIsRefusedUntilRecovered(t *testing.T) {
+	alice, w := witnessed(t)
+	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	alice.meet(bob)
+	_, published, _ := alice.upload(3)
+	r := newReleased()
+	r.upload(published)
+	bob.receive(alice, alice.say(r, bob)) // begins a chain
+	old := back(t, alice.kv)
+
+	// The time that will be lost.
+	lost := alice.say(r, bob)
+	_, keys, _ := alice.upload(5)
+	r.upload(keys)
+
+	restored := alice.on(old.restore(t), pawl.WithWitness(w))
+	restored.refusesToSend(bob, account.Behind)
+	if in := restored.inspect(); in.Recovery != account.Behind.String() {
+		t.Errorf("inspection says %q", in.Recovery)
+	}
+	// Receiving goes on, also with a key of the lost time's ratchet.
+	bob.receive(alice, lost)
+	restored.receive(bob, bob.send(alice, "are you there"))
+	restored.refusesToSend(bob, account.Behind)
+
+	done := restored.recover()
+	if done.Sessions != 1 || done.OneTimeKeys != 3 {
+		t.Errorf("recovered %+v, want a session and 3 keys given up", done)
+	}
+	restored.needsNoRecovery()
+	restored.intact()
+	if _, err := restored.Encrypt(restored.ctx, bob.id.Curve25519, nil); !errors.Is(err, pawl.ErrNoSession) {
+		t.Errorf("encrypting with what there was: %v, want ErrNoSession", err)
+	}
+	// The old session receives and never sends, whatever it receives.
+	restored.receive(bob, bob.send(alice, "still there"))
+	if _, err := restored.Encrypt(restored.ctx, bob.id.Curve25519, nil); !errors.Is(err, pawl.ErrNoSession) {
+		t.Errorf("encrypting after another message: %v, want ErrNoSession", err)
+	}
+	fresh := restored.say(r, bob, pawl.WithOneTimeKey(bob.oneTimeKey()))
+	bob.receive(alice, fresh)
+	bob.receive(alice, restored.say(r, bob))
+	restored.receive(bob, bob.send(alice, "a new session"))
+	bob.receive(alice, restored.say(r, bob))
+	_, keys, fallback := restored.upload(5)
+	r.upload(keys)
+	r.upload(fallback)
+	if len(r.reused) > 0 {
+		t.Errorf("reused: %q", r.reused)
+	}
+	// A peer that has a key of before can still use it.
+	for _, key := range published {
+		restored.receive(bob, bob.send(alice, "by an old key", pawl.WithOneTimeKey(key)))
+	}
+	restored.intact()
+	restored.on(restored.kv, pawl.WithWitness(w)).needsNoRecovery()
+	// The copy that went on is the old one now.
+	alice.on(alice.kv, pawl.WithWitness(w)).refusesToSend(bob, account.Behind)
+}
+
+func TestSameStoreNeedsNoRecovery(t *testing.T) {
+	alice, w := witnessed(t)
+	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	alice.meet(bob)
+	for range 3 {
+		alice = alice.on(back(t, alice.kv).restore(t), pawl.WithWitness(w)) // closed and opened
+		alice.needsNoRecovery()
+		bob.receive(alice, alice.send(bob, "hello"))
+	}
+	// One that wrote without its witness is ahead of it.
+	plain := alice.on(alice.kv)
+	plain.send(bob, "hello")
+	alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
+}
+
+func TestWitnessThatCannotTell(t *testing.T) {
+	other := witness.Mark{Store: witness.StoreID{1}, Epoch: 1, Head: 1}
+	for name, test := range map[string]struct {
+		mark  func(m witness.Mark) witness.Mark
+		cause account.Cause
+	}{
+		"deleted":          {func(witness.Mark) witness.Mark { return witness.Mark{} }, account.Unwitnessed},
+		"of another store": {func(witness.Mark) witness.Mark { return other }, account.Unwitnessed},
+		"of an earlier epoch": {func(m witness.Mark) witness.Mark {
+			m.Epoch = 0
+			return m
+		}, account.Unwitnessed},
+		"of a later epoch": {func(m witness.Mark) witness.Mark {
+			m.Epoch++
+			return m
+		}, account.Behind},
+		"ahead by one commit": {func(m witness.Mark) witness.Mark {
+			m.Head++
+			return m
+		}, account.Behind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alice, w := witnessed(t)
+			bob := newDevice(t, memkv.New(), "@bob:example.org")
+			alice.meet(bob)
+			w.mark = test.mark(w.mark)
+			alice = alice.on(alice.kv, pawl.WithWitness(w))
+			alice.refusesToSend(bob, test.cause)
+			alice = alice.on(alice.kv, pawl.WithWitness(w))
+			alice.refusesToSend(bob, test.cause)
+			alice.recover()
+			alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
+		})
+	}
+}
+
+func TestWitnessThatFails(t *testing.T) {
+	alice, w := witnessed(t)
+	w.fail = errors.New("the keychain is locked")
+	if _, err := pawl.Open(t.Context(), alice.kv, testKey, pawl.WithWitness(w)); !errors.Is(err, w.fail) {
+		t.Errorf("open: %v, want the witness's error", err)
+	}
+	// What is open goes on: the witness lags.
+	alice.upload(1)
+	w.fail = nil
+	alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
+}
+
+// A store from before there were witnesses is taken as it is.
+func TestFirstWitness(t *testing.T) {
+	alice, bob := pair(t)
+	alice.meet(bob)
+	old := back(t, alice.kv)
+	for name, mark := range map[string]witness.Mark{
+		"none yet":         {},
+		"of another store": {Store: witness.StoreID{1}, Epoch: 7, Head: 1000},
+	} {
+		w := &keychain{mark: mark}
+		first := alice.on(old.restore(t), pawl.WithWitness(w))
+		first.needsNoRecovery()
+		early := back(t, first.kv)
+		first.send(bob, "hello")
+		// From here on it counts, also for a copy from before.
+		first.on(early.restore(t), pawl.WithWitness(w)).refusesToSend(bob, account.Behind)
+		w = &keychain{mark: w.mark}
+		if first.on(old.restore(t), pawl.WithWitness(w)).refusesToSend(bob, account.Behind); t.Failed() {
+			t.Fatalf("with a witness that is %s", name)
+		}
+	}
+}
+
+// While one process asks the new witness of an old store, another one gives it
+// its first mark: what the first was told is out of date.
+func TestAnswerOfTheWitnessFromBefore(t *testing.T) {
+	alice, _ := pair(t)
+	w := &keychain{}
+	late := &lateLoad{keychain: w}
+	late.meanwhile = func() { alice.on(alice.kv, pawl.WithWitness(w)) }
+	alice.on(alice.kv, pawl.WithWitness(late)).needsNoRecovery()
+	if late.meanwhile != nil {
+		t.Error("nothing happened meanwhile")
+	}
+}
+
+// lateLoad is a witness whose first answer takes a while.
+type lateLoad struct {
+	*keychain
+	meanwhile func()
+}
+
+func (w *lateLoad) Load(ctx context.Context) (witness.Mark, error) {
+	m, err := w.keychain.Load(ctx)
+	if f := w.meanwhile; f != nil {
+		w.meanwhile = nil
+		f()
+	}
+	return m, err
+}
+
+// All that open a store at the same time find nothing wrong with it.
+func TestOpeningAtTheSameTime(t *testing.T) {
+	for range 50 {
+		store, w := memkv.New(), &keychain{}
+		var group sync.WaitGroup
+		for i := range 4 {
+			group.Go(func() {
+				s, err := pawl.Open(t.Context(), store, testKey, pawl.WithWitness(w))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := s.Create(t.Context(), fmt.Sprintf("@user%d:example.org", i), "DEVICE"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		s := openStore(t, store, testKey, pawl.WithWitness(w))
+		for i := range 4 {
+			m, err := s.Machine(t.Context(), fmt.Sprintf("@user%d:example.org", i), "DEVICE")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if why, needed, err := m.NeedsRecovery(t.Context()); needed || err != nil {
+				t.Fatalf("user %d needs recovery because %s; %v", i, why.Cause, err)
+			}
+		}
+	}
+}
+
+// The engine changes hands while a store is opened, so that views are lost.
+func TestViewsLostWhileOpening(t *testing.T) {
+	for _, store := range []kv.Store{memkv.New(), newDevice(t, memkv.New(), "@alice:example.org").kv} {
+		lost := 0
+		losing := faulty.Wrap(store, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+			if c.Op != faulty.Version && c.Op != faulty.Scan {
+				return nil
+			}
+			if lost++; lost < 12 && lost%3 > 0 {
+				return fmt.Errorf("%w: the view is gone", kv.ErrConflict)
+			}
+			return nil
+		}})
+		openStore(t, losing, testKey, pawl.WithWitness(&keychain{}))
+		if lost == 0 {
+			t.Error("no view was lost")
+		}
+	}
+}
+
+func TestAllAccountsButRetiredOnesAreMarked(t *testing.T) {
+	alice, w := witnessed(t)
+	second, err := alice.store.Create(alice.ctx, "@alice:example.org", "TABLET")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mark.Head++
+	openStore(t, alice.kv, testKey, pawl.WithWitness(w))
+	for _, m := range []*pawl.Machine{alice.Machine, second} {
+		if _, needed, err := m.NeedsRecovery(t.Context()); !needed || err != nil {
+			t.Errorf("needs recovery: %v, %v", needed, err)
+		}
+	}
+	alice.recover()
+	if _, needed, err := second.NeedsRecovery(t.Context()); !needed || err != nil {
+		t.Errorf("the other account: %v, %v, want it marked still", needed, err)
+	}
+}
+
+// Whichever commit of opening and recovering is the last before the process
+// dies, nothing is sent before all of it is done.
+func TestInterruptedRecovery(t *testing.T) {
+	died := errors.New("died")
+	for last := 0; ; last++ {
+		alice, w := witnessed(t)
+		bob := newDevice(t, memkv.New(), "@bob:example.org")
+		alice.meet(bob)
+		alice.upload(1)
+		w.mark.Head++
+		left := last
+		dying := faulty.Wrap(alice.kv, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+			if c.Op != faulty.Commit || len(c.Batch.Writes) == 0 {
+				return nil
+			}
+			if left--; left < 0 {
+				return died
+			}
+			return nil
+		}})
+		done := func() bool {
+			store, err := pawl.Open(t.Context(), dying, testKey, pawl.WithWitness(w))
+			if err != nil {
+				return false
+			}
+			m, err := store.Machine(t.Context(), "@alice:example.org", "DEVICE")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = m.Recover(t.Context())
+			return err == nil
+		}()
+		again := alice.on(alice.kv, pawl.WithWitness(w))
+		if done {
+			again.needsNoRecovery()
+			if last < 4 {
+				t.Errorf("done after %d commits: what was there to interrupt?", last)
+			}
+			return
+		}
+		again.refusesToSend(bob, account.Behind)
+		again.recover()
+		if _, err := again.Encrypt(again.ctx, bob.id.Curve25519, nil); !errors.Is(err, pawl.ErrNoSession) {
+			t.Errorf("after %d commits and a recovery: %v, want ErrNoSession", last, err)
+		}
+		again.intact()
+	}
+}
+
+// The witness is written last: when that fails, the next opening marks again.
+func TestInterruptedWitness(t *testing.T) {
+	alice, w := witnessed(t)
+	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	w.mark.Head++
+	locked := &failingSave{w, errors.New("the keychain is locked")}
+	if _, err := pawl.Open(t.Context(), alice.kv, testKey, pawl.WithWitness(locked)); !errors.Is(err, locked.err) {
+		t.Errorf("open: %v, want the witness's error", err)
+	}
+	alice.on(alice.kv, pawl.WithWitness(w)).refusesToSend(bob, account.Behind)
+	alice.recover()
+	alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
+}
+
+type failingSave struct {
+	*keychain
+	err error
+}
+
+func (w *failingSave) Save(context.Context, witness.Mark) error { return w.err }
+
+// Recovering is also for those who know more than the witness.
+func TestRecoverUnasked(t *testing.T) {
+	alice, bob := pair(t)
+	alice.meet(bob)
+	_, _, before := alice.upload(1)
+	if done := alice.recover(); done.Sessions != 1 || done.OneTimeKeys != 1 {
+		t.Errorf("recovered %+v", done)
+	}
+	if done := alice.recover(); done != (pawl.Recovered{}) {
+		t.Errorf("recovered %+v, and there was nothing left", done)
+	}
+	alice.needsNoRecovery()
+	alice.intact()
+	if in := alice.inspect(); in.Keys.NextID <= 1<<21 || in.Keys.NextID > 1<<26 || !in.Peers[0].Sessions[0].ReceiveOnly {
+		t.Errorf("next id %d, session %+v", in.Keys.NextID, in.Peers[0].Sessions[0])
+	}
+	_, _, after := alice.upload(0)
+	for id := range before {
+		if _, same := after[id]; same {
+			t.Errorf("fallback key %s is offered again", id)
+		}
+	}
+}
+
+func TestTwoRecoverAtTheSameTime(t *testing.T) {
+	alice, w := witnessed(t)
+	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	for range 5 {
+		alice.meet(bob)
+	}
+	w.mark.Head++
+	alice = alice.on(alice.kv, pawl.WithWitness(w))
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if _, err := alice.Recover(alice.ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		group.Go(func() {
+			m := bob.send(alice, "meanwhile")
+			if _, err := alice.Decrypt(alice.ctx, bob.id.Curve25519, m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	alice.needsNoRecovery()
+	alice.intact()
+	if _, err := alice.Encrypt(alice.ctx, bob.id.Curve25519, nil); !errors.Is(err, pawl.ErrNoSession) {
+		t.Errorf("encrypting: %v, want ErrNoSession", err)
+	}
+}

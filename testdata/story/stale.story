@@ -1,0 +1,8 @@
+design: stale
+expect: false-failure agreement check one-time-keys
+seed: 4
+cache: validated
+talking: false
+app = sync
+nse = send
+run: nse*2 app
