@@ -1,0 +1,126 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+)
+
+// storeFlags are those of the commands that work on accounts of a store.
+type storeFlags struct {
+	passphraseFlags
+	account string
+}
+
+func (f *storeFlags) bind(cmd *cobra.Command) {
+	f.passphraseFlags.bind(cmd)
+	cmd.Flags().StringVar(&f.account, "account", "", "the account, as `USER/DEVICE`, or as USER or DEVICE where only one has it")
+}
+
+// use opens the store and the one account that is meant.
+func (f *storeFlags) use(cmd *cobra.Command, dir string, fn func(*opened, *pawl.Machine) error) error {
+	return f.passphraseFlags.use(cmd, dir, func(o *opened) error {
+		id, err := f.chosen(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		m, err := o.Machine(cmd.Context(), id.UserID, id.DeviceID)
+		if err != nil {
+			return err
+		}
+		return fn(o, m)
+	})
+}
+
+// each opens the store and calls fn with every account, or with the one that
+// is meant by --account.
+func (f *storeFlags) each(cmd *cobra.Command, dir string, fn func(*pawl.Machine, pawl.Identity) error) error {
+	return f.passphraseFlags.use(cmd, dir, func(o *opened) error {
+		return f.eachOf(cmd.Context(), o, fn)
+	})
+}
+
+func (f *storeFlags) eachOf(ctx context.Context, o *opened, fn func(*pawl.Machine, pawl.Identity) error) error {
+	ids, err := f.wanted(ctx, o)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		m, err := o.Machine(ctx, id.UserID, id.DeviceID)
+		if err != nil {
+			return err
+		}
+		if err := fn(m, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wanted returns the accounts that match --account, sorted; all without it.
+func (f *storeFlags) wanted(ctx context.Context, o *opened) ([]pawl.Identity, error) {
+	ids, err := o.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(ids, func(a, b pawl.Identity) int {
+		return cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.DeviceID, b.DeviceID))
+	})
+	if f.account == "" {
+		return ids, nil
+	}
+	matching := selectAccounts(ids, f.account)
+	if len(matching) == 0 {
+		return nil, fmt.Errorf("the store has no account %q: it has %s", f.account, names(ids))
+	}
+	return matching, nil
+}
+
+func (f *storeFlags) chosen(ctx context.Context, o *opened) (pawl.Identity, error) {
+	ids, err := f.wanted(ctx, o)
+	switch {
+	case err != nil:
+		return pawl.Identity{}, err
+	case len(ids) == 0:
+		return pawl.Identity{}, fmt.Errorf("the store has no account yet: make one with 'pawl init %s --user USER --device DEVICE'", o.place)
+	case len(ids) > 1:
+		return pawl.Identity{}, fmt.Errorf("give --account: the store has %s", names(ids))
+	}
+	return ids[0], nil
+}
+
+// selectAccounts returns the accounts that a selector names. USER/DEVICE names
+// one at most: a user id has a colon before any slash that follows its server.
+func selectAccounts(ids []pawl.Identity, selector string) []pawl.Identity {
+	for _, id := range ids {
+		if accountName(id) == selector {
+			return []pawl.Identity{id}
+		}
+	}
+	var matching []pawl.Identity
+	for _, id := range ids {
+		if id.UserID == selector || id.DeviceID == selector {
+			matching = append(matching, id)
+		}
+	}
+	return matching
+}
+
+func accountName(id pawl.Identity) string { return id.UserID + "/" + id.DeviceID }
+
+func names(ids []pawl.Identity) string {
+	var all []string
+	for _, id := range ids {
+		all = append(all, accountName(id))
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+)
+
+var convertRounds = flag.Int("convert.rounds", 3, "how often convert is killed, for each pair of engines")
+
+// TestConvertKilled kills convert at random instants, and lets another finish.
+// At each moment one store at most is usable, and at the end the new one is, with
+// all that was in the old one.
+func TestConvertKilled(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Logf("open files cannot be renamed on %s, where a killed process lets go of them late", runtime.GOOS)
+		return
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for _, pair := range [][2]string{
+		{"phone", "sqlite:new.db"}, {"sqlite:phone.db", "new"}, {"phone", "new"}, {"sqlite:phone.db", "sqlite:new.db"},
+	} {
+		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
+			k := newKilling(t, pair[0], pair[1])
+			for range *convertRounds {
+				k.round(t, time.Duration(random.Int64N(int64(k.takes+k.takes/10))))
+			}
+			t.Logf("killed before the mark %d times, after it %d times, too late %d times", k.before, k.after, k.late)
+		})
+	}
+}
+
+// killing is a store that is converted again and again.
+type killing struct {
+	master, from, to string // the master is where the store is copied from
+	takes            time.Duration
+	content          map[string]any
+
+	before, after, late int
+}
+
+func newKilling(t *testing.T, from, to string) *killing {
+	t.Chdir(t.TempDir())
+	k := &killing{from: from, to: to}
+	run(t, "init", from, "--user", "@alice:example.org", "--device", "PHONE")
+	run(t, "init", from, "--user", "@alice:example.org", "--device", "TABLET")
+	run(t, "keys", from, "--account", "PHONE", "--count", "400")
+	k.content = content(t, from)
+	k.master = t.TempDir()
+	shell(t, "cp -a . "+k.master)
+	start := time.Now()
+	run(t, "convert", from, to)
+	k.takes = time.Since(start)
+	if got := content(t, to); !reflect.DeepEqual(got, k.content) {
+		t.Fatalf("the new store has %v, want %v", got, k.content)
+	}
+	return k
+}
+
+// round begins with the store as it was, kills one convert and runs another.
+func (k *killing) round(t *testing.T, after time.Duration) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	shell(t, "cp -a "+k.master+"/. .")
+	run(t, "recover", k.from) // it is a copy
+	k.content = content(t, k.from)
+
+	cmd := exec.Command("pawl", "convert", k.from, k.to)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	done := cmd.Wait() == nil
+	timer.Stop()
+	switch retired := k.retired(t); {
+	case done:
+		k.late++
+	case retired:
+		k.after++
+	default:
+		k.before++
+		k.expectUnusable(t)
+		run(t, "keys", k.from, "--account", "TABLET", "--count", "0") // it goes on
+		k.content = content(t, k.from)
+	}
+	run(t, "convert", k.from, k.to)
+	if !k.retired(t) {
+		t.Fatal("the old store is not retired")
+	}
+	if got := content(t, k.to); !reflect.DeepEqual(got, k.content) {
+		t.Fatalf("the new store has %v, want %v", got, k.content)
+	}
+	if left, err := filepath.Glob(mustPlace(t, k.to).path + copyingInfix + "*"); err != nil || len(left) > 0 {
+		t.Fatalf("left behind: %q, %v", left, err)
+	}
+	run(t, "check", k.to)
+	run(t, "keys", k.to, "--account", "PHONE", "--count", "1")
+	if r := atOnce(t, nil, []string{"keys", k.from, "--account", "PHONE"})[0]; r.ok {
+		t.Fatal("both stores are usable")
+	}
+}
+
+func (k *killing) retired(t *testing.T) bool {
+	t.Helper()
+	r := atOnce(t, nil, []string{"inspect", k.from})[0]
+	if !r.ok {
+		t.Fatalf("the old store: %s", &r.stderr)
+	}
+	n := strings.Count(r.stdout.String(), "retired ")
+	if n == 1 {
+		t.Fatal("one account is retired and one is not")
+	}
+	return n == 2
+}
+
+// expectUnusable: what there is of the new store opens with no key.
+func (k *killing) expectUnusable(t *testing.T) {
+	t.Helper()
+	from, to := mustPlace(t, k.from), mustPlace(t, k.to)
+	if err := to.require(); err == nil {
+		t.Fatal("the new store is there before the old one is retired")
+	}
+	key, err := readKeyFile(from.keyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(to.path + ".*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if copyName.MatchString(name) {
+			k.expectNoKeyring(t, place{to.sqlite, name}, key)
+		}
+	}
+}
+
+// copyName is that of a copy's directory or file.
+var copyName = regexp.MustCompile(`\.(copying|moved)-[0-9a-f]+$`)
+
+func (k *killing) expectNoKeyring(t *testing.T, p place, key keyFile) {
+	t.Helper()
+	engine, err := p.open()
+	if err != nil {
+		return // not even made
+	}
+	defer engine.Close()
+	if empty, err := isEmpty(t.Context(), engine); err != nil || empty {
+		return
+	}
+	if _, err := pawl.Open(t.Context(), engine, pawl.WithKey(key.key.Reveal())); !errors.Is(err, kv.ErrCorrupt) {
+		t.Fatalf("opening %s: %v, want ErrCorrupt (no keyring)", p, err)
+	}
+}
+
+func mustPlace(t *testing.T, store string) place {
+	t.Helper()
+	p, err := parsePlace(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// content is what inspect tells of the accounts, without their marks.
+func content(t *testing.T, store string) map[string]any {
+	t.Helper()
+	r := atOnce(t, nil, []string{"inspect", store, "--json"})[0]
+	if !r.ok {
+		t.Fatalf("inspect %s: %s", store, &r.stderr)
+	}
+	var seen map[string]any
+	if err := json.Unmarshal(r.stdout.Bytes(), &seen); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range seen["accounts"].([]any) {
+		delete(a.(map[string]any), "retired")
+	}
+	return seen
+}
+
+func shell(t *testing.T, command string) {
+	t.Helper()
+	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+const defaultBatch = 200
+
+type decryptCommand struct {
+	storeFlags
+	from   string
+	jsonl  bool
+	json   bool
+	ack    bool
+	strict bool
+	batch  int
+}
+
+func newDecrypt() *cobra.Command {
+	var c decryptCommand
+	cmd := &cobra.Command{
+		Use:   "decrypt STORE --from CURVE25519 | --jsonl",
+		Short: "Decrypt messages from standard input",
+		Long: `Decrypt the message on standard input, {"type":0|1,"body":"..."}, and print its
+plaintext as it is.
+
+With --jsonl each line of the input is {"sender_key","type","body"}, and for
+each a line is printed, in order, empty lines left out:
+
+  {"plaintext":"<base64>","duplicate":false,"session":"..."}
+  {"error":"...","code":"..."}
+
+Lines are decrypted in batches of one commit, and printed after it. A line that
+fails stops no other and leaves the exit status 0, unless --strict is given.
+
+A message that is decrypted again gives the same plaintext, marked as duplicate,
+for two weeks, or until it was acknowledged: --ack does that after all was
+printed, and for files written to the disk.
+
+` + codeHelp(),
+		Args: arguments(oneStore),
+		RunE: c.run,
+	}
+	c.bind(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&c.from, "from", "", "the sender's identity key, `CURVE25519`")
+	flags.BoolVar(&c.jsonl, "jsonl", false, "read a message from each line")
+	flags.BoolVar(&c.json, "json", false, "print the single message as with --jsonl")
+	flags.BoolVar(&c.ack, "ack", false, "acknowledge what was printed: its message keys are erased")
+	flags.BoolVar(&c.strict, "strict", false, "with --jsonl, exit with 1 if any line failed")
+	flags.IntVar(&c.batch, "batch", defaultBatch, "with --jsonl, how many lines a commit has, at most 1000")
+	cmd.MarkFlagsOneRequired("from", "jsonl")
+	cmd.MarkFlagsMutuallyExclusive("from", "jsonl")
+	cmd.MarkFlagsMutuallyExclusive("json", "jsonl")
+	return cmd
+}
+
+func codeHelp() string {
+	var b strings.Builder
+	b.WriteString("The codes are:\n")
+	for _, c := range codes {
+		fmt.Fprintf(&b, "  %-21s %s\n", c.code, c.means)
+	}
+	fmt.Fprintf(&b, "  %-21s %s", storeFailed, "the store failed, and so does the command: give the line again")
+	return b.String()
+}
+
+func (c *decryptCommand) run(cmd *cobra.Command, args []string) error {
+	if c.batch < 1 || c.batch > pawl.MaxBatch {
+		return usagef("--batch %d: want 1 to %d", c.batch, pawl.MaxBatch)
+	}
+	if c.jsonl {
+		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
+			return c.lines(cmd, m)
+		})
+	}
+	from, err := keyFlag("from", c.from)
+	if err != nil {
+		return err
+	}
+	text, err := readAll(input(cmd), "the message", maxLine)
+	if err != nil {
+		return err
+	}
+	message, err := parseMessage(text)
+	if err != nil {
+		return err
+	}
+	return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
+		return c.one(cmd, m, from, message)
+	})
+}
+
+// one decrypts a single message.
+func (c *decryptCommand) one(cmd *cobra.Command, m *pawl.Machine, from ratchet.PublicKey, message ratchet.Message) error {
+	got, err := m.Decrypt(cmd.Context(), from, message)
+	if err != nil {
+		return err
+	}
+	out := newOutput(cmd)
+	if c.json {
+		err = printJSON(out, answerOf(got))
+	} else {
+		_, err = out.Write(got.Plaintext)
+	}
+	if err != nil {
+		return err
+	}
+	if err := out.deliver(); err != nil || !c.ack {
+		return err
+	}
+	return m.Acknowledge(cmd.Context(), got.Receipt)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake on the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// advice says what to do about errors whose own text does not.
+var advice = []struct {
+	about error
+	do    string
+}{
+	{context.Canceled, "interrupted: what was printed is stored, and the rest can be given again"},
+	{pawl.ErrNoSession, "claim one of its one-time keys and give it with --one-time-key"},
+	{pawl.ErrAlreadyProcessed, "nothing is wrong with the session"},
+	{kv.ErrDiskFull, "free some space and run the command again; the store is unharmed"},
+	{kv.ErrUnknown, "run the command again"},
+	{kv.ErrUnavailable, "run the command again"},
+	{kv.ErrTooLarge, "give a smaller --batch or --count"},
+	{kv.ErrCorrupt, "'pawl check STORE' lists what is broken; do not encrypt with an older copy of the store"},
+	{ratchet.ErrExhausted, "open a new session with --one-time-key"},
+	{otk.ErrFull, "upload no more keys until some were used"},
+}
+
+// exit prints an error as one line and returns the status to exit with.
+func exit(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(stderr, "pawl: %s\n", explain(err))
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// explain returns one line that says what is wrong and what to do.
+func explain(err error) string {
+	text := strings.TrimPrefix(err.Error(), "pawl: ")
+	for _, a := range advice {
+		if errors.Is(err, a.about) {
+			text += " (" + a.do + ")"
+			break
+		}
+	}
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// arguments makes what cobra has to say about arguments a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("%w: see '%s --help'", err, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// oneStore is for commands that take a store and nothing else.
+func oneStore(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 1 && args[0] != "":
+		return nil
+	case len(args) == 0 || args[0] == "":
+		return errors.New("give the store's directory")
+	}
+	return fmt.Errorf("want one store, not %d", len(args))
+}

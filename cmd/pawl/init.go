@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+)
+
+type initCommand struct {
+	passphraseFlags
+	user, device string
+}
+
+func newInit() *cobra.Command {
+	var c initCommand
+	cmd := &cobra.Command{
+		Use:   "init STORE --user USER --device DEVICE",
+		Short: "Make an account, and the store if there is none",
+		Long: `Make an account with new identity keys, in a store that is there or in a new one.
+
+A new store takes the passphrase that is given. Without one it is sealed under
+a key in the file STORE/pawl.key, or FILE.key for sqlite:FILE, which only you can
+read: whoever has that too can open it. 'pawl passwd' changes that later.`,
+		Example: "  pawl init phone.pawl --user @alice:example.org --device PHONE\n  pawl init sqlite:phone.db --user @alice:example.org --device PHONE",
+		Args:    arguments(oneStore),
+		RunE:    c.run,
+	}
+	c.bind(cmd)
+	cmd.Flags().StringVar(&c.user, "user", "", "the `USER` id, such as @alice:example.org")
+	cmd.Flags().StringVar(&c.device, "device", "", "the `DEVICE` id that the server gave")
+	cmd.MarkFlagRequired("user")
+	cmd.MarkFlagRequired("device")
+	return cmd
+}
+
+// accountJSON is how accounts are printed.
+type accountJSON struct {
+	User       string `json:"user"`
+	Device     string `json:"device"`
+	Curve25519 string `json:"curve25519"`
+	Ed25519    string `json:"ed25519"`
+}
+
+func accountOf(id pawl.Identity) accountJSON {
+	return accountJSON{id.UserID, id.DeviceID, id.Curve25519.String(), id.Ed25519.String()}
+}
+
+func (c *initCommand) run(cmd *cobra.Command, args []string) error {
+	// Before a store is made for an account that cannot be.
+	if err := account.CheckUserID(c.user); err != nil {
+		return &usageError{err}
+	}
+	if err := account.CheckDeviceID(c.device); err != nil {
+		return &usageError{err}
+	}
+	return c.create(cmd, args[0], func(o *opened) error {
+		made, err := c.makeAccount(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		return printJSON(cmd.OutOrStdout(), accountOf(made))
+	})
+}
+
+func (c *initCommand) makeAccount(ctx context.Context, o *opened) (pawl.Identity, error) {
+	moved, _, err := o.Retirements(ctx)
+	if err != nil {
+		return pawl.Identity{}, err
+	}
+	if len(moved) > 0 {
+		return pawl.Identity{}, fmt.Errorf("%w: %s", account.ErrRetired, moved[0].Path)
+	}
+	m, err := o.Create(ctx, c.user, c.device)
+	if err != nil {
+		return pawl.Identity{}, err
+	}
+	return m.Identity(ctx)
+}

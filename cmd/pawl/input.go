@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	// maxLine bounds a message as JSON: the largest event that servers relay
+	// has 64 KiB.
+	maxLine = 1 << 20
+	// maxPlaintext is encrypted to a message that fits in maxLine.
+	maxPlaintext = maxLine / 2
+)
+
+var errTooLong = errors.New("too long")
+
+// input returns standard input, reading from which ends with the context.
+func input(cmd *cobra.Command) io.Reader {
+	return &interruptible{ctx: cmd.Context(), from: cmd.InOrStdin()}
+}
+
+// interruptible is a reader that does not wait longer than a context lasts.
+type interruptible struct {
+	ctx     context.Context
+	from    io.Reader
+	pending []byte
+}
+
+// Read implements io.Reader.
+func (r *interruptible) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	// A read that nobody waits for any more must not write into p.
+	if len(r.pending) < len(p) {
+		r.pending = make([]byte, len(p))
+	}
+	buffer := r.pending[:len(p)]
+	done := make(chan result, 1)
+	go func() {
+		n, err := r.from.Read(buffer)
+		done <- result{n, err}
+	}()
+	select {
+	case got := <-done:
+		return copy(p, buffer[:got.n]), got.err
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	}
+}
+
+// readAll reads all of an input of at most limit bytes.
+func readAll(r io.Reader, what string, limit int) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	if len(b) > limit {
+		return nil, fmt.Errorf("%s is %w: at most %d bytes", what, errTooLong, limit)
+	}
+	return b, nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+)
+
+type inspectCommand struct {
+	storeFlags
+	json bool
+}
+
+func newInspect() *cobra.Command {
+	var c inspectCommand
+	cmd := &cobra.Command{
+		Use:   "inspect STORE",
+		Short: "Show accounts, keys and sessions without their secrets",
+		Long: `Show the public parts of all accounts, or of one: keys, peers, sessions with the
+indices of their chains and the versions of their records, and counts.`,
+		Args: arguments(oneStore),
+		RunE: c.run,
+	}
+	c.bind(cmd)
+	bindJSON(cmd, &c.json)
+	return cmd
+}
+
+func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
+	all := []inspectionJSON{}
+	err := c.each(cmd, args[0], func(m *pawl.Machine, _ pawl.Identity) error {
+		seen, err := m.Inspect(cmd.Context())
+		all = append(all, inspectionOf(seen))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return printJSON(cmd.OutOrStdout(), struct {
+			Accounts []inspectionJSON `json:"accounts"`
+		}{all})
+	}
+	return describeAccounts(cmd.OutOrStdout(), all)
+}
+
+// inspectionJSON is a pawl.Inspection as it is printed.
+type inspectionJSON struct {
+	accountJSON
+	Created  string       `json:"created"`
+	Retired  string       `json:"retired,omitempty"`  // where it moved
+	Recovery string       `json:"recovery,omitempty"` // why it must be recovered
+	Keys     keysJSON     `json:"one_time_keys"`
+	Receipts receiptsJSON `json:"receipts"`
+	Peers    []peerJSON   `json:"peers"`
+}
+
+type keysJSON struct {
+	Generated        int    `json:"generated"`
+	Offered          int    `json:"offered"`
+	Published        int    `json:"published"`
+	Abandoned        int    `json:"abandoned"`
+	Used             int    `json:"used"`
+	NextID           string `json:"next_id"`
+	Fallback         string `json:"fallback,omitempty"`
+	PreviousFallback string `json:"previous_fallback,omitempty"`
+}
+
+type receiptsJSON struct {
+	Open         int `json:"open"`
+	Acknowledged int `json:"acknowledged"`
+}
+
+type peerJSON struct {
+	Curve25519 string        `json:"curve25519"`
+	Version    uint64        `json:"version"`
+	Sessions   []sessionJSON `json:"sessions"`
+}
+
+type sessionJSON struct {
+	ID           string      `json:"id"`
+	Version      uint64      `json:"version"`
+	Origin       string      `json:"origin"`
+	Created      string      `json:"created"`
+	LastReceived string      `json:"last_received,omitempty"`
+	LastSent     string      `json:"last_sent,omitempty"`
+	ReceiveOnly  bool        `json:"receive_only,omitempty"` // since a recovery
+	Sending      *chainJSON  `json:"sending,omitempty"`
+	Receiving    []chainJSON `json:"receiving"`
+}
+
+type chainJSON struct {
+	RatchetKey string `json:"ratchet_key"`
+	Index      uint32 `json:"index"`
+	Skipped    int    `json:"skipped"`
+}
+
+func inspectionOf(in pawl.Inspection) inspectionJSON {
+	out := inspectionJSON{
+		accountJSON: accountOf(in.Identity), Created: in.Identity.Created.UTC().Format(time.RFC3339),
+		Retired: in.Retired, Recovery: in.Recovery, Keys: keysOf(in.Keys),
+		Receipts: receiptsJSON{in.Receipts.Open, in.Receipts.Acknowledged},
+		Peers:    []peerJSON{},
+	}
+	for _, p := range in.Peers {
+		peer := peerJSON{p.Curve25519.String(), uint64(p.Version), []sessionJSON{}}
+		for _, s := range p.Sessions {
+			peer.Sessions = append(peer.Sessions, sessionOf(s))
+		}
+		out.Peers = append(out.Peers, peer)
+	}
+	return out
+}
+
+func keysOf(k pawl.KeyCounts) keysJSON {
+	return keysJSON{
+		k.Generated, k.Offered, k.Published, k.Abandoned, k.Used,
+		k.NextID.String(), keyID(k.Fallback), keyID(k.PreviousFallback),
+	}
+}
+
+func keyID(id otk.ID) string {
+	if id == 0 {
+		return ""
+	}
+	return id.String()
+}
+
+func sessionOf(s pawl.SessionInfo) sessionJSON {
+	out := sessionJSON{
+		ID: s.ID.String(), Version: uint64(s.Version), Origin: s.Origin.String(),
+		Created: stamp(s.Created), LastReceived: stamp(s.LastReceived), LastSent: stamp(s.LastSent), ReceiveOnly: s.ReceiveOnly,
+		Receiving: []chainJSON{},
+	}
+	if s.Sending != nil {
+		chain := chainOf(*s.Sending)
+		out.Sending = &chain
+	}
+	for _, c := range s.Receiving {
+		out.Receiving = append(out.Receiving, chainOf(c))
+	}
+	return out
+}
+
+func chainOf(c ratchet.ChainInfo) chainJSON {
+	return chainJSON{c.RatchetKey.String(), c.Index, c.Skipped}
+}
+
+func stamp(s session.Stamp) string {
+	if s == 0 {
+		return ""
+	}
+	return s.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}

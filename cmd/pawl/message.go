@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+var (
+	errJSON      = errors.New("not a message in JSON")
+	errSenderKey = errors.New("sender_key is not usable")
+)
+
+// messageJSON is a message as an event carries it: an element of its
+// ciphertext.
+type messageJSON struct {
+	Type int    `json:"type"`
+	Body string `json:"body"`
+}
+
+func messageOf(m ratchet.Message) messageJSON {
+	return messageJSON{int(m.Type), unpadded.EncodeToString(m.Body)}
+}
+
+// incomingJSON is a message and who sent it. Other members are passed over.
+type incomingJSON struct {
+	Sender *string `json:"sender_key"`
+	Type   *int    `json:"type"`
+	Body   *string `json:"body"`
+}
+
+// parseMessage reads {"type","body"}.
+func parseMessage(text []byte) (ratchet.Message, error) {
+	m, err := parseObject(text)
+	if err != nil {
+		return ratchet.Message{}, err
+	}
+	return m.message()
+}
+
+// parseIncoming reads {"sender_key","type","body"}.
+func parseIncoming(text []byte) (pawl.Incoming, error) {
+	m, err := parseObject(text)
+	if err != nil {
+		return pawl.Incoming{}, err
+	}
+	if m.Sender == nil {
+		return pawl.Incoming{}, fmt.Errorf("%w: it has no \"sender_key\"", errJSON)
+	}
+	sender, err := parseKey("sender_key", *m.Sender)
+	if err != nil {
+		return pawl.Incoming{}, fmt.Errorf("%w: %w", errSenderKey, err)
+	}
+	message, err := m.message()
+	return pawl.Incoming{Sender: sender, Message: message}, err
+}
+
+func (m incomingJSON) message() (ratchet.Message, error) {
+	switch {
+	case m.Type == nil:
+		return ratchet.Message{}, fmt.Errorf("%w: it has no \"type\"", errJSON)
+	case m.Body == nil:
+		return ratchet.Message{}, fmt.Errorf("%w: it has no \"body\"", errJSON)
+	}
+	body, err := decodeBase64("body", *m.Body)
+	return ratchet.Message{Type: ratchet.MessageType(*m.Type), Body: body}, err
+}
+
+func parseObject(text []byte) (incomingJSON, error) {
+	var m incomingJSON
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&m); err != nil {
+		return m, fmt.Errorf("%w: %s", errJSON, describe(err))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return m, fmt.Errorf("%w: something follows the object", errJSON)
+	}
+	return m, nil
+}
+
+// describe says in terms of JSON what the decoder says in terms of Go.
+func describe(err error) string {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Sprintf("%q must not be a %s", kind.Field, kind.Value)
+	case errors.As(err, &kind):
+		return "it is a " + kind.Value
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it is cut off"
+	}
+	return err.Error()
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// What convert puts beside the place of a new store, after its name.
+const (
+	copyingInfix  = ".copying-" // and an id: a copy that nobody depends on
+	movedInfix    = ".moved-"   // and an id: a whole copy, which a mark may name
+	newLockSuffix = ".converting"
+)
+
+// sqliteSuffixes are those of the engine's own files beside an SQLite file.
+var sqliteSuffixes = []string{"-wal", "-shm", "-journal", "-gate", "-turns", "-new"}
+
+// aside is a place beside this one, for the same engine.
+func (p place) aside(infix, id string) place { return place{p.sqlite, p.path + infix + id} }
+
+// requireFree refuses a place where there is a store, or what is left of one.
+func (p place) requireFree() error {
+	taken := []string{p.path}
+	if p.sqlite {
+		for _, suffix := range append([]string{keySuffix, witnessSuffix}, sqliteSuffixes...) {
+			taken = append(taken, p.path+suffix)
+		}
+	}
+	for _, path := range taken {
+		switch _, err := os.Lstat(path); {
+		case err == nil:
+			return fmt.Errorf("%s is there already: give another place, or remove it", path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
+func (p place) exists() (bool, error) {
+	_, err := os.Lstat(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// isAlso reports whether two names are of one SQLite file: a renaming was
+// interrupted.
+func (p place) isAlso(other place) (bool, error) {
+	one, err := os.Lstat(p.path)
+	if err != nil || !p.sqlite {
+		return false, err
+	}
+	two, err := os.Lstat(other.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(one, two), err
+}
+
+// rename gives a closed store another place, where there is none. That of an
+// SQLite file leaves the engine's other files behind, which it makes again.
+func (p place) rename(to place) error {
+	if !p.sqlite {
+		if err := os.Rename(p.path, to.path); err != nil {
+			return err
+		}
+		return syncDir(filepath.Dir(to.path))
+	}
+	if log, err := os.Stat(p.path + "-wal"); err == nil && log.Size() > 0 {
+		return fmt.Errorf("%s is in use", p)
+	}
+	if err := moveToFree(p.path, to.path); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(to.path)), p.removeAll())
+}
+
+// removeAll removes a store with all its files.
+func (p place) removeAll() error {
+	err := os.RemoveAll(p.path)
+	if p.sqlite {
+		for _, suffix := range append([]string{keySuffix, keyLockSuffix, witnessSuffix}, sqliteSuffixes...) {
+			err = errors.Join(err, removeIfThere(p.path+suffix))
+		}
+	}
+	return errors.Join(err, syncDir(filepath.Dir(p.path)))
+}
+
+// leftovers returns the files beside the place that have an infix after its
+// name.
+func (p place) leftovers(infix string) ([]string, error) {
+	dir, prefix := filepath.Dir(p.path), filepath.Base(p.path)+infix
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			found = append(found, filepath.Join(dir, e.Name()))
+		}
+	}
+	return found, nil
+}
+
+func (p place) removeLeftovers(infix string) error {
+	found, err := p.leftovers(infix)
+	for _, path := range found {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
+
+// newLock is held by the one command that makes a store at a place.
+type newLock struct{ *flock.Flock }
+
+// lockNew fails at once if another command makes a store at the place.
+func (p place) lockNew() (newLock, error) {
+	path := p.path + newLockSuffix
+	for {
+		lock := flock.New(path, flock.SetPermissions(keyFileMode))
+		ok, err := lock.TryLock()
+		if err == nil && !ok {
+			err = fmt.Errorf("another command is moving a store to %s", p)
+		}
+		if err != nil {
+			return newLock{}, errors.Join(err, lock.Close())
+		}
+		// Whoever had it before may have removed the file since we opened it.
+		ours, err := lock.Stat()
+		if err != nil {
+			return newLock{}, errors.Join(err, lock.Close())
+		}
+		if there, err := os.Lstat(path); err == nil && os.SameFile(ours, there) {
+			return newLock{lock}, nil
+		}
+		if err := lock.Close(); err != nil {
+			return newLock{}, err
+		}
+	}
+}
+
+// release removes the file and lets go of it. Where an open file cannot be
+// removed it stays, and is in nobody's way.
+func (l newLock) release() {
+	_ = os.Remove(l.Path())
+	_ = l.Close()
+}

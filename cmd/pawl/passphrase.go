@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/internal/secret"
+)
+
+const (
+	passphraseEnv = "PAWL_PASSPHRASE"
+	giveIt        = "give its passphrase with --passphrase-file FILE, " + passphraseEnv + " or --passphrase"
+	// maxPassphrase catches the wrong file, not a long passphrase.
+	maxPassphrase = 4096
+)
+
+// passphrase is one that the user gave, or none.
+type passphrase struct {
+	given bool
+	text  secret.Value[[]byte]
+	from  string // for messages
+}
+
+// passphraseFlags say where a passphrase comes from: from a file, else from a
+// prompt, else from the environment, else there is none.
+type passphraseFlags struct {
+	file string
+	ask  bool
+	env  string
+	name string // in the prompt
+}
+
+// bind adds --passphrase-file and --passphrase.
+func (f *passphraseFlags) bind(cmd *cobra.Command) {
+	f.env, f.name = passphraseEnv, "passphrase"
+	cmd.Flags().StringVar(&f.file, "passphrase-file", "", "read the passphrase from the first line of `FILE` (or set "+passphraseEnv+")")
+	cmd.Flags().BoolVar(&f.ask, "passphrase", false, "ask for the passphrase on the terminal")
+	cmd.MarkFlagsMutuallyExclusive("passphrase-file", "passphrase")
+}
+
+// read gets the passphrase. A new one that is typed is typed twice.
+func (f *passphraseFlags) read(cmd *cobra.Command, new bool) (passphrase, error) {
+	switch {
+	case f.file != "":
+		return readPassphraseFile(f.file)
+	case f.ask:
+		return f.prompt(cmd.Context(), new)
+	case os.Getenv(f.env) != "":
+		return checkPassphrase([]byte(os.Getenv(f.env)), f.env)
+	}
+	return passphrase{}, nil
+}
+
+func (f *passphraseFlags) prompt(ctx context.Context, new bool) (passphrase, error) {
+	first, err := askTerminal(ctx, "Enter the "+f.name+": ")
+	if err != nil {
+		return passphrase{}, err
+	}
+	if new {
+		second, err := askTerminal(ctx, "Enter it again: ")
+		if err != nil {
+			return passphrase{}, err
+		}
+		if !bytes.Equal(first, second) {
+			return passphrase{}, errors.New("the two passphrases differ: nothing was changed")
+		}
+	}
+	return checkPassphrase(first, "the terminal")
+}
+
+func readPassphraseFile(path string) (passphrase, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return passphrase{}, fmt.Errorf("passphrase file: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxPassphrase+2))
+	if err != nil {
+		return passphrase{}, fmt.Errorf("passphrase file: %w", err)
+	}
+	line, rest, _ := bytes.Cut(text, []byte("\n"))
+	if len(bytes.TrimSpace(rest)) > 0 {
+		return passphrase{}, fmt.Errorf("passphrase file %s has several lines: want one", path)
+	}
+	return checkPassphrase(bytes.TrimSuffix(line, []byte("\r")), path)
+}
+
+func checkPassphrase(text []byte, from string) (passphrase, error) {
+	switch {
+	case len(text) == 0:
+		return passphrase{}, fmt.Errorf("the passphrase from %s is empty: want at least one character", from)
+	case len(text) > maxPassphrase:
+		return passphrase{}, fmt.Errorf("the passphrase from %s is longer than %d bytes: is it the right file?", from, maxPassphrase)
+	}
+	return passphrase{given: true, text: secret.Hide(text), from: from}, nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+const newPassphraseEnv = "PAWL_NEW_PASSPHRASE"
+
+type passwdCommand struct {
+	passphraseFlags
+	next   passphraseFlags
+	remove bool
+	json   bool
+}
+
+func newPasswd() *cobra.Command {
+	var c passwdCommand
+	cmd := &cobra.Command{
+		Use:   "passwd STORE",
+		Short: "Set, change or remove the store's passphrase",
+		Long: `Seal the store under another passphrase, or with --remove under a key in its key
+file. One record is rewritten, and the old one is erased from the store's files.
+The present passphrase is given as for every other command, the new one from a
+file, a prompt or ` + newPassphraseEnv + `.
+
+A key file that does not open the store and is in the way gets another name,
+with .unused- and a number at its end.`,
+		Args: arguments(oneStore),
+		RunE: c.run,
+	}
+	c.bind(cmd)
+	c.next.env, c.next.name = newPassphraseEnv, "new passphrase"
+	flags := cmd.Flags()
+	flags.StringVar(&c.next.file, "new-passphrase-file", "", "read the new passphrase from the first line of `FILE` (or set "+newPassphraseEnv+")")
+	flags.BoolVar(&c.next.ask, "new-passphrase", false, "ask for the new passphrase on the terminal")
+	flags.BoolVar(&c.remove, "remove", false, "remove the passphrase: seal under a key file")
+	bindJSON(cmd, &c.json)
+	cmd.MarkFlagsMutuallyExclusive("new-passphrase-file", "new-passphrase", "remove")
+	return cmd
+}
+
+// sealedJSON says what a store is sealed under.
+type sealedJSON struct {
+	SealedUnder string `json:"sealed_under"` // "passphrase" or "key file"
+}
+
+func (c *passwdCommand) run(cmd *cobra.Command, args []string) error {
+	p, err := parsePlace(args[0])
+	if err != nil {
+		return err
+	}
+	if err := p.require(); err != nil {
+		return err
+	}
+	// Both are asked for before the store is taken.
+	present, err := c.read(cmd, false)
+	if err != nil {
+		return err
+	}
+	next, err := c.readNext(cmd)
+	if err != nil {
+		return err
+	}
+	return withStore(cmd.Context(), p, present, resealed, func(o *opened) error {
+		return c.reseal(cmd, o, next)
+	})
+}
+
+func (c *passwdCommand) reseal(cmd *cobra.Command, o *opened, next passphrase) error {
+	under, change := sealedJSON{"passphrase"}, c.toPassphrase
+	if c.remove {
+		under, change = sealedJSON{"key file"}, c.toKeyFile
+	}
+	if err := change(cmd, o, next); err != nil {
+		return err
+	}
+	if err := o.unlockKey(); err != nil {
+		return err
+	}
+	// The data key under the old passphrase must not stay behind.
+	if err := o.engine.Flatten(cmd.Context()); err != nil {
+		return err
+	}
+	return c.print(cmd, under)
+}
+
+func (c *passwdCommand) readNext(cmd *cobra.Command) (passphrase, error) {
+	if c.remove {
+		return passphrase{}, nil
+	}
+	next, err := c.next.read(cmd, true)
+	if err == nil && !next.given {
+		err = usagef("give the new passphrase with --new-passphrase-file FILE, %s or --new-passphrase, or --remove the present one", newPassphraseEnv)
+	}
+	return next, err
+}
+
+// toPassphrase seals under a passphrase, and then removes the key file: it is
+// needed until that is on the disk.
+func (c *passwdCommand) toPassphrase(cmd *cobra.Command, o *opened, next passphrase) error {
+	if err := o.ChangePassphrase(cmd.Context(), next.text.Reveal()); err != nil {
+		return err
+	}
+	if o.given.given {
+		return setAside(o.place.keyFile())
+	}
+	return o.key.remove(o.place.keyFile())
+}
+
+// toKeyFile writes a key file, and then seals under it. A key file that a crash
+// leaves behind in between opens nothing, and the passphrase still does.
+func (c *passwdCommand) toKeyFile(cmd *cobra.Command, o *opened, _ passphrase) error {
+	if !o.given.given {
+		return errors.New("the store has no passphrase to remove")
+	}
+	if err := setAside(o.place.keyFile()); err != nil {
+		return err
+	}
+	key, err := createKeyFile(o.place.keyFile())
+	if err != nil {
+		return err
+	}
+	err = o.ChangeKey(cmd.Context(), key.key.Reveal())
+	if err != nil && !errors.Is(err, kv.ErrUnknown) {
+		err = errors.Join(err, key.remove(o.place.keyFile()))
+	}
+	return err
+}
+
+func (c *passwdCommand) print(cmd *cobra.Command, under sealedJSON) error {
+	if c.json {
+		return printJSON(cmd.OutOrStdout(), under)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "the store is sealed under a %s now\n", under.SealedUnder)
+	return err
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/sqlitekv"
+)
+
+// sqlitePrefix tells a store in an SQLite file from one in a directory.
+const sqlitePrefix = "sqlite:"
+
+// place is where a store is: a directory, which has Badger and all files of
+// this command in it, or an SQLite file, beside which they are.
+type place struct {
+	sqlite bool
+	path   string
+}
+
+func parsePlace(text string) (place, error) {
+	path, sqlite := strings.CutPrefix(text, sqlitePrefix)
+	if path == "" {
+		return place{}, usagef("give the store's file after %s", sqlitePrefix)
+	}
+	return place{sqlite, path}, nil
+}
+
+// String returns what the user gives for the place.
+func (p place) String() string {
+	if p.sqlite {
+		return sqlitePrefix + p.path
+	}
+	return p.path
+}
+
+// Names of the command's files, after "pawl" in a directory and after the
+// file's own name beside it.
+const (
+	keySuffix     = ".key"      // what a store without a passphrase is sealed under
+	keyLockSuffix = ".key.lock" // locked by who may change that
+	witnessSuffix = ".witness"  // shows a store that went back in time
+)
+
+func (p place) keyFile() string     { return p.companion(keySuffix) }
+func (p place) keyLockFile() string { return p.companion(keyLockSuffix) }
+func (p place) witnessFile() string { return p.companion(witnessSuffix) }
+
+func (p place) companion(suffix string) string {
+	if p.sqlite {
+		return p.path + suffix
+	}
+	return filepath.Join(p.path, "pawl"+suffix)
+}
+
+// engine is what the command needs of a store's engine.
+type engine interface {
+	kv.Store
+	// Flatten erases what was deleted or overwritten from the store's files.
+	Flatten(ctx context.Context) error
+}
+
+// viewLife is for views of large stores, which are read from beginning to end.
+const viewLife = time.Hour
+
+// open opens the store at the place, or makes it.
+func (p place) open() (engine, error) {
+	if p.sqlite {
+		return sqlitekv.Open(p.path, sqlitekv.WithSnapshotLife(viewLife))
+	}
+	return badgerkv.Open(p.path)
+}
+
+// require keeps commands from making a store where there is none. The engines
+// look closer.
+func (p place) require() error {
+	info, err := os.Stat(p.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return noStore(p)
+	case err != nil:
+		return err
+	case p.sqlite && info.IsDir():
+		return fmt.Errorf("%s is a directory: give it without %s", p, sqlitePrefix)
+	case p.sqlite && info.Size() == 0:
+		return noStore(p)
+	case p.sqlite:
+		return nil
+	case !info.IsDir():
+		return fmt.Errorf("%s is a file: give a directory, or %s%s for an SQLite file", p, sqlitePrefix, p)
+	}
+	entries, err := os.ReadDir(p.path)
+	if err == nil && len(entries) == 0 {
+		return noStore(p)
+	}
+	return err
+}
+
+func noStore(p place) error {
+	return fmt.Errorf("there is no store at %s: make one with 'pawl init %s --user USER --device DEVICE'", p, p)
+}

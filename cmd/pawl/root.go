@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// newRoot returns the command with all its subcommands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pawl",
+		Short: "Keep a Matrix device's encryption state where any number of processes can use it",
+		Long: `Pawl keeps a Matrix device's encryption state (identity keys, one-time keys, Olm
+sessions) in a store, sealed, and advances it by transactions, so that nothing
+that uses the device at the same time can wedge a session.
+
+STORE is a directory, or sqlite:FILE for a store in an SQLite file. The files
+that Pawl keeps with a store are STORE/pawl.key, STORE/pawl.witness, and
+FILE.key, FILE.witness.
+
+Exit status: 0 done, 1 failed (one line on standard error says why), 2 usage.
+Keys, messages and plaintexts in JSON are base64 without padding.`,
+		Args:                       arguments(noSuchCommand),
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE:          checkFlags,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w: see '%s --help'", err, cmd.CommandPath())
+	})
+	root.AddCommand(
+		newInit(), newKeys(), newEncrypt(), newDecrypt(),
+		newInspect(), newCheck(), newPasswd(), newSweep(), newRecover(), newConvert(),
+		newDemo(), newVersion(),
+	)
+	return root
+}
+
+// checkFlags makes what cobra has to say about flags a usage error.
+func checkFlags(cmd *cobra.Command, _ []string) error {
+	err := cmd.ValidateRequiredFlags()
+	if err == nil {
+		err = cmd.ValidateFlagGroups()
+	}
+	if err != nil {
+		return usagef("%w: see '%s --help'", err, cmd.CommandPath())
+	}
+	return nil
+}
+
+// noSuchCommand is reached with arguments only if none of them is a command.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("no command %q, perhaps %q", args[0], near[0])
+	}
+	return fmt.Errorf("no command %q", args[0])
+}

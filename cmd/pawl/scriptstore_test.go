@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// cmdLetters is "letters STORE TO N OUT": it encrypts N letters for an identity
+// key in one go and writes them as lines for decrypt --jsonl.
+func cmdLetters(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: letters STORE TO N OUT")
+	}
+	to, err := parseKey("TO", args[1])
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	out, err := os.Create(ts.MkAbs(args[3]))
+	ts.Check(err)
+	defer out.Close()
+	withMachine(ts, args[0], time.Now, func(ctx context.Context, m *pawl.Machine) {
+		id, err := m.Identity(ctx)
+		ts.Check(err)
+		for i := range n {
+			made, err := m.Encrypt(ctx, to, []byte("letter "+strconv.Itoa(i)))
+			ts.Check(err)
+			ts.Check(printJSON(out, map[string]any{
+				"sender_key": id.Curve25519.String(),
+				"type":       int(made.Message.Type),
+				"body":       unpadded.EncodeToString(made.Message.Body),
+			}))
+		}
+	})
+}
+
+// cmdReceived is "received STORE FROM FILE DAYS": the message in a file was
+// decrypted that many days ago.
+func cmdReceived(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: received STORE FROM FILE DAYS")
+	}
+	from, err := parseKey("FROM", args[1])
+	ts.Check(err)
+	message, err := parseMessage([]byte(ts.ReadFile(args[2])))
+	ts.Check(err)
+	days, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	then := func() time.Time { return time.Now().AddDate(0, 0, -days) }
+	withMachine(ts, args[0], then, func(ctx context.Context, m *pawl.Machine) {
+		_, err := m.Decrypt(ctx, from, message)
+		ts.Check(err)
+	})
+}
+
+// withMachine opens the only account of a store with a key file.
+func withMachine(ts *testscript.TestScript, store string, now func() time.Time, fn func(context.Context, *pawl.Machine)) {
+	ctx, p := context.Background(), placeIn(ts, store)
+	key, err := readKeyFile(p.keyFile())
+	ts.Check(err)
+	withEngine(ts, p, func(engine kv.Store) {
+		s, err := pawl.Open(ctx, engine, pawl.WithKey(key.key.Reveal()), pawl.WithClock(now))
+		ts.Check(err)
+		ids, err := s.Accounts(ctx)
+		ts.Check(err)
+		if len(ids) != 1 {
+			ts.Fatalf("%s has %d accounts, want 1", store, len(ids))
+		}
+		m, err := s.Machine(ctx, ids[0].UserID, ids[0].DeviceID)
+		ts.Check(err)
+		fn(ctx, m)
+	})
+}
+
+// placeIn is the place of a store in the script's directory.
+func placeIn(ts *testscript.TestScript, store string) place {
+	p, err := parsePlace(store)
+	ts.Check(err)
+	p.path = ts.MkAbs(p.path)
+	return p
+}
+
+func withEngine(ts *testscript.TestScript, p place, fn func(kv.Store)) {
+	engine, err := p.open()
+	ts.Check(err)
+	defer func() { ts.Check(engine.Close()) }()
+	fn(engine)
+}
+
+// cmdDamage is "damage STORE KIND lose|change": the first record of a kind is
+// deleted, or one of its bits is changed.
+func cmdDamage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: damage STORE KIND lose|change")
+	}
+	ctx := context.Background()
+	withEngine(ts, placeIn(ts, args[0]), func(engine kv.Store) {
+		e := firstOf(ts, engine, args[1])
+		w := kv.Write{Key: e.Key, Delete: args[2] == "lose"}
+		if !w.Delete {
+			w.Value = append([]byte{}, e.Value...)
+			w.Value[len(w.Value)-1] ^= 1
+		}
+		_, err := engine.Commit(ctx, &kv.Batch{ID: kv.NewCommitID(e.Version), Writes: []kv.Write{w}, Sync: true})
+		ts.Check(err)
+	})
+}
+
+func firstOf(ts *testscript.TestScript, engine kv.Store, kind string) kv.Entry {
+	snap := engine.Snapshot()
+	defer snap.Close()
+	for e, err := range snap.Scan(context.Background(), "") {
+		ts.Check(err)
+		if parts := strings.Split(e.Key, "/"); len(parts) > 1 && parts[1] == kind {
+			return e
+		}
+	}
+	ts.Fatalf("there is no %s record", kind)
+	return kv.Entry{}
+}
+
+// cmdHolding is "holding STORE": another process has it open from here on.
+func cmdHolding(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: holding STORE")
+	}
+	engine, err := placeIn(ts, args[0]).open()
+	ts.Check(err)
+	ts.Defer(func() { engine.Close() })
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+)
+
+type sweepCommand struct {
+	storeFlags
+	json bool
+}
+
+func newSweep() *cobra.Command {
+	var c sweepCommand
+	cmd := &cobra.Command{
+		Use:   "sweep STORE",
+		Short: "Delete what is no longer needed, and erase it from the disk",
+		Long: `Delete receipts older than two weeks and what is left of sessions and one-time
+keys that were given up, in all accounts or in one. Then erase all that was ever
+deleted or overwritten from the store's files, which rewrites them.`,
+		Args: arguments(oneStore),
+		RunE: c.run,
+	}
+	c.bind(cmd)
+	bindJSON(cmd, &c.json)
+	return cmd
+}
+
+func (c *sweepCommand) run(cmd *cobra.Command, args []string) error {
+	return c.passphraseFlags.use(cmd, args[0], func(o *opened) error {
+		total, err := c.sweep(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		if err := o.engine.Flatten(cmd.Context()); err != nil {
+			return err
+		}
+		return c.print(cmd.OutOrStdout(), total)
+	})
+}
+
+// sweep sweeps the accounts that are meant and counts what was deleted.
+func (c *sweepCommand) sweep(ctx context.Context, o *opened) (pawl.Swept, error) {
+	var total pawl.Swept
+	now := time.Now()
+	err := c.eachOf(ctx, o, func(m *pawl.Machine, _ pawl.Identity) error {
+		swept, err := m.Sweep(ctx, now)
+		if errors.Is(err, account.ErrRetired) {
+			return nil // it only inspects
+		}
+		total.Erased += swept.Erased
+		total.Receipts += swept.Receipts
+		total.Sessions += swept.Sessions
+		total.OneTimeKeys += swept.OneTimeKeys
+		return err
+	})
+	return total, err
+}
+
+func (c *sweepCommand) print(w io.Writer, total pawl.Swept) error {
+	if c.json {
+		return printJSON(w, total)
+	}
+	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys\n",
+		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys)
+	return err
+}
