@@ -1,0 +1,5 @@
+//go:build !libolm
+
+package interop
+
+func libolm() []Implementation { return nil }
