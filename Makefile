@@ -1,0 +1,60 @@
+# make check   what a change must pass; the README's test command
+# make fuzz    every fuzz target, FUZZTIME each (default 60s)
+# make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), histories
+# make mutants breaks the code on purpose and expects tests to fail
+# make bench   storage and end-to-end benchmarks; make bench-peers beside goolm and libolm
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 60s
+SCHEDULES   ?= 200000
+ROUNDS      ?= 5000
+
+# Nested modules keep other people's Olm out of Pawl's own dependencies.
+NESTED := internal/interop bench/peers
+# libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
+LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
+
+.PHONY: check lint cross test test-interop fuzz crash mutants bench bench-peers
+
+check: lint cross test test-interop
+	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
+
+lint:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	for m in $(NESTED); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet $(LIBOLM) ./... && $(GO) run $(STATICCHECK) $(LIBOLM) ./...) || exit 1; done
+
+cross:
+	for os in linux darwin windows android; do \
+		echo "go vet for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet ./... || exit 1; done
+
+test:
+	$(GO) test -race -timeout 20m ./...
+
+test-interop:
+	cd internal/interop && $(GO) test -race -count=1 -timeout 20m $(LIBOLM) ./...
+
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+crash:
+	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
+	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
+	$(GO) test -run TestKilled -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
+	$(GO) test -race -count=20 -timeout 6h -run 'History|Hammer|Histories' ./txn ./kv/...
+	cd internal/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000
+
+bench:
+	$(GO) run ./bench/storage
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+mutants:
+	$(GO) run ./internal/mutants
+
+bench-peers:
+	cd bench/peers && $(GO) run -tags libolm .
