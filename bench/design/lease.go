@@ -145,3 +145,14 @@ func (l *Lease) catchUp(ctx context.Context) error {
 	}
 	return err
 }
+
+// leased takes the lease to decrypt, and nothing to encrypt.
+type leased struct{ *Lease }
+
+// Hold implements [Shared].
+func (l leased) Hold(ctx context.Context, s Step) (release func(), err error) {
+	if s != Decrypting {
+		return func() {}, nil
+	}
+	return l.Lease.Hold(ctx)
+}
