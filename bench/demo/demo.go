@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/pawlkv/pawl/bench/design"
 )
 
 const (
@@ -88,13 +90,13 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	s.begin(c)
 	for i, d := range plans {
 		s.chapter(i+1, d)
-		stage := stage{Config: c, plan: d, dir: filepath.Join(c.Dir, d.name), before: i * c.Rounds, of: len(plans) * c.Rounds}
+		stage := stage{Config: c, plan: d, dir: filepath.Join(c.Dir, d.Name), before: i * c.Rounds, of: len(plans) * c.Rounds}
 		outcome, err := play(ctx, stage, rounds, &s)
 		if ctx.Err() != nil {
 			err = ctx.Err() // the processes end with it, and say so in their way
 		}
 		if err != nil {
-			return report, fmt.Errorf("demo: %s: %w", d.title, err)
+			return report, fmt.Errorf("demo: %s: %w", d.Title, err)
 		}
 		s.summary(outcome)
 		report.Designs = append(report.Designs, outcome)
@@ -106,7 +108,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 // stage is where a design is played.
 type stage struct {
 	Config
-	plan       plan
+	plan       design.Design
 	dir        string
 	before, of int // rounds of all designs
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -146,7 +147,8 @@ func TestEvent(t *testing.T) {
 func TestTable(t *testing.T) {
 	var b strings.Builder
 	s := story{w: &b}
-	s.table(Report{Designs: []Outcome{{title: designs[3].title, Messages: 1e7, P50: 999, P99: time.Second.Microseconds(), Worst: 12_345_678, Retries: 1e7}}})
+	longest, _ := design.Find(design.NameValidated)
+	s.table(Report{Designs: []Outcome{{title: longest.Title, Messages: 1e7, P50: 999, P99: time.Second.Microseconds(), Worst: 12_345_678, Retries: 1e7}}})
 	for _, line := range strings.Split(b.String(), "\n") {
 		if len(line) > 100 {
 			t.Errorf("%d characters: %s", len(line), line)

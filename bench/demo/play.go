@@ -30,7 +30,7 @@ func play(ctx context.Context, s stage, rounds []round, told *story) (o Outcome,
 	defer func() { err = errors.Join(err, g.close()) }()
 	g.outcome.Messages = messages(rounds)
 	for _, r := range rounds {
-		s.Progress(Progress{s.plan.name, s.before + r.number, s.of, g.outcome.Lost, event(r)})
+		s.Progress(Progress{s.plan.Name, s.before + r.number, s.of, g.outcome.Lost, event(r)})
 		if err := g.play(ctx, r); err != nil {
 			return g.outcome, err
 		}
@@ -48,14 +48,14 @@ func newGame(ctx context.Context, s stage, told *story) (_ *game, err error) {
 	}
 	g := &game{
 		stage: s, story: told, oracle: oracle{used: map[slot]bool{}}, history: history{},
-		outcome: Outcome{Name: s.plan.name, title: s.plan.title, holds: s.plan.holds},
+		outcome: Outcome{Name: s.plan.Name, title: s.plan.Title, holds: s.plan.Holds},
 	}
 	if g.alice, err = newAlice(ctx); err != nil {
 		return nil, err
 	}
 	for i, name := range []string{"app", "NSE"} {
 		g.bob[i] = &process{name: name, command: s.Process, open: request{
-			Op: opOpen, Engine: s.Engine, Dir: s.dir, Design: s.plan.name, Process: name,
+			Op: opOpen, Engine: s.Engine, Dir: s.dir, Design: s.plan.Name, Process: name,
 		}}
 	}
 	if err := g.begin(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -42,7 +43,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer) (err error) {
 // bob is Bob's device as one process has it.
 type bob struct {
 	engine  kv.Store
-	sharing sharing
+	shared  design.Shared
 	lens    lens
 	store   *pawl.Store
 	machine *pawl.Machine
@@ -98,9 +99,9 @@ func (b *bob) open(ctx context.Context, q request) error {
 			return err
 		}
 	}
-	b.sharing = designs[0].share(b.engine, q.Process)
-	b.lens.Store = b.sharing.store
-	store, err := pawl.Open(ctx, &b.lens, designs[0].options()...)
+	b.shared = designs[0].Share(b.engine, q.Process)
+	b.lens.Store = b.shared
+	store, err := pawl.Open(ctx, &b.lens, options(designs[0])...)
 	if err != nil {
 		return err
 	}
@@ -141,12 +142,16 @@ func (b *bob) key(ctx context.Context, a *answer) error {
 	return b.machine.MarkPublished(ctx, upload)
 }
 
-// encrypt holds nothing: the designs that hold something do so to decrypt.
 func (b *bob) encrypt(ctx context.Context, q request, a *answer) error {
 	peer, err := ratchet.ParsePublicKey(q.Peer)
 	if err != nil {
 		return err
 	}
+	release, err := b.shared.Hold(ctx, design.Encrypting)
+	if err != nil {
+		return err
+	}
+	defer release()
 	made, err := b.machine.Encrypt(ctx, peer, q.Body)
 	a.Type, a.Body, a.Session = made.Message.Type, made.Message.Body, made.Session[:]
 	return err
@@ -157,7 +162,7 @@ func (b *bob) decrypt(ctx context.Context, q request, a *answer) error {
 	if err != nil {
 		return err
 	}
-	release, err := b.sharing.hold(ctx)
+	release, err := b.shared.Hold(ctx, design.Decrypting)
 	if err != nil {
 		return err
 	}
@@ -173,7 +178,7 @@ func (b *bob) tries() int {
 		return 0
 	}
 	stats := b.store.Stats()
-	return stats.Attempts - stats.Transactions + b.sharing.refused()
+	return stats.Attempts - stats.Transactions + b.shared.Refused()
 }
 
 func (b *bob) close() error {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/pawlkv/pawl/bench/design"
 )
 
 const (
@@ -34,17 +36,17 @@ func (s *story) begin(c Config) {
 	s.say("restarted, killed and stopped while they work: %d rounds as seed %d has them.", c.Rounds, c.Seed)
 }
 
-func (s *story) chapter(n int, d plan) {
+func (s *story) chapter(n int, d design.Design) {
 	s.before, s.told, s.lost, s.silent = nil, map[fate]int{}, 0, false
-	s.say("\n%d. %s", n, d.title)
-	for _, line := range d.how {
+	s.say("\n%d. %s", n, d.Title)
+	for _, line := range d.How {
 		s.say("   %s", line)
 	}
 }
 
 // tell tells the first rounds in which something happened to a process, and the
 // first in which a letter was lost, with those before it.
-func (s *story) tell(r round, lost []Loss, d plan) {
+func (s *story) tell(r round, lost []Loss, d design.Design) {
 	line := fmt.Sprintf("round %3d  %s", r.number, event(r))
 	if len(lost) > 0 {
 		s.lose(line, r.fate, lost, d)
@@ -60,7 +62,7 @@ func (s *story) tell(r round, lost []Loss, d plan) {
 	s.before = s.before[max(0, len(s.before)-shown):]
 }
 
-func (s *story) lose(line string, f fate, lost []Loss, d plan) {
+func (s *story) lose(line string, f fate, lost []Loss, d design.Design) {
 	s.lost++
 	s.silent = s.lost > losses && (f != stop || s.told[stop] > 0)
 	if s.silent {
@@ -81,7 +83,7 @@ func (s *story) lose(line string, f fate, lost []Loss, d plan) {
 		}
 	}
 	if s.lost == 1 {
-		for _, because := range d.because {
+		for _, because := range d.Because {
 			s.say("              %s", because)
 		}
 	}
