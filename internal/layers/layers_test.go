@@ -53,6 +53,9 @@ var table = map[string][]string{
 	// Where they meet.
 	".":         {"ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record"},
 	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "ratchet", "otk", "session", "account", "bench/..."},
+	"internal/aftermath": {
+		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",
+	},
 	"internal/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
