@@ -2,6 +2,7 @@ package story
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -18,6 +19,7 @@ import (
 // may be called from any number of goroutines.
 type Ledger struct {
 	mu       sync.Mutex
+	excuse   func(error) bool
 	broken   Violations
 	messages map[session.ReceiptID]*Letter
 	order    []*Letter
@@ -50,9 +52,13 @@ type messageKey struct {
 	index   uint32
 }
 
-func newLedger() *Ledger {
+func (k messageKey) compare(other messageKey) int {
+	return cmp.Or(bytes.Compare(k.session[:], other.session[:]), bytes.Compare(k.chain[:], other.chain[:]), cmp.Compare(k.index, other.index))
+}
+
+func newLedger(excuse func(error) bool) *Ledger {
 	return &Ledger{
-		messages: map[session.ReceiptID]*Letter{}, keysUsed: map[messageKey]string{},
+		excuse: excuse, messages: map[session.ReceiptID]*Letter{}, keysUsed: map[messageKey]string{},
 		opened: map[ratchet.PublicKey]ratchet.SessionID{}, uploaded: map[string]string{}, fallback: map[ratchet.PublicKey]bool{},
 	}
 }
@@ -93,7 +99,7 @@ func (l *Ledger) answered(handle string, m *Letter, d pawl.Decrypted, err error)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case errors.Is(err, pawl.ErrAlreadyProcessed) && m.acked, errors.Is(err, kv.ErrUnavailable):
+	case errors.Is(err, pawl.ErrAlreadyProcessed) && m.acked, l.excused(err):
 		return
 	case err != nil:
 		l.fail(FalseFailure, "%s refuses message %d: %v", handle, m.number, err)
@@ -149,10 +155,22 @@ func normalOf(m ratchet.Message) (ratchet.NormalMessage, error) {
 // refused notes that a handle did not encrypt; known tells that there was a
 // session before it was asked.
 func (l *Ledger) refused(handle string, known bool, err error) {
-	if errors.Is(err, kv.ErrUnavailable) || errors.Is(err, pawl.ErrNoSession) && !known {
+	if l.excused(err) || errors.Is(err, pawl.ErrNoSession) && !known {
 		return
 	}
 	l.Fail(FalseFailure, "%s does not encrypt: %v", handle, err)
+}
+
+// excused reports whether an error tells nothing of what was asked.
+func (l *Ledger) excused(err error) bool {
+	return errors.Is(err, kv.ErrUnavailable) || err != nil && l.excuse != nil && l.excuse(err)
+}
+
+// Answered reports whether a handle has answered a message with its plaintext.
+func (l *Ledger) Answered(m *Letter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return m.answered > 0
 }
 
 func (l *Ledger) known() bool {

@@ -32,6 +32,8 @@ const (
 	Consistency Oracle = "check"
 	// Uploads: no key id and no one-time key is in two uploads.
 	Uploads Oracle = "uploads"
+	// Durable: what was answered and released is in the store from then on.
+	Durable Oracle = "durable"
 	// Progress: every call ends.
 	Progress Oracle = "progress"
 )

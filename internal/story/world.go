@@ -28,6 +28,10 @@ type Setting struct {
 	Policy txn.CachePolicy
 	Design Design  // nil: none
 	Peer   NewPeer // nil: PawlPeer
+	Start  Start   // nil: in this process, on Store with Policy and Design
+	// Excuse says which errors tell nothing of a message, beside
+	// kv.ErrUnavailable; nil: none.
+	Excuse func(error) bool
 
 	view    func(kv.Store) kv.Store // the scheduler's hooks, below the design
 	options []txn.Option
@@ -70,27 +74,39 @@ func NewWorld(ctx context.Context, s Setting, keys int) (*World, error) {
 	if s.Peer == nil {
 		s.Peer = PawlPeer
 	}
-	w := &World{Ledger: newLedger(), Setting: s}
+	w := &World{Ledger: newLedger(s.Excuse), Setting: s}
+	if s.Start == nil {
+		w.Start = w.startHere
+	}
 	var err error
 	if w.Bob, err = s.Peer(s.Seed); err != nil {
 		return nil, err
 	}
-	first, err := w.openStore(ctx)
+	first, err := w.Start(ctx, "first", true)
 	if err != nil {
 		return nil, err
 	}
-	m, err := first.Create(ctx, user, deviceName)
-	if err != nil {
-		return nil, err
-	}
-	who, err := m.Identity(ctx)
+	who, err := first.Identity(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w.Device = who.Curve25519
-	h := &Handle{Name: "first", Machine: m, world: w}
+	h := &Handle{Name: "first", Machine: first, world: w}
 	h.Publish(ctx, keys)
 	return w, nil
+}
+
+func (w *World) startHere(ctx context.Context, _ string, create bool) (Device, error) {
+	store, err := w.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open := store.Machine
+	if create {
+		open = store.Create
+	}
+	m, err := open(ctx, user, deviceName)
+	return Local(m), err
 }
 
 func (w *World) openStore(ctx context.Context) (*pawl.Store, error) {
@@ -112,12 +128,8 @@ func (w *World) now() time.Time {
 
 // Open returns a new handle, as a process that starts would have.
 func (w *World) Open(ctx context.Context, name string) (*Handle, error) {
-	store, err := w.openStore(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m, err := store.Machine(ctx, user, deviceName)
-	return &Handle{Name: name, Machine: m, world: w}, err
+	d, err := w.Start(ctx, name, false)
+	return &Handle{Name: name, Machine: d, world: w}, err
 }
 
 // Send lets the far side send a message, in a new session if there is none or
@@ -125,7 +137,7 @@ func (w *World) Open(ctx context.Context, name string) (*Handle, error) {
 func (w *World) Send(fresh bool) *Letter {
 	w.talk.Lock()
 	defer w.talk.Unlock()
-	text := w.text("to the device")
+	text := w.text("to-the-device")
 	m, err := w.encrypt(fresh, text)
 	if err != nil {
 		w.Fail(Unreadable, "the far side does not send: %v", err)
@@ -143,11 +155,11 @@ func (w *World) encrypt(fresh bool, text []byte) (ratchet.Message, error) {
 	return w.Bob.Open(w.Device, w.claim(), text)
 }
 
-// text is a payload that no other message has, of the size of a room key.
-// The caller holds w.talk.
+// text is a room key that no other message carries. The caller holds w.talk.
 func (w *World) text(direction string) []byte {
 	w.texts++
-	return fmt.Appendf(nil, "m.room_key %d %s: %0*d", w.texts, direction, 400, w.texts)
+	return fmt.Appendf(nil, `{"type":"m.room_key","content":{"algorithm":"m.megolm.v1.aes-sha2","room_id":"!%s:example.org","session_id":"%043d","session_key":"%0306d"}}`,
+		direction, w.texts, w.texts)
 }
 
 // Read lets the far side decrypt a reply.
@@ -188,7 +200,7 @@ func (w *World) post(r *Reply) {
 // leaves it, and may be called from any number of goroutines.
 type Handle struct {
 	Name    string
-	Machine *pawl.Machine
+	Machine Device
 	world   *World
 
 	mu       sync.Mutex

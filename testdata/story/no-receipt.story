@@ -1,5 +1,5 @@
 design: no-receipt
-expect: false-failure
+expect: false-failure durable
 seed: 1
 cache: validated
 talking: false
