@@ -1,0 +1,262 @@
+//go:build unix
+
+package processes_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/interop"
+	"github.com/pawlkv/pawl/internal/interop/processes"
+	"github.com/pawlkv/pawl/internal/story"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// member is a process of the device, and what is noted of it.
+type member struct {
+	*story.Handle
+	process *processes.Process
+}
+
+// crew is a device with its processes and its far side.
+type crew struct {
+	*testing.T
+	*story.World
+	rng   *rand.Rand
+	setup processes.Setup
+
+	mu      sync.Mutex
+	last    *processes.Process // that was started
+	refused int                // calls of processes that have ended
+	members []*member
+}
+
+// keysAtFirst is how many one-time keys the server has when a story begins.
+const keysAtFirst = 3
+
+// newCrew makes a device. The process that made it has ended.
+func newCrew(t *testing.T, setup processes.Setup, other interop.Implementation, excuses ...error) *crew {
+	t.Helper()
+	c := &crew{T: t, setup: setup}
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
+	t.Logf("-processes.seed=%d", from)
+	c.rng = rand.New(rand.NewPCG(from, 0))
+	if c.setup.Dir == "" {
+		c.setup.Dir = t.TempDir()
+	}
+	w, err := story.NewWorld(t.Context(), story.Setting{
+		Peer: interop.NewPeer(other), Start: c.launch,
+		Excuse: func(err error) bool {
+			return slices.ContainsFunc(excuses, func(e error) bool { return errors.Is(err, e) })
+		},
+	}, keysAtFirst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.World = w
+	if err := c.last.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// launch is a story.Start.
+func (c *crew) launch(_ context.Context, name string, create bool) (story.Device, error) {
+	setup := c.setup
+	setup.Create = create
+	setup.Validated = c.one(2) // those of one store need not agree
+	p, err := processes.Start(name, setup)
+	if err != nil {
+		return nil, err
+	}
+	c.Cleanup(func() {
+		if err := p.Kill(); err != nil {
+			c.Error(err)
+		}
+	})
+	c.last = p
+	return p, nil
+}
+
+// start starts a process.
+func (c *crew) start(name string) *member {
+	c.Helper()
+	m, err := c.tryStart(name)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return m
+}
+
+func (c *crew) tryStart(name string) (*member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h, err := c.Open(c.Context(), name)
+	if err != nil {
+		return nil, err
+	}
+	m := &member{h, c.last}
+	c.members = append(c.members, m)
+	return m, nil
+}
+
+// close lets a process end.
+func (c *crew) close(m *member) {
+	c.Helper()
+	c.forget(m)
+	if err := m.process.Close(); err != nil {
+		c.Error(err)
+	}
+}
+
+// kill kills a process.
+func (c *crew) kill(m *member) {
+	c.Helper()
+	c.forget(m)
+	if err := m.process.Kill(); err != nil {
+		c.Error(err)
+	}
+}
+
+func (c *crew) forget(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members = slices.DeleteFunc(c.members, func(one *member) bool { return one == m })
+	c.refused += m.process.Refused()
+}
+
+// processes returns all that run, but one.
+func (c *crew) processes(but *member) []*processes.Process {
+	var others []*processes.Process
+	for _, m := range c.members {
+		if m != but {
+			others = append(others, m.process)
+		}
+	}
+	return others
+}
+
+// member returns the one whose process it is.
+func (c *crew) member(p *processes.Process) *member {
+	return c.members[slices.IndexFunc(c.members, func(m *member) bool { return m.process == p })]
+}
+
+// owner returns the process that owns the store, or any where none does.
+func (c *crew) owner() *member {
+	for _, m := range c.members {
+		if m.process.Owner() {
+			return m
+		}
+	}
+	return c.any()
+}
+
+func (c *crew) any() *member { return c.members[c.rng.IntN(len(c.members))] }
+
+func (c *crew) one(in int) bool { return c.rng.IntN(in) == 0 }
+
+// pause is for an instant that nobody chose.
+func (c *crew) pause(most time.Duration) { <-time.After(rand.N(most)) }
+
+// settle delivers messages again until each is answered, as a server does, lets
+// the far side read what was sent, and checks the store.
+func (c *crew) settle(letters ...*story.Letter) {
+	c.Helper()
+	for late := time.Now().Add(processes.Patience); ; {
+		letters = slices.DeleteFunc(letters, c.Answered)
+		if len(letters) == 0 {
+			break
+		}
+		if time.Now().After(late) {
+			c.Fatalf("%d messages are not answered after %v:\n%s", len(letters), processes.Patience, c.Violations())
+		}
+		_, _ = c.any().Receive(c.Context(), letters[0]) // the ledger has the outcome
+		c.judge()
+	}
+	c.ReadAll()
+	c.check()
+}
+
+// check holds the store against what left all processes. One whose owner is
+// stopped, or that was, may have to ask again.
+func (c *crew) check() {
+	c.Helper()
+	for late := time.Now().Add(processes.Patience); ; {
+		err := c.any().Check(c.Context())
+		if err == nil {
+			break
+		}
+		if !refused(err) || time.Now().After(late) {
+			c.Fatal(err)
+		}
+	}
+	c.judge()
+}
+
+// refused reports whether an error says only that the store cannot be reached.
+func refused(err error) bool {
+	return errors.Is(err, kv.ErrUnavailable) || errors.Is(err, kv.ErrUnknown) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// letter is a message of the far side.
+func (c *crew) letter(fresh bool) *story.Letter {
+	c.Helper()
+	l := c.Send(fresh)
+	c.judge()
+	return l
+}
+
+// finishUnhurried is finish with processes that wait for as long as it takes.
+func (c *crew) finishUnhurried() {
+	c.Helper()
+	for len(c.members) > 0 {
+		c.close(c.members[0])
+	}
+	c.setup.Patience, c.setup.Within = unhurried, 0
+	for _, name := range names {
+		c.start(name)
+	}
+	c.finish()
+}
+
+// finishUnrefused is finish of a story in which no call may have been refused:
+// whoever dies, the others only wait.
+func (c *crew) finishUnrefused() {
+	c.Helper()
+	c.finish()
+	if c.refused > 0 {
+		c.Errorf("%d calls were refused because another process was killed", c.refused)
+	}
+}
+
+// judge ends the test if anything was broken.
+func (c *crew) judge() {
+	c.Helper()
+	if broken := c.Violations(); len(broken) > 0 {
+		c.Fatalf("broken:\n%s", broken)
+	}
+}
+
+// finish lets all become quiet, with one process more that has just started,
+// and asks all oracles.
+func (c *crew) finish() {
+	c.Helper()
+	var handles []*story.Handle
+	for _, m := range c.members {
+		handles = append(handles, m.Handle)
+	}
+	if broken := c.Finish(c.Context(), handles...); len(broken) > 0 {
+		c.Fatalf("broken:\n%s", broken)
+	}
+	for len(c.members) > 0 {
+		c.close(c.members[0])
+	}
+}

@@ -1,0 +1,80 @@
+//go:build unix
+
+package processes
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/sqlitekv"
+)
+
+// engine is an open store, and whether this process owns it.
+type engine struct {
+	kv.Store
+	owner func() bool
+}
+
+// open opens the engine of a setup. tell is called when it begins to.
+func (s Setup) open(tell func()) (engine, error) {
+	switch s.Engine {
+	case Badger:
+		return s.openBadger(tell)
+	case SQLite:
+		var options []sqlitekv.Option
+		if s.Patience > 0 {
+			options = append(options, sqlitekv.WithWait(s.Patience))
+		}
+		store, err := sqlitekv.Open(filepath.Join(s.Dir, "store.db"), options...)
+		return engine{store, func() bool { return false }}, err
+	}
+	return engine{}, fmt.Errorf("processes: no engine %q", s.Engine)
+}
+
+func (s Setup) openBadger(tell func()) (engine, error) {
+	var options []badgerkv.Option
+	if s.Patience > 0 {
+		options = append(options, badgerkv.WithPatience(s.Patience))
+	}
+	if s.Tell {
+		options = append(options, badgerkv.WithLogger(zap.New(listener{zapcore.DebugLevel, tell})))
+	}
+	store, err := badgerkv.Open(s.Dir, options...)
+	if err != nil {
+		return engine{}, err
+	}
+	return engine{store, func() bool { return store.Status().Owner }}, nil
+}
+
+// listener hears that an engine writes to its log, which Badger does while it
+// opens, and keeps nothing of it.
+type listener struct {
+	zapcore.LevelEnabler
+	tell func()
+}
+
+// With implements zapcore.Core.
+func (l listener) With([]zapcore.Field) zapcore.Core { return l }
+
+// Check implements zapcore.Core.
+func (l listener) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	return to.AddCore(e, l)
+}
+
+// Write implements zapcore.Core.
+func (l listener) Write(zapcore.Entry, []zapcore.Field) error {
+	l.tell()
+	return nil
+}
+
+// Sync implements zapcore.Core.
+func (listener) Sync() error { return nil }
+
+// unbounded is the deadline of calls that have none.
+const unbounded = 24 * time.Hour

@@ -1,0 +1,283 @@
+//go:build unix
+
+package processes
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is one that was started. Its methods may be called from any number of
+// goroutines; those of story.Device ask it, and wait until it answers or is gone.
+type Process struct {
+	Name string
+
+	cmd     *exec.Cmd
+	stdin   io.Closer
+	stderr  tail
+	moments chan Moment
+	owner   atomic.Bool
+	refused atomic.Int64
+	doomed  atomic.Bool   // killed on purpose
+	heard   chan struct{} // closed when all that it said was heard
+	bury    func() error
+
+	mu       sync.Mutex // of what is below, and of writing requests
+	requests *gob.Encoder
+	last     uint64
+	waiting  map[uint64]chan answer
+	ended    bool
+}
+
+// Patience is how long anything that is asked of a process may take. Machines
+// may be slow and busy: it says that nothing hangs, not how fast it is.
+const Patience = 5 * time.Minute
+
+// Start starts a process and lets it open the store. If it cannot, the process
+// is gone and the error is of opening.
+func Start(name string, setup Setup) (*Process, error) {
+	p, err := Begin(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Open(setup); err != nil {
+		return nil, errors.Join(err, p.Kill())
+	}
+	return p, nil
+}
+
+// Begin starts a process that has nothing open.
+func Begin(name string) (*Process, error) {
+	p := &Process{
+		Name: name, cmd: exec.Command(os.Args[0]),
+		moments: make(chan Moment, 1<<12), heard: make(chan struct{}), waiting: map[uint64]chan answer{},
+	}
+	// The race detector would have each process wait a second before it exits.
+	p.cmd.Env = append(os.Environ(), environment+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	p.cmd.Stderr = &p.stderr
+	p.bury = sync.OnceValue(p.wait)
+	stdin, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.stdin, p.requests = stdin, gob.NewEncoder(stdin)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("processes: start %s: %w", name, err)
+	}
+	go p.hear(stdout)
+	return p, nil
+}
+
+// hear takes all that the process says, also what it said before it was killed.
+func (p *Process) hear(r io.Reader) {
+	defer close(p.heard)
+	for answers := gob.NewDecoder(r); ; {
+		var a answer
+		if answers.Decode(&a) != nil {
+			break
+		}
+		if a.Number == 0 {
+			select {
+			case p.moments <- a.Moment:
+			default: // nobody listens
+			}
+			continue
+		}
+		p.owner.Store(a.Owner)
+		if a.refused() {
+			p.refused.Add(1)
+		}
+		p.mu.Lock()
+		p.waiting[a.Number] <- a
+		delete(p.waiting, a.Number)
+		p.mu.Unlock()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	for _, one := range p.waiting {
+		close(one)
+	}
+}
+
+// ask asks the process and waits for its answer.
+func (p *Process) ask(q request) (answer, error) {
+	got, err := p.send(q)
+	if err != nil {
+		return answer{}, err
+	}
+	select {
+	case a, answered := <-got:
+		if !answered {
+			return answer{}, p.gone()
+		}
+		return a, a.Fault.err()
+	case <-time.After(Patience):
+		return answer{}, fmt.Errorf("processes: %s has not answered operation %d for %v", p.Name, q.Op, Patience)
+	}
+}
+
+func (p *Process) send(q request) (chan answer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil, p.gone()
+	}
+	p.last++
+	q.Number = p.last
+	got := make(chan answer, 1)
+	p.waiting[q.Number] = got
+	_ = p.requests.Encode(q) // if it fails the process has ended, which hear finds out
+	return got, nil
+}
+
+// gone is the error of a call that the process did not live to answer.
+func (p *Process) gone() error {
+	if p.doomed.Load() {
+		return ErrGone
+	}
+	return fmt.Errorf("processes: %s has ended by itself: %w", p.Name, p.bury())
+}
+
+// Open lets the process open the store.
+func (p *Process) Open(setup Setup) error {
+	_, err := p.ask(request{Op: opOpen, Setup: setup})
+	return err
+}
+
+// Owner reports whether the process owned the store when it last said something.
+func (p *Process) Owner() bool { return p.owner.Load() }
+
+// Refused returns how many calls have failed with kv.ErrUnavailable or
+// kv.ErrUnknown.
+func (p *Process) Refused() int { return int(p.refused.Load()) }
+
+// Watch makes the process say when its next commit comes to a moment.
+func (p *Process) Watch(at Moment) error {
+	_, err := p.ask(request{Op: opWatch, Moment: at})
+	return err
+}
+
+// Await returns the first of some processes that says that it is at a moment.
+func Await(at Moment, among ...*Process) (*Process, error) {
+	for late := time.Now().Add(Patience); time.Now().Before(late); {
+		for _, p := range among {
+			select {
+			case m := <-p.moments:
+				if m == at {
+					return p, nil
+				}
+			case <-p.heard:
+				return nil, p.gone()
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	return nil, fmt.Errorf("processes: none of %d is %s after %v", len(among), at, Patience)
+}
+
+// Forget forgets what the process has said of its moments so far.
+func (p *Process) Forget() {
+	for {
+		select {
+		case <-p.moments:
+		default:
+			return
+		}
+	}
+}
+
+// Freeze stops the process and returns when it stands still.
+func (p *Process) Freeze() error {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(p.cmd.Process.Pid, &status, unix.WUNTRACED, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && !status.Stopped() {
+			err = fmt.Errorf("processes: %s ended when it should stop", p.Name)
+		}
+		return err
+	}
+}
+
+// Continue lets a process that stands still go on.
+func (p *Process) Continue() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Kill ends the process wherever it is, and returns when it is gone and all that
+// it said was heard. The error is what it complained of before.
+func (p *Process) Kill() error {
+	p.Doom()
+	return p.bury()
+}
+
+// Doom is Kill that does not wait.
+func (p *Process) Doom() {
+	p.doomed.Store(true)
+	_ = p.cmd.Process.Kill() // it may have ended
+}
+
+// Close lets the process close its store and end.
+func (p *Process) Close() error {
+	p.stdin.Close()
+	return p.bury()
+}
+
+// wait returns when the process has ended, and what is wrong with how it did.
+func (p *Process) wait() error {
+	<-p.heard
+	err := p.cmd.Wait()
+	p.stdin.Close()
+	if p.doomed.Load() {
+		err = nil
+	}
+	if said := p.stderr.String(); said != "" {
+		err = errors.Join(err, errors.New(said))
+	}
+	if err != nil {
+		return fmt.Errorf("processes: %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// mostTail is how much of what a process complains of is kept.
+const mostTail = 16 << 10
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	t.text = t.text[max(0, len(t.text)-mostTail):]
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}

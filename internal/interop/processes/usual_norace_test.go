@@ -1,0 +1,5 @@
+//go:build unix && !race
+
+package processes_test
+
+const usualKills = 200
