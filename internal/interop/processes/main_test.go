@@ -16,9 +16,9 @@ import (
 //
 //	go test ./processes -processes.kills=3000 -processes.all -processes.seed=7
 var (
-	kills   = flag.Int("processes.kills", usualKills, "rounds of killing on each engine")
-	all     = flag.Bool("processes.all", false, "every engine with every far side, not each once")
-	seed    = flag.Uint64("processes.seed", 0, "of what is done and broken when; 0 is another each time")
+	kills = flag.Int("processes.kills", usualKills, "rounds of killing on each engine")
+	all   = flag.Bool("processes.all", false, "every engine with every far side, not each once")
+	seed  = flag.Uint64("processes.seed", 0, "of what is done and broken when; 0 is another each time")
 )
 
 func TestMain(m *testing.M) {
