@@ -122,7 +122,10 @@ func (m *Machine) receive(tx *txn.Tx, in incoming, candidates []session.Session,
 		if err != nil {
 			return s, ratchet.Plaintext{}, err
 		}
+		probe := tx.Probe()
+		began := probe.Begin()
 		next, plaintext, err := state.Decrypt(in.normal)
+		probe.End(txn.Computing, began)
 		if err == nil {
 			s = s.Received(next, now)
 			return s, plaintext, sessions.Put(tx, s, sessionPath(in.sender, s.ID())...)
@@ -146,7 +149,10 @@ func (m *Machine) open(tx *txn.Tx, a account.Account, c contact, in incoming, no
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
+	probe := tx.Probe()
+	began := probe.Begin()
 	opened, err := a.OpenInbound(key, in.sender, *in.preKey, now)
+	probe.End(txn.Computing, began)
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}

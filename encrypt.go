@@ -60,7 +60,10 @@ func (m *Machine) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte, 
 		return Encrypted{}, err
 	}
 	now := session.NextStamp(m.now(), c.stamps(a)...).Time()
+	probe := tx.Probe()
+	began := probe.Begin()
 	s, err := m.sender(a, c, e, now)
+	probe.End(txn.Computing, began)
 	if err != nil {
 		return Encrypted{}, err
 	}
@@ -68,7 +71,9 @@ func (m *Machine) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte, 
 	if err != nil {
 		return Encrypted{}, err
 	}
+	began = probe.Begin()
 	next, message, err := state.Encrypt(m.store.opts.rand, plaintext)
+	probe.End(txn.Computing, began)
 	if err != nil {
 		return Encrypted{}, err
 	}

@@ -46,6 +46,7 @@ type options struct {
 	maxAttempts int
 	log         *zap.Logger
 	observe     func(Report)
+	probe       *Probe
 	sleep       func(context.Context, time.Duration) error
 }
 

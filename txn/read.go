@@ -62,11 +62,16 @@ func (tx *Tx) open(c coder, r *read) (value any, ok bool, err error) {
 }
 
 func (tx *Tx) unseal(c coder, key string, sealed []byte) (any, error) {
+	probe := tx.Probe()
+	began := probe.Begin()
 	plain, err := tx.db.sealer.Open(nil, key, sealed)
+	probe.End(Opening, began)
 	if err != nil {
 		return nil, &RecordError{key, err}
 	}
+	began = probe.Begin()
 	v, err := c.decode(plain)
+	probe.End(Decoding, began)
 	if err != nil {
 		return nil, &RecordError{key, err}
 	}

@@ -45,12 +45,17 @@ func (tx *Tx) seal(w *write) (kv.Write, error) {
 	if w.deleted {
 		return kv.Write{Key: w.key, Delete: true}, nil
 	}
+	probe := tx.Probe()
 	buf := plaintexts.Get().(*[]byte)
+	began := probe.Begin()
 	plain, err := w.coder.encode((*buf)[:0], w.value)
+	probe.End(Encoding, began)
 	if err != nil {
 		return kv.Write{}, fmt.Errorf("txn: encode a record of kind %s: %w", kindOf(w.key), err)
 	}
+	began = probe.Begin()
 	sealed := tx.db.sealer.Seal(nil, w.key, plain)
+	probe.End(Sealing, began)
 	clear(plain)
 	*buf = plain
 	plaintexts.Put(buf)
