@@ -237,7 +237,7 @@ func (c *committer) fail(err error) {
 
 // load reads what the committer has to know from the database.
 func (c *committer) load() error {
-	wal, err := openWAL(c.dir.path, c.db, c.hooks.sync)
+	wal, err := openWAL(c.dir.path, c.db, &c.settings)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (c *committer) reopen(m mode) error {
 		c.deposed()
 		return err
 	}
-	if c.wal, err = openWAL(c.dir.path, c.db, c.hooks.sync); err != nil {
+	if c.wal, err = openWAL(c.dir.path, c.db, &c.settings); err != nil {
 		return err
 	}
 	c.db.SetDiscardTs(uint64(c.views.publish(kv.Version(c.head))))

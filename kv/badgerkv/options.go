@@ -22,6 +22,7 @@ type settings struct {
 	timer     turns.After
 	patience  time.Duration
 	versions  wire.Versions
+	syncs     *syncs // of this Store, whoever owns Badger in it
 	hooks     hooks
 }
 
@@ -40,7 +41,7 @@ const defaultReserve = 16 << 20
 func defaults() settings {
 	return settings{
 		logger: zap.NewNop(), reserve: defaultReserve, commitIDs: kv.CommitIDs,
-		patience: wire.DefaultPatience, versions: wire.Spoken,
+		patience: wire.DefaultPatience, versions: wire.Spoken, syncs: &syncs{},
 	}
 }
 

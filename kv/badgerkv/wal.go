@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -41,6 +42,7 @@ type wal struct {
 	dirty  bool   // there are unsynced writes
 	synced uint64 // while dirty: the version before the first of them
 	hook   func(string, func() error) error
+	syncs  *syncs
 }
 
 // walFresh is more than an empty memtable has taken, and walEntry more than
@@ -61,7 +63,7 @@ func walCost(puts []put) int {
 }
 
 // openWAL finds the log of the memtable that Badger has just made.
-func openWAL(dir string, db *badger.DB, hook func(string, func() error) error) (*wal, error) {
+func openWAL(dir string, db *badger.DB, set *settings) (*wal, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil || len(names) == 0 {
 		return nil, fmt.Errorf("badgerkv: Badger made no log: %w", errors.Join(err, fs.ErrNotExist))
@@ -74,7 +76,7 @@ func openWAL(dir string, db *badger.DB, hook func(string, func() error) error) (
 		}
 		numbers = append(numbers, n)
 	}
-	w := &wal{dir: dir, db: db, hook: hook}
+	w := &wal{dir: dir, db: db, hook: set.hooks.sync, syncs: set.syncs}
 	return w, w.use(slices.Max(numbers))
 }
 
@@ -140,6 +142,7 @@ func (w *wal) sync() error {
 		inner := sync
 		sync = func() error { return w.hook(w.file.Name(), inner) }
 	}
+	defer w.syncs.add(time.Now())
 	if err := sync(); err != nil {
 		return fmt.Errorf("sync the log: %w", err)
 	}
