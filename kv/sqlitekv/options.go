@@ -22,7 +22,7 @@ type settings struct {
 	timer        turns.After
 	lostTail     bool
 	maxPages     int    // of the database file, 0: as many as there is room for
-	vfs          string // for tests: through which SQLite uses files, "" for the system's
+	vfs          string // through which SQLite uses files, "" for the system's
 }
 
 const (
@@ -74,6 +74,14 @@ func WithWatchLog(n int) Option {
 // that before it goes on.
 func WithLostTail() Option {
 	return func(s *settings) { s.lostTail = true }
+}
+
+// WithVFS makes SQLite use its files through a VFS of this name, registered with
+// the driver: one that counts what is done to them, say. It must lock, sync and
+// share memory as the system's does; the files of the store itself are not
+// opened through it.
+func WithVFS(name string) Option {
+	return func(s *settings) { s.vfs = name }
 }
 
 // WithTimer ends turns by another clock than the system's: after calls f when d
