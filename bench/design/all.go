@@ -50,8 +50,9 @@ func All() []Design {
 				"All records of an account are one entry, which each step reads and writes as a whole",
 				"and commits only if it has not changed.",
 			},
-			Cache: txn.NoCache,
-			share: func(engine kv.Store, _ string) Shared { return unheld{NewBlob(engine)} },
+			Cache:  txn.NoCache,
+			Layout: NameBlob,
+			share:  func(engine kv.Store, _ string) Shared { return unheld{NewBlob(engine)} },
 		},
 		{
 			Name: NameNone, Title: "Pawl, no cache", Holds: true,

@@ -15,6 +15,7 @@ type Design struct {
 	Because []string // what it does not see; nil if it holds
 	Holds   bool     // it claims to lose nothing
 	Cache   txn.CachePolicy
+	Layout  string // how entries lie in the store; empty: as they are
 	share   func(engine kv.Store, process string) Shared
 }
 

@@ -57,7 +57,7 @@ type Cost struct {
 	CPU       Duration `json:"cpu"`
 	Allocs    float64  `json:"allocs"`
 	Allocated float64  `json:"allocated"` // bytes
-	Written   float64  `json:"written"`   // bytes handed to the kernel
+	Written   float64  `json:"written"`   // bytes of the pages that went to the disk
 	Syncs     float64  `json:"syncs"`     // fsync, fdatasync, msync
 	Conflicts float64  `json:"conflicts"`
 	Retries   float64  `json:"retries"`

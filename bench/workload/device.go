@@ -1,0 +1,153 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
+)
+
+// device is Bob's account while his store is prepared, and how its records are
+// sealed.
+type device struct {
+	account account.Account
+	ring    seal.Keyring
+	scope   string     // the segment that his account's keys begin with
+	entries []kv.Entry // of the account without sessions
+	keys    []ratchet.PublicKey
+}
+
+// newDevice makes Bob's account with one-time keys that are offered.
+func newDevice(ctx context.Context, seed uint64, oneTimeKeys int) (d device, err error) {
+	engine := memkv.New()
+	defer engine.Close()
+	store, err := pawl.Open(ctx, engine, storeKey(), pawl.WithRand(source(seed, "bob", 0)))
+	if err != nil {
+		return d, err
+	}
+	m, err := store.Create(ctx, bobUser, bobDevice)
+	if err != nil {
+		return d, err
+	}
+	if err := d.offer(ctx, m, oneTimeKeys); err != nil {
+		return d, err
+	}
+	snap := engine.Snapshot()
+	defer snap.Close()
+	for e, err := range snap.Scan(ctx, "") {
+		if err != nil {
+			return d, err
+		}
+		d.entries = append(d.entries, e)
+	}
+	return d, d.unseal()
+}
+
+// offer uploads one-time keys, as many at a time as an upload takes. One upload
+// at least makes the pool's record.
+func (d *device) offer(ctx context.Context, m *pawl.Machine, n int) error {
+	for first := true; first || n > 0; first = false {
+		upload, err := m.KeysForUpload(ctx, min(n, pawl.MaxUploadKeys))
+		if err != nil {
+			return err
+		}
+		keys, err := uploaded(upload)
+		if err != nil {
+			return err
+		}
+		d.keys = append(d.keys, keys...)
+		n -= len(keys)
+		if err := m.MarkPublished(ctx, upload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unseal finds in Bob's entries what is needed to make more of them.
+func (d *device) unseal() (err error) {
+	find := func(part string) (kv.Entry, error) {
+		i := slices.IndexFunc(d.entries, func(e kv.Entry) bool { return strings.Contains(e.Key, part) })
+		if i < 0 {
+			return kv.Entry{}, fmt.Errorf("workload: Bob's store has no %q", part)
+		}
+		return d.entries[i], nil
+	}
+	ring, err1 := find("/keyring")
+	pool, err2 := find("/otk-pool")
+	own, err3 := find("/account/")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	record, err := txn.Plaintext.Open(nil, ring.Key, ring.Value)
+	if err != nil {
+		return err
+	}
+	if d.ring, err = seal.Open(record, seal.RawKey([32]byte{})); err != nil {
+		return err
+	}
+	d.scope, _, _ = strings.Cut(pool.Key, "/")
+	plain, err := d.ring.Open(nil, own.Key, own.Value)
+	if err != nil {
+		return err
+	}
+	d.account, err = account.Decode(plain)
+	return err
+}
+
+// addSession writes the records of a session and of the peer that has only it.
+func (d *device) addSession(w *entryWriter, s session.Session) error {
+	name := d.ring.Blind(s.Peer().String())
+	known, err := session.NewPeer(s.Peer()).Add(s.ID())
+	if err != nil {
+		return err
+	}
+	peer, err := known.Encode()
+	if err != nil {
+		return err
+	}
+	record, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		d.add(w, d.scope+"/peer/"+name, peer),
+		d.add(w, d.scope+"/session/"+name+"/"+d.ring.Blind(s.ID().String()), record))
+}
+
+func (d *device) add(w *entryWriter, key string, record []byte) error {
+	return w.add(key, d.ring.Seal(nil, key, record))
+}
+
+// addFiller writes sessions that no message is for, with peers that nobody is:
+// as large as a real one, of which they have the state.
+func (d *device) addFiller(w *entryWriter, like session.Session, n int, seed uint64) error {
+	state, err := like.Ratchet()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	random := source(seed, "filler", 0)
+	for range n {
+		var peer ratchet.PublicKey
+		if _, err := random.Read(peer[:]); err != nil {
+			return err
+		}
+		s := session.New(state, peer, session.Outbound, now).Sent(state, now).Received(state, now)
+		if err := d.addSession(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+// Package workload measures what Pawl and the designs of package design cost,
+// and how they fail.
+//
+// A [Config] is one comparison: a workload with its parameters, and the systems
+// (a design on an engine) that run it. [Run] prepares Bob's store and the
+// messages of his peers once, from a seed, so that each system has the same
+// store and the same messages. Then it runs the systems in turn, again and
+// again (A B C A B C), and returns a row for each:
+//
+//	for _, c := range workload.Suite(quick) {
+//		c.Dir, c.Process = dir, process
+//		rows, err := workload.Run(ctx, c)
+//	}
+//
+// Bob's processes are real ones that run [Serve]; the program that measures
+// tells them what to do, and plays the peers. So memory, CPU and bytes written
+// are those of Bob's processes alone.
+//
+// Every ciphertext that leaves Bob is opened by its peer and every plaintext
+// compared: what is lost, and message keys that are used twice, are counted,
+// and afterwards new processes look whether the sessions still work.
+package workload

@@ -1,0 +1,97 @@
+package workload
+
+import (
+	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/bench/result"
+)
+
+// Suite returns what the command measures: quick in less than a minute, or in
+// full in less than twenty. The caller sets Seed, Dir, Process and Progress.
+func Suite(quick bool) []Config {
+	if quick {
+		return quickSuite()
+	}
+	return fullSuite()
+}
+
+// ours are the two designs of the product.
+var ours = []string{design.NameNone, design.NameValidated}
+
+// every is all designs.
+func every() []string {
+	var names []string
+	for _, d := range design.All() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// on returns every design on every engine.
+func on(engines []string, designs []string) []System {
+	var all []System
+	for _, e := range engines {
+		for _, d := range designs {
+			all = append(all, System{d, e})
+		}
+	}
+	return all
+}
+
+func quickSuite() []Config {
+	main, shared := []string{Badger}, []string{Badger, SQLite}
+	return []Config{
+		{Workload: Decrypt, Systems: append(on(Engines(), ours), on(main, []string{design.NameLease, design.NameBlob})...), Messages: 300, Runs: 5},
+		{Workload: Decrypt, Params: result.Params{Batch: 100}, Systems: on(shared, ours), Messages: 1000, Runs: 5},
+		{Workload: Decrypt, Params: result.Params{Sessions: 10_000}, Systems: on(main, ours), Messages: 300, Runs: 5},
+		{Workload: Encrypt, Params: result.Params{Peers: 163}, Systems: on(main, ours), Messages: 326, Runs: 3},
+		{Workload: Alternate, Systems: on(main, every()), Messages: 100, Runs: 3},
+		{Workload: Processes, Params: result.Params{Processes: 1}, Systems: on(main, ours), Messages: 400, Runs: 3},
+		{Workload: Processes, Params: result.Params{Processes: 4}, Systems: on(main, ours), Messages: 800, Runs: 3},
+		{Workload: Processes, Params: result.Params{Processes: 2, Same: true}, Systems: on(main, every()), Messages: 200, Runs: 3},
+		{Workload: Start, Systems: on(shared, ours), Messages: 5, Runs: 3},
+		{Workload: Day, Systems: on(main, every()), Messages: 60, Runs: 2},
+	}
+}
+
+func fullSuite() []Config {
+	all, shared := Engines(), []string{Badger, BadgerClient, SQLite}
+	var configs []Config
+	add := func(c Config) { configs = append(configs, c) }
+	add(Config{Workload: Decrypt, Systems: on(all, every()), Messages: 500, Runs: 10})
+	for _, batch := range []int{10, 100, 1000} {
+		add(Config{Workload: Decrypt, Params: result.Params{Batch: batch}, Systems: on(all, ours), Messages: 2000, Runs: 5})
+	}
+	for _, sessions := range []int{50, 1000, 10_000} {
+		for _, distribution := range []string{Uniform, Zipf} {
+			add(Config{
+				Workload: Decrypt, Params: result.Params{Sessions: sessions, Distribution: distribution},
+				Systems: on(all, ours), Messages: 500, Runs: 5,
+			})
+		}
+	}
+	for _, distribution := range []string{Uniform, Zipf} {
+		add(Config{
+			Workload: Decrypt, Params: result.Params{Sessions: 1_000_000, Distribution: distribution},
+			Systems: on([]string{Badger, SQLite}, ours), Messages: 500, Runs: 5,
+		})
+	}
+	for _, peers := range []int{1, 163, 1000} {
+		add(Config{Workload: Encrypt, Params: result.Params{Peers: peers}, Systems: on(all, ours), Messages: max(peers, 326), Runs: 5})
+	}
+	add(Config{Workload: OpenIn, Systems: on(all, ours), Messages: 300, Runs: 5})
+	add(Config{Workload: OpenIn, Params: result.Params{Batch: 100}, Systems: on(all, ours), Messages: 300, Runs: 5})
+	add(Config{Workload: OpenOut, Params: result.Params{Peers: 163}, Systems: on(all, ours), Messages: 326, Runs: 5})
+	add(Config{Workload: Alternate, Systems: on(shared, every()), Messages: 300, Runs: 5})
+	for _, processes := range []int{1, 2, 4, 8} {
+		add(Config{Workload: Processes, Params: result.Params{Processes: processes}, Systems: on([]string{Badger, SQLite}, ours), Messages: 300 * processes, Runs: 5})
+		add(Config{
+			Workload: Processes, Params: result.Params{Processes: processes, Same: true},
+			Systems: on([]string{Badger, SQLite}, every()), Messages: 300, Runs: 3,
+		})
+	}
+	for _, sessions := range []int{1, 10_000, 100_000} {
+		add(Config{Workload: Start, Params: result.Params{Sessions: sessions}, Systems: on([]string{Badger, SQLite}, ours), Messages: 10, Runs: 5})
+	}
+	add(Config{Workload: Day, Systems: on(shared, every()), Messages: 300, Runs: 3})
+	return configs
+}

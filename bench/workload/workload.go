@@ -1,0 +1,121 @@
+package workload
+
+import (
+	"context"
+
+	"github.com/pawlkv/pawl/bench/result"
+)
+
+// workload is what the processes do. It is a value in a list: another kind of
+// message is another value.
+type workload struct {
+	name  string
+	title string
+	// defaults fills in the parameters that the workload knows.
+	defaults func(*result.Params)
+	// shares tells that processes end or share the store: one in memory will
+	// not do.
+	shares bool
+	// processes that run the workload, given its parameters.
+	processes func(result.Params) int
+	// prepare makes the sessions, and the blocks: what each run does.
+	prepare func(*preparation) error
+	// run does a block and says what it took.
+	run func(context.Context, *stage, block) (outcome, error)
+}
+
+// Names of the workloads.
+const (
+	Decrypt   = "decrypt"   // Sessions, Distribution, Batch
+	Encrypt   = "encrypt"   // Peers
+	OpenIn    = "open-in"   // messages that open a session to Bob
+	OpenOut   = "open-out"  // Peers that Bob opens a session to
+	Alternate = "alternate" // app and NSE take turns in Sessions
+	Processes = "processes" // Processes at once, each in its own Sessions or all in the Same
+	Start     = "start"     // a process starts and decrypts, in a store of Sessions
+	Day       = "day"       // of a phone, with Sessions
+)
+
+// Distributions of messages over sessions.
+const (
+	Uniform = "uniform"
+	Zipf    = "zipf"
+)
+
+// Kind is a workload's name and what it is.
+type Kind struct{ Name, Title string }
+
+// Kinds returns all workloads.
+func Kinds() []Kind {
+	var kinds []Kind
+	for _, w := range workloads() {
+		kinds = append(kinds, Kind{w.name, w.title})
+	}
+	return kinds
+}
+
+func workloads() []workload {
+	one := func(result.Params) int { return 1 }
+	two := func(result.Params) int { return 2 }
+	return []workload{
+		{
+			name: Decrypt, title: "decrypt what a sync brings",
+			defaults:  func(p *result.Params) { orSessions(p, 1); orOne(&p.Batch) },
+			processes: one, prepare: prepareDecrypt, run: runScripts,
+		},
+		{
+			name: Encrypt, title: "encrypt one message for many peers",
+			defaults:  func(p *result.Params) { orOne(&p.Peers) },
+			processes: one, prepare: prepareEncrypt, run: runScripts,
+		},
+		{
+			name: OpenIn, title: "decrypt messages that open a session",
+			defaults:  func(p *result.Params) { orOne(&p.Batch) },
+			processes: one, prepare: prepareOpenIn, run: runScripts,
+		},
+		{
+			name: OpenOut, title: "open sessions to peers and encrypt for them",
+			defaults:  func(p *result.Params) { orOne(&p.Peers) },
+			processes: one, prepare: prepareOpenOut, run: runScripts,
+		},
+		{
+			name: Alternate, title: "app and NSE take turns",
+			defaults:  func(p *result.Params) { orSessions(p, 1); p.Processes, p.Same = 2, true },
+			processes: two, shares: true, prepare: prepareLive, run: runAlternate,
+		},
+		{
+			name: Processes, title: "processes at once",
+			defaults:  func(p *result.Params) { orSessions(p, 10); orOne(&p.Processes) },
+			processes: func(p result.Params) int { return p.Processes },
+			prepare:   prepareProcesses, run: runProcesses,
+		},
+		{
+			name: Start, title: "start a process and decrypt",
+			defaults:  func(p *result.Params) { orSessions(p, 1) },
+			processes: func(result.Params) int { return 0 }, shares: true, prepare: prepareDecrypt, run: runStart,
+		},
+		{
+			name: Day, title: "a day of a phone",
+			defaults:  func(p *result.Params) { orSessions(p, 50) },
+			processes: func(result.Params) int { return 0 }, shares: true, prepare: prepareLive, run: runDay,
+		},
+	}
+}
+
+// defaultSize is about that of a room key in its envelope.
+const defaultSize = 1024
+
+func orOne(n *int) {
+	if *n == 0 {
+		*n = 1
+	}
+}
+
+func orSessions(p *result.Params, n int) {
+	if p.Sessions == 0 {
+		p.Sessions = n
+	}
+	if p.Distribution == "" && p.Sessions > 1 {
+		p.Distribution = Uniform
+	}
+}
