@@ -145,14 +145,29 @@ func (c *committer) round() {
 	if err != nil && len(group) > 1 && !errors.Is(err, kv.ErrUnknown) {
 		// Nothing of it was applied. What is wrong may concern one of them.
 		for _, r := range group {
-			if err := c.apply([]*grouping.Request{r}); err != nil {
-				r.Answer(0, err)
-			}
+			c.applyAlone(r)
 		}
 		return
 	}
 	if err != nil {
 		answerAll(group, err)
+	}
+}
+
+// applyAlone commits what was in a group that failed. What failed before it has
+// closed the connection, and may have left a commit of unknown outcome.
+func (c *committer) applyAlone(r *grouping.Request) {
+	err := c.ready()
+	if err == nil {
+		if unhealed := c.heal(); unhealed != nil {
+			err = c.whileUnhealed(r, unhealed)
+		}
+	}
+	if err == nil {
+		err = c.apply([]*grouping.Request{r})
+	}
+	if err != nil {
+		r.Answer(0, err)
 	}
 }
 
@@ -162,13 +177,18 @@ func (c *committer) refuseUnhealed(err error) {
 		if !r.Take() {
 			continue
 		}
-		if _, unsure := c.unknown[r.Batch.ID]; unsure {
-			r.Answer(0, fmt.Errorf("%w: %w", kv.ErrUnknown, c.failed))
-			continue
-		}
-		r.Answer(0, fmt.Errorf("%w: a sync has failed: %w", kv.ErrUnavailable, err))
+		r.Answer(0, c.whileUnhealed(r, err))
 	}
 	c.waiting = nil
+}
+
+// whileUnhealed is the answer to a commit while that of another, or its own of
+// an earlier time, is unknown.
+func (c *committer) whileUnhealed(r *grouping.Request, err error) error {
+	if _, unsure := c.unknown[r.Batch.ID]; unsure {
+		return fmt.Errorf("%w: %w", kv.ErrUnknown, c.failed)
+	}
+	return fmt.Errorf("%w: a sync has failed: %w", kv.ErrUnavailable, err)
 }
 
 func answerAll(group []*grouping.Request, err error) {
