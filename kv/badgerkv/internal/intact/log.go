@@ -70,10 +70,14 @@ func (l *Layout) readLog(name string) (*logFile, error) {
 	}
 }
 
-// nonZero returns the length of part without the zeros at its end.
+// blank is what most of a log consists of.
+var blank [4 << 10]byte
+
+// nonZero returns the length of part without the zeros at its end, of which there
+// may be many: compared by the page they take a third of the time.
 func nonZero(part []byte) int {
-	for len(part) >= 8 && binary.LittleEndian.Uint64(part[len(part)-8:]) == 0 {
-		part = part[:len(part)-8]
+	for len(part) >= len(blank) && bytes.Equal(part[len(part)-len(blank):], blank[:]) {
+		part = part[:len(part)-len(blank)]
 	}
 	return len(bytes.TrimRight(part, "\x00"))
 }
