@@ -63,28 +63,46 @@ func readFiles(dir string) (image, error) {
 		if err != nil {
 			return nil, err
 		}
-		files[e.Name()] = imageFile{data: bytes.TrimRight(data, "\x00"), size: int64(len(data))}
+		files[e.Name()] = imageFile{data: trim(data), size: int64(len(data))}
 	}
 	return files, nil
+}
+
+// trim takes the zeros off the end: by pages as long as it can, since there are
+// many.
+func trim(data []byte) []byte {
+	blank := make([]byte, pageSize)
+	for len(data) >= pageSize && bytes.Equal(data[len(data)-pageSize:], blank) {
+		data = data[:len(data)-pageSize]
+	}
+	return bytes.TrimRight(data, "\x00")
 }
 
 // restore writes the image to a new directory.
 func (i image) restore(t testing.TB) string {
 	t.Helper()
 	dir := newDir(t)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := i.write(dir); err != nil {
 		t.Fatal(err)
+	}
+	return dir
+}
+
+// write makes a directory with the files of the image.
+func (i image) write(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
 	}
 	for name, file := range i {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, file.data, 0o600); err != nil {
-			t.Fatal(err)
+			return err
 		}
 		if err := os.Truncate(path, file.size); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
-	return dir
+	return nil
 }
 
 // with returns the image with another file in place of one.
