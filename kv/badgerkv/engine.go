@@ -49,6 +49,9 @@ func openEngine(dir *directory, set settings) (*engine, error) {
 }
 
 func (e *engine) openAll() error {
+	if err := e.checkRoom(); err != nil {
+		return fmt.Errorf("badgerkv: open %s: %w", e.name, err)
+	}
 	if err := e.openBadger(serving); err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package badgerkv
 
 import (
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -18,17 +20,54 @@ const mergeSpace = 3*memTable + 2*baseLevel
 // merge tables. It does so through memory maps, where a full disk ends the
 // process.
 func (c *committer) checkSpace(size int) error {
-	ask := diskSpace
-	if c.hooks.free != nil {
-		ask = c.hooks.free
-	}
-	disk, err := ask(c.dir.path)
+	disk, err := c.diskSpace(c.dir.path)
 	if err != nil {
-		return fmt.Errorf("%w: the free space of the disk is unknown: %v", kv.ErrUnavailable, err)
+		return err
 	}
 	need := min(c.reserve, disk.total/8) + uint64(size+c.wal.pending()) + min(c.tables.Load(), mergeSpace)
-	if disk.free < need {
-		return fmt.Errorf("%w: %d bytes are free, and %d are needed", kv.ErrDiskFull, disk.free, need)
+	return disk.check(need)
+}
+
+// openRoom is more than the files take that Badger makes when it is opened.
+const openRoom = 1 << 20
+
+// checkRoom returns kv.ErrDiskFull unless there is room for opening Badger, which
+// makes files, and writes the logs that it finds to tables, through memory maps
+// too. It asks for no more than commits have left free.
+func (e *engine) checkRoom() error {
+	disk, err := e.diskSpace(e.dir.path)
+	if err != nil {
+		return err
+	}
+	files, err := os.ReadDir(e.dir.path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+	}
+	need := uint64(openRoom)
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), ".mem") {
+			need += memTable
+		}
+	}
+	return disk.check(min(need, e.reserve, disk.total/8))
+}
+
+func (s *settings) diskSpace(dir string) (space, error) {
+	ask := diskSpace
+	if s.hooks.free != nil {
+		ask = s.hooks.free
+	}
+	disk, err := ask(dir)
+	if err != nil {
+		return space{}, fmt.Errorf("%w: the free space of the disk is unknown: %v", kv.ErrUnavailable, err)
+	}
+	return disk, nil
+}
+
+// check returns kv.ErrDiskFull if less is free than needed.
+func (s space) check(need uint64) error {
+	if s.free < need {
+		return fmt.Errorf("%w: %d bytes are free, and %d are needed", kv.ErrDiskFull, s.free, need)
 	}
 	return nil
 }

@@ -31,6 +31,30 @@ func TestDiskFull(t *testing.T) {
 	commit(t, store, b)
 }
 
+// TestOpenOnFullDisk: opening writes through memory maps, where a full disk would
+// end the process.
+func TestOpenOnFullDisk(t *testing.T) {
+	free := uint64(1 << 30)
+	disk := badgerkv.WithDisk(func() (uint64, uint64) { return free, 1 << 40 })
+	dir := newDir(t)
+	store := open(t, dir, disk)
+	put(t, store, "a", "1")
+	mustClose(t, store)
+	free = 0
+	for _, path := range []string{dir, newDir(t)} {
+		if other, err := badgerkv.Open(path, disk); !errors.Is(err, kv.ErrDiskFull) {
+			t.Errorf("%v, want kv.ErrDiskFull", err)
+			if err == nil {
+				mustClose(t, other)
+			}
+		}
+	}
+	free = badgerkv.DefaultRoom
+	if e := get(t, open(t, dir, disk), "a"); string(e.Value) != "1" {
+		t.Errorf("value %q when there is room again", e.Value)
+	}
+}
+
 // TestSmallDiskFull fills a disk of 160 MiB, where we may mount one, until it
 // refuses, and goes on when there is room again.
 func TestSmallDiskFull(t *testing.T) {
