@@ -1,0 +1,100 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/bench/result"
+	"github.com/pawlkv/pawl/bench/workload"
+)
+
+// Answer is what having no cache costs on one engine: how many times the
+// validated cache's time and CPU it takes.
+type Answer struct {
+	Group  Group
+	Engine string
+	Time   Spread
+	CPU    Spread // no N where CPU cannot be told
+	// NoCache is what a message takes without a cache, in nanoseconds.
+	NoCache Spread
+	Durable string // what is on disk when the call returns
+}
+
+// Answers finds all places where the two were run in turn, the one that answers
+// the question best first: decrypting, one message a commit, on Badger in
+// process, in the fewest sessions.
+func Answers(r result.Result) []Answer {
+	var answers []Answer
+	for _, none := range r.Rows {
+		if !isPawl(none, design.NameNone) {
+			continue
+		}
+		for _, cached := range r.Rows {
+			if isPawl(cached, design.NameValidated) && sameButDesign(none, cached) {
+				answers = append(answers, answer(none, cached))
+			}
+		}
+	}
+	slices.SortStableFunc(answers, func(a, b Answer) int { return cmp.Compare(a.remoteness(), b.remoteness()) })
+	return answers
+}
+
+func isPawl(row result.Row, name string) bool {
+	return row.System == pawlSystem && row.Design == name && row.Missing == ""
+}
+
+// isOurs tells the two designs whose difference is the question.
+func isOurs(row result.Row) bool {
+	return isPawl(row, design.NameNone) || isPawl(row, design.NameValidated)
+}
+
+func sameButDesign(a, b result.Row) bool {
+	k, l := KeyOf(a), KeyOf(b)
+	k.Design, l.Design = "", ""
+	return k == l
+}
+
+func answer(none, cached result.Row) Answer {
+	return Answer{
+		Group: GroupOf(none), Engine: none.Engine, Durable: none.Durable,
+		Time:    Measure(TimePerMessage).Ratio(none, cached),
+		CPU:     Measure(CPUPerMessage).Ratio(none, cached),
+		NoCache: Measure(TimePerMessage).Of(none),
+	}
+}
+
+// remoteness grows with the distance from the plainest case.
+func (a Answer) remoteness() int {
+	n := 0
+	for i, far := range []bool{
+		a.Group.Params.Sessions > 1_000, a.Group.Params.Sessions > 1, a.Group.Params.Processes > 1,
+		a.Group.Params.Batch > 1, a.Engine != workload.Badger, a.Group.Workload != workload.Decrypt,
+	} {
+		if far {
+			n += 1 << i
+		}
+	}
+	return n
+}
+
+// Sentence is the answer to what having no cache costs.
+func (a Answer) Sentence() string {
+	s := fmt.Sprintf("Without a cache a message takes %s the time", times(a.Time))
+	if a.CPU.N > 0 {
+		s += fmt.Sprintf(" and %s the CPU", times(a.CPU))
+	}
+	return s + fmt.Sprintf(" of what it takes with a validated one: %s on %s (%s).", nanoseconds(a.NoCache.Median), engineTitle(a.Engine), a.Group.Words())
+}
+
+// noAnswer is the sentence of a run that measured something else.
+const noAnswer = "This run does not say what having no cache costs: it has no rows of both designs."
+
+// Headline is the first answer's sentence.
+func Headline(r result.Result) string {
+	if answers := Answers(r); len(answers) > 0 {
+		return answers[0].Sentence()
+	}
+	return noAnswer
+}

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/bench/result"
+	"github.com/pawlkv/pawl/bench/workload"
+)
+
+// runs takes so many microseconds each, of one message.
+func runs(took ...int) []result.Run {
+	var all []result.Run
+	for _, us := range took {
+		all = append(all, result.Run{Messages: 1, Took: time.Duration(us) * time.Microsecond, CPU: time.Duration(us) * time.Microsecond / 4})
+	}
+	return all
+}
+
+func ours(designName, engine string, r []result.Run) result.Row {
+	return result.Row{Workload: workload.Decrypt, Params: result.Params{Sessions: 1, Batch: 1}, System: pawlSystem, Design: designName, Engine: engine, Runs: r}
+}
+
+// TestRatio: it is taken in each repetition. The machine was ten times as slow
+// in the second, in both.
+func TestRatio(t *testing.T) {
+	none, cached := ours("none", "badger", runs(110, 1200, 130, 140, 150)), ours("validated", "badger", runs(100, 1000, 100, 100, 100))
+	got := Measure(TimePerMessage).Ratio(none, cached)
+	if diff := cmp.Diff(Spread{1.2, 1.3, 1.4, 5}, got); diff != "" {
+		t.Error(diff)
+	}
+	if s := Measure(CPUPerMessage).Ratio(none, result.Row{}); s.N != 0 {
+		t.Errorf("a ratio to nothing: %v", s)
+	}
+}
+
+// TestQuantiles of lists that have none exactly there.
+func TestQuantiles(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   Spread
+	}{
+		{[]float64{7}, Spread{7, 7, 7, 1}},
+		{[]float64{4, 2}, Spread{2.5, 3, 3.5, 2}},
+		{[]float64{5, 1, 2, 3, 4}, Spread{2, 3, 4, 5}},
+		{nil, Spread{}},
+	} {
+		if got := spread(c.values); got != c.want {
+			t.Errorf("%v: %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+// TestHeadline: of all answers, the one on Badger with one message a commit,
+// wherever it is in the document.
+func TestHeadline(t *testing.T) {
+	r := madeUp()
+	const want = "Without a cache a message takes 1.06 x (1.06 to 1.09) the time and 1.06 x (1.06 to 1.09) the CPU of what it takes with a validated one: " +
+		"377 µs on Badger in the process (decrypt, 1 session, 1 message a commit)."
+	if got := Headline(r); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for i := range len(r.Rows) / 2 {
+		j := len(r.Rows) - 1 - i
+		r.Rows[i], r.Rows[j] = r.Rows[j], r.Rows[i]
+	}
+	if got := Headline(r); got != want {
+		t.Errorf("turned round: %s", got)
+	}
+	if got := Headline(result.Result{Rows: r.Rows[:1]}); got != noAnswer {
+		t.Errorf("without an answer: %s", got)
+	}
+}
+
+// TestHeadlineWithoutCPU: what cannot be told is not told.
+func TestHeadlineWithoutCPU(t *testing.T) {
+	none, cached := runs(120), runs(100)
+	none[0].CPU = -1
+	r := result.Result{Rows: []result.Row{ours("none", "badger", none), ours("validated", "badger", cached)}}
+	if got := Headline(r); strings.Contains(got, "CPU") || !strings.Contains(got, "1.20 x (1.20 to 1.20) the time of") {
+		t.Error(got)
+	}
+}
+
+// TestVerdict: only a design that claims to do nothing wrong breaks a promise.
+func TestVerdict(t *testing.T) {
+	r := madeUp()
+	if err := Verdict(r); err != nil {
+		t.Errorf("wrong designs were found wrong: %v", err)
+	}
+	for i, row := range r.Rows {
+		if row.Design == design.NameNone && row.Params.Processes == 4 && row.Params.Same {
+			r.Rows[i].Wrong = result.Wrong{Lost: 2, Reused: 1}
+		}
+	}
+	const want = "a promise is broken: Pawl, no cache, badger, processes (16 sessions, 4 processes, same sessions): 2 lost, 1 keys reused"
+	if err := Verdict(r); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestFaults adds up by design, and leaves out what one process did.
+func TestFaults(t *testing.T) {
+	all := FaultsOf(madeUp())
+	if len(all) != len(design.All()) {
+		t.Fatalf("%d designs, want %d", len(all), len(design.All()))
+	}
+	want := Faults{Title: "stale cache", Messages: 6 * 7 * 500, Wrong: result.Wrong{Wedged: 3 * (2 + 4 + 8), Lost: 41 * (2 + 4 + 8)}}
+	if diff := cmp.Diff(want, all[0]); diff != "" {
+		t.Error(diff)
+	}
+	if last := all[len(all)-1]; !last.Claims || last.Any() {
+		t.Errorf("%+v", last)
+	}
+}

@@ -1,0 +1,117 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/pawlkv/pawl/bench/result"
+)
+
+// Marks of the part of a document that Document writes.
+const (
+	beginMark = "<!-- results: begin -->\n"
+	endMark   = "<!-- results: end -->\n"
+)
+
+// ErrNoMarks: a document has no part for results.
+var ErrNoMarks = errors.New("report: the document has no lines " + strings.TrimSpace(beginMark) + " and " + strings.TrimSpace(endMark))
+
+// Document brings a Markdown document up to date: what is between its marks
+// becomes the results, and their plots go into the folder of the document's name
+// beside it, with the result itself. All else stays.
+func Document(path string, r result.Result) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := bytes.Cut(text, []byte(beginMark))
+	_, after, ended := bytes.Cut(rest, []byte(endMark))
+	if !found || !ended {
+		return ErrNoMarks
+	}
+	folder := strings.TrimSuffix(path, filepath.Ext(path))
+	plots, err := savePlots(folder, r)
+	if err != nil {
+		return err
+	}
+	section := markdown(r, plots, filepath.Base(folder))
+	whole := bytes.Join([][]byte{before, []byte(beginMark + "\n" + section + "\n" + endMark), after}, nil)
+	return os.WriteFile(path, whole, 0o644)
+}
+
+// savePlots fills the folder anew: a plot that a result has no figures for must
+// not stay from an older one.
+func savePlots(folder string, r result.Result) ([]Plot, error) {
+	plots, err := Plots(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	old, err := filepath.Glob(filepath.Join(folder, "*.svg"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range old {
+		if err := os.Remove(file); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range plots {
+		if err := os.WriteFile(filepath.Join(folder, p.Name+".svg"), []byte(p.SVG()), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	var document bytes.Buffer
+	if err := Write(&document, r); err != nil {
+		return nil, err
+	}
+	return plots, os.WriteFile(filepath.Join(folder, "result.json"), document.Bytes(), 0o644)
+}
+
+// markdown is the section of results. Plots are in a folder beside the document.
+func markdown(r result.Result, plots []Plot, folder string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s**\n\n", Headline(r))
+	for _, w := range warnings(r) {
+		fmt.Fprintf(&b, "> %s\n\n", w)
+	}
+	for _, p := range plots {
+		fmt.Fprintf(&b, "### %s\n\n![%s](%s/%s.svg)\n\n%s\n\n", p.Title, p.Title, folder, p.Name, p.Caption)
+	}
+	if answers := Answers(r); len(answers) > 0 {
+		fmt.Fprintf(&b, "### The same question everywhere\n\n%s\n\n", answersTable(answers).RenderMarkdown())
+	}
+	fmt.Fprintf(&b, "### All figures\n\n%s\n", legend)
+	for _, c := range comparisons(r.Rows) {
+		fmt.Fprintf(&b, "#### %s\n\n%s\n\n", c.Group, c.table().RenderMarkdown())
+		for _, note := range c.notes() {
+			fmt.Fprintf(&b, "- %s\n", note)
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("### What the figures depend on\n\n")
+	for _, line := range circumstances(r) {
+		fmt.Fprintf(&b, "- %s\n", line)
+	}
+	if len(r.Command) > 0 {
+		fmt.Fprintf(&b, "- Made with: `%s`\n", strings.Join(r.Command, " "))
+	}
+	return b.String()
+}
+
+func answersTable(answers []Answer) table.Writer {
+	t := newTable(table.Row{"workload", "engine", "time", "CPU", "without a cache"}, 1, 2)
+	for _, a := range answers {
+		p := a.page()
+		t.AppendRow(table.Row{p.Where, p.Engine, p.Time, p.CPU, p.NoCache})
+	}
+	return t
+}

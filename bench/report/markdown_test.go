@@ -1,0 +1,96 @@
+package report
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestDocument: what is between the marks is replaced, what is around them stays,
+// a plot from before goes, and doing it again changes nothing.
+func TestDocument(t *testing.T) {
+	dir := t.TempDir()
+	path, folder := filepath.Join(dir, "figures.md"), filepath.Join(dir, "figures")
+	put(t, path, "# Figures\n"+beginMark+"old ones\n"+endMark+"What they do not show.\n")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(folder, "gone.svg"), "<svg/>")
+	if err := Document(path, madeUp()); err != nil {
+		t.Fatal(err)
+	}
+	first := get(t, path)
+	for _, want := range []string{"# Figures\n" + beginMark + "\n**Without a cache", "![What goes wrong when processes share a store](figures/faults.svg)", endMark + "What they do not show.\n"} {
+		if !strings.Contains(first, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if strings.Contains(first, "old ones") {
+		t.Error("the old results are still there")
+	}
+	expectFiles(t, folder)
+	if err := Document(path, madeUp()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, get(t, path)); diff != "" {
+		t.Errorf("the second time: %s", diff)
+	}
+	stored, err := os.Open(filepath.Join(folder, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stored.Close()
+	if r, err := Read(stored); err != nil || !cmp.Equal(r, madeUp()) {
+		t.Errorf("the result beside it is another one: %v", err)
+	}
+}
+
+func expectFiles(t *testing.T, folder string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != len(plotNames) {
+		t.Errorf("%d plots, want %d: %q", len(files), len(plotNames), files)
+	}
+	for _, name := range plotNames {
+		if svg := get(t, filepath.Join(folder, name+".svg")); !strings.Contains(svg, "prefers-color-scheme:dark") {
+			t.Errorf("%s does not follow light and dark", name)
+		}
+	}
+}
+
+// TestDocumentWithoutMarks is left as it is.
+func TestDocumentWithoutMarks(t *testing.T) {
+	for _, text := range []string{"", beginMark, endMark + beginMark, "prose\n"} {
+		path := filepath.Join(t.TempDir(), "figures.md")
+		put(t, path, text)
+		if err := Document(path, madeUp()); !errors.Is(err, ErrNoMarks) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if got := get(t, path); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

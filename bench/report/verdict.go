@@ -1,0 +1,80 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/bench/result"
+	"github.com/pawlkv/pawl/bench/workload"
+)
+
+// Faults is what a design did wrong, in all its rows together.
+type Faults struct {
+	Title    string
+	Claims   bool // to do nothing wrong
+	Messages int
+	result.Wrong
+}
+
+// FaultsOf adds up by design what went wrong where several processes were at
+// work, Pawl's designs and then the other systems, in their order.
+func FaultsOf(r result.Result) []Faults {
+	var all []Faults
+	for _, row := range r.Rows {
+		if row.Missing != "" || row.Params.Processes < 2 && row.Workload != workload.Day {
+			continue
+		}
+		title := systemTitle(row)
+		i := slices.IndexFunc(all, func(f Faults) bool { return f.Title == title })
+		if i < 0 {
+			all = append(all, Faults{Title: title, Claims: claims(row)})
+			i = len(all) - 1
+		}
+		all[i].add(row)
+	}
+	return all
+}
+
+func (f *Faults) add(row result.Row) {
+	for _, run := range row.Runs {
+		f.Messages += run.Messages
+	}
+	f.Wedged += row.Wrong.Wedged
+	f.Lost += row.Wrong.Lost
+	f.Reused += row.Wrong.Reused
+}
+
+func claims(row result.Row) bool {
+	d, found := design.Find(row.Design)
+	return row.System == pawlSystem && found && d.Holds
+}
+
+// Verdict is an error if a design that claims to do nothing wrong did, in
+// whatever workload.
+func Verdict(r result.Result) error {
+	var wrong []string
+	for _, row := range r.Rows {
+		if claims(row) && row.Wrong.Any() {
+			wrong = append(wrong, fmt.Sprintf("%s, %s: %s", contestant(row), GroupOf(row), wrongText(row.Wrong)))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("a promise is broken: %s", strings.Join(wrong, "; "))
+}
+
+func wrongText(w result.Wrong) string {
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{{w.Wedged, "wedged"}, {w.Lost, "lost"}, {w.Reused, "keys reused"}} {
+		if c.n > 0 {
+			parts = append(parts, thousands(c.n)+" "+c.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
