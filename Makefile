@@ -3,6 +3,8 @@
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
 # make mutants breaks the code on purpose and expects tests to fail
 # make bench   storage and end-to-end benchmarks; make bench-peers beside goolm and libolm
+# make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
+# make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -10,13 +12,14 @@ FUZZTIME    ?= 60s
 SCHEDULES   ?= 200000
 ROUNDS      ?= 5000
 KILLS       ?= 3000
+CHROMIUM    ?= chromium
 
 # Nested modules keep other people's Olm out of Pawl's own dependencies.
 NESTED := internal/interop bench/peers
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check lint cross test test-interop fuzz crash mutants bench bench-peers
+.PHONY: check lint cross test test-interop fuzz crash mutants bench bench-peers browser
 
 check: lint cross test test-interop
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
@@ -64,3 +67,17 @@ mutants:
 
 bench-peers:
 	cd bench/peers && $(GO) run -tags libolm .
+
+browser:
+	$(GO) vet -tags browser ./bench/report
+	$(GO) test -count=1 -timeout 20m -tags browser ./bench/report -run Browser -browser.chromium=$(CHROMIUM) -browser.out=$(CURDIR)/build/browser
+
+# What cannot be built here is missing in the results, which say so.
+peers:
+	mkdir -p build/peers
+	cd bench/peers && $(GO) build -tags "peers goolm" -o ../../build/peers/goolm .
+	$(if $(LIBOLM),cd bench/peers && $(GO) build -tags "peers libolm" -o ../../build/peers/libolm .,@echo "without libolm: install libolm-dev")
+	@if command -v cargo >/dev/null; then set -ex; cd bench/peers/rust; cargo build --release --locked; \
+		cp target/release/peer-vodozemac ../../../build/peers/vodozemac; \
+		cp target/release/peer-matrix-sdk-crypto ../../../build/peers/matrix-sdk-crypto; \
+	else echo "without vodozemac and matrix-sdk-crypto: install cargo"; fi
