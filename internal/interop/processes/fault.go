@@ -5,6 +5,7 @@ package processes
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
@@ -20,7 +21,7 @@ var kinds = []error{
 	kv.ErrConflict, kv.ErrUnknown, kv.ErrUnavailable, kv.ErrDiskFull, kv.ErrCorrupt, kv.ErrClosed, kv.ErrInUse,
 	pawl.ErrNoAccount, pawl.ErrAlreadyProcessed, pawl.ErrNoSession, pawl.ErrUnknownSession, pawl.ErrUnknownOneTimeKey,
 	pawl.ErrNeedsRecovery, ratchet.ErrMAC, ratchet.ErrKeyGone, ratchet.ErrUnknownChain,
-	context.DeadlineExceeded,
+	context.DeadlineExceeded, fs.ErrPermission,
 }
 
 // fault is an error on its way.

@@ -24,7 +24,7 @@ type Process struct {
 
 	cmd     *exec.Cmd
 	stdin   io.Closer
-	stderr  tail
+	stderr  complaint
 	moments chan Moment
 	owner   atomic.Bool
 	refused atomic.Int64
@@ -258,25 +258,25 @@ func (p *Process) wait() error {
 	return nil
 }
 
-// mostTail is how much of what a process complains of is kept.
-const mostTail = 16 << 10
+// mostComplaint is how much of what a process complains of is kept.
+const mostComplaint = 16 << 10
 
-// tail keeps the end of what is written to it.
-type tail struct {
+// complaint keeps the beginning of what is written to it, which says what
+// happened; the rest says where.
+type complaint struct {
 	mu   sync.Mutex
 	text []byte
 }
 
 // Write implements io.Writer.
-func (t *tail) Write(b []byte) (int, error) {
+func (t *complaint) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	t.text = t.text[max(0, len(t.text)-mostTail):]
+	t.text = append(t.text, b[:min(len(b), mostComplaint-len(t.text))]...)
 	return len(b), nil
 }
 
-func (t *tail) String() string {
+func (t *complaint) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.text)
