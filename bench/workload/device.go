@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
-	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
 )
@@ -26,6 +24,7 @@ type device struct {
 	scope   string     // the segment that his account's keys begin with
 	entries []kv.Entry // of the account without sessions
 	keys    []ratchet.PublicKey
+	known   []acquaintance // whose sessions are yet to be written
 }
 
 // newDevice makes Bob's account with one-time keys that are offered.
@@ -104,50 +103,4 @@ func (d *device) unseal() (err error) {
 	}
 	d.account, err = account.Decode(plain)
 	return err
-}
-
-// addSession writes the records of a session and of the peer that has only it.
-func (d *device) addSession(w *entryWriter, s session.Session) error {
-	name := d.ring.Blind(s.Peer().String())
-	known, err := session.NewPeer(s.Peer()).Add(s.ID())
-	if err != nil {
-		return err
-	}
-	peer, err := known.Encode()
-	if err != nil {
-		return err
-	}
-	record, err := s.Encode()
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		d.add(w, d.scope+"/peer/"+name, peer),
-		d.add(w, d.scope+"/session/"+name+"/"+d.ring.Blind(s.ID().String()), record))
-}
-
-func (d *device) add(w *entryWriter, key string, record []byte) error {
-	return w.add(key, d.ring.Seal(nil, key, record))
-}
-
-// addFiller writes sessions that no message is for, with peers that nobody is:
-// as large as a real one, of which they have the state.
-func (d *device) addFiller(w *entryWriter, like session.Session, n int, seed uint64) error {
-	state, err := like.Ratchet()
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	random := source(seed, "filler", 0)
-	for range n {
-		var peer ratchet.PublicKey
-		if _, err := random.Read(peer[:]); err != nil {
-			return err
-		}
-		s := session.New(state, peer, session.Outbound, now).Sent(state, now).Received(state, now)
-		if err := d.addSession(w, s); err != nil {
-			return err
-		}
-	}
-	return nil
 }

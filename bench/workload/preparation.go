@@ -25,7 +25,6 @@ type preparation struct {
 	peers   []peer // as they are when all letters are written
 	blocks  []block
 	entries string // the file that stores begin with
-	writer  *entryWriter
 	number  uint64 // of the last message
 	order   *rand.Rand
 }
@@ -66,16 +65,16 @@ func prepare(ctx context.Context, c Config, w workload) (p *preparation, err err
 	if p.bob, err = newDevice(ctx, c.Seed, oneTimeKeys); err != nil {
 		return nil, err
 	}
-	if p.writer, err = createEntries(p.entries); err != nil {
+	if err := w.prepare(p); err != nil {
 		return nil, err
 	}
-	for _, e := range p.bob.entries {
-		if err := p.writer.add(e.Key, e.Value); err != nil {
-			return nil, errors.Join(err, p.writer.close())
-		}
+	out, err := createEntries(p.entries)
+	if err != nil {
+		return nil, err
 	}
-	err = w.prepare(p)
-	return p, errors.Join(err, p.writer.close())
+	err = errors.Join(p.bob.write(out), out.close())
+	p.bob.known = nil // of a large store, most of the memory
+	return p, err
 }
 
 // maxOneTimeKeys is below what an account keeps.
@@ -124,9 +123,7 @@ func (p *preparation) meet(n int) error {
 		return err
 	}
 	for _, s := range sessions {
-		if err := p.bob.addSession(p.writer, s); err != nil {
-			return err
-		}
+		p.bob.meets(s)
 	}
 	return nil
 }

@@ -6,16 +6,10 @@ import "slices"
 // store of as many sessions as there are to be.
 func prepareDecrypt(p *preparation) error {
 	picks, picked := p.picks(p.Params.Sessions)
-	sessions, err := p.addPeers(picked, true)
-	if err != nil {
+	if err := p.meet(picked); err != nil {
 		return err
 	}
-	for _, s := range sessions {
-		if err := p.bob.addSession(p.writer, s); err != nil {
-			return err
-		}
-	}
-	if err := p.bob.addFiller(p.writer, sessions[0], p.Params.Sessions-picked, p.Seed); err != nil {
+	if err := p.bob.crowd(p.Params.Sessions-picked, p.Seed); err != nil {
 		return err
 	}
 	for i := range p.blocks {
