@@ -19,7 +19,7 @@ NESTED := internal/interop bench/peers
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check lint cross test test-interop fuzz crash mutants bench bench-peers browser
+.PHONY: check lint cross test test-interop fuzz crash mutants bench bench-peers peers browser
 
 check: lint cross test test-interop
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"

@@ -58,6 +58,11 @@ func checkRow(t *testing.T, row result.Row) {
 	if row.Latency.P50 != 48 || row.Latency.P99 != 120 || row.Latency.P999 != 120 {
 		t.Errorf("latency %+v", row.Latency)
 	}
+	counts := make([]int, len(result.Bounds)+1)
+	counts[0] = 6 // all below a microsecond
+	if !slices.Equal(row.Latency.Counts, counts) {
+		t.Errorf("counts %v", row.Latency.Counts)
+	}
 	if row.Cost.CPU != 48 || row.Cost.Syncs != Unknown || row.Resident != 60 {
 		t.Errorf("cost %+v, resident %d", row.Cost, row.Resident)
 	}

@@ -71,7 +71,11 @@ func latency(calls []time.Duration) result.Latency {
 	at := func(p float64) time.Duration {
 		return calls[max(int(math.Ceil(p*float64(len(calls)))), 1)-1]
 	}
-	return result.Latency{P50: at(0.5), P99: at(0.99), P999: at(0.999)}
+	counts := make([]int, len(result.Bounds)+1)
+	for _, call := range calls {
+		counts[result.Bin(call)]++
+	}
+	return result.Latency{P50: at(0.5), P99: at(0.99), P999: at(0.999), Counts: counts}
 }
 
 // typical is the median of each cost.
