@@ -3,6 +3,10 @@
 //	go run -tags libolm .            a line for each operation
 //	go run -tags libolm . -json      the same as JSON
 //	go run .                         without libolm
+//	go run . -stored                 the programs of "make peers", with their stores
+//
+// Built as a peer program ("make peers") it also lists and runs what README.md
+// describes.
 //
 // Every operation is done in short rounds, the implementations in turn, and
 // what is reported is the median over the rounds of the CPU time per operation,
@@ -18,18 +22,30 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 )
 
 func main() {
+	if len(os.Args) > 1 && slices.Contains([]string{"list", "run", "hold"}, os.Args[1]) {
+		exit(program(context.Background(), os.Args[1:]))
+	}
 	var c Config
+	var s storedConfig
+	stored := flag.Bool("stored", false, "run the peer programs, with their stores, beside one another")
+	s.flags(flag.CommandLine)
 	flag.IntVar(&c.Rounds, "rounds", 61, "rounds per operation")
 	flag.DurationVar(&c.Batch, "batch", defaultBatch, "CPU time of one round, about")
-	flag.StringVar(&c.Only, "only", "", "measure operations whose name contains this")
+	flag.StringVar(&c.Only, "only", "", "measure what has this in its name")
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.Parse()
+	if *stored {
+		s.only, s.json = c.Only, *asJSON
+		exit(runStored(context.Background(), os.Stdout, s))
+	}
 	results, err := Run(c)
 	if err == nil {
 		if *asJSON {
@@ -38,8 +54,13 @@ func main() {
 			err = writeTable(os.Stdout, results)
 		}
 	}
+	exit(err)
+}
+
+func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }

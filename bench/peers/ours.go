@@ -20,7 +20,8 @@ var wire = base64.RawStdEncoding.Strict()
 var now = time.Unix(1_800_000_000, 0)
 
 func ours() contestant {
-	return contestant{name: "pawl", does: map[operation]prepare{
+	also := "from an encoded record to an encoded record, but for \"state in hand\""
+	return contestant{name: "pawl", also: also, does: map[operation]prepare{
 		encryptHeld:  ourEncryptHeld,
 		decryptHeld:  ourDecryptHeld,
 		decryptTurn:  ourDecryptTurn,

@@ -44,5 +44,6 @@ type prepare func(n int) (run func(i int) error, err error)
 // contestant is an implementation and what it does for each operation.
 type contestant struct {
 	name string
+	also string // what is measured
 	does map[operation]prepare
 }

@@ -20,7 +20,7 @@ type their struct {
 }
 
 func (t their) contestant() contestant {
-	return contestant{name: t.name, does: map[operation]prepare{
+	return contestant{name: t.name, also: "on a state in memory; copies are made beforehand", does: map[operation]prepare{
 		encryptHeld:  t.encryptHeld,
 		decryptHeld:  t.decryptHeld,
 		decryptTurn:  t.decryptTurn,

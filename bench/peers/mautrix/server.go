@@ -1,0 +1,54 @@
+//go:build peers
+
+package mautrix
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/pawlkv/pawl/bench/peers/stored"
+)
+
+// server answers what the machine asks of a homeserver.
+type server struct {
+	uploaded json.RawMessage
+	claims   []byte // response to /keys/claim
+}
+
+// offer sets what a claim gets.
+func (s *server) offer(claimed []stored.Claim) error {
+	type keys map[string]json.RawMessage
+	users := map[string]map[string]keys{}
+	for _, c := range claimed {
+		users[c.Device.User] = map[string]keys{c.Device.ID: {c.ID: c.Key}}
+	}
+	var err error
+	s.claims, err = json.Marshal(map[string]any{"one_time_keys": users})
+	return err
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := []byte("{}")
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/keys/upload"):
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		s.uploaded = body
+		answer = []byte(`{"one_time_key_counts":{"signed_curve25519":50}}`)
+	case strings.HasSuffix(r.URL.Path, "/keys/claim"):
+		answer = s.claims
+	}
+	return &http.Response{
+		StatusCode:    http.StatusOK,
+		Header:        http.Header{"Content-Type": {"application/json"}},
+		Body:          io.NopCloser(bytes.NewReader(answer)),
+		ContentLength: int64(len(answer)),
+		Request:       r,
+	}, nil
+}

@@ -1,0 +1,69 @@
+package stored
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/pawlkv/pawl/bench/result"
+)
+
+// Bob's names.
+const (
+	BobUser   = "@bob:example.org"
+	BobDevice = "BOB"
+)
+
+// Bob is a device of some system, on a store in a directory.
+type Bob interface {
+	// Upload makes keys and returns the body of a /keys/upload, which the
+	// server then has.
+	Upload(context.Context) (json.RawMessage, error)
+	// Meet stores devices, as after a /keys/query.
+	Meet(context.Context, []Device) error
+	// Sync prepares a call that is given a sync response with these encrypted
+	// to-device events: what a client does up to there is not the store's.
+	Sync(events []json.RawMessage) (Call, error)
+	// Send prepares a call that encrypts a note to each of devices, which are
+	// met. Of those that there is no session with, it has claimed keys.
+	Send(devices []Device, claimed []Claim, content json.RawMessage) (Call, error)
+	// Sent returns what the last Send encrypted, by the receiver's identity key.
+	Sent() map[string]Ciphertext
+	// Kept counts the messages and the room keys that the store has.
+	Kept(context.Context) (Kept, error)
+	Close() error
+}
+
+// Call is what is measured.
+type Call func(context.Context) error
+
+// Kept is what a store remembers of what it got.
+type Kept struct {
+	Messages int // so that they are not decrypted twice
+	RoomKeys int
+}
+
+// Device is somebody else's, as /keys/query describes it.
+type Device struct {
+	User, ID   string
+	Curve25519 string
+	Ed25519    string
+	Keys       json.RawMessage // device_keys, signed
+}
+
+// Claim is a one-time key of a device, as /keys/claim gives it.
+type Claim struct {
+	Device Device
+	ID     string // "signed_curve25519:AAAAAQ"
+	Key    json.RawMessage
+}
+
+// System is a kind of Bob.
+type System struct {
+	Name string // unique in the program, for entries' ids
+	// Row holds system, design, engine, durable and also.
+	Row result.Row
+	// NoRoomKeys says why the system has no room keys, or is "".
+	NoRoomKeys string
+	// Open opens the store in a directory, made if there is none.
+	Open func(ctx context.Context, dir string) (Bob, error)
+}

@@ -1,0 +1,12 @@
+//go:build peers && !goolm
+
+package main
+
+import (
+	"github.com/pawlkv/pawl/bench/peers/mautrix"
+	"github.com/pawlkv/pawl/bench/peers/stored"
+)
+
+func systems() []stored.System { return mautrix.Systems() }
+
+func alone() []contestant { return libolm() }
