@@ -53,6 +53,7 @@ crash:
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestKilled -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
+	$(GO) test -run TestHistoryOfProcesses -count=20 -timeout 6h ./kv/sqlitekv -sqlitekv.kills=50
 	$(GO) test -race -count=20 -timeout 6h -run 'History|Hammer|Histories' ./txn ./kv/...
 	cd internal/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000
 	cd internal/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all -processes.kills=$(KILLS)

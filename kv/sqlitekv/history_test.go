@@ -25,7 +25,7 @@ import (
 
 // More of it, from a seed, with
 //
-//	go test ./kv/sqlitekv -run TestHistoryOfProcesses -sqlitekv.kills=500 -sqlitekv.historyseed=7
+//	go test ./kv/sqlitekv -run TestHistoryOfProcesses -sqlitekv.kills=50 -sqlitekv.historyseed=7
 var (
 	historyKills = flag.Int("sqlitekv.kills", 10, "processes killed while they make a history")
 	historySeed  = flag.Uint64("sqlitekv.historyseed", 0, "of what is killed when; 0 is another each time")
