@@ -132,7 +132,7 @@ func (m *measuring) group(ctx context.Context, group []*contestant) error {
 		for k := range group {
 			c := group[(repeat+k)%len(group)]
 			err := m.once(ctx, c, func(t Task) error {
-				o, err := c.program.run(ctx, t)
+				o, err := c.program.Run(ctx, t)
 				c.outcomes = append(c.outcomes, o)
 				return err
 			})

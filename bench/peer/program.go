@@ -59,8 +59,8 @@ func find(ctx context.Context, dir, name string) Program {
 	return p
 }
 
-// run does a task.
-func (p Program) run(ctx context.Context, t Task) (Outcome, error) {
+// Run does a task once.
+func (p Program) Run(ctx context.Context, t Task) (Outcome, error) {
 	out, err := output(exec.CommandContext(ctx, p.Path, t.args()...))
 	if err != nil {
 		return Outcome{}, err

@@ -15,6 +15,8 @@ type Config struct {
 	Rounds int           // at least 1
 	Batch  time.Duration // CPU time of one round
 	Only   string        // part of the names of the operations wanted
+	// Programs is the directory of the peer programs; vodozemac is one.
+	Programs string
 }
 
 // Result is one operation measured.
@@ -24,4 +26,6 @@ type Result struct {
 	Ratio     float64            `json:"ratio"`     // ours by goolm's
 	Target    float64            `json:"target"`    // at most
 	Reached   bool               `json:"reached"`
+	// ToVodozemac is ours by vodozemac's, 0 if it was not there.
+	ToVodozemac float64 `json:"ratio_to_vodozemac,omitempty"`
 }

@@ -1,4 +1,5 @@
-// Command peers measures Pawl's Olm beside goolm and libolm in one process.
+// Command peers measures Pawl's Olm beside goolm and libolm in one process, and
+// vodozemac, if "make peers" has built it, in a process for each round.
 //
 //	go run -tags libolm .            a line for each operation
 //	go run -tags libolm . -json      the same as JSON
@@ -46,7 +47,8 @@ func main() {
 		s.only, s.json = c.Only, *asJSON
 		exit(runStored(context.Background(), os.Stdout, s))
 	}
-	results, err := Run(c)
+	c.Programs = s.programs
+	results, err := Run(context.Background(), c)
 	if err == nil {
 		if *asJSON {
 			err = writeJSON(os.Stdout, results)

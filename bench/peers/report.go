@@ -15,14 +15,19 @@ func writeJSON(w io.Writer, results []Result) error {
 
 func writeTable(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "operation, ns/op\tours\tgoolm\tlibolm\tratio to goolm\ttarget\t")
+	fmt.Fprintln(t, "operation, ns/op\tours\tgoolm\tlibolm\tvodozemac\tto vodozemac\tratio to goolm\ttarget\t")
 	for _, r := range results {
 		verdict := "reached"
 		if !r.Reached {
 			verdict = "MISSED"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\t<= %.2f\t%s\n", r.Operation,
-			nanoseconds(r, "pawl"), nanoseconds(r, "goolm"), nanoseconds(r, "libolm"), r.Ratio, r.Target, verdict)
+		toVodozemac := "-"
+		if r.ToVodozemac > 0 {
+			toVodozemac = fmt.Sprintf("%.2f", r.ToVodozemac)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%.2f\t<= %.2f\t%s\n", r.Operation,
+			nanoseconds(r, "pawl"), nanoseconds(r, "goolm"), nanoseconds(r, "libolm"), nanoseconds(r, "vodozemac"),
+			toVodozemac, r.Ratio, r.Target, verdict)
 	}
 	return t.Flush()
 }

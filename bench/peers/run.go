@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -9,13 +11,18 @@ import (
 )
 
 // Run measures every operation wanted.
-func Run(c Config) ([]Result, error) {
+func Run(ctx context.Context, c Config) (results []Result, err error) {
 	if c.Rounds < 1 || c.Batch <= 0 {
 		return nil, fmt.Errorf("rounds %d and batch %v must be positive", c.Rounds, c.Batch)
 	}
 	contestants := []contestant{ours(), goolm()} // in this order: see measure
 	contestants = append(contestants, libolm()...)
-	var results []Result
+	native, clean, err := vodozemac(ctx, c.Programs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, clean()) }()
+	contestants = append(contestants, native...)
 	for _, row := range rows {
 		if !strings.Contains(string(row.operation), c.Only) {
 			continue
@@ -37,31 +44,37 @@ func (c Config) measure(op operation, contestants []contestant) (Result, error) 
 	sizes := make([]int, len(contestants))
 	for i, who := range contestants {
 		var err error
-		if sizes[i], err = c.size(who.does[op]); err != nil {
+		if sizes[i], err = c.size(who, op); err != nil {
 			return Result{}, fmt.Errorf("%s: %w", who.name, err)
 		}
 	}
 	for round := range c.Rounds {
 		for k := range contestants {
 			i := (round + k) % len(contestants)
-			spent, err := batch(contestants[i].does[op], sizes[i])
+			spent, err := contestants[i].batch(op, sizes[i])
 			if err != nil {
 				return Result{}, fmt.Errorf("%s: %w", contestants[i].name, err)
 			}
 			samples[i] = append(samples[i], float64(spent.Nanoseconds())/float64(sizes[i]))
 		}
 	}
+	// Ratios go by rounds, so they come before anything that sorts.
 	r := Result{Operation: string(op), NsPerOp: map[string]float64{}, Ratio: median(ratios(samples[0], samples[1]))}
 	for i, who := range contestants {
-		r.NsPerOp[who.name] = median(samples[i])
+		if who.name == "vodozemac" {
+			r.ToVodozemac = median(ratios(samples[0], samples[i]))
+		}
+	}
+	for i, who := range contestants {
+		r.NsPerOp[who.name] = median(samples[i]) // sorts
 	}
 	return r, nil
 }
 
 // size finds how many operations fill a batch.
-func (c Config) size(p prepare) (int, error) {
+func (c Config) size(who contestant, op operation) (int, error) {
 	for n := 4; ; n *= 4 {
-		spent, err := batch(p, n)
+		spent, err := who.batch(op, n)
 		if err != nil {
 			return 0, err
 		}
