@@ -28,11 +28,7 @@ const cachePages = -1024
 // openConn connects to a file that exists.
 func openConn(path string, set *settings) (c *conn, err error) {
 	defer guard(&err)
-	name, flags := path, sqlite3.OPEN_READWRITE
-	if set.vfs != "" {
-		name, flags = "file:"+path+"?vfs="+set.vfs, flags|sqlite3.OPEN_URI
-	}
-	db, err := sqlite3.OpenFlags(name, flags)
+	db, err := sqlite3.OpenFlags(uri(path, set.vfs), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, translate(err)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	powerRounds = flag.Int("sqlitekv.power", 3, "how many random losses are tried at each operation of a life")
+	powerRounds = flag.Int("sqlitekv.power", 1, "how many random losses are tried at each operation of a life")
 	powerSeed   = flag.Uint64("sqlitekv.seed", 0, "of the random losses; 0 is another each time")
 )
 

@@ -22,7 +22,7 @@ type settings struct {
 	timer        turns.After
 	lostTail     bool
 	maxPages     int    // of the database file, 0: as many as there is room for
-	vfs          string // through which SQLite uses files, "" for the system's
+	vfs          string // through which SQLite uses files
 }
 
 const (
@@ -36,7 +36,7 @@ const (
 func defaults() settings {
 	return settings{
 		logger: zap.NewNop(), wait: defaultWait, snapshotLife: defaultSnapshotLife,
-		commitIDs: kv.CommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime,
+		commitIDs: kv.CommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime, vfs: wholePages,
 	}
 }
 
@@ -79,7 +79,7 @@ func WithLostTail() Option {
 // WithVFS makes SQLite use its files through a VFS of this name, registered with
 // the driver: one that counts what is done to them, say. It must lock, sync and
 // share memory as the system's does; the files of the store itself are not
-// opened through it.
+// opened through it. A database that was cut is then read as SQLite reads it.
 func WithVFS(name string) Option {
 	return func(s *settings) { s.vfs = name }
 }
