@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	durable    = "everything, in one commit"
-	also       = "Seals every record; keeps a receipt of each message with what is needed to answer it again."
+	durable = "everything, in one commit"
+	also    = "Seals every record; keeps a receipt of each message with what is needed to answer it again. " +
+		"Opening: a commit for each device, of which those that wait share a sync."
 	noRoomKeys = "Pawl has no room keys yet: Megolm is not built"
 )
 
