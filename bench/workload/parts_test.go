@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pawlkv/pawl"
@@ -141,10 +142,14 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := state
-	first, second := bob(&state, 1, l.size), bob(&state, 2, l.size)
-	l.judge(answer{Made: []made{second, first}})
+	var all []made
+	for range 60 { // more than the peer keeps keys of
+		all = append(all, bob(&state, uint64(len(all)), l.size))
+	}
+	slices.Reverse(all)
+	l.judge(answer{Made: all})
 	if l.wrong.Any() {
-		t.Fatalf("wrong %+v, %v: both can be read in any order", l.wrong, l.errors)
+		t.Fatalf("wrong %+v, %v: all can be read in their order", l.wrong, l.errors)
 	}
 	l.judge(answer{Made: []made{bob(&old, 3, l.size)}})
 	if want := (result.Wrong{Lost: 1, Reused: 1}); l.wrong != want {
@@ -199,26 +204,29 @@ func TestDealer(t *testing.T) {
 
 // TestDealerWaits: one number that is not done holds the others up, until it is.
 func TestDealerWaits(t *testing.T) {
-	d := newDealer(2 * ahead)
-	first, _ := d.take()
-	for range ahead - 1 {
-		n, _ := d.take()
-		d.done(n)
-	}
-	next := make(chan int)
-	go func() {
-		n, _ := d.take()
-		next <- n
-	}()
-	select {
-	case n := <-next:
-		t.Errorf("%d was dealt while %d was not done", n, first)
-	default:
-	}
-	d.done(first)
-	if n := <-next; n != ahead {
-		t.Errorf("%d was dealt, want %d", n, ahead)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newDealer(2 * ahead)
+		first, _ := d.take()
+		for range ahead - 1 {
+			n, _ := d.take()
+			d.done(n)
+		}
+		next := make(chan int, 1)
+		go func() {
+			n, _ := d.take()
+			next <- n
+		}()
+		synctest.Wait()
+		select {
+		case n := <-next:
+			t.Fatalf("%d was dealt while %d was not done", n, first)
+		default:
+		}
+		d.done(first)
+		if n := <-next; n != ahead {
+			t.Errorf("%d was dealt, want %d", n, ahead)
+		}
+	})
 }
 
 // TestEntries: what is written is read again, and a file that was cut is an
