@@ -4,6 +4,7 @@ package processes_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,9 +159,13 @@ func (c *crew) killInTurn(heirs int) {
 		w.add(func() { _, _ = m.Receive(c.Context(), w.letters[0]) }) // somebody needs the store
 	}
 	wait := w.begin()
+	var asking sync.WaitGroup
 	victim := c.owner()
 	for range heirs {
 		c.kill(victim)
+		for _, p := range c.processes(nil) { // what they were at may be done
+			asking.Go(func() { _, _ = p.Inspect(c.Context()) })
+		}
 		heir, err := processes.Await(processes.Opening, c.processes(nil)...)
 		if err != nil {
 			c.Fatal(err)
@@ -170,6 +175,7 @@ func (c *crew) killInTurn(heirs int) {
 	}
 	c.kill(victim)
 	wait()
+	asking.Wait()
 	if len(c.members) == 0 {
 		c.start(names[0])
 	}
