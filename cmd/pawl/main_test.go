@@ -33,6 +33,8 @@ func TestScripts(t *testing.T) {
 			"damage":   cmdDamage,
 			"holding":  cmdHolding,
 			"mode":     cmdMode,
+			"lag":      cmdLag,
+			"blank":    cmdBlank,
 		},
 	})
 }

@@ -78,6 +78,15 @@ func (p place) open() (engine, error) {
 	return badgerkv.Open(p.path)
 }
 
+// openOlder is open for a store whose accounts will be marked if its engine says
+// that its newest commits are missing.
+func (p place) openOlder() (engine, error) {
+	if p.sqlite {
+		return sqlitekv.Open(p.path, sqlitekv.WithSnapshotLife(viewLife), sqlitekv.WithLostTail())
+	}
+	return p.open()
+}
+
 // require keeps commands from making a store where there is none. The engines
 // look closer.
 func (p place) require() error {

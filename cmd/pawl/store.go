@@ -73,7 +73,7 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 		}
 	}
 	o := &opened{place: p, given: given}
-	if o.engine, err = p.open(); err != nil {
+	if o.engine, err = p.openOlder(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.unlockKey(), o.engine.Close()) }()
@@ -82,7 +82,8 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 	}
 	w := witness.NewFile(p.witnessFile())
 	defer func() { err = errors.Join(err, w.Close()) }()
-	if err := o.unlock(ctx, w); err != nil {
+	_, committed := lostTail(o.engine)
+	if err := o.unlock(ctx, tailWitness{w, committed}); err != nil {
 		return err
 	}
 	return fn(o)
@@ -97,9 +98,12 @@ func (o *opened) findKey(ctx context.Context, a access) (err error) {
 		}
 	}
 	empty, err := isEmpty(ctx, o.engine)
+	_, lost := lostTail(o.engine)
 	switch {
 	case err != nil:
 		return err
+	case empty && lost != 0:
+		return lostAll(o.place, lost)
 	case empty && a != created:
 		return noStore(o.place)
 	case o.given.given:

@@ -41,7 +41,8 @@
 // and each frame of the log when the log is recovered; damage is kv.ErrCorrupt.
 // SQLite takes a damaged log for one that ends there. So a file beside the store
 // remembers the newest version that was synced, and a store that is behind it is
-// kv.ErrCorrupt too. [Store.Check] reads everything. Not seen are: damage to the
+// kv.ErrCorrupt too, unless [WithLostTail] says otherwise. A page that lies beyond
+// the end of the file, or across it, is damage. [Store.Check] reads everything. Not seen are: damage to the
 // log on disk while a process has the store open, a page of which the disk
 // returns an older version, and a store that is an older copy together with all
 // the files beside it.

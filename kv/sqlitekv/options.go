@@ -69,17 +69,22 @@ func WithWatchLog(n int) Option {
 }
 
 // WithLostTail opens a store whose newest commits are missing, which is
-// kv.ErrCorrupt otherwise, and forgets that there were any. Steps that they held
-// were taken, and must not be taken again in another way: the caller deals with
-// that before it goes on.
+// kv.ErrCorrupt otherwise. Steps that they held were taken, and must not be taken
+// again in another way: the caller asks [Store.LostTail] and deals with that
+// before it goes on. From its first synced commit on the store is as it is, for
+// everybody.
 func WithLostTail() Option {
 	return func(s *settings) { s.lostTail = true }
 }
 
+// VFS is the name of the VFS that stores use their files through.
+const VFS = wholePages
+
 // WithVFS makes SQLite use its files through a VFS of this name, registered with
 // the driver: one that counts what is done to them, say. It must lock, sync and
 // share memory as the system's does; the files of the store itself are not
-// opened through it. A database that was cut is then read as SQLite reads it.
+// opened through it. It should do so by way of the VFS of the name [VFS]: a
+// database that was cut is otherwise read as SQLite reads it.
 func WithVFS(name string) Option {
 	return func(s *settings) { s.vfs = name }
 }

@@ -27,6 +27,8 @@ type Store struct {
 	follower  *follower
 	closing   sync.Once
 	failure   error // of closing
+
+	kept, committed kv.Version // if the newest commits are missing
 }
 
 var _ kv.Store = (*Store)(nil)
@@ -96,12 +98,14 @@ func (s *Store) checkHead() error {
 	if err == nil || !s.set.lostTail {
 		return err
 	}
-	if err := enter(s.gate, &s.set); err != nil {
-		return err
-	}
-	defer s.gate.release()
-	return s.witness.note(head)
+	s.kept, s.committed = head, noted
+	return nil
 }
+
+// LostTail tells a store that was opened although its newest commits are
+// missing: the version to which it goes, and the one that was committed. Both
+// are 0 if none is missing.
+func (s *Store) LostTail() (kept, committed kv.Version) { return s.kept, s.committed }
 
 // discard closes what a failed Open has opened.
 func (s *Store) discard() {
