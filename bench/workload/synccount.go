@@ -7,9 +7,11 @@ import (
 
 	"github.com/ncruces/go-sqlite3/util/vfsutil"
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/pawlkv/pawl/kv/sqlitekv"
 )
 
-// syncCount is the system's files for SQLite, with their syncs counted.
+// syncCount is the files of a store for SQLite, with their syncs counted.
 type syncCount struct {
 	vfs.VFSFilename
 	name         string
@@ -19,7 +21,7 @@ type syncCount struct {
 // countSyncs registers a count under a name of its own: a program may have
 // several stores open.
 func countSyncs() *syncCount {
-	c := &syncCount{VFSFilename: vfs.Find("").(vfs.VFSFilename), name: "pawl-" + rand.Text()}
+	c := &syncCount{VFSFilename: vfs.Find(sqlitekv.VFS).(vfs.VFSFilename), name: "pawl-" + rand.Text()}
 	vfs.Register(c.name, c)
 	return c
 }
@@ -39,7 +41,7 @@ func (c *syncCount) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 	return &countedFile{file, c}, flags, nil
 }
 
-// countedFile is all that the system's file is to SQLite.
+// countedFile is all that the file is to SQLite otherwise.
 type countedFile struct {
 	vfs.File
 	count *syncCount
