@@ -117,3 +117,12 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+// TestRoundStep: an axis is counted in round numbers.
+func TestRoundStep(t *testing.T) {
+	for least, want := range map[float64]float64{0: 1, 0.03: 0.05, 1: 1, 1.1: 2, 49: 50, 51: 100, 2000: 2000} {
+		if got := roundStep(least); got != want {
+			t.Errorf("at least %v: %v, want %v", least, got, want)
+		}
+	}
+}

@@ -41,10 +41,10 @@ func (c chart) bars() (string, error) {
 		o.BarSize = 0.62
 		o.Legend = c.legend()
 		o.CategoryAxis = charts.CategoryAxisOption{Labels: reversedNames(c.categories), LabelFontStyle: font()}
-		o.ValueAxis = []charts.ValueAxisOption{{Title: c.up, TitleFontStyle: font(), LabelFontStyle: font(), ValueFormatter: c.axisText(), Min: charts.Ptr(0.0)}}
+		o.ValueAxis = []charts.ValueAxisOption{c.along()}
 		o.Padding = charts.NewBox(8, 8, 40, 8)
 		if len(c.values) == 1 {
-			o.SeriesList[0].Label = charts.SeriesLabel{Show: charts.Ptr(true), ValueFormatter: digits, FontStyle: font()}
+			o.SeriesList[0].Label = charts.SeriesLabel{Show: charts.Ptr(true), ValueFormatter: barNumber, FontStyle: font()}
 		}
 		return p.BarChart(o)
 	})
@@ -68,24 +68,66 @@ func (c chart) lines() (string, error) {
 	})
 }
 
-// axisText prints the numbers along a bar. The library moves the last one of the
-// axis to the left, on top of the one before, if it would reach beyond the
-// drawing: it is left out, being beyond the longest bar.
-func (c chart) axisText() func(float64) string {
-	longest := 0.0
+// longest is the length of the longest bar.
+func (c chart) longest() float64 {
+	most := 0.0
 	for i := range c.categories {
 		sum := 0.0
 		for _, v := range c.values {
 			sum += v[i]
 		}
-		longest = max(longest, sum)
+		most = max(most, sum)
 	}
-	return func(v float64) string {
-		if v > longest {
-			return ""
+	return most
+}
+
+// along is the axis that bars lie along. The library moves its last number to
+// the left, on top of the one before, if it would reach beyond the drawing: it
+// is left out, being beyond the longest bar.
+func (c chart) along() charts.ValueAxisOption {
+	longest := c.longest()
+	reach := longest
+	if len(c.values) == 1 {
+		reach *= 1.15 // the bars have their numbers at the end
+	}
+	step := roundStep(reach / barSteps)
+	steps := math.Max(1, math.Ceil(reach/step))
+	return charts.ValueAxisOption{
+		Title: c.up, TitleFontStyle: font(), LabelFontStyle: font(),
+		Min: charts.Ptr(0.0), Max: charts.Ptr(step * steps), LabelCount: int(steps) + 1,
+		RangeValuePaddingScale: charts.Ptr(0.0), PreferNiceIntervals: charts.Ptr(false),
+		ValueFormatter: func(v float64) string {
+			if v > longest {
+				return ""
+			}
+			return axisNumber(v)
+		},
+	}
+}
+
+// barSteps is about how many steps the axis of bars has.
+const barSteps = 6
+
+// roundStep is the next larger number that one counts in: 1, 2, 5, 10, ...
+func roundStep(least float64) float64 {
+	if !(least > 0) {
+		return 1
+	}
+	decade := math.Pow(10, math.Floor(math.Log10(least)))
+	for _, n := range []float64{1, 2, 5} {
+		if n*decade >= least {
+			return n * decade
 		}
-		return axisNumber(v)
 	}
+	return 10 * decade
+}
+
+// barNumber prints what a bar stands for.
+func barNumber(v float64) string {
+	if v >= 1000 {
+		return thousands(int(math.Round(v)))
+	}
+	return digits(v)
 }
 
 // axisNumber prints a number as short as it is.

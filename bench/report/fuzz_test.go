@@ -8,16 +8,20 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pawlkv/pawl/bench/result"
 )
 
 // FuzzRead: whatever is accepted writes and reads back as itself, and every
 // report can be drawn from it.
 func FuzzRead(f *testing.F) {
-	small := madeUp()
-	small.Rows = small.Rows[len(small.Rows)-8:]
-	one := madeUp()
-	one.Rows = one.Rows[:2]
-	for _, r := range []any{small, one, map[string]int{"format": 1}} {
+	one := ours("none", "badger", runs(1, 2))
+	two := ours("validated", "badger", runs(1, 2))
+	one.Split, one.Notes = []result.Part{{Name: "read", Time: 1}}, []string{"a note"}
+	two.Latency.Counts = make([]int, len(result.Bounds)+1)
+	two.Latency.Counts[3], two.Wrong.Lost = 4, 1
+	gone := result.Row{Workload: "decrypt", System: "goolm", Missing: "not built"}
+	for _, r := range []any{of(one, two, gone), of(), map[string]int{"format": 1}} {
 		text, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)

@@ -46,8 +46,9 @@ func remarks(row result.Row) []string {
 }
 
 func (n note) text(rows int) string {
+	said := strings.TrimRight(n.said, ". ") + "."
 	if len(n.of) == rows {
-		return "All: " + n.said + "."
+		return "All: " + said
 	}
-	return strings.Join(n.of, "; ") + ": " + n.said + "."
+	return strings.Join(n.of, "; ") + ": " + said
 }

@@ -30,9 +30,13 @@ func beside(g Group, rows []result.Row) drawing {
 		values[i] = microseconds(Measure(TimePerMessage).Of(row).Median)
 	}
 	c.values = [][]float64{values}
+	caption := "Less is better."
+	if slices.ContainsFunc(rows, func(row result.Row) bool { return row.Durable != "" }) {
+		caption = "Less is better, but only among those that have as much on disk when they return: the notes below the table say what."
+	}
 	return drawing{Plot{
 		Name: "beside-" + fileName(g.String()), Title: "Beside other systems: " + g.String(),
-		Caption: "Less is better, but only among those that have as much on disk when they return: the table says which.",
+		Caption: caption,
 	}, c.bars}
 }
 
