@@ -10,5 +10,5 @@
 // on standard error tells, and with 2 when the command line is wrong. Binary
 // fields are standard base64 without padding, going in and coming out.
 //
-// [pawl demo] shows what Pawl is for.
+// [pawl demo] shows what Pawl is for, and [pawl bench] what it costs.
 package main

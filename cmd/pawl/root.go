@@ -34,7 +34,7 @@ Keys, messages and plaintexts in JSON are base64 without padding.`,
 	root.AddCommand(
 		newInit(), newKeys(), newEncrypt(), newDecrypt(),
 		newInspect(), newCheck(), newPasswd(), newSweep(), newRecover(), newConvert(),
-		newDemo(), newVersion(),
+		newDemo(), newBench(), newVersion(),
 	)
 	return root
 }
