@@ -17,5 +17,6 @@
 //
 // Subpackages: pickle reads and writes libolm's state, forge makes odd
 // messages with valid MACs, record writes and reads Pawl's session record a
-// second time, and cmd/vectors makes the vector files.
+// second time, processes runs a device as processes that are killed and stopped,
+// and cmd/vectors makes the vector files.
 package interop
