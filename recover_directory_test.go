@@ -9,18 +9,38 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
 
 const witnessName = "pawl.witness"
 
+// opener opens the store of an engine in a directory.
+type opener func(dir string) (kv.Store, error)
+
+// eachEngine runs a test with each engine that keeps its store in files.
+func eachEngine(t *testing.T, test func(t *testing.T, open opener)) {
+	for name, open := range map[string]opener{
+		"badger": func(dir string) (kv.Store, error) { return badgerkv.Open(dir) },
+		"sqlite": func(dir string) (kv.Store, error) {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return nil, err
+			}
+			return sqlitekv.Open(filepath.Join(dir, "store.db"), sqlitekv.WithLostTail())
+		},
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open) })
+	}
+}
+
 // inDirectory opens the store in a directory with the witness in it, calls f
 // with alice's device there, and closes it.
-func inDirectory(t *testing.T, dir string, f func(alice *device)) {
+func (open opener) inDirectory(t *testing.T, dir string, f func(alice *device)) {
 	t.Helper()
-	engine, err := badgerkv.Open(dir)
+	engine, err := open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,20 +69,21 @@ func inDirectory(t *testing.T, dir string, f func(alice *device)) {
 // past is a device with a backup of its directory, and what it did since.
 type past struct {
 	t           *testing.T
+	open        opener
 	dir, backup string
 	bob         *device
 	out         *released
 }
 
-func newPast(t *testing.T) *past {
-	p := &past{t: t, dir: filepath.Join(t.TempDir(), "store"), bob: newDevice(t, memkv.New(), "@bob:example.org"), out: newReleased()}
+func newPast(t *testing.T, open opener) *past {
+	p := &past{t: t, open: open, dir: filepath.Join(t.TempDir(), "store"), bob: newDevice(t, memkv.New(), "@bob:example.org"), out: newReleased()}
 	p.backup = p.dir + ".backup"
-	inDirectory(t, p.dir, func(alice *device) {
+	open.inDirectory(t, p.dir, func(alice *device) {
 		alice.meet(p.bob)
 		alice.say(p.out, p.bob)
 	})
 	copyDir(t, p.backup, p.dir)
-	inDirectory(t, p.dir, func(alice *device) {
+	open.inDirectory(t, p.dir, func(alice *device) {
 		alice.needsNoRecovery()
 		alice.say(p.out, p.bob)
 		_, keys, _ := alice.upload(2)
@@ -74,8 +95,11 @@ func newPast(t *testing.T) *past {
 // refused opens a directory, where alice must be refused, and recovers her.
 func (p *past) refused(dir string, cause account.Cause) {
 	p.t.Helper()
-	inDirectory(p.t, dir, func(alice *device) { alice.refusesToSend(p.bob, cause) })
-	inDirectory(p.t, dir, func(alice *device) {
+	p.open.inDirectory(p.t, dir, func(alice *device) {
+		alice.refusesToSend(p.bob, cause)
+		alice.receive(p.bob, p.bob.send(alice, "are you there"))
+	})
+	p.open.inDirectory(p.t, dir, func(alice *device) {
 		alice.refusesToSend(p.bob, cause)
 		alice.recover()
 		alice.say(p.out, p.bob, pawl.WithOneTimeKey(p.bob.oneTimeKey()))
@@ -91,14 +115,16 @@ func (p *past) refused(dir string, cause account.Cause) {
 // goesOn opens a directory, where nothing is wrong.
 func (p *past) goesOn(dir string) {
 	p.t.Helper()
-	inDirectory(p.t, dir, func(alice *device) {
+	p.open.inDirectory(p.t, dir, func(alice *device) {
 		alice.needsNoRecovery()
 		alice.say(p.out, p.bob)
 	})
 }
 
-func TestCopiedDirectory(t *testing.T) {
-	p := newPast(t)
+func TestCopiedDirectory(t *testing.T) { eachEngine(t, testCopiedDirectory) }
+
+func testCopiedDirectory(t *testing.T, open opener) {
+	p := newPast(t, open)
 	copied := p.dir + ".copy"
 	copyDir(t, copied, p.dir)
 	p.refused(copied, account.Copied)
@@ -107,8 +133,10 @@ func TestCopiedDirectory(t *testing.T) {
 	p.goesOn(p.dir)
 }
 
-func TestRestoredDirectory(t *testing.T) {
-	p := newPast(t)
+func TestRestoredDirectory(t *testing.T) { eachEngine(t, testRestoredDirectory) }
+
+func testRestoredDirectory(t *testing.T, open opener) {
+	p := newPast(t, open)
 	if err := os.RemoveAll(p.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -116,21 +144,27 @@ func TestRestoredDirectory(t *testing.T) {
 	p.refused(p.dir, account.Copied)
 }
 
-func TestRestoredInPlace(t *testing.T) {
-	p := newPast(t)
+func TestRestoredInPlace(t *testing.T) { eachEngine(t, testRestoredInPlace) }
+
+func testRestoredInPlace(t *testing.T, open opener) {
+	p := newPast(t, open)
 	p.putBack(func(string) bool { return true })
 	p.refused(p.dir, account.Copied)
 }
 
 // The engine's files are as they were before, and the witness is not.
-func TestLostTail(t *testing.T) {
-	p := newPast(t)
+func TestLostTail(t *testing.T) { eachEngine(t, testLostTail) }
+
+func testLostTail(t *testing.T, open opener) {
+	p := newPast(t, open)
 	p.putBack(func(name string) bool { return name != witnessName })
 	p.refused(p.dir, account.Behind)
 }
 
-func TestLostWitness(t *testing.T) {
-	p := newPast(t)
+func TestLostWitness(t *testing.T) { eachEngine(t, testLostWitness) }
+
+func testLostWitness(t *testing.T, open opener) {
+	p := newPast(t, open)
 	if err := os.Remove(filepath.Join(p.dir, witnessName)); err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +172,10 @@ func TestLostWitness(t *testing.T) {
 }
 
 // Another mount point, other rights and times: it is still the same store.
-func TestMovedDirectoryIsNoCopy(t *testing.T) {
-	p := newPast(t)
+func TestMovedDirectoryIsNoCopy(t *testing.T) { eachEngine(t, testMovedDirectoryIsNoCopy) }
+
+func testMovedDirectoryIsNoCopy(t *testing.T, open opener) {
+	p := newPast(t, open)
 	moved := filepath.Join(t.TempDir(), "moved")
 	if err := os.Rename(p.dir, moved); err != nil {
 		t.Fatal(err)
