@@ -16,6 +16,10 @@
 // tells them what to do, and plays the peers. So memory, CPU and bytes written
 // are those of Bob's processes alone.
 //
+// What a process uses is read when a run begins and when it ends. Where it is
+// told of each call by itself (Alternate, Day, and Processes in the same
+// sessions) that includes being told, for all systems alike; latencies never do.
+//
 // Every ciphertext that leaves Bob is opened by its peer and every plaintext
 // compared: what is lost, and message keys that are used twice, are counted,
 // and afterwards new processes look whether the sessions still work.

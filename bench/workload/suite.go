@@ -66,7 +66,7 @@ func fullSuite() []Config {
 	add := func(c Config) { configs = append(configs, c) }
 	add(Config{
 		Workload: Decrypt, Systems: append(on(all, ours), on([]string{Badger, SQLite}, theirs())...),
-		Messages: 300, Runs: 7, // a blob that every message makes larger grows no further
+		Messages: 300, Runs: 7, // each message makes the blob larger, and the next one dearer
 	})
 	for _, batch := range []int{10, 100, 1000} {
 		add(Config{Workload: Decrypt, Params: result.Params{Batch: batch}, Systems: on(all, ours), Messages: 2000, Runs: 5})
