@@ -7,7 +7,6 @@ import (
 
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 // Answer is what having no cache costs on one engine: how many times the
@@ -70,7 +69,7 @@ func (a Answer) remoteness() int {
 	n := 0
 	for i, far := range []bool{
 		a.Group.Params.Sessions > 1_000, a.Group.Params.Sessions > 1, a.Group.Params.Processes > 1,
-		a.Group.Params.Batch > 1, a.Engine != workload.Badger, a.Group.Workload != workload.Decrypt,
+		a.Group.Params.Batch > 1, a.Engine != result.Badger, a.Group.Workload != result.Decrypt,
 	} {
 		if far {
 			n += 1 << i

@@ -9,7 +9,6 @@ import (
 
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 // runs takes so many microseconds each, of one message.
@@ -22,7 +21,7 @@ func runs(took ...int) []result.Run {
 }
 
 func ours(designName, engine string, r []result.Run) result.Row {
-	return result.Row{Workload: workload.Decrypt, Params: result.Params{Sessions: 1, Batch: 1}, System: pawlSystem, Design: designName, Engine: engine, Runs: r}
+	return result.Row{Workload: result.Decrypt, Params: result.Params{Sessions: 1, Batch: 1}, System: pawlSystem, Design: designName, Engine: engine, Runs: r}
 }
 
 // TestRatio: it is taken in each repetition. The machine was ten times as slow

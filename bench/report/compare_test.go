@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 func of(rows ...result.Row) result.Result {
@@ -64,7 +63,7 @@ func TestSmallestP(t *testing.T) {
 func TestCompareRows(t *testing.T) {
 	there, broken := ours("none", "badger", runs(1, 2, 3)), ours("none", "badger", runs(1, 2, 3))
 	broken.Wrong.Wedged = 2
-	missing := result.Row{Workload: workload.Decrypt, Params: there.Params, System: pawlSystem, Design: "none", Engine: "badger", Missing: "not built"}
+	missing := result.Row{Workload: result.Decrypt, Params: there.Params, System: pawlSystem, Design: "none", Engine: "badger", Missing: "not built"}
 	for name, c := range map[string]struct {
 		old, new result.Result
 		want     []Change // findings only

@@ -1,15 +1,15 @@
 package report
 
-import "github.com/pawlkv/pawl/bench/workload"
+import "github.com/pawlkv/pawl/bench/result"
 
 // engineTitle is an engine's name in a sentence.
 func engineTitle(engine string) string {
 	switch engine {
-	case workload.Badger:
+	case result.Badger:
 		return "Badger in the process"
-	case workload.BadgerClient:
+	case result.BadgerClient:
 		return "Badger from another process"
-	case workload.SQLite:
+	case result.SQLite:
 		return "SQLite"
 	}
 	return engine

@@ -6,7 +6,6 @@ import (
 
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 // madeUp is a result that no machine measured: it has everything that a report
@@ -47,7 +46,7 @@ func (m maker) row(workload string, p result.Params, designName, engine string, 
 var madeUpEngines = []struct {
 	name string
 	cost time.Duration
-}{{workload.Memory, 20}, {workload.Badger, 300}, {workload.BadgerClient, 420}, {workload.SQLite, 510}}
+}{{result.Memory, 20}, {result.Badger, 300}, {result.BadgerClient, 420}, {result.SQLite, 510}}
 
 func (m maker) oneSession() []result.Row {
 	var rows []result.Row
@@ -57,7 +56,7 @@ func (m maker) oneSession() []result.Row {
 			if d == design.NameNone {
 				each += 25 * time.Microsecond
 			}
-			row := m.row(workload.Decrypt, result.Params{Sessions: 1, Batch: 1}, d, e.name, each)
+			row := m.row(result.Decrypt, result.Params{Sessions: 1, Batch: 1}, d, e.name, each)
 			row.Split = m.split(each, d == design.NameNone)
 			row.Latency.Counts = m.counts(each)
 			rows = append(rows, row)
@@ -110,7 +109,7 @@ func (m maker) sizes() []result.Row {
 				if dist == "zipf" {
 					each -= 9 * time.Microsecond
 				}
-				rows = append(rows, m.row(workload.Decrypt, result.Params{Sessions: n, Distribution: dist, Batch: 1}, d, workload.Badger, each))
+				rows = append(rows, m.row(result.Decrypt, result.Params{Sessions: n, Distribution: dist, Batch: 1}, d, result.Badger, each))
 			}
 		}
 	}
@@ -129,7 +128,7 @@ func (m maker) processes() []result.Row {
 				if same {
 					each = time.Duration(400+60*k+20*n) * time.Microsecond
 				}
-				row := m.row(workload.Processes, result.Params{Sessions: 16, Processes: n, Same: same && n > 1}, d.Name, workload.Badger, each)
+				row := m.row(result.Processes, result.Params{Sessions: 16, Processes: n, Same: same && n > 1}, d.Name, result.Badger, each)
 				if same && !d.Holds {
 					row.Wrong = result.Wrong{Wedged: 3 * n, Lost: 41 * n / (k + 1), Reused: k}
 				}
@@ -145,7 +144,7 @@ func (m maker) peers() []result.Row {
 	for _, batch := range []int{1, 100} {
 		p := result.Params{Batch: batch}
 		each := 400 * time.Microsecond / time.Duration(batch)
-		rows = append(rows, m.row("peers decrypt", p, design.NameNone, workload.Badger, each))
+		rows = append(rows, m.row("peers decrypt", p, design.NameNone, result.Badger, each))
 		other := m.row("peers decrypt", p, "", "sqlite, FULL", 3*each)
 		other.System, other.Also = "mautrix-go with goolm", "three writes and four reads"
 		rows = append(rows, other)

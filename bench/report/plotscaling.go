@@ -2,7 +2,6 @@ package report
 
 import (
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 // scaling shows throughput against processes: on separate and on the same
@@ -10,7 +9,7 @@ import (
 func scaling(r result.Result) []drawing {
 	var drawings []drawing
 	for _, same := range []bool{false, true} {
-		for _, engine := range []string{workload.Badger, workload.SQLite} {
+		for _, engine := range []string{result.Badger, result.SQLite} {
 			if d, enough := scalingOf(r, same, engine); enough {
 				drawings = append(drawings, d)
 			}
@@ -43,7 +42,7 @@ func scalingRows(r result.Result, same bool, engine string) []result.Row {
 	var rows, alone []result.Row
 	for _, row := range r.Rows {
 		switch {
-		case row.Missing != "" || row.Workload != workload.Processes || row.Engine != engine:
+		case row.Missing != "" || row.Workload != result.Processes || row.Engine != engine:
 		case row.Params.Same == same:
 			rows = append(rows, row)
 		case same && row.Params.Processes == 1:

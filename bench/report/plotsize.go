@@ -5,13 +5,12 @@ import (
 	"slices"
 
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 // sizes shows what a message costs in stores of growing size, on each engine.
 func sizes(r result.Result) []drawing {
 	var drawings []drawing
-	for _, engine := range workload.Engines() {
+	for _, engine := range result.Engines() {
 		if d, enough := sizesOf(r, engine); enough {
 			drawings = append(drawings, d)
 		}
@@ -22,12 +21,12 @@ func sizes(r result.Result) []drawing {
 func sizesOf(r result.Result, engine string) (drawing, bool) {
 	rows := slices.DeleteFunc(slices.Clone(r.Rows), func(row result.Row) bool {
 		p := row.Params
-		return !isOurs(row) || row.Engine != engine || row.Workload != workload.Decrypt || p.Batch > 1 || p.Sessions == 0
+		return !isOurs(row) || row.Engine != engine || row.Workload != result.Decrypt || p.Batch > 1 || p.Sessions == 0
 	})
 	c := curves{
 		at: func(row result.Row) int { return row.Params.Sessions },
 		name: func(row result.Row) string { // one session is hit uniformly
-			return joined(systemTitle(row), cmp.Or(row.Params.Distribution, workload.Uniform))
+			return joined(systemTitle(row), cmp.Or(row.Params.Distribution, result.Uniform))
 		},
 		value: func(row result.Row) float64 { return microseconds(Measure(TimePerMessage).Of(row).Median) },
 	}.chart(rows)

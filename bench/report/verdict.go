@@ -7,7 +7,6 @@ import (
 
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/bench/result"
-	"github.com/pawlkv/pawl/bench/workload"
 )
 
 // Faults is what a design did wrong, in all its rows together.
@@ -23,7 +22,7 @@ type Faults struct {
 func FaultsOf(r result.Result) []Faults {
 	var all []Faults
 	for _, row := range r.Rows {
-		if row.Missing != "" || row.Params.Processes < 2 && row.Workload != workload.Day {
+		if row.Missing != "" || row.Params.Processes < 2 && row.Workload != result.Day {
 			continue
 		}
 		title := systemTitle(row)

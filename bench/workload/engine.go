@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/bench/result"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/memkv"
@@ -17,14 +18,14 @@ import (
 // Engines. BadgerClient is Badger that another process owns, which does nothing
 // else.
 const (
-	Memory       = "memory"
-	Badger       = "badger"
-	BadgerClient = "badger-client"
-	SQLite       = "sqlite"
+	Memory       = result.Memory
+	Badger       = result.Badger
+	BadgerClient = result.BadgerClient
+	SQLite       = result.SQLite
 )
 
 // Engines returns the names of all engines.
-func Engines() []string { return []string{Memory, Badger, BadgerClient, SQLite} }
+func Engines() []string { return result.Engines() }
 
 // engine is a store that counts its syncs.
 type engine struct {

@@ -26,19 +26,19 @@ type workload struct {
 
 // Names of the workloads.
 const (
-	Decrypt   = "decrypt"   // Sessions, Distribution, Batch
-	Encrypt   = "encrypt"   // Peers
-	OpenIn    = "open-in"   // messages that open a session to Bob
-	OpenOut   = "open-out"  // Peers that Bob opens a session to
-	Alternate = "alternate" // app and NSE take turns in Sessions
-	Processes = "processes" // Processes at once, each in its own Sessions or all in the Same
-	Start     = "start"     // a process starts and decrypts, in a store of Sessions
-	Day       = "day"       // of a phone, with Sessions
+	Decrypt   = result.Decrypt   // Sessions, Distribution, Batch
+	Encrypt   = "encrypt"        // Peers
+	OpenIn    = "open-in"        // messages that open a session to Bob
+	OpenOut   = "open-out"       // Peers that Bob opens a session to
+	Alternate = "alternate"      // app and NSE take turns in Sessions
+	Processes = result.Processes // Processes at once, each in its own Sessions or all in the Same
+	Start     = "start"          // a process starts and decrypts, in a store of Sessions
+	Day       = result.Day       // of a phone, with Sessions
 )
 
 // Distributions of messages over sessions.
 const (
-	Uniform = "uniform"
+	Uniform = result.Uniform
 	Zipf    = "zipf"
 )
 

@@ -1,0 +1,24 @@
+package result
+
+// Names of engines. BadgerClient is Badger that another process owns, which does
+// nothing else.
+const (
+	Memory       = "memory"
+	Badger       = "badger"
+	BadgerClient = "badger-client"
+	SQLite       = "sqlite"
+)
+
+// Engines returns the names of all engines.
+func Engines() []string { return []string{Memory, Badger, BadgerClient, SQLite} }
+
+// Names of the suite's own workloads that a report knows more about.
+const (
+	Decrypt   = "decrypt"
+	Processes = "processes"
+	Day       = "day"
+)
+
+// Uniform is the distribution of messages that hits each session as often as
+// another.
+const Uniform = "uniform"
