@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -40,14 +41,19 @@ func (f *File) Load(context.Context) (Mark, error) {
 	return p.mark()
 }
 
-// Save implements Witness. The first call gives the file a new inode.
+// Save implements Witness. The first call gives the file a new inode, for which
+// there must be room (kv.ErrDiskFull); the others write in place.
 func (f *File) Save(_ context.Context, m Mark) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return fmt.Errorf("witness: save in %s: %w", f.path, os.ErrClosed)
 	}
-	if err := f.save(m); err != nil {
+	err := f.save(m)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: %w", kv.ErrDiskFull, err)
+	}
+	if err != nil {
 		return fmt.Errorf("witness: save in %s: %w", f.path, err)
 	}
 	return nil
