@@ -31,8 +31,9 @@ import (
 )
 
 func main() {
+	ctx := context.Background()
 	if len(os.Args) > 1 && slices.Contains([]string{"list", "run", "hold"}, os.Args[1]) {
-		exit(program(context.Background(), os.Args[1:]))
+		exit(program(ctx, os.Args[1:]))
 	}
 	var c Config
 	var s storedConfig
@@ -45,10 +46,10 @@ func main() {
 	flag.Parse()
 	if *stored {
 		s.only, s.json = c.Only, *asJSON
-		exit(runStored(context.Background(), os.Stdout, s))
+		exit(runStored(ctx, os.Stdout, s))
 	}
 	c.Programs = s.programs
-	results, err := Run(context.Background(), c)
+	results, err := Run(ctx, c)
 	if err == nil {
 		if *asJSON {
 			err = writeJSON(os.Stdout, results)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/pawlkv/pawl/bench/peer"
 	"github.com/pawlkv/pawl/bench/result"
@@ -32,6 +34,9 @@ func (c *storedConfig) flags(f *flag.FlagSet) {
 
 // runStored measures and prints; standard error tells what is being done.
 func runStored(ctx context.Context, w io.Writer, c storedConfig) error {
+	// An interrupt ends the program that runs and deletes its store.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	c.Programs = peer.Find(ctx, c.programs, peer.Names()...)
 	c.Syncs = true
 	c.Wanted = func(r result.Row) bool { return strings.Contains(r.Workload+", "+r.System, c.only) }
