@@ -124,6 +124,32 @@ func TestKeyFileDamage(t *testing.T) {
 	})
 }
 
+// TestKeyFileEveryByte flips each bit of a key file and cuts it everywhere: it is
+// refused, or it is another key, which opens nothing.
+func TestKeyFileEveryByte(t *testing.T) {
+	path := place{path: t.TempDir()}.keyFile()
+	made, err := createKeyFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range good {
+		if _, err := parseKeyFile(path, string(good[:at])); err == nil || !strings.Contains(err.Error(), path+" is damaged") {
+			t.Errorf("cut at %d: %v", at, err)
+		}
+		for bit := range 8 {
+			bad := append([]byte{}, good...)
+			bad[at] ^= 1 << bit
+			if k, err := parseKeyFile(path, string(bad)); err == nil && k.key.Reveal() == made.key.Reveal() {
+				t.Errorf("bit %d of byte %d flipped: it is the same key", bit, at)
+			}
+		}
+	}
+}
+
 // TestKeyFileComesFirst: init was ended after it had written the key and before
 // anything was sealed under it. The next one takes that key, and inspecting in
 // between makes nothing.
