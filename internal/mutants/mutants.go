@@ -145,4 +145,87 @@ var mutants = []mutant{
 		old:  "err = c.check(r.batch)", new: "err = nil",
 		pkgs: []string{"./kv/badgerkv"},
 	},
+	{
+		name: "SQLite answers before it syncs",
+		file: "kv/sqlitekv/apply.go",
+		old:  `level = "FULL"`, new: `level = "NORMAL"`,
+		test: "TestPowerFailure", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "Badger syncs every other group only",
+		file: "kv/badgerkv/committer.go",
+		old:  "return err\n\t}\n\treturn c.wal.sync()", new: "return err\n\t}\n\tif version%2 == 0 {\n\t\treturn nil\n\t}\n\treturn c.wal.sync()",
+		test: "TestPowerFailure", pkgs: []string{"./kv/badgerkv"},
+	},
+
+	// Processes.
+	{
+		name: "no process waits for the gate of another",
+		file: "kv/sqlitekv/gate.go",
+		old:  "err := g.lock.Lock()", new: "err := error(nil)",
+		pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "a turn is granted before its time",
+		file: "internal/turns/table.go",
+		old:  "if t.queues[key][0] != asked {", new: "if t.queues[key][0] == nil {",
+		pkgs: []string{"./internal/turns"},
+	},
+	{
+		name: "a commit goes to the next owner under another ID",
+		file: "kv/badgerkv/store.go",
+		old:  "now.Commit(ctx, now.theirs(b))",
+		new:  "now.Commit(ctx, func() *kv.Batch { again := *now.theirs(b); again.ID = kv.NewCommitID(b.ID.Began); return &again }())",
+		test: "TestKilled|TestYield|TestHand|TestCommit|TestFailedSync", pkgs: []string{"./kv/badgerkv"},
+	},
+
+	// Damage, and stores that went back in time.
+	{
+		name: "a page that was cut off reads as zeros",
+		file: "kv/sqlitekv/wholepages.go",
+		old:  "n < len(p) && len(p) == pageSize", new: "n < 0",
+		test: "TestCutDatabase", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "an SQLite store opens without its newest commits",
+		file: "kv/sqlitekv/witness.go",
+		old:  "if head >= noted {", new: "if true || head >= noted {",
+		test: "TestLostTail|TestDamage", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "a log with a bad middle is taken for one that ends there",
+		file: "kv/badgerkv/internal/intact/log.go",
+		old:  "tells && e.version > last && synced > last", new: "tells && e.version > last && synced > last && false",
+		test: "TestDamage", pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "a copied witness is taken for the one that was written",
+		file: "kv/witness/page.go",
+		old:  "err == nil && !p.identity.is(now)", new: "err == nil && false && !p.identity.is(now)",
+		pkgs: []string{"./kv/witness"},
+	},
+	{
+		name: "a member of a group that failed is tried on a closed connection",
+		file: "kv/sqlitekv/committer.go",
+		old:  "err := c.ready()\n\tif err == nil {", new: "var err error\n\tif err == nil {",
+		test: "TestFullGroup", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "Badger is opened on a full disk",
+		file: "kv/badgerkv/engine.go",
+		old:  "err := e.checkRoom(); err != nil", new: "err := e.checkRoom(); err != nil && false",
+		test: "TestOpenOnFullDisk", pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "a store that is behind its witness is not marked",
+		file: "attest.go",
+		old:  "case now.Head < seen.Head, now.Epoch", new: "case now.Epoch",
+		test: "Restored|LostTail|NoKeyIsUsedTwice", pkgs: []string{"."},
+	},
+	{
+		name: "a recovered session goes on sending",
+		file: "recover.go",
+		old:  "f.Value.StopSending()", new: "f.Value",
+		test: "Recover|NoKeyIsUsedTwice", pkgs: []string{"."},
+	},
 }
