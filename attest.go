@@ -110,6 +110,9 @@ func (s *Store) settle(ctx context.Context, now *witness.Mark, seen witness.Mark
 	}
 	s.opts.log.Warn("the store went back in time: its accounts must be recovered before they send",
 		zap.Stringer("cause", cause), zap.Uint64("head", uint64(now.Head)), zap.Uint64("witnessed", uint64(seen.Head)))
+	if cause == account.Behind && seen.Head > now.Head {
+		s.behind = fmt.Sprintf(" (it goes to version %d, and %d was committed)", now.Head, seen.Head)
+	}
 	if err := s.requireRecovery(ctx, cause); err != nil {
 		return false, err
 	}

@@ -127,7 +127,11 @@ func (m *Machine) sending(tx *txn.Tx) (account.Account, error) {
 		return a, err
 	}
 	if why, needed := a.NeedsRecovery(); needed {
-		return a, fmt.Errorf("%w: %s", ErrNeedsRecovery, why.Cause)
+		about := ""
+		if why.Cause == account.Behind {
+			about = m.store.behind
+		}
+		return a, fmt.Errorf("%w: %s%s", ErrNeedsRecovery, why.Cause, about)
 	}
 	return a, nil
 }

@@ -22,6 +22,8 @@ type Store struct {
 	mu      sync.Mutex
 	unlocks []seal.Unlock // that this handle may have put on the keyring, newest last
 
+	behind string // how far the store went back, if this handle found that; ends an error
+
 	boot *txn.DB // reads the keyring, which is not sealed
 	db   *txn.DB
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -95,6 +96,21 @@ func TestRestoredStoreIsRefusedUntilRecovered(t *testing.T) {
 	restored.on(restored.kv, pawl.WithWitness(w)).needsNoRecovery()
 	// The copy that went on is the old one now.
 	alice.on(alice.kv, pawl.WithWitness(w)).refusesToSend(bob, account.Behind)
+}
+
+// Who finds that the newest commits are missing says what is left.
+func TestLostCommitsAreNamed(t *testing.T) {
+	alice, w := witnessed(t)
+	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	alice.meet(bob)
+	old := back(t, alice.kv)
+	alice.send(bob, "lost")
+	restored := alice.on(old.restore(t), pawl.WithWitness(w))
+	_, err := restored.Encrypt(restored.ctx, bob.id.Curve25519, nil)
+	want := fmt.Sprintf("the store went back in time (it goes to version %d, and %d was committed)", old.head, old.head+1)
+	if !errors.Is(err, pawl.ErrNeedsRecovery) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("encrypting: %v, want %q", err, want)
+	}
 }
 
 func TestSameStoreNeedsNoRecovery(t *testing.T) {
