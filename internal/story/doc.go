@@ -5,6 +5,7 @@
 // [Handle]s on it, each standing for a process, and a far side (a [Peer]). Its
 // [Ledger] notes everything that left any of them, and holds it against the
 // oracles: see [Oracle]. Nothing is asserted about how the device works inside.
+// Where a Setting has a Start, the handles are of real processes; see [Device].
 //
 // Three things drive a World:
 //
