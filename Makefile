@@ -56,6 +56,7 @@ crash:
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/badgerkv -badgerkv.images=0 -badgerkv.power=40
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/sqlitekv -sqlitekv.power=40
 	$(GO) test -run 'TestDamage$$' -timeout 24h ./internal/aftermath -aftermath.damages=0
+	$(GO) test -run TestConvertKilled -timeout 6h ./cmd/pawl -convert.rounds=100
 	$(GO) test -run TestHistoryOfProcesses -count=20 -timeout 6h ./kv/sqlitekv -sqlitekv.kills=50
 	$(GO) test -race -count=20 -timeout 6h -run 'History|Hammer|Histories' ./txn ./kv/...
 	cd internal/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000

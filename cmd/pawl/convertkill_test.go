@@ -18,7 +18,7 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-var convertRounds = flag.Int("convert.rounds", 3, "how often convert is killed, for each pair of engines")
+var convertRounds = flag.Int("convert.rounds", 1, "how often convert is killed at random, for each pair of engines")
 
 // TestConvertKilled kills convert at random instants, and lets another finish.
 // At each moment one store at most is usable, and at the end the new one is, with
@@ -37,10 +37,54 @@ func TestConvertKilled(t *testing.T) {
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
 			k := newKilling(t, pair[0], pair[1])
 			for range *convertRounds {
-				k.round(t, time.Duration(random.Int64N(int64(k.takes+k.takes/10))))
+				after := time.Duration(random.Int64N(int64(k.takes + k.takes/10)))
+				k.round(t, func(<-chan struct{}) { <-time.After(after) }) // at any instant
 			}
 			t.Logf("killed before the mark %d times, after it %d times, too late %d times", k.before, k.after, k.late)
 		})
+	}
+}
+
+// steps are what convert leaves of itself, one after the other, as patterns after
+// the name of the new store.
+var steps = map[string][]string{
+	"sqlite:new.db": {".converting", copyingInfix + "*", movedInfix + "*", keySuffix, witnessSuffix, ""},
+	"new":           {".converting", copyingInfix + "*", movedInfix + "*", movedInfix + "*/pawl.key", movedInfix + "*/pawl.witness", ""},
+}
+
+// TestConvertKilledAtEachStep kills convert as soon as it has come to each of its
+// steps, of which some are before the mark and some after it.
+func TestConvertKilledAtEachStep(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Logf("open files cannot be renamed on %s, where a killed process lets go of them late", runtime.GOOS)
+		return
+	}
+	for _, pair := range [][2]string{{"phone", "sqlite:new.db"}, {"sqlite:phone.db", "new"}} {
+		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
+			k := newKilling(t, pair[0], pair[1])
+			for _, step := range steps[k.to] {
+				k.round(t, func(ended <-chan struct{}) { k.await(t, step, ended) })
+			}
+			t.Logf("killed before the mark %d times, after it %d times, too late %d times", k.before, k.after, k.late)
+			if k.before == 0 || k.after+k.late == 0 {
+				t.Error("there are steps on both sides of the mark")
+			}
+		})
+	}
+}
+
+// await waits until a step shows, or convert has ended.
+func (k *killing) await(t *testing.T, step string, ended <-chan struct{}) {
+	pattern := mustPlace(t, k.to).path + step
+	for {
+		if found, err := filepath.Glob(pattern); err != nil || len(found) > 0 {
+			return
+		}
+		select {
+		case <-ended:
+			return
+		case <-time.After(100 * time.Microsecond):
+		}
 	}
 }
 
@@ -71,8 +115,9 @@ func newKilling(t *testing.T, from, to string) *killing {
 	return k
 }
 
-// round begins with the store as it was, kills one convert and runs another.
-func (k *killing) round(t *testing.T, after time.Duration) {
+// round begins with the store as it was, kills one convert when wait returns, and
+// runs another.
+func (k *killing) round(t *testing.T, wait func(ended <-chan struct{})) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	shell(t, "cp -a "+k.master+"/. .")
@@ -83,9 +128,14 @@ func (k *killing) round(t *testing.T, after time.Duration) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-	done := cmd.Wait() == nil
-	timer.Stop()
+	ended, done := make(chan struct{}), false
+	go func() {
+		done = cmd.Wait() == nil
+		close(ended)
+	}()
+	wait(ended)
+	_ = cmd.Process.Kill()
+	<-ended
 	switch retired := k.retired(t); {
 	case done:
 		k.late++
