@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -13,7 +14,7 @@ import (
 )
 
 // File is a Witness in a file, for any number of processes of one machine. It
-// takes no locks, so that a process that is frozen holds nobody up.
+// waits for no lock, so that a process that is frozen holds nobody up.
 type File struct {
 	path string
 	slot func() int // chooses one, at random; tests replace it
@@ -123,25 +124,52 @@ func (f *File) follow() error {
 }
 
 // renew puts a new file with the mark in the place of the one there is, with
-// what that has seen of the same store and epoch.
+// what that has seen of the same store and epoch. One process at a time does:
+// of two, the second would replace the file of the first without having read
+// what others wrote there meanwhile.
 func (f *File) renew(m Mark) error {
-	old, err := openPage(f.path, os.O_RDWR)
-	if isVoid(err) {
-		return f.replace(m)
+	for {
+		old, err := openPage(f.path, os.O_RDWR)
+		if errors.Is(err, ErrNone) {
+			err = f.put(m, asFirst)
+			if errors.Is(err, fs.ErrExist) {
+				continue // another was first
+			}
+			return err
+		}
+		if isVoid(err) {
+			return f.put(m, os.Rename)
+		}
+		if err != nil {
+			return err
+		}
+		mine, err := claim(old.file)
+		if err != nil {
+			return errors.Join(err, old.file.Close())
+		}
+		if replaced, err := isReplaced(old.file); err != nil || replaced {
+			if err := errors.Join(err, old.file.Close()); err != nil {
+				return err
+			}
+			continue
+		}
+		return f.renewFrom(old, mine, m)
 	}
-	if err != nil {
-		return err
-	}
+}
+
+// renewFrom is renew with the file there is, which it closes or uses. Whose the
+// claim is not uses the file as it is: the one who has it makes the new one.
+func (f *File) renewFrom(old *page, mine bool, m Mark) error {
 	found, err := old.mark()
 	switch {
 	case err != nil && !isVoid(err):
 		return errors.Join(err, old.file.Close())
 	case err != nil, !old.of(m) && m.Supersedes(found):
-		return errors.Join(old.file.Close(), f.replace(m))
+		return errors.Join(f.put(m, os.Rename), old.file.Close())
 	case !old.of(m):
 		return f.use(old)
-	case !renewable:
-		return errors.Join(old.raise(m.Head), f.use(old))
+	case !renewable || !mine:
+		return errors.Join(f.use(old), f.save(m))
 	}
 	return errors.Join(f.succeed(old, max(m.Head, found.Head)), old.file.Close())
 }
@@ -156,7 +184,7 @@ func isVoid(err error) bool {
 func (f *File) succeed(old *page, head kv.Version) error {
 	m := old.empty()
 	m.Head = head
-	if err := f.replace(m); err != nil {
+	if err := f.put(m, os.Rename); err != nil {
 		return err
 	}
 	last, err := old.mark()
@@ -166,9 +194,9 @@ func (f *File) succeed(old *page, head kv.Version) error {
 	return f.save(last)
 }
 
-// replace makes a new file with the mark, which becomes the page.
-func (f *File) replace(m Mark) error {
-	p, err := createPage(f.path, m)
+// put makes a new file with the mark, which becomes the page.
+func (f *File) put(m Mark, place func(file, path string) error) error {
+	p, err := createPage(f.path, m, place)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package witness
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,6 +95,55 @@ func TestNoMarkIsLostWhileTheFileIsReplaced(t *testing.T) {
 	}
 	group.Wait()
 	loads(t, path, at(10+each*writers-1), nil)
+}
+
+// Who finds another at replacing the file uses the file as it is, and waits for
+// nobody; what it saves is in the new file, too.
+func TestOneAtATimeReplacesTheFile(t *testing.T) {
+	if !renewable {
+		return
+	}
+	path := inTemp(t)
+	save(t, newFile(t, path), at(5))
+	old, err := openPage(path, os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mine, err := claim(old.file); err != nil || !mine {
+		t.Fatalf("claim = %v, %v", mine, err)
+	}
+	other := newFile(t, path)
+	save(t, other, at(7))
+	if replaced, err := isReplaced(old.file); err != nil || replaced {
+		t.Fatalf("replaced = %v, %v, although the claim is another's", replaced, err)
+	}
+	if err := newFile(t, path).succeed(old, 5); err != nil {
+		t.Fatal(err)
+	}
+	if replaced, err := isReplaced(old.file); err != nil || !replaced {
+		t.Fatalf("replaced = %v, %v, by who has the claim", replaced, err)
+	}
+	if err := old.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	loads(t, path, at(7), nil)
+	save(t, other, at(8))
+	loads(t, path, at(8), nil)
+}
+
+// TestFirstFileIsNotReplaced: of two that find no file, the slower goes on with
+// that of the faster.
+func TestFirstFileIsNotReplaced(t *testing.T) {
+	path := inTemp(t)
+	first := newFile(t, path)
+	save(t, first, at(9))
+	if err := newFile(t, path).put(at(3), asFirst); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("a second first file: %v, want %v", err, fs.ErrExist)
+	}
+	if left, err := filepath.Glob(path + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	loads(t, path, at(9), nil)
 }
 
 // A mark that comes after the old file was read and before it is replaced.

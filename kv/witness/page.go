@@ -99,10 +99,10 @@ func (p *page) raise(head kv.Version) error {
 	return err
 }
 
-// createPage puts a new file with a mark at path. The old one stays until the
-// new one is whole on the disk: after a power failure there is one or the
-// other.
-func createPage(path string, m Mark) (*page, error) {
+// createPage makes a new file with a mark and has it placed at path. An old one
+// stays until the new one is whole on the disk: after a power failure there is
+// one or the other.
+func createPage(path string, m Mark, place func(file, path string) error) (*page, error) {
 	dir, name := filepath.Dir(path), filepath.Base(path)
 	if err := removeLeftOvers(dir, name); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func createPage(path string, m Mark) (*page, error) {
 	}
 	p, err := fillPage(file, m)
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = place(file.Name(), path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
@@ -122,6 +122,19 @@ func createPage(path string, m Mark) (*page, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return p, nil
+}
+
+// asFirst moves a file to a path where there is none, and fails with fs.ErrExist
+// where there is one. File systems without links cannot tell.
+func asFirst(file, path string) error {
+	err := os.Link(file, path)
+	switch {
+	case err == nil:
+		return os.Remove(file)
+	case errors.Is(err, fs.ErrExist):
+		return err
+	}
+	return os.Rename(file, path)
 }
 
 // fillPage writes a header and the first slot of a file that has nothing.
