@@ -19,10 +19,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-var (
-	crashRounds = flag.Int("badgerkv.rounds", 40, "how many processes are killed in each test of it")
-	crashSeed   = flag.Uint64("badgerkv.seed", 0, "of what is killed when; 0 is another each time")
-)
+var crashRounds = flag.Int("badgerkv.rounds", 40, "how many processes are killed in each test of it")
 
 // crew is workers over one store.
 type crew struct {
@@ -33,12 +30,7 @@ type crew struct {
 }
 
 func newCrew(t *testing.T, size int) *crew {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-badgerkv.seed=%d", seed)
-	c := &crew{T: t, dir: newDir(t), rng: rand.New(rand.NewPCG(seed, 0))}
+	c := &crew{T: t, dir: newDir(t), rng: seeded(t)}
 	for range size {
 		c.workers = append(c.workers, start(t, "worker", c.dir))
 	}

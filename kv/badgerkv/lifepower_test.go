@@ -60,12 +60,7 @@ func (r *recorder) open() *badgerkv.Store { return open(r, r.dir, badgerkv.WithS
 // part of one. The device goes on with all that was acknowledged, and uses no
 // key twice.
 func TestPowerFailureOfALife(t *testing.T) {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-badgerkv.seed=%d", seed)
-	r := &recorder{T: t, dir: newDir(t), rng: rand.New(rand.NewPCG(seed, 0))}
+	r := &recorder{T: t, dir: newDir(t), rng: seeded(t)}
 	store := r.open()
 	life, err := aftermath.Begin(t.Context(), store)
 	if err != nil {
