@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/pawlkv/pawl/kv"
@@ -68,10 +69,13 @@ func commitOneStep(e *env) {
 	s := e.store()
 	began := e.write(s, put("p/a", "0"), put("p/b", "0"))
 	var stop atomic.Bool
+	var reading sync.WaitGroup
+	reading.Add(2)
 	readers := []*call[int]{
-		start(e, "reading by get", func() (int, error) { return readPairs(e, s, &stop, getPair) }),
-		start(e, "reading by scan", func() (int, error) { return readPairs(e, s, &stop, scanPair) }),
+		start(e, "reading by get", func() (int, error) { return readPairs(e, s, &reading, &stop, getPair) }),
+		start(e, "reading by scan", func() (int, error) { return readPairs(e, s, &reading, &stop, scanPair) }),
 	}
+	reading.Wait()
 	for i := range tornRounds {
 		value := fmt.Sprint(i)
 		b := batch(began, put("p/a", value), put("p/b", value))
@@ -86,7 +90,9 @@ func commitOneStep(e *env) {
 	}
 }
 
-func readPairs(e *env, s kv.Store, stop *atomic.Bool, read func(*env, kv.Snapshot) ([]kv.Entry, error)) (int, error) {
+// readPairs reads until it is told to stop, and says when it has begun.
+func readPairs(e *env, s kv.Store, reading *sync.WaitGroup, stop *atomic.Bool, read func(*env, kv.Snapshot) ([]kv.Entry, error)) (int, error) {
+	reading.Done()
 	rounds := 0
 	for ; !stop.Load(); rounds++ {
 		snap := s.Snapshot()
@@ -182,9 +188,11 @@ const (
 // twice.
 func commitCounter(e *env) {
 	s := e.store()
+	var reading sync.WaitGroup // the first time, when all are to read the same
+	reading.Add(counters)
 	var clients []*call[int]
 	for range counters {
-		clients = append(clients, start(e, "counting", func() (int, error) { return count(e, s) }))
+		clients = append(clients, start(e, "counting", func() (int, error) { return count(e, s, &reading) }))
 	}
 	for _, client := range clients {
 		if _, err := client.wait(); err != nil {
@@ -196,8 +204,11 @@ func commitCounter(e *env) {
 	}
 }
 
-// count appends a byte to one value until it has succeeded often enough.
-func count(e *env, s kv.Store) (done int, err error) {
+// count appends a byte to one value until it has succeeded often enough. Nobody
+// commits before all have read.
+func count(e *env, s kv.Store, reading *sync.WaitGroup) (done int, err error) {
+	read := sync.OnceFunc(reading.Done)
+	defer read()
 	for done < additions {
 		snap := s.Snapshot()
 		entries, err := snap.Get(e.ctx, "n")
@@ -205,7 +216,9 @@ func count(e *env, s kv.Store) (done int, err error) {
 		if err != nil {
 			return done, err
 		}
-		runtime.Gosched() // let the others read the same
+		read()
+		reading.Wait()
+		runtime.Gosched() // let the others read the same again
 		b := batch(entries[0].Version, kv.Write{Key: "n", Value: append(bytes.Clone(entries[0].Value), '+')})
 		b.Reads = []kv.Read{{Key: "n", Version: entries[0].Version}}
 		switch _, err := s.Commit(e.ctx, b); {
