@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -94,6 +95,11 @@ func (c *Client) send(ctx context.Context, r *request, stop <-chan struct{}) err
 	if err != nil {
 		return err
 	}
+	return c.put(ctx, frame, stop)
+}
+
+// put writes frames, behind those that waited for one.
+func (c *Client) put(ctx context.Context, frames []byte, stop <-chan struct{}) error {
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
@@ -110,7 +116,11 @@ func (c *Client) send(ctx context.Context, r *request, stop <-chan struct{}) err
 			return c.broken(err)
 		}
 	}
-	if _, err := c.network.Write(frame); err != nil {
+	all := net.Buffers{c.closings.take(), frames}
+	if len(all[0]) == 0 {
+		all = all[1:]
+	}
+	if _, err := all.WriteTo(c.network); err != nil {
 		return c.broken(err)
 	}
 	return nil

@@ -34,11 +34,12 @@ type Client struct {
 	network net.Conn
 	Welcome Welcome
 
-	turn    chan struct{} // to write: has room for one
-	stall   time.Time     // of the deadline for writing; whose turn it is
-	closing chan struct{}
-	over    chan struct{} // closed when the connection has ended
-	calls   sync.WaitGroup
+	turn     chan struct{} // to write: has room for one
+	stall    time.Time     // of the deadline for writing; whose turn it is
+	closings closings
+	closing  chan struct{}
+	over     chan struct{} // closed when the connection has ended
+	calls    sync.WaitGroup
 
 	heard atomic.Int64 // when a frame came last, in nanoseconds since start
 	start time.Time

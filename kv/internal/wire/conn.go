@@ -12,6 +12,9 @@ import (
 
 // conn is a server's side of a connection. Requests are read by one goroutine,
 // which does at once what takes no time, and answered by one each.
+//
+// A get takes no time as a rule, and then the reader answers it: to wake up
+// another goroutine for it takes longer. See atOnce for the exception.
 type conn struct {
 	server  *Server
 	network net.Conn
@@ -71,41 +74,85 @@ func (c *conn) welcome() error {
 
 // read begins what the client asks for until the connection ends.
 func (c *conn) read() error {
-	buffered := bufio.NewReaderSize(c.network, 64<<10)
+	reader := &requests{c, bufio.NewReaderSize(c.network, 64<<10), make(chan error, 1)}
+	reader.read()
+	return <-reader.ended
+}
+
+// requests are what a client asks for, in its order. One goroutine reads them
+// at any time.
+type requests struct {
+	*conn
+	buffered *bufio.Reader
+	ended    chan error // gets why nothing more comes
+}
+
+// read returns when nothing more comes, or when another goroutine reads on.
+func (q *requests) read() {
 	for {
-		payload, err := readFrame(buffered)
+		r, err := q.next()
 		if err != nil {
-			return err
+			q.ended <- err
+			return
 		}
-		r, err := parseRequest(payload)
-		if err != nil {
-			return err
-		}
-		if !c.begin(r) {
-			return errClosing
+		if !q.begin(r) {
+			return
 		}
 	}
 }
 
-// begin starts what a request asks for, unless the connection is over.
-func (c *conn) begin(r *request) bool {
-	c.mu.Lock()
-	if c.over {
-		c.mu.Unlock()
-		return false
+// next returns a request that counts as running.
+func (q *requests) next() (*request, error) {
+	payload, err := readFrame(q.buffered)
+	if err != nil {
+		return nil, err
 	}
-	c.running.Add(1)
-	c.mu.Unlock()
+	r, err := parseRequest(payload)
+	if err != nil {
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.over {
+		return nil, errClosing
+	}
+	q.running.Add(1)
+	return r, nil
+}
+
+// begin starts what a request asks for, and reports whether the caller still is
+// the one who reads.
+func (q *requests) begin(r *request) (still bool) {
 	switch r.op {
 	case opClose, opRelease, opMore, opCancel, opPing:
-		c.note(r)
-		c.running.Done()
+		q.note(r)
+		q.running.Done()
 	case opTurn:
-		c.inOrder(r)
+		q.inOrder(r)
+	case opGet:
+		return q.atOnce(r, q.handler(r))
 	default:
-		c.start(r, c.handler(r))
+		q.start(r, q.handler(r))
 	}
 	return true
+}
+
+// slow is when a get takes time after all: from then on somebody else reads what
+// comes behind it, a ping perhaps.
+const slow = 10 * time.Millisecond
+
+// atOnce runs a handler like start, but in the reader's goroutine. It reports
+// false if another reads meanwhile.
+func (q *requests) atOnce(r *request, handle func(ctx context.Context)) (still bool) {
+	ctx, cancel := context.WithCancel(q.ctx)
+	q.mu.Lock()
+	q.cancels[r.number] = cancel
+	q.mu.Unlock()
+	defer q.running.Done()
+	defer q.forget(r.number, cancel)
+	successor := time.AfterFunc(slow, q.read)
+	handle(ctx)
+	return successor.Stop()
 }
 
 // start runs a handler, which ends with a call of c.send, in a goroutine.

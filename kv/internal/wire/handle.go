@@ -19,10 +19,7 @@ const (
 func (c *conn) note(r *request) {
 	switch r.op {
 	case opClose:
-		// A read of it may be under way, and closing waits for that.
-		if snapshot := c.held.closeSnapshot(r.on); snapshot != nil {
-			c.running.Go(snapshot.Close)
-		}
+		c.close(c.held.closeSnapshot(r.on))
 	case opRelease:
 		c.held.releaseTurn(kv.TurnID(r.on))
 	case opMore:
@@ -36,6 +33,22 @@ func (c *conn) note(r *request) {
 		}
 	case opPing:
 		c.send(answer(r.number, answered, 0))
+	}
+}
+
+// close closes a snapshot, if it is not nil. A read of it may be under way, and
+// closing waits for that.
+func (c *conn) close(snapshot kv.Snapshot) {
+	if snapshot == nil {
+		return
+	}
+	c.mu.Lock()
+	idle := len(c.cancels) == 0
+	c.mu.Unlock()
+	if idle {
+		snapshot.Close()
+	} else {
+		c.running.Go(snapshot.Close)
 	}
 }
 

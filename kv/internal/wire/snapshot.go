@@ -212,6 +212,6 @@ func (n *snapshot) Close() {
 	}
 	close(n.closed)
 	if n.used {
-		n.client.tell(opClose, n.number)
+		n.client.closeSoon(n.number)
 	}
 }
