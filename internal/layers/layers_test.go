@@ -38,7 +38,7 @@ var table = map[string][]string{
 	"internal/watch":    {"kv"},
 	"kv/memkv":          {"kv", "internal/turns", "internal/watch"},
 	"kv/internal/wire":  {"kv"},
-	"kv/badgerkv/...":   {"kv", "kv/internal/wire", "internal/turns", "internal/watch", "kv/badgerkv/..."},
+	"kv/badgerkv/...":   {"kv", "kv/internal/wire", "internal/grouping", "internal/turns", "internal/watch", "kv/badgerkv/..."},
 	"internal/grouping": {"kv"},
 	"kv/sqlitekv":       {"kv", "internal/turns", "internal/watch", "internal/grouping"},
 	"kv/witness":        {"kv"},

@@ -1,17 +1,14 @@
 package badgerkv
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
 
+	"github.com/pawlkv/pawl/internal/grouping"
 	"github.com/pawlkv/pawl/kv"
 )
-
-// errWithdrawn answers a request that its caller has taken back.
-var errWithdrawn = errors.New("badgerkv: withdrawn")
 
 // committer is the only one that writes to Badger. All but ended is its
 // goroutine's.
@@ -42,12 +39,12 @@ func (c *committer) run() {
 			c.wal.close()
 		}
 	}()
-	var waiting []*request
+	var waiting []*grouping.Request
 	for {
 		if len(waiting) == 0 {
-			<-c.queue.bell
+			<-c.queue.Bell()
 		}
-		items, jobs, closed := c.queue.take()
+		items, jobs, closed := c.queue.Take()
 		waiting = append(waiting, items...)
 		for _, job := range jobs {
 			job(closed)
@@ -61,19 +58,17 @@ func (c *committer) run() {
 }
 
 // refuse answers those that will not be applied because the store closes.
-func refuse(waiting []*request) {
+func refuse(waiting []*grouping.Request) {
 	for _, r := range waiting {
-		if r.take() {
-			r.answer(0, kv.ErrClosed)
-		}
+		r.Refuse(kv.ErrClosed)
 	}
 }
 
 // round applies a group of those who wait, and returns the others.
-func (c *committer) round(waiting []*request) (later []*request) {
+func (c *committer) round(waiting []*grouping.Request) (later []*grouping.Request) {
 	g := newGroup()
 	for _, r := range waiting {
-		if r.take() && !c.consider(g, r) && r.putBack() {
+		if r.Take() && !c.consider(g, r) && r.PutBack() {
 			later = append(later, r)
 		}
 	}
@@ -85,18 +80,18 @@ func (c *committer) round(waiting []*request) (later []*request) {
 
 // consider answers the request or lets it join the group, and reports whether
 // it did either.
-func (c *committer) consider(g *group, r *request) bool {
-	if !g.admits(r.batch) {
+func (c *committer) consider(g *group, r *grouping.Request) bool {
+	if !g.admits(r.Batch) {
 		return false
 	}
 	// An ID that was applied is answered before its reads are checked: its own
 	// writes have made them stale.
-	version, err := c.resolve(r.batch.ID)
+	version, err := c.resolve(r.Batch.ID)
 	if version == 0 && err == nil {
-		err = c.check(r.batch)
+		err = c.check(r.Batch)
 	}
 	if version != 0 || err != nil {
-		r.answer(kv.Version(version), err)
+		r.Answer(kv.Version(version), err)
 		return true
 	}
 	g.add(r)
@@ -132,7 +127,7 @@ func (c *committer) apply(g *group) {
 	version := c.head + 1
 	// Somebody who removed our lock file let another process lock the next.
 	if !c.dir.holds() {
-		c.queue.close()
+		c.queue.Close()
 		c.deposed()
 		g.answer(0, kv.ErrClosed)
 		return
@@ -163,7 +158,7 @@ func (c *committer) apply(g *group) {
 func (c *committer) puts(g *group, version uint64) ([]put, surplus) {
 	var puts []put
 	for _, r := range g.requests {
-		for _, w := range r.batch.Writes {
+		for _, w := range r.Batch.Writes {
 			puts = c.splits.puts(puts, w)
 		}
 	}

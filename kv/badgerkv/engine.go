@@ -10,6 +10,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/pawlkv/pawl/internal/grouping"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv/internal/intact"
 )
@@ -21,7 +22,7 @@ type engine struct {
 	dir   *directory
 	views *views
 
-	queue     *queue
+	queue     *grouping.Queue
 	committer *committer
 
 	// gate is held for the time of a read, and taken by whoever closes Badger:
@@ -39,7 +40,7 @@ type engine struct {
 // openEngine checks a directory and opens Badger on it. The directory is the
 // engine's from now on, also if that fails.
 func openEngine(dir *directory, set settings) (*engine, error) {
-	e := &engine{settings: set, dir: dir, queue: newQueue()}
+	e := &engine{settings: set, dir: dir, queue: grouping.NewQueue()}
 	e.keeper = newKeeper(e.keep)
 	e.committer = newCommitter(e)
 	if err := e.openAll(); err != nil {
@@ -72,11 +73,11 @@ func (e *engine) start(publish func(kv.Version, ...[]kv.Write), deposed func()) 
 
 // commit hands a batch with writes to the committer.
 func (e *engine) commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	r := newRequest(b)
-	if err := e.queue.add(r); err != nil {
+	r := grouping.NewRequest(b)
+	if err := e.queue.Add(r); err != nil {
 		return 0, err
 	}
-	return r.wait(ctx)
+	return r.Wait(ctx)
 }
 
 // mode is what Badger is opened for.
@@ -171,7 +172,7 @@ func (e *engine) checkOpen() error {
 
 // stop lets the committer finish the group that it is at, and no more.
 func (e *engine) stop() {
-	e.queue.close()
+	e.queue.Close()
 	<-e.committer.ended
 }
 

@@ -10,7 +10,7 @@ import (
 // flatten lets the committer do it, so that nothing is written meanwhile.
 func (e *engine) flatten(ctx context.Context) error {
 	done := make(chan error, 1)
-	err := e.queue.run(func(closed bool) {
+	err := e.queue.Run(func(closed bool) {
 		switch {
 		case closed:
 			done <- kv.ErrClosed

@@ -1,12 +1,15 @@
 package badgerkv
 
-import "github.com/pawlkv/pawl/kv"
+import (
+	"github.com/pawlkv/pawl/internal/grouping"
+	"github.com/pawlkv/pawl/kv"
+)
 
 // group is the batches that one transaction applies, in the order in which they
 // could have been applied one after the other: none reads or writes what one
 // before it writes.
 type group struct {
-	requests []*request
+	requests []*grouping.Request
 	keys     map[string]struct{} // that are written
 	ids      map[kv.CommitID]struct{}
 	size     int
@@ -29,8 +32,8 @@ func (g *group) admits(b *kv.Batch) bool {
 
 func cost(b *kv.Batch) int { return b.Size() + len(b.Writes)*writeCost }
 
-func (g *group) add(r *request) {
-	b := r.batch
+func (g *group) add(r *grouping.Request) {
+	b := r.Batch
 	g.requests = append(g.requests, r)
 	g.ids[b.ID] = struct{}{}
 	g.size += cost(b)
@@ -42,7 +45,7 @@ func (g *group) add(r *request) {
 
 func (g *group) answer(version kv.Version, err error) {
 	for _, r := range g.requests {
-		r.answer(version, err)
+		r.Answer(version, err)
 	}
 }
 
@@ -50,7 +53,7 @@ func (g *group) answer(version kv.Version, err error) {
 func (g *group) commitIDs() []kv.CommitID {
 	ids := make([]kv.CommitID, len(g.requests))
 	for i, r := range g.requests {
-		ids[i] = r.batch.ID
+		ids[i] = r.Batch.ID
 	}
 	return ids
 }
@@ -58,7 +61,7 @@ func (g *group) commitIDs() []kv.CommitID {
 func (g *group) writes() [][]kv.Write {
 	writes := make([][]kv.Write, len(g.requests))
 	for i, r := range g.requests {
-		writes[i] = r.batch.Writes
+		writes[i] = r.Batch.Writes
 	}
 	return writes
 }
