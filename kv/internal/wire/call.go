@@ -15,19 +15,24 @@ type call struct {
 	number  uint64
 	began   time.Duration // since the client's start
 	idle    bool          // a scan or watch: nothing need come for a long time
-	parts   []*in         // of a get's answer, but for the last
-	answer  chan *in      // has room for one
-	dropped func(*in)     // what to do with the answer that nobody waits for
+	watch   bool
+	parts   []*in     // of a get's answer, but for the last
+	answer  chan *in  // has room for one
+	dropped func(*in) // what to do with the answer that nobody waits for
 }
 
 // begin gives a request its number, and a place for its answer.
 func (c *Client) begin(r *request) *call {
-	q := &call{answer: make(chan *in, 1), idle: r.op == opScan || r.op == opWatch, began: time.Since(c.start)}
+	q := &call{answer: make(chan *in, 1), watch: r.op == opWatch, began: time.Since(c.start)}
+	q.idle = q.watch || r.op == opScan
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last++
-	r.number, q.number = c.last, c.last
+	c.numbers++
+	r.number, q.number = c.numbers, c.numbers
 	c.pending[q.number] = q
+	if q.watch {
+		c.reading.watches.Add(1)
+	}
 	if !q.idle && !c.pulsing {
 		c.pulsing = true
 		time.AfterFunc(c.Patience/pulses, c.pulse)
@@ -35,38 +40,50 @@ func (c *Client) begin(r *request) *call {
 	return q
 }
 
-// hear takes a frame. What cannot be an answer ends the connection.
-func (c *Client) hear(payload []byte) error {
+// end removes a call that is answered, or will not be. The caller holds c.mu.
+func (c *Client) end(q *call) {
+	if c.pending[q.number] != q {
+		return
+	}
+	delete(c.pending, q.number)
+	if q.watch {
+		c.reading.watches.Add(-1)
+	}
+}
+
+// hear takes a frame, and reports whether a caller who could have read it waited
+// for it. What cannot be an answer ends the connection.
+func (c *Client) hear(payload []byte) (awaited bool, err error) {
 	i := newIn(payload, 2)
 	number, s := i.uint(), status(i.uint())
 	if i.err != nil {
-		return i.err
+		return false, i.err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.pending[number]
 	if q == nil {
-		return fmt.Errorf("%w: an answer to request %d, which waits for none", errFrame, number)
+		return false, fmt.Errorf("%w: an answer to request %d, which waits for none", errFrame, number)
 	}
 	i.status = s
 	if s == partial && !q.idle {
 		q.parts = append(q.parts, i)
-		return nil
+		return false, nil
 	}
 	if s != partial {
-		delete(c.pending, number)
+		c.end(q)
 	}
 	if q.dropped != nil {
 		if s == answered {
 			go q.dropped(i)
 		}
-		return nil
+		return false, nil
 	}
 	select {
 	case q.answer <- i:
-		return nil
+		return !q.watch, nil
 	default:
-		return fmt.Errorf("%w: a page that nobody asked for", errFrame)
+		return false, fmt.Errorf("%w: a page that nobody asked for", errFrame)
 	}
 }
 
@@ -171,7 +188,7 @@ func (c *Client) ask(ctx context.Context, r *request) (*in, *call, outcome) {
 	if err != nil {
 		return nil, nil, outcome{err: err}
 	}
-	i, err := c.await(ctx, q)
+	i, err := c.await(ctx, q, c.closing)
 	return i, q, outcome{sent: true, err: err}
 }
 
@@ -192,26 +209,7 @@ func (c *Client) post(ctx context.Context, r *request) (*call, error) {
 func (c *Client) forget(q *call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.pending, q.number)
-}
-
-// await waits for an answer or the next page.
-func (c *Client) await(ctx context.Context, q *call) (*in, error) {
-	select {
-	case i := <-q.answer:
-		return i, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-c.closing:
-		return nil, kv.ErrClosed
-	case <-c.over:
-	}
-	select {
-	case i := <-q.answer: // it was the last thing to come
-		return i, nil
-	default:
-		return nil, c.gone()
-	}
+	c.end(q)
 }
 
 // do makes a request that can be made again: it changes nothing, or nothing

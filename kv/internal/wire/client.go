@@ -1,13 +1,11 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -39,15 +37,15 @@ type Client struct {
 	closings closings
 	closing  chan struct{}
 	over     chan struct{} // closed when the connection has ended
+	reading  reading
 	calls    sync.WaitGroup
 
-	heard atomic.Int64 // when a frame came last, in nanoseconds since start
 	start time.Time
 
 	mu      sync.Mutex
 	closed  bool
-	cause   error // why the connection has ended
-	last    uint64
+	cause   error  // why the connection has ended
+	numbers uint64 // the last that was given to a request or snapshot
 	pending map[uint64]*call
 	pulsing bool // pulse will run
 }
@@ -70,11 +68,10 @@ func Connect(ctx context.Context, network net.Conn, settings Settings) (*Client,
 	c := &Client{
 		Settings: settings, network: network, start: time.Now(),
 		turn: make(chan struct{}, 1), closing: make(chan struct{}), over: make(chan struct{}),
-		pending: make(map[uint64]*call),
+		pending: make(map[uint64]*call), reading: newReading(network),
 	}
-	stop := context.AfterFunc(ctx, func() { network.SetDeadline(time.Unix(1, 0)) })
-	reader := bufio.NewReaderSize(network, 64<<10)
-	err := c.hello(reader)
+	stop := context.AfterFunc(ctx, func() { network.SetDeadline(past) })
+	err := c.hello()
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -85,11 +82,11 @@ func Connect(ctx context.Context, network net.Conn, settings Settings) (*Client,
 		}
 		return nil, err
 	}
-	go c.read(reader)
+	c.giveBack()
 	return c, nil
 }
 
-func (c *Client) hello(reader *bufio.Reader) error {
+func (c *Client) hello() error {
 	if err := c.network.SetDeadline(time.Now().Add(c.Patience)); err != nil {
 		return err
 	}
@@ -100,7 +97,7 @@ func (c *Client) hello(reader *bufio.Reader) error {
 	if _, err := c.network.Write(frame); err != nil {
 		return err
 	}
-	payload, err := readFrame(reader)
+	payload, err := c.reading.frames.next()
 	if err != nil {
 		return err
 	}
@@ -113,30 +110,13 @@ func (c *Client) hello(reader *bufio.Reader) error {
 	return c.network.SetDeadline(time.Time{})
 }
 
-// read hands answers to those who wait for them, until the connection ends.
-func (c *Client) read(reader *bufio.Reader) {
-	for {
-		payload, err := readFrame(reader)
-		if err == nil {
-			c.heard.Store(int64(time.Since(c.start)))
-			err = c.hear(payload)
-		}
-		if err != nil {
-			c.fail(fmt.Errorf("%w: %w", ErrGone, err))
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			close(c.over)
-			return
-		}
-	}
-}
-
 // fail ends the connection; the first cause stays.
 func (c *Client) fail(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause == nil {
 		c.cause = cause
+		close(c.over)
 	}
 	c.network.Close()
 }
@@ -164,9 +144,10 @@ func (c *Client) Close() error {
 		close(c.closing)
 	}
 	c.mu.Unlock()
+	c.interrupt()
 	c.calls.Wait()
 	c.fail(ErrGone)
-	<-c.over
+	c.rest()
 	return nil
 }
 

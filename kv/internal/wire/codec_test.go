@@ -48,7 +48,7 @@ func frameOf(t testing.TB, r *request) []byte {
 // longer is.
 func TestRequests(t *testing.T) {
 	for _, r := range examples() {
-		payload, err := readFrame(bytes.NewReader(frameOf(t, r)))
+		payload, err := newFrames(bytes.NewReader(frameOf(t, r))).next()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -56,21 +55,14 @@ func (c *Client) verdict(ctx context.Context, b *kv.Batch, err error) error {
 // the grace. If there is none, its outcome is unknown.
 func (c *Client) takeBack(q *call, why error) (*in, error) {
 	c.cancel(q.number)
-	grace := time.NewTimer(c.Grace)
-	defer grace.Stop()
-	select {
-	case i := <-q.answer:
+	ctx, cancel := context.WithTimeout(context.Background(), c.Grace)
+	defer cancel()
+	i, err := c.await(ctx, q, nil)
+	if err == nil {
 		return i, nil
-	case <-c.over:
-	case <-grace.C:
-		c.drop(q, nil)
 	}
-	select {
-	case i := <-q.answer:
-		return i, nil
-	default:
-		return nil, why
-	}
+	c.drop(q, nil)
+	return nil, why
 }
 
 // lost returns the outcome of a commit that was not answered.

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"net"
 	"sync"
@@ -12,12 +11,10 @@ import (
 
 // conn is a server's side of a connection. Requests are read by one goroutine,
 // which does at once what takes no time, and answered by one each.
-//
-// A get takes no time as a rule, and then the reader answers it: to wake up
-// another goroutine for it takes longer. See atOnce for the exception.
 type conn struct {
 	server  *Server
 	network net.Conn
+	frames  *frames
 	hello   Hello
 	version uint64 // 0 before the welcome; changes under Server.mu
 	ctx     context.Context
@@ -37,7 +34,7 @@ type conn struct {
 func newConn(s *Server, network net.Conn) *conn {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &conn{
-		server: s, network: network, ctx: ctx, cancel: cancel,
+		server: s, network: network, frames: newFrames(network), ctx: ctx, cancel: cancel,
 		ended:   make(chan struct{}),
 		cancels: make(map[uint64]context.CancelFunc),
 		held:    newHeld(),
@@ -50,7 +47,7 @@ func (c *conn) welcome() error {
 	if err := c.network.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
 		return err
 	}
-	payload, err := readFrame(c.network)
+	payload, err := c.frames.next()
 	if err != nil {
 		return err
 	}
@@ -72,100 +69,22 @@ func (c *conn) welcome() error {
 	return c.network.SetReadDeadline(time.Time{})
 }
 
-// read begins what the client asks for until the connection ends.
-func (c *conn) read() error {
-	reader := &requests{c, bufio.NewReaderSize(c.network, 64<<10), make(chan error, 1)}
-	reader.read()
-	return <-reader.ended
-}
-
-// requests are what a client asks for, in its order. One goroutine reads them
-// at any time.
-type requests struct {
-	*conn
-	buffered *bufio.Reader
-	ended    chan error // gets why nothing more comes
-}
-
-// read returns when nothing more comes, or when another goroutine reads on.
-func (q *requests) read() {
-	for {
-		r, err := q.next()
-		if err != nil {
-			q.ended <- err
-			return
-		}
-		if !q.begin(r) {
-			return
-		}
-	}
-}
-
-// next returns a request that counts as running.
-func (q *requests) next() (*request, error) {
-	payload, err := readFrame(q.buffered)
-	if err != nil {
-		return nil, err
-	}
-	r, err := parseRequest(payload)
-	if err != nil {
-		return nil, err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.over {
-		return nil, errClosing
-	}
-	q.running.Add(1)
-	return r, nil
-}
-
-// begin starts what a request asks for, and reports whether the caller still is
-// the one who reads.
-func (q *requests) begin(r *request) (still bool) {
-	switch r.op {
-	case opClose, opRelease, opMore, opCancel, opPing:
-		q.note(r)
-		q.running.Done()
-	case opTurn:
-		q.inOrder(r)
-	case opGet:
-		return q.atOnce(r, q.handler(r))
-	default:
-		q.start(r, q.handler(r))
-	}
-	return true
-}
-
-// slow is when a get takes time after all: from then on somebody else reads what
-// comes behind it, a ping perhaps.
-const slow = 10 * time.Millisecond
-
-// atOnce runs a handler like start, but in the reader's goroutine. It reports
-// false if another reads meanwhile.
-func (q *requests) atOnce(r *request, handle func(ctx context.Context)) (still bool) {
-	ctx, cancel := context.WithCancel(q.ctx)
-	q.mu.Lock()
-	q.cancels[r.number] = cancel
-	q.mu.Unlock()
-	defer q.running.Done()
-	defer q.forget(r.number, cancel)
-	successor := time.AfterFunc(slow, q.read)
-	handle(ctx)
-	return successor.Stop()
-}
-
 // start runs a handler, which ends with a call of c.send, in a goroutine.
 func (c *conn) start(r *request, handle func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(c.ctx)
-	c.mu.Lock()
-	c.cancels[r.number] = cancel
-	c.mu.Unlock()
+	c.register(r, cancel)
 	go func() {
 		defer c.running.Done()
 		defer c.forget(r.number, cancel)
 		handle(ctx)
 	}()
+}
+
+// register lets the client cancel a request.
+func (c *conn) register(r *request, cancel context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancels[r.number] = cancel
 }
 
 func (c *conn) forget(number uint64, cancel context.CancelFunc) {

@@ -41,7 +41,7 @@ func (c *Client) pages(ctx context.Context, r *request, ask asker, each func(*in
 // next asks for a page and waits for it.
 func (c *Client) next(ctx context.Context, q *call) (*in, error) {
 	c.tell(opMore, q.number)
-	i, err := c.await(ctx, q)
+	i, err := c.await(ctx, q, c.closing)
 	if err == nil {
 		return i, c.refused(i)
 	}

@@ -17,7 +17,7 @@ func (c *Client) pulse() {
 	if !waiting {
 		return
 	}
-	silent := time.Since(c.start) - max(oldest, time.Duration(c.heard.Load()))
+	silent := time.Since(c.start) - max(oldest, time.Duration(c.reading.heard.Load()))
 	if silent >= c.Patience {
 		c.fail(fmt.Errorf("%w: %w for %v", ErrGone, ErrSilent, c.Patience))
 		return

@@ -30,8 +30,8 @@ type snapshot struct {
 func (c *Client) Snapshot() kv.Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last++
-	return &snapshot{client: c, number: c.last, closed: make(chan struct{})}
+	c.numbers++
+	return &snapshot{client: c, number: c.numbers, closed: make(chan struct{})}
 }
 
 // Get implements kv.Snapshot.
