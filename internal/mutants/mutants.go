@@ -228,4 +228,24 @@ var mutants = []mutant{
 		old:  "f.Value.StopSending()", new: "f.Value",
 		test: "Recover|NoKeyIsUsedTwice", pkgs: []string{"."},
 	},
+
+	// Who reads a guest's connection.
+	{
+		name: "a caller who waits no longer goes on reading",
+		file: "kv/internal/wire/reading.go",
+		old:  "{ _ = c.network.SetReadDeadline(past) }", new: "{}",
+		pkgs: []string{"./kv/internal/wire"},
+	},
+	{
+		name: "reading does not go on after an interrupt",
+		file: "kv/internal/wire/reading.go",
+		old:  "err = c.network.SetReadDeadline(time.Time{})", new: "",
+		pkgs: []string{"./kv/internal/wire"},
+	},
+	{
+		name: "nobody reads while nobody waits",
+		file: "kv/internal/wire/reading.go",
+		old:  "c.lullAfter(r.leads.Load())", new: "",
+		pkgs: []string{"./kv/internal/wire"},
+	},
 }

@@ -13,27 +13,29 @@ import (
 // call is a request on its way.
 type call struct {
 	number  uint64
+	op      op
 	began   time.Duration // since the client's start
-	idle    bool          // a scan or watch: nothing need come for a long time
-	watch   bool
-	parts   []*in     // of a get's answer, but for the last
-	answer  chan *in  // has room for one
-	dropped func(*in) // what to do with the answer that nobody waits for
+	parts   []*in         // of a get's answer, but for the last
+	answer  chan *in      // has room for one
+	dropped func(*in)     // what to do with the answer that nobody waits for
 }
+
+// paged reports whether the answer comes in pages, for which nothing need come
+// for a long time.
+func (q *call) paged() bool { return q.op == opScan || q.op == opWatch }
 
 // begin gives a request its number, and a place for its answer.
 func (c *Client) begin(r *request) *call {
-	q := &call{answer: make(chan *in, 1), watch: r.op == opWatch, began: time.Since(c.start)}
-	q.idle = q.watch || r.op == opScan
+	q := &call{op: r.op, answer: make(chan *in, 1), began: time.Since(c.start)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.numbers++
 	r.number, q.number = c.numbers, c.numbers
 	c.pending[q.number] = q
-	if q.watch {
+	if q.op == opWatch {
 		c.reading.watches.Add(1)
 	}
-	if !q.idle && !c.pulsing {
+	if !q.paged() && !c.pulsing {
 		c.pulsing = true
 		time.AfterFunc(c.Patience/pulses, c.pulse)
 	}
@@ -46,7 +48,7 @@ func (c *Client) end(q *call) {
 		return
 	}
 	delete(c.pending, q.number)
-	if q.watch {
+	if q.op == opWatch {
 		c.reading.watches.Add(-1)
 	}
 }
@@ -66,7 +68,7 @@ func (c *Client) hear(payload []byte) (awaited bool, err error) {
 		return false, fmt.Errorf("%w: an answer to request %d, which waits for none", errFrame, number)
 	}
 	i.status = s
-	if s == partial && !q.idle {
+	if s == partial && !q.paged() {
 		q.parts = append(q.parts, i)
 		return false, nil
 	}
@@ -81,7 +83,7 @@ func (c *Client) hear(payload []byte) (awaited bool, err error) {
 	}
 	select {
 	case q.answer <- i:
-		return !q.watch, nil
+		return q.op != opWatch, nil
 	default:
 		return false, fmt.Errorf("%w: a page that nobody asked for", errFrame)
 	}

@@ -34,7 +34,7 @@ func (c *Client) oldest() (began time.Duration, waiting bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, q := range c.pending {
-		if !q.idle && (!waiting || q.began < began) {
+		if !q.paged() && (!waiting || q.began < began) {
 			began, waiting = q.began, true
 		}
 	}

@@ -26,8 +26,8 @@ type reading struct {
 	heard   atomic.Int64  // when a frame came last, in nanoseconds since the client's start
 	free    chan struct{} // has a token while nobody reads
 	leads   atomic.Uint64 // how often a caller began to read
-	watches atomic.Int64
-	timed   atomic.Bool // lull will run
+	watches atomic.Int64  // that are not over
+	timed   atomic.Bool   // lullAfter is at work
 }
 
 func newReading(network net.Conn) reading {
@@ -43,7 +43,7 @@ var past = time.Unix(1, 0)
 // await waits for an answer or the next page, unless stop is closed.
 func (c *Client) await(ctx context.Context, q *call, stop <-chan struct{}) (*in, error) {
 	free := c.reading.free
-	if q.watch {
+	if q.op == opWatch { // its caller is away between pages: the background reads for it
 		c.readOn()
 		free = nil
 	}

@@ -24,7 +24,7 @@ type gets struct {
 	since  time.Time // when it began
 	ctx    context.Context
 	cancel context.CancelFunc // of ctx, which all have that this reader answers
-	timed  bool               // overdue will run
+	timed  bool               // ring will run
 }
 
 // read begins what the client asks for until the connection ends.
