@@ -110,8 +110,8 @@ func (c *conn) end() {
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()
+	c.network.Close() // first: what is cancelled now is not answered any more
 	c.cancel()
-	c.network.Close()
 	c.held.release()
 }
 
