@@ -16,6 +16,7 @@ import (
 // Targets of processes that share a store.
 const (
 	maxClientGet    = 60 * time.Microsecond
+	maxGetByEcho    = 2.0 // by the smallest round trip between two processes
 	maxClientCommit = 2.0 // a client's commit by one in the owner's process
 	minManyClients  = 2.5 // the rate of clients together by that of one
 	clients         = 8
@@ -26,6 +27,7 @@ const (
 // Names of the cases.
 const (
 	ownerGet     = "get, owner"
+	clientEcho   = "echo, client" // over a socket, without a store
 	clientGet    = "get, client"
 	ownerCommit  = "commit, owner"
 	clientCommit = "commit, client"
@@ -60,6 +62,11 @@ func shared(path string, config Config) (r *Results, err error) {
 	if err := fill(store, fillBatch, config.Value); err != nil {
 		return nil, err
 	}
+	echoing, err := echo(path, config.Value)
+	if err != nil {
+		return nil, err
+	}
+	defer echoing.Close()
 	var children []*client
 	defer func() {
 		for _, c := range children {
@@ -82,6 +89,7 @@ func shared(path string, config Config) (r *Results, err error) {
 		run  func() (Sample, error)
 	}{
 		{ownerGet, func() (Sample, error) { return measure(config.Duration, 1, here.get) }},
+		{clientEcho, func() (Sample, error) { return together(children[:1], "echo") }},
 		{clientGet, func() (Sample, error) { return together(children[:1], "get") }},
 		{ownerCommit, func() (Sample, error) { return measure(config.Duration, 1, here.commit) }},
 		{clientCommit, func() (Sample, error) { return together(children[:1], "commit") }},
@@ -150,11 +158,13 @@ func processChecks(r *Results, gap time.Duration) []Check {
 	rate := func(s Sample) float64 { return s.Rate }
 	p50 := func(s Sample) float64 { return float64(s.P50) }
 	get := float64(medianSample(r.samples[clientGet]).P50) / float64(time.Microsecond)
+	echo := r.ratio(clientGet, clientEcho, p50)
 	commit := r.ratio(clientCommit, ownerCommit, p50)
 	many := r.ratio(manyCommit, clientCommit, rate)
 	ms := float64(gap) / float64(time.Millisecond)
 	return []Check{
 		{"us for a client's get", get, fmt.Sprintf("<= %d", maxClientGet.Microseconds()), get <= float64(maxClientGet.Microseconds())},
+		{"time of a client's get / an echo's", echo, fmt.Sprintf("<= %.1f", maxGetByEcho), echo <= maxGetByEcho},
 		{"time of a client's commit / the owner's", commit, fmt.Sprintf("<= %.1f", maxClientCommit), commit <= maxClientCommit},
 		{fmt.Sprintf("rate of %d clients / one's", clients), many, fmt.Sprintf(">= %.1f", minManyClients), many >= minManyClients},
 		{"ms from an owner's death to the next commit", ms, fmt.Sprintf("<= %d", maxTakeover.Milliseconds()), gap <= maxTakeover},
@@ -200,6 +210,10 @@ func serveClient(path, name string, config Config) (err error) {
 	w := worker{store: store, name: name, value: make([]byte, config.Value)}
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(config.Out)
 	ops := map[string]operation{"get": w.get, "commit": w.commit}
+	if echo, conn, err := echoes(path, config.Value); err == nil { // none where owners are replaced
+		defer conn.Close()
+		ops["echo"] = echo
+	}
 	if err := w.commit(context.Background(), 0); err != nil { // so that there is something to get
 		return err
 	}
@@ -211,7 +225,11 @@ func serveClient(path, name string, config Config) (err error) {
 		if err := in.Decode(&what); err != nil {
 			return err
 		}
-		sample, err := measure(config.Duration, 1, ops[what])
+		op := ops[what]
+		if op == nil {
+			return fmt.Errorf("nothing is called %q here", what)
+		}
+		sample, err := measure(config.Duration, 1, op)
 		if err != nil {
 			return err
 		}
