@@ -102,7 +102,7 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 // conflict tells more.
 func (s *Store) verdict(ctx context.Context, err, unsure error) error {
 	switch {
-	case unsure == nil, errors.Is(err, kv.ErrConflict):
+	case unsure == nil, errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrUnknown):
 		return s.answer(err)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", kv.ErrUnknown, ctx.Err())

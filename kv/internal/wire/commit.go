@@ -70,8 +70,8 @@ func lost(b *kv.Batch, o outcome) error {
 	switch {
 	case !o.sent || len(b.Writes) == 0:
 		return o.err
-	case errors.Is(o.err, kv.ErrClosed):
-		return fmt.Errorf("%w: the store was closed meanwhile", kv.ErrUnknown)
+	case errors.Is(o.err, kv.ErrClosed): // by Close, which ends the connection
+		return fmt.Errorf("%w: the store was closed meanwhile: %w", kv.ErrUnknown, ErrGone)
 	case errors.Is(o.err, ErrSilent):
 		return fmt.Errorf("%w: %w: %w", kv.ErrUnknown, ErrGone, ErrSilent)
 	case errors.Is(o.err, ErrGone):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -175,5 +176,29 @@ func TestCancelWithoutAnAnswer(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCloseWithoutAnAnswer: Close does not wait for a server that says nothing,
+// and what was sent is unknown because the connection ended: whoever can connect
+// again may ask what became of it.
+func TestCloseWithoutAnAnswer(t *testing.T) {
+	store := memkv.New()
+	l := newLine(t, serve(t, wire.Service{Store: store}))
+	c, err := wire.Connect(t.Context(), l.near, wire.Settings{Grace: short})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.freeze(true)
+	ended := make(chan error, 1)
+	go func() { _, err := c.Commit(background, batch("k", "1")); ended <- err }()
+	for start := time.Now(); time.Since(start) < short; { // it is on its way
+		runtime.Gosched()
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := in(t, "the commit", ended); !errors.Is(err, kv.ErrUnknown) || !errors.Is(err, wire.ErrGone) {
+		t.Errorf("%v, want kv.ErrUnknown because of wire.ErrGone", err)
 	}
 }
