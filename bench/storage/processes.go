@@ -16,7 +16,7 @@ import (
 // Targets of processes that share a store.
 const (
 	maxClientGet    = 60 * time.Microsecond
-	maxGetByEcho    = 2.0 // by the smallest round trip between two processes
+	maxGetByEcho    = 2.5 // by the smallest round trip between two processes
 	maxClientCommit = 2.0 // a client's commit by one in the owner's process
 	minManyClients  = 2.5 // the rate of clients together by that of one
 	clients         = 8
