@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -98,12 +99,19 @@ func (m *Machine) decryptAll(tx *txn.Tx, parsed []incoming, parseErrors []Result
 	return results, nil
 }
 
-// prefetch reads all that the messages need in two round trips.
+// prefetch reads all that the messages need in two round trips, or in one if
+// all senders' sessions were hinted at.
 func (m *Machine) prefetch(tx *txn.Tx, parsed []incoming, parseErrors []Result) error {
 	refs := []txn.Ref{m.accountRef()}
+	senders := make(map[ratchet.PublicKey]bool)
 	for i, in := range parsed {
-		if parseErrors[i].Err == nil {
-			refs = append(refs, in.first()...)
+		if parseErrors[i].Err != nil {
+			continue
+		}
+		refs = append(refs, in.first()...)
+		if !senders[in.sender] {
+			senders[in.sender] = true
+			refs = append(refs, m.hints.of(in.sender)...)
 		}
 	}
 	if err := tx.Prefetch(refs...); err != nil {

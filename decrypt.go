@@ -47,7 +47,8 @@ func (m *Machine) Decrypt(ctx context.Context, sender ratchet.PublicKey, msg rat
 		return Decrypted{}, err
 	}
 	return txn.Do(ctx, m.db, func(tx *txn.Tx) (Decrypted, error) {
-		if err := tx.Prefetch(append(in.first(), m.accountRef())...); err != nil {
+		refs := append(in.first(), m.accountRef())
+		if err := tx.Prefetch(append(refs, m.hints.of(sender)...)...); err != nil {
 			return Decrypted{}, err
 		}
 		return m.decrypt(tx, in)

@@ -43,7 +43,8 @@ func (m *Machine) Encrypt(ctx context.Context, peer ratchet.PublicKey, plaintext
 		set(&e)
 	}
 	return txn.Do(ctx, m.db, func(tx *txn.Tx) (Encrypted, error) {
-		if err := tx.Prefetch(m.accountRef(), peers.Ref(peer.String())); err != nil {
+		refs := []txn.Ref{m.accountRef(), peers.Ref(peer.String())}
+		if err := tx.Prefetch(append(refs, m.hints.of(peer)...)...); err != nil {
 			return Encrypted{}, err
 		}
 		return m.encrypt(tx, peer, plaintext, e)

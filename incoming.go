@@ -61,9 +61,5 @@ func (in incoming) second(tx *txn.Tx) ([]txn.Ref, error) {
 	if err != nil || !known {
 		return nil, err
 	}
-	var refs []txn.Ref
-	for _, path := range sessionPaths(peer) {
-		refs = append(refs, sessions.Ref(path...))
-	}
-	return refs, nil
+	return sessionRefs(peer), nil
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
-// Machine is one account of a store: what a Matrix client calls. It keeps no
-// state, so any number of Machines may work on one account, and all methods
-// may be called from any number of goroutines.
+// Machine is one account of a store: what a Matrix client calls. It keeps
+// nothing of the account's state, so any number of Machines may work on one
+// account, and all methods may be called from any number of goroutines.
 //
 // An account that was moved to another store (account.ErrRetired) only
 // inspects.
@@ -22,6 +22,7 @@ type Machine struct {
 	db     *txn.DB
 	user   string
 	device string
+	hints  hints
 }
 
 // Identity is the public part of an account.
@@ -82,7 +83,7 @@ func (s *Store) Accounts(ctx context.Context) ([]Identity, error) {
 func (s *Store) machine(user, device string) *Machine {
 	// The length keeps "@a:b" "CD" and "@a:bC" "D" apart.
 	name := strconv.Itoa(len(user)) + ":" + user + device
-	return &Machine{store: s, db: s.db.Account(name), user: user, device: device}
+	return &Machine{store: s, db: s.db.Account(name), user: user, device: device, hints: newHints()}
 }
 
 // Identity returns the account's public keys.

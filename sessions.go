@@ -17,7 +17,7 @@ type contact struct {
 }
 
 // contact reads a peer and its sessions, in one round trip beyond the peer's
-// record.
+// record unless they were hinted at.
 func (m *Machine) contact(tx *txn.Tx, curve ratchet.PublicKey) (contact, error) {
 	name := curve.String()
 	peer, known, err := peers.Get(tx, name)
@@ -27,6 +27,7 @@ func (m *Machine) contact(tx *txn.Tx, curve ratchet.PublicKey) (contact, error) 
 	if !known {
 		return contact{peer: session.NewPeer(curve)}, m.checkStranger(tx, name)
 	}
+	m.hints.learn(peer)
 	found, err := sessions.GetAll(tx, sessionPaths(peer)...)
 	if err != nil {
 		return contact{}, err
@@ -105,6 +106,7 @@ func (m *Machine) add(tx *txn.Tx, c contact, made session.Session) error {
 	if err != nil {
 		return err
 	}
+	m.hints.learn(peer) // if it is not committed, some records are read for nothing
 	if err := peers.Put(tx, peer, peer.Identity().String()); err != nil {
 		return err
 	}

@@ -74,6 +74,13 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
+		name: "a hint is believed rather than the store",
+		file: "sessions.go",
+		old:  "m.hints.learn(peer)\n\tfound",
+		new:  "if hinted, ok := m.hints.known.Get(curve); ok {\n\t\tpeer = hinted\n\t}\n\tm.hints.learn(peer)\n\tfound",
+		pkgs: []string{"."},
+	},
+	{
 		name: "a missing session is taken for an unknown peer",
 		file: "sessions.go",
 		old:  "if !f.OK {", new: "if !f.OK {\n\t\t\tcontinue\n\t\t}\n\t\tif false {",
