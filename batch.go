@@ -103,14 +103,16 @@ func (m *Machine) decryptAll(tx *txn.Tx, parsed []incoming, parseErrors []Result
 // all senders' sessions were hinted at.
 func (m *Machine) prefetch(tx *txn.Tx, parsed []incoming, parseErrors []Result) error {
 	refs := []txn.Ref{m.accountRef()}
-	senders := make(map[ratchet.PublicKey]bool)
+	var senders []ratchet.PublicKey // each once
+	known := make(map[ratchet.PublicKey]bool)
 	for i, in := range parsed {
 		if parseErrors[i].Err != nil {
 			continue
 		}
 		refs = append(refs, in.first()...)
-		if !senders[in.sender] {
-			senders[in.sender] = true
+		if !known[in.sender] {
+			known[in.sender] = true
+			senders = append(senders, in.sender)
 			refs = append(refs, m.hints.of(in.sender)...)
 		}
 	}
@@ -118,11 +120,8 @@ func (m *Machine) prefetch(tx *txn.Tx, parsed []incoming, parseErrors []Result) 
 		return err
 	}
 	refs = refs[:0]
-	for i, in := range parsed {
-		if parseErrors[i].Err != nil {
-			continue
-		}
-		more, err := in.second(tx)
+	for _, sender := range senders {
+		more, err := second(tx, sender)
 		if err != nil {
 			return err
 		}

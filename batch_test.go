@@ -199,7 +199,7 @@ func TestRoundTrips(t *testing.T) {
 		on.receive(from, m)
 		expect(what, want)
 		on.receive(from, m)
-		expect(what+", again", min(last.RoundTrips, 2))
+		expect(what+", again", 1) // one snapshot shows the receipt: nothing to validate
 	}
 	receive("the first of a process", app, alice, 3)
 	receive("in a session", app, alice, 2)
@@ -212,4 +212,19 @@ func TestRoundTrips(t *testing.T) {
 	receive("in it", app, alice, 2)
 	receive("of a stranger", app, stranger, 3, pawl.WithOneTimeKey(bob.oneTimeKey()))
 	receive("of the same", app, stranger, 2)
+
+	batch := func(what string, on *device, want int) {
+		t.Helper()
+		results, err := on.DecryptBatch(on.ctx, []pawl.Incoming{
+			{Sender: alice.id.Curve25519, Message: alice.send(bob, "text")},
+			{Sender: stranger.id.Curve25519, Message: stranger.send(bob, "text")},
+			{Sender: alice.id.Curve25519, Message: alice.send(bob, "text")},
+		})
+		if err != nil || results[0].Err != nil || results[1].Err != nil || results[2].Err != nil {
+			t.Fatalf("%s: %+v, %v", what, results, err)
+		}
+		expect(what, want)
+	}
+	batch("a batch, the first of a process", bob.on(bob.kv, observed), 3)
+	batch("a batch", app, 2)
 }

@@ -54,10 +54,10 @@ func (in incoming) first() []txn.Ref {
 	return refs
 }
 
-// second names the sender's sessions. It looks at the peer's record, which the
+// second names a sender's sessions. It looks at the peer's record, which the
 // first round trip brought.
-func (in incoming) second(tx *txn.Tx) ([]txn.Ref, error) {
-	peer, known, err := peers.Get(tx, in.sender.String())
+func second(tx *txn.Tx, sender ratchet.PublicKey) ([]txn.Ref, error) {
+	peer, known, err := peers.Get(tx, sender.String())
 	if err != nil || !known {
 		return nil, err
 	}

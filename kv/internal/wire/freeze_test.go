@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 type line struct {
 	near   net.Conn
 	far    net.Conn
+	holds  chan struct{} // has a token when it began to hold something back
 	mu     sync.Mutex
 	frozen bool
 	thaw   *sync.Cond
@@ -27,7 +27,7 @@ type line struct {
 
 // newLine puts a line between a client and a server.
 func newLine(t testing.TB, f *far) *line {
-	l := &line{far: f.dial(t)}
+	l := &line{far: f.dial(t), holds: make(chan struct{}, 1)}
 	l.thaw = sync.NewCond(&l.mu)
 	var inner net.Conn
 	l.near, inner = net.Pipe()
@@ -49,6 +49,12 @@ func (l *line) carry(to, from net.Conn) {
 	for {
 		n, err := from.Read(buffer)
 		l.mu.Lock()
+		if l.frozen {
+			select {
+			case l.holds <- struct{}{}:
+			default:
+			}
+		}
 		for l.frozen {
 			l.thaw.Wait()
 		}
@@ -73,9 +79,10 @@ func (l *line) freeze(frozen bool) {
 
 const short = 200 * time.Millisecond
 
-func frozen(t *testing.T, store kv.Store) (*line, *wire.Client) {
+// over connects to a store over a line.
+func over(t *testing.T, store kv.Store, settings wire.Settings) (*line, *wire.Client) {
 	l := newLine(t, serve(t, wire.Service{Store: store}))
-	c, err := wire.Connect(t.Context(), l.near, wire.Settings{Patience: short, Grace: short})
+	c, err := wire.Connect(t.Context(), l.near, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +107,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := memkv.New()
-			l, c := frozen(t, store)
+			l, c := over(t, store, wire.Settings{Patience: short, Grace: short})
 			view := c.Snapshot()
 			if _, err := view.Get(background, "k"); err != nil {
 				t.Fatal(err)
@@ -141,7 +148,7 @@ func TestSilentAtHello(t *testing.T) {
 func TestWaitingIsNotSilence(t *testing.T) {
 	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
 	store := memkv.New(memkv.WithTimer(never))
-	_, c := frozen(t, store)
+	_, c := over(t, store, wire.Settings{Patience: short, Grace: short})
 	turn, err := store.Turn(t.Context(), "k")
 	if err != nil {
 		t.Fatal(err)
@@ -156,12 +163,7 @@ func TestWaitingIsNotSilence(t *testing.T) {
 // TestCancelWithoutAnAnswer: a commit whose context ends is over soon, and
 // unknown.
 func TestCancelWithoutAnAnswer(t *testing.T) {
-	store := memkv.New()
-	l := newLine(t, serve(t, wire.Service{Store: store}))
-	c, err := wire.Connect(t.Context(), l.near, wire.Settings{Grace: short})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, c := over(t, memkv.New(), wire.Settings{Grace: short})
 	l.freeze(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
@@ -183,18 +185,11 @@ func TestCancelWithoutAnAnswer(t *testing.T) {
 // and what was sent is unknown because the connection ended: whoever can connect
 // again may ask what became of it.
 func TestCloseWithoutAnAnswer(t *testing.T) {
-	store := memkv.New()
-	l := newLine(t, serve(t, wire.Service{Store: store}))
-	c, err := wire.Connect(t.Context(), l.near, wire.Settings{Grace: short})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, c := over(t, memkv.New(), wire.Settings{Grace: short})
 	l.freeze(true)
 	ended := make(chan error, 1)
 	go func() { _, err := c.Commit(background, batch("k", "1")); ended <- err }()
-	for start := time.Now(); time.Since(start) < short; { // it is on its way
-		runtime.Gosched()
-	}
+	in(t, "the commit on its way", l.holds)
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
