@@ -15,7 +15,7 @@ KILLS       ?= 3000
 CHROMIUM    ?= chromium
 
 # Nested modules keep other people's Olm out of Pawl's own dependencies.
-NESTED := internal/interop bench/peers
+NESTED := internal/proof/interop bench/peers
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
@@ -44,8 +44,8 @@ test:
 # Processes are killed and started by the hundred, and with the race detector
 # Badger takes 20 times as long to open: that suite runs without it here.
 test-interop:
-	cd internal/interop && $(GO) test -race -count=1 -timeout 20m $(LIBOLM) $$($(GO) list ./... | grep -v /processes)
-	cd internal/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./processes
+	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 20m $(LIBOLM) $$($(GO) list ./... | grep -v /processes)
+	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./processes
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \
@@ -58,20 +58,20 @@ crash:
 	$(GO) test -run TestKilled -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/badgerkv -badgerkv.images=0 -badgerkv.power=40
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/sqlitekv -sqlitekv.power=40
-	$(GO) test -run 'TestDamage$$' -timeout 24h ./internal/aftermath -aftermath.damages=0
+	$(GO) test -run 'TestDamage$$' -timeout 24h ./internal/proof/aftermath -aftermath.damages=0
 	$(GO) test -run TestConvertKilled -timeout 6h ./cmd/pawl -convert.rounds=100
 	$(GO) test -run TestHistoryOfProcesses -count=20 -timeout 6h ./kv/sqlitekv -sqlitekv.kills=50
 	$(GO) test -race -count=20 -timeout 6h -run 'History|Hammer|Histories' ./txn ./kv/...
-	cd internal/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000
-	cd internal/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all -processes.kills=$(KILLS)
-	cd internal/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all
+	cd internal/proof/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000
+	cd internal/proof/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all -processes.kills=$(KILLS)
+	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all
 
 bench:
 	$(GO) run ./bench/storage
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 mutants:
-	$(GO) run ./internal/mutants
+	$(GO) run ./internal/proof/mutants
 
 bench-peers:
 	cd bench/peers && $(GO) run -tags libolm .

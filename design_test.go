@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/pawlkv/pawl/internal/story"
+	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
 )
 

@@ -6,7 +6,7 @@ import (
 	"flag"
 	"testing"
 
-	"github.com/pawlkv/pawl/internal/story"
+	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/memkv"

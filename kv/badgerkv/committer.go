@@ -6,8 +6,8 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/zap"
 
-	"github.com/pawlkv/pawl/internal/grouping"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/grouping"
 )
 
 // committer is the only one that writes to Badger. All but ended is its

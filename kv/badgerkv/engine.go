@@ -10,9 +10,9 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
-	"github.com/pawlkv/pawl/internal/grouping"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv/internal/intact"
+	"github.com/pawlkv/pawl/kv/internal/grouping"
 )
 
 // engine owns Badger: the locked directory, the open database, and the

@@ -1,8 +1,8 @@
 package badgerkv
 
 import (
-	"github.com/pawlkv/pawl/internal/grouping"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/grouping"
 )
 
 // group is the batches that one transaction applies, in the order in which they

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pawlkv/pawl/internal/aftermath"
+	"github.com/pawlkv/pawl/internal/proof/aftermath"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 )

@@ -5,8 +5,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/pawlkv/pawl/internal/turns"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
 	"github.com/pawlkv/pawl/kv/internal/wire"
 )
 

@@ -14,9 +14,9 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/pawlkv/pawl/internal/turns"
-	"github.com/pawlkv/pawl/internal/watch"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 	"github.com/pawlkv/pawl/kv/internal/wire"
 )
 

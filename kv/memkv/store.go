@@ -8,9 +8,9 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"github.com/pawlkv/pawl/internal/turns"
-	"github.com/pawlkv/pawl/internal/watch"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // Store is an empty kv.Store to begin with. Its methods may be called from any

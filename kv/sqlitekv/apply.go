@@ -7,8 +7,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"github.com/pawlkv/pawl/internal/grouping"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/grouping"
 )
 
 // outcome is what a request is answered once the transaction is committed.

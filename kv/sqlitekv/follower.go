@@ -9,8 +9,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"github.com/pawlkv/pawl/internal/watch"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // followEvery is how often a process that watches looks whether others have

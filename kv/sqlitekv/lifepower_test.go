@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pawlkv/pawl/internal/aftermath"
+	"github.com/pawlkv/pawl/internal/proof/aftermath"
 )
 
 var (

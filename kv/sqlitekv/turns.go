@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pawlkv/pawl/internal/turns"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
 )
 
 // turnQueue grants turns: first among the callers of this process, then among

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pawlkv/pawl/internal/turns"
-	"github.com/pawlkv/pawl/internal/watch"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // Disk is what a store keeps when it is closed. It holds the newest commitIDs

@@ -1,0 +1,75 @@
+//go:build unix
+
+package processes_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/pawlkv/pawl/internal/proof/interop"
+	"github.com/pawlkv/pawl/internal/proof/interop/processes"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// nobody is the user that processes become where this one may do everything.
+const nobody = 65534
+
+// noRight is how engines say that they may not open the store.
+var noRight = map[string]error{processes.Badger: fs.ErrPermission, processes.SQLite: kv.ErrUnavailable}
+
+// TestPermissionsTaken takes the right to the directory away while all work, and
+// kills the owner: what goes on goes on right, what does not is refused, nobody
+// new gets in, and when the right is back so is everything.
+func TestPermissionsTaken(t *testing.T) {
+	eachStore(t, func(t *testing.T, engine string, other interop.Implementation) {
+		t.Parallel()
+		dir, user := ownDirectory(t)
+		c := newFamily(t, processes.Setup{Engine: engine, Dir: dir, User: user, Patience: unhurried, Within: soon}, other,
+			processes.ErrGone, kv.ErrUnknown, context.DeadlineExceeded)
+		w := c.newWork(c.members...)
+		wait := w.begin()
+		c.pause(instant)
+		if err := os.Chmod(dir, 0); err != nil {
+			t.Fatal(err)
+		}
+		wait()
+		if _, err := c.tryStart("late"); !errors.Is(err, noRight[engine]) {
+			t.Errorf("opening without the right to: %v, want %v", err, noRight[engine])
+		}
+		victim := c.owner()
+		c.kill(victim)
+		after := c.newWork(c.members...)
+		after.begin()()
+		c.judge()
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		c.settle(append(w.letters, after.letters...)...)
+		c.start(victim.Name)
+		c.settle(c.letter(false))
+		c.finishUnhurried()
+	})
+}
+
+// ownDirectory returns a directory whose permissions bind the processes that
+// run as the user: nobody, if this one is above them, or else this one.
+func ownDirectory(t *testing.T) (dir string, user int) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return t.TempDir(), 0
+	}
+	base, err := os.MkdirTemp("", "pawl-permissions-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	dir = filepath.Join(base, "store")
+	if err := errors.Join(os.Chmod(base, 0o755), os.Mkdir(dir, 0o700), os.Chown(dir, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	return dir, nobody
+}

@@ -1,0 +1,213 @@
+// Package layers holds the import table: which package of Pawl may import
+// which. The arrows are the architecture; see docs/architecture.md.
+package layers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pawlkv/pawl"
+
+// table maps a package to those of this module that its code may import,
+// tests not counted. "/..." covers a folder's packages.
+var table = map[string][]string{
+	// Protocol column: pure values.
+	"internal/secret":        {},
+	"internal/canonicaljson": {},
+	"internal/record/...":    {"internal/record"},
+	"ratchet":                {"internal/secret"},
+	"otk":                    {"ratchet", "internal/secret", "internal/record"},
+	"session":                {"ratchet", "internal/secret", "internal/record"},
+	"account":                {"ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
+
+	// Storage column: knows nothing of Olm.
+	"kv":                   {},
+	"kv/internal/turns":    {"kv"},
+	"kv/internal/watch":    {"kv"},
+	"kv/memkv":             {"kv", "kv/internal/turns", "kv/internal/watch"},
+	"kv/internal/wire":     {"kv"},
+	"kv/badgerkv/...":      {"kv", "kv/internal/wire", "kv/internal/grouping", "kv/internal/turns", "kv/internal/watch", "kv/badgerkv/..."},
+	"kv/internal/grouping": {"kv"},
+	"kv/sqlitekv":          {"kv", "kv/internal/turns", "kv/internal/watch", "kv/internal/grouping"},
+	"kv/witness":           {"kv"},
+	"kv/copykv":            {"kv"},
+	"kv/kvtest/...":        {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch"},
+	"txn/seal":             {"internal/secret"},
+	"txn":                  {"kv"},
+
+	"internal/proof/layers":  {},
+	"internal/proof/mutants": {},
+
+	// Where they meet.
+	".":         {"ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record"},
+	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "ratchet", "otk", "session", "account", "bench/..."},
+	"internal/proof/aftermath": {
+		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",
+	},
+	"internal/proof/story": {
+		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
+	},
+	"cmd/pawl": {".", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "ratchet", "otk", "account", "session", "bench/..."},
+}
+
+// pure are the packages that do no I/O and know no clock, and what they may
+// therefore not import from elsewhere.
+var (
+	pure      = []string{"ratchet", "otk", "session", "account", "group", "internal/canonicaljson", "internal/record"}
+	forbidden = []string{"os", "net", "log", "log/slog", "go.uber.org/zap", "math/rand", "math/rand/v2"}
+)
+
+func TestImportsRunDownwards(t *testing.T) {
+	pkgs := list(t)
+	for _, p := range pkgs {
+		allowed, known := lookup(p.name())
+		if !known {
+			t.Errorf("%s is not in the import table: add it to internal/proof/layers and to docs/architecture.md", p.name())
+			continue
+		}
+		for _, imp := range p.Imports {
+			name, ours := local(imp)
+			if ours && !covers(allowed, name) {
+				t.Errorf("%s may not import %s: move the code or change docs/architecture.md and this table", p.name(), name)
+			}
+		}
+	}
+	if len(pkgs) < 3 {
+		t.Fatalf("go list found %d packages", len(pkgs))
+	}
+}
+
+func TestProtocolColumnIsPure(t *testing.T) {
+	for _, p := range list(t) {
+		if !slices.Contains(pure, p.name()) {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if slices.Contains(forbidden, imp) {
+				t.Errorf("%s may not import %s: randomness, time and logging belong to the caller", p.name(), imp)
+			}
+		}
+	}
+}
+
+// TestProtocolColumnKnowsNoClock finds calls that an import list cannot show.
+func TestProtocolColumnKnowsNoClock(t *testing.T) {
+	clock := []string{"Now", "Since", "Until", "Sleep", "After", "Tick", "NewTimer", "NewTicker", "AfterFunc"}
+	for _, p := range list(t) {
+		if !slices.Contains(pure, p.name()) {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			eachSelector(t, filepath.Join(p.Dir, file), func(pkg, name string) {
+				if pkg == "time" && slices.Contains(clock, name) {
+					t.Errorf("%s/%s calls time.%s: time is an argument here", p.name(), file, name)
+				}
+			})
+		}
+	}
+}
+
+func TestTableIsConsistent(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		for _, below := range table[name] {
+			if _, known := lookup(below); !known && !strings.HasSuffix(below, "/...") {
+				t.Errorf("%s may import %s, which is not in the table", name, below)
+			}
+			if below != name && covers(table[below], name) {
+				t.Errorf("%s and %s may import each other", name, below)
+			}
+		}
+	}
+}
+
+type pkg struct {
+	ImportPath string
+	Dir        string
+	Imports    []string
+	GoFiles    []string
+}
+
+func (p pkg) name() string {
+	name, _ := local(p.ImportPath)
+	return name
+}
+
+// local turns an import path into a name of the table.
+func local(path string) (string, bool) {
+	if path == module {
+		return ".", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+func lookup(name string) ([]string, bool) {
+	if allowed, ok := table[name]; ok {
+		return allowed, true
+	}
+	for pattern, allowed := range table {
+		if covers([]string{pattern}, name) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func covers(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		folder, wild := strings.CutSuffix(p, "/...")
+		return p == name || wild && (name == folder || strings.HasPrefix(name, folder+"/"))
+	})
+}
+
+// eachSelector calls fn for every x.y in a file where x is a plain name.
+func eachSelector(t *testing.T, path string, fn func(x, y string)) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok {
+				fn(x.Name, sel.Sel.Name)
+			}
+		}
+		return true
+	})
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", module+"/...")
+	cmd.Dir = "../../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var pkgs []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return pkgs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}

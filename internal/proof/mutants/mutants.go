@@ -1,0 +1,258 @@
+package main
+
+// mutants are hand-picked: each removes one thing that a guarantee rests on.
+var mutants = []mutant{
+	// G1, G2: checks of what was read.
+	{
+		name: "memkv commits whatever was read",
+		file: "kv/memkv/commit.go",
+		old:  "entry.Version != r.Version", new: "entry.Version < r.Version",
+		pkgs: []string{"./kv/memkv"},
+	},
+	{
+		name: "a failure computed from a stale read is reported",
+		file: "txn/call.go",
+		old:  "return (failure != nil || tx.cached) && tx.sawAnything()",
+		new:  "return failure == nil && tx.cached && tx.sawAnything()",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "a conflict leaves the stale entry in the cache",
+		file: "txn/call.go",
+		old:  "c.db.cache.evict(keys, prefixes)", new: "",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "an unknown outcome is taken for a failure and fn runs again",
+		file: "txn/commit.go",
+		old:  "return c.resolve(b, err)", new: "return 0, &kv.ConflictError{}",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "a value is sealed without its key path",
+		file: "txn/seal/value.go",
+		old:  "Seal(dst, nonce, plaintext, []byte(path))", new: "Seal(dst, nonce, plaintext, nil)",
+		pkgs: []string{"./txn/seal"},
+	},
+	{
+		name: "no turn is taken after three losses",
+		file: "txn/call.go",
+		old:  "c.report.Conflicts >= turnAfter || c.db.hot.any(c.lost)", new: "false",
+		pkgs: []string{"./txn"},
+	},
+
+	// G1, G3, G4, G5 in the machine.
+	{
+		name: "a used one-time key keeps its private part",
+		file: "decrypt.go",
+		old:  "if !key.Fallback() {", new: "if false {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a decrypted message leaves no receipt",
+		file: "decrypt.go",
+		old:  "if err := receipts.Put(tx, receipt, in.receipt.String()); err != nil {", new: "if _ = receipt; err != nil {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "encrypting does not store the step",
+		file: "encrypt.go",
+		old:  "err = sessions.Put(tx, s, sessionPath(peer, s.ID())...)", new: "err = nil",
+		pkgs: []string{"."},
+	},
+	{
+		name: "offering keys is not stored",
+		file: "keys.go",
+		old:  "return Upload{body, ids(offered), current.ID, ids(evicted)}, pools.Put(tx, pool)",
+		new:  "return Upload{body, ids(offered), current.ID, ids(evicted)}, nil",
+		pkgs: []string{"."},
+	},
+	{
+		name: "an acknowledged message keeps its key",
+		file: "acknowledge.go",
+		old:  "f.Value.Acknowledged()", new: "f.Value",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a hint is believed rather than the store",
+		file: "sessions.go",
+		old:  "m.hints.learn(peer)\n\tfound",
+		new:  "if hinted, ok := m.hints.known.Get(curve); ok {\n\t\tpeer = hinted\n\t}\n\tm.hints.learn(peer)\n\tfound",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a missing session is taken for an unknown peer",
+		file: "sessions.go",
+		old:  "if !f.OK {", new: "if !f.OK {\n\t\t\tcontinue\n\t\t}\n\t\tif false {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "the tombstone of a pruned fallback session is swept while its key lives",
+		file: "sweep.go",
+		old:  "return !usable, err", new: "return usable || !usable, err",
+		pkgs: []string{"."},
+	},
+
+	// The ratchet.
+	{
+		name: "a gap of 2001 is accepted",
+		file: "ratchet/receiverchain.go",
+		old:  "> MaxGap:", new: "> MaxGap+1:",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "a skipped key stays after use",
+		file: "ratchet/receiverchain.go",
+		old:  "slices.Concat(c.skipped[:i], c.skipped[i+1:])", new: "slices.Clone(c.skipped)",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "39 skipped keys are kept",
+		file: "ratchet/receiverchain.go",
+		old:  "len(c.skipped)+n-MaxSkippedKeys", new: "len(c.skipped)+n-MaxSkippedKeys+1",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "the sending chain outlives the peer's answer",
+		file: "ratchet/decrypt.go",
+		old:  "\tnext.sender = senderChain{}\n", new: "",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "a sixth receiver chain is kept",
+		file: "ratchet/decrypt.go",
+		old:  "MaxReceiverChains-1)", new: "MaxReceiverChains)",
+		pkgs: []string{"./ratchet"},
+	},
+
+	// Keys and choice.
+	{
+		name: "an offered key may be offered again",
+		file: "otk/pool.go",
+		old:  "e.Stage = Offered", new: "e.Stage = Generated",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "the session created last is chosen, not the one that last received",
+		file: "session/choice.go",
+		old:  "if s.lastReceived != 0 {", new: "if false {",
+		pkgs: []string{"./session"},
+	},
+
+	// Durability.
+	{
+		name: "Badger answers before it syncs",
+		file: "kv/badgerkv/committer.go",
+		old:  "return c.wal.sync()", new: "return nil",
+		pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "Badger applies a batch whose reads are stale",
+		file: "kv/badgerkv/committer.go",
+		old:  "err = c.check(r.Batch)", new: "err = nil",
+		pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "SQLite answers before it syncs",
+		file: "kv/sqlitekv/apply.go",
+		old:  `level = "FULL"`, new: `level = "NORMAL"`,
+		test: "TestPowerFailure", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "Badger syncs every other group only",
+		file: "kv/badgerkv/committer.go",
+		old:  "return err\n\t}\n\treturn c.wal.sync()", new: "return err\n\t}\n\tif version%2 == 0 {\n\t\treturn nil\n\t}\n\treturn c.wal.sync()",
+		test: "TestPowerFailure", pkgs: []string{"./kv/badgerkv"},
+	},
+
+	// Processes.
+	{
+		name: "no process waits for the gate of another",
+		file: "kv/sqlitekv/gate.go",
+		old:  "err := g.lock.Lock()", new: "err := error(nil)",
+		pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "a turn is granted before its time",
+		file: "kv/internal/turns/table.go",
+		old:  "if t.queues[key][0] != asked {", new: "if t.queues[key][0] == nil {",
+		pkgs: []string{"./kv/internal/turns"},
+	},
+	{
+		name: "a commit goes to the next owner under another ID",
+		file: "kv/badgerkv/store.go",
+		old:  "now.Commit(ctx, now.theirs(b))",
+		new:  "now.Commit(ctx, func() *kv.Batch { again := *now.theirs(b); again.ID = kv.NewCommitID(b.ID.Began); return &again }())",
+		test: "TestKilled|TestYield|TestHand|TestCommit|TestFailedSync", pkgs: []string{"./kv/badgerkv"},
+	},
+
+	// Damage, and stores that went back in time.
+	{
+		name: "a page that was cut off reads as zeros",
+		file: "kv/sqlitekv/wholepages.go",
+		old:  "n < len(p) && len(p) == pageSize", new: "n < 0",
+		test: "TestCutDatabase", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "an SQLite store opens without its newest commits",
+		file: "kv/sqlitekv/witness.go",
+		old:  "if head >= noted {", new: "if true || head >= noted {",
+		test: "TestLostTail|TestDamage", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "a log with a bad middle is taken for one that ends there",
+		file: "kv/badgerkv/internal/intact/log.go",
+		old:  "tells && e.version > last && synced > last", new: "tells && e.version > last && synced > last && false",
+		test: "TestDamage", pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "a copied witness is taken for the one that was written",
+		file: "kv/witness/page.go",
+		old:  "err == nil && !p.identity.is(now)", new: "err == nil && false && !p.identity.is(now)",
+		pkgs: []string{"./kv/witness"},
+	},
+	{
+		name: "a member of a group that failed is tried on a closed connection",
+		file: "kv/sqlitekv/committer.go",
+		old:  "err := c.ready()\n\tif err == nil {", new: "var err error\n\tif err == nil {",
+		test: "TestFullGroup", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "Badger is opened on a full disk",
+		file: "kv/badgerkv/engine.go",
+		old:  "err := e.checkRoom(); err != nil", new: "err := e.checkRoom(); err != nil && false",
+		test: "TestOpenOnFullDisk", pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "a store that is behind its witness is not marked",
+		file: "attest.go",
+		old:  "case now.Head < seen.Head, now.Epoch", new: "case now.Epoch",
+		test: "Restored|LostTail|NoKeyIsUsedTwice", pkgs: []string{"."},
+	},
+	{
+		name: "a recovered session goes on sending",
+		file: "recover.go",
+		old:  "f.Value.StopSending()", new: "f.Value",
+		test: "Recover|NoKeyIsUsedTwice", pkgs: []string{"."},
+	},
+
+	// Who reads a guest's connection.
+	{
+		name: "a caller who waits no longer goes on reading",
+		file: "kv/internal/wire/reading.go",
+		old:  "{ _ = c.network.SetReadDeadline(past) }", new: "{}",
+		pkgs: []string{"./kv/internal/wire"},
+	},
+	{
+		name: "reading does not go on after an interrupt",
+		file: "kv/internal/wire/reading.go",
+		old:  "err = c.network.SetReadDeadline(time.Time{})", new: "",
+		pkgs: []string{"./kv/internal/wire"},
+	},
+	{
+		name: "nobody reads while nobody waits",
+		file: "kv/internal/wire/reading.go",
+		old:  "c.lullAfter(r.leads.Load())", new: "",
+		pkgs: []string{"./kv/internal/wire"},
+	},
+}
