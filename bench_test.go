@@ -10,6 +10,7 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -66,7 +67,7 @@ func benchmarkDecrypt(b *testing.B, engine kv.Store, policy txn.CachePolicy, bat
 	}
 }
 
-func newMachine(b *testing.B, engine kv.Store, user string, opts ...pawl.Option) *pawl.Machine {
+func newMachine(b *testing.B, engine kv.Store, user matrix.UserID, opts ...pawl.Option) *pawl.Machine {
 	b.Helper()
 	store, err := pawl.Open(context.Background(), engine, append(opts, pawl.WithKey([32]byte{1}))...)
 	if err != nil {

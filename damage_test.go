@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -50,7 +51,7 @@ func newWard(t *testing.T) *ward {
 	return w
 }
 
-func makeMachine(t *testing.T, store kv.Store, user string) *Machine {
+func makeMachine(t *testing.T, store kv.Store, user matrix.UserID) *Machine {
 	t.Helper()
 	s, err := Open(t.Context(), store, WithKey([32]byte{1}))
 	must(t, err)
@@ -251,7 +252,7 @@ var damages = []struct {
 	{"the halves of the identity key do not match", func(w *ward) func(*txn.Tx) error {
 		a, err := account.Restore(w.user, w.device, wrongPair(w.self.Identity()), w.self.SigningKey(), w.self.Created())
 		must(w.T, err)
-		return func(tx *txn.Tx) error { return accounts.Put(tx, a, w.user, w.device) }
+		return func(tx *txn.Tx) error { return accounts.Put(tx, a, string(w.user), string(w.device)) }
 	}, "identity key does not match"},
 	{"a receipt of no session", func(*ward) func(*txn.Tx) error {
 		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, ratchet.RestoreMessageKey([32]byte{5}), time.Now())
@@ -350,7 +351,7 @@ func TestMissingIsDamage(t *testing.T) {
 func TestRetired(t *testing.T) {
 	w := newWard(t)
 	retired := w.self.Retire("store", "/elsewhere", time.Now())
-	w.do(func(tx *txn.Tx) error { return accounts.Put(tx, retired, w.user, w.device) })
+	w.do(func(tx *txn.Tx) error { return accounts.Put(tx, retired, string(w.user), string(w.device)) })
 	r := w.receipt()
 	ctx := t.Context()
 	before := w.head()

@@ -13,6 +13,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -31,7 +32,7 @@ type device struct {
 var testKey = pawl.WithKey([32]byte{9})
 
 // newDevice creates an account in a store.
-func newDevice(t testing.TB, store kv.Store, user string, opts ...pawl.Option) *device {
+func newDevice(t testing.TB, store kv.Store, user matrix.UserID, opts ...pawl.Option) *device {
 	t.Helper()
 	d := &device{t: t, ctx: t.Context(), kv: store, clock: &clock{at: time.Date(2026, 5, 13, 20, 5, 0, 0, time.UTC)}}
 	d.store = d.open(opts...)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -20,36 +21,36 @@ import (
 type Machine struct {
 	store  *Store
 	db     *txn.DB
-	user   string
-	device string
+	user   matrix.UserID
+	device matrix.DeviceID
 	hints  hints
 }
 
 // Identity is the public part of an account.
 type Identity struct {
-	UserID     string            `json:"user_id"`
-	DeviceID   string            `json:"device_id"`
+	UserID     matrix.UserID     `json:"user_id"`
+	DeviceID   matrix.DeviceID   `json:"device_id"`
 	Curve25519 ratchet.PublicKey `json:"-"` // names the device in encrypted events
 	Ed25519    account.VerifyKey `json:"-"` // signs
 	Created    time.Time         `json:"-"`
 }
 
 // Create makes an account with new identity keys. It fails with
-// ErrAccountExists, account.ErrUserID or account.ErrDeviceID.
-func (s *Store) Create(ctx context.Context, user, device string) (*Machine, error) {
+// ErrAccountExists, matrix.ErrUserID or matrix.ErrDeviceID.
+func (s *Store) Create(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
 	made, err := account.New(s.opts.rand, user, device, s.opts.now())
 	if err != nil {
 		return nil, err
 	}
 	_, err = txn.Do(ctx, s.db, func(tx *txn.Tx) (struct{}, error) {
-		_, exists, err := accounts.Get(tx, user, device)
+		_, exists, err := accounts.Get(tx, string(user), string(device))
 		if err != nil {
 			return struct{}{}, err
 		}
 		if exists {
 			return struct{}{}, fmt.Errorf("%w: %s %s", ErrAccountExists, user, device)
 		}
-		return struct{}{}, accounts.Put(tx, made, user, device)
+		return struct{}{}, accounts.Put(tx, made, string(user), string(device))
 	})
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func (s *Store) Create(ctx context.Context, user, device string) (*Machine, erro
 }
 
 // Machine returns an account of the store, or ErrNoAccount.
-func (s *Store) Machine(ctx context.Context, user, device string) (*Machine, error) {
+func (s *Store) Machine(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
 	m := s.machine(user, device)
 	if _, err := m.Identity(ctx); err != nil {
 		return nil, err
@@ -80,9 +81,9 @@ func (s *Store) Accounts(ctx context.Context) ([]Identity, error) {
 	})
 }
 
-func (s *Store) machine(user, device string) *Machine {
+func (s *Store) machine(user matrix.UserID, device matrix.DeviceID) *Machine {
 	// The length keeps "@a:b" "CD" and "@a:bC" "D" apart.
-	name := strconv.Itoa(len(user)) + ":" + user + device
+	name := strconv.Itoa(len(user)) + ":" + string(user) + string(device)
 	return &Machine{store: s, db: s.db.Account(name), user: user, device: device, hints: newHints()}
 }
 
@@ -100,7 +101,7 @@ func identityOf(a account.Account) Identity {
 
 // account reads the account's record.
 func (m *Machine) account(tx *txn.Tx) (account.Account, error) {
-	a, ok, err := accounts.Get(tx, m.user, m.device)
+	a, ok, err := accounts.Get(tx, string(m.user), string(m.device))
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: %s %s", ErrNoAccount, m.user, m.device)
 	}
@@ -137,6 +138,6 @@ func (m *Machine) sending(tx *txn.Tx) (account.Account, error) {
 	return a, nil
 }
 
-func (m *Machine) accountRef() txn.Ref { return accounts.Ref(m.user, m.device) }
+func (m *Machine) accountRef() txn.Ref { return accounts.Ref(string(m.user), string(m.device)) }
 
 func (m *Machine) now() time.Time { return m.store.opts.now() }

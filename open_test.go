@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn/seal"
 )
 
@@ -145,16 +145,17 @@ func TestChangePassphrase(t *testing.T) {
 func TestCreateErrors(t *testing.T) {
 	d := newDevice(t, memkv.New(), "@alice:example.org")
 	cases := []struct {
-		user, device string
-		want         error
+		user   matrix.UserID
+		device matrix.DeviceID
+		want   error
 	}{
 		{"@alice:example.org", "DEVICE", pawl.ErrAccountExists},
-		{"alice", "DEVICE", account.ErrUserID},
-		{"@alice", "DEVICE", account.ErrUserID},
-		{"@al ice:example.org", "DEVICE", account.ErrUserID},
-		{"@" + strings.Repeat("a", 300) + ":example.org", "DEVICE", account.ErrUserID},
-		{"@alice:example.org", "", account.ErrDeviceID},
-		{"@alice:example.org", "A\nB", account.ErrDeviceID},
+		{"alice", "DEVICE", matrix.ErrUserID},
+		{"@alice", "DEVICE", matrix.ErrUserID},
+		{"@al ice:example.org", "DEVICE", matrix.ErrUserID},
+		{matrix.UserID("@" + strings.Repeat("a", 300) + ":example.org"), "DEVICE", matrix.ErrUserID},
+		{"@alice:example.org", "", matrix.ErrDeviceID},
+		{"@alice:example.org", "A\nB", matrix.ErrDeviceID},
 	}
 	for _, c := range cases {
 		d.unchanged(func() {
@@ -192,11 +193,14 @@ func TestCreateRace(t *testing.T) {
 // TestAccountsAreApart: accounts whose names run together share nothing.
 func TestAccountsAreApart(t *testing.T) {
 	store := memkv.New()
-	names := [][2]string{{"@a:b", "CD"}, {"@a:bC", "D"}, {"@a:b", "C"}, {"@a:b", "é/../D"}}
+	names := []struct {
+		user   matrix.UserID
+		device matrix.DeviceID
+	}{{"@a:b", "CD"}, {"@a:bC", "D"}, {"@a:b", "C"}, {"@a:b", "é/../D"}}
 	s := openStore(t, store, testKey)
 	var machines []*pawl.Machine
 	for _, n := range names {
-		m, err := s.Create(t.Context(), n[0], n[1])
+		m, err := s.Create(t.Context(), n.user, n.device)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +215,7 @@ func TestAccountsAreApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in.Identity.UserID != names[i][0] || in.Identity.DeviceID != names[i][1] || in.Keys.Offered != 3 || in.Keys.NextID != 5 {
+		if in.Identity.UserID != names[i].user || in.Identity.DeviceID != names[i].device || in.Keys.Offered != 3 || in.Keys.NextID != 5 {
 			t.Errorf("account %v has %+v", names[i], in)
 		}
 		seen[in.Identity.Curve25519.String()] = true

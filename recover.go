@@ -84,7 +84,7 @@ func (m *Machine) beginRecovery(ctx context.Context) error {
 		if _, marked := a.NeedsRecovery(); marked {
 			return struct{}{}, nil
 		}
-		return struct{}{}, accounts.Put(tx, a.RequireRecovery(account.Asked, m.now()), m.user, m.device)
+		return struct{}{}, accounts.Put(tx, a.RequireRecovery(account.Asked, m.now()), string(m.user), string(m.device))
 	})
 	return err
 }
@@ -166,7 +166,7 @@ func (m *Machine) finishRecovery(tx *txn.Tx) (int, error) {
 	if err := pools.Put(tx, pool); err != nil {
 		return 0, err
 	}
-	return given, accounts.Put(tx, a.Recovered(), m.user, m.device)
+	return given, accounts.Put(tx, a.Recovered(), string(m.user), string(m.device))
 }
 
 func (m *Machine) jump() (uint32, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/kv/witness"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // Without a witness a restored store does what must not be: this is what the
@@ -239,7 +240,7 @@ func TestOpeningAtTheSameTime(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if _, err := s.Create(t.Context(), fmt.Sprintf("@user%d:example.org", i), "DEVICE"); err != nil {
+				if _, err := s.Create(t.Context(), matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE"); err != nil {
 					t.Error(err)
 				}
 			})
@@ -247,7 +248,7 @@ func TestOpeningAtTheSameTime(t *testing.T) {
 		group.Wait()
 		s := openStore(t, store, testKey, pawl.WithWitness(w))
 		for i := range 4 {
-			m, err := s.Machine(t.Context(), fmt.Sprintf("@user%d:example.org", i), "DEVICE")
+			m, err := s.Machine(t.Context(), matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE")
 			if err != nil {
 				t.Fatal(err)
 			}

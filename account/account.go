@@ -7,14 +7,15 @@ import (
 
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
 // Account is the identity of one device.
 type Account struct {
 	secret.Guard
-	user     string
-	device   string
+	user     matrix.UserID
+	device   matrix.DeviceID
 	identity ratchet.KeyPair
 	signing  SigningKey
 	created  time.Time
@@ -31,9 +32,9 @@ type Retirement struct {
 }
 
 // New makes an account with new keys. It reads 64 bytes from rand: the private
-// identity key, then the signing seed. It fails with [ErrUserID],
-// [ErrDeviceID] or rand's error.
-func New(rand io.Reader, user, device string, now time.Time) (Account, error) {
+// identity key, then the signing seed. It fails with
+// [matrix.ErrUserID], [matrix.ErrDeviceID] or rand's error.
+func New(rand io.Reader, user matrix.UserID, device matrix.DeviceID, now time.Time) (Account, error) {
 	identity, err := ratchet.GenerateKeyPair(rand)
 	if err != nil {
 		return Account{}, err
@@ -45,13 +46,13 @@ func New(rand io.Reader, user, device string, now time.Time) (Account, error) {
 	return Restore(user, device, identity, signing, now)
 }
 
-// Restore makes an account of keys from elsewhere. It fails with [ErrUserID],
-// [ErrDeviceID] or [ErrFormat] (a key is missing).
-func Restore(user, device string, identity ratchet.KeyPair, signing SigningKey, created time.Time) (Account, error) {
-	if err := CheckUserID(user); err != nil {
+// Restore makes an account of keys from elsewhere. It fails with
+// [matrix.ErrUserID], [matrix.ErrDeviceID] or [ErrFormat] (a key is missing).
+func Restore(user matrix.UserID, device matrix.DeviceID, identity ratchet.KeyPair, signing SigningKey, created time.Time) (Account, error) {
+	if err := user.Check(); err != nil {
 		return Account{}, err
 	}
-	if err := CheckDeviceID(device); err != nil {
+	if err := device.Check(); err != nil {
 		return Account{}, err
 	}
 	if identity.IsZero() || signing.expanded.IsZero() {
@@ -60,11 +61,11 @@ func Restore(user, device string, identity ratchet.KeyPair, signing SigningKey, 
 	return Account{user: user, device: device, identity: identity, signing: signing, created: record.Time(created)}, nil
 }
 
-// User returns the user id, such as @alice:example.org.
-func (a Account) User() string { return a.user }
+// User returns the user id.
+func (a Account) User() matrix.UserID { return a.user }
 
 // Device returns the device id.
-func (a Account) Device() string { return a.device }
+func (a Account) Device() matrix.DeviceID { return a.device }
 
 // Identity returns the Curve25519 identity key, which names the device in
 // encrypted events.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -26,8 +27,8 @@ func (a Account) Encode() ([]byte, error) {
 	return record.Encode(accountVersion, accountFields, size, func(w *record.Writer) {
 		identity, public := a.identity.Private(), a.identity.Public()
 		expanded := a.signing.Expanded()
-		w.Text(a.user)
-		w.Text(a.device)
+		w.Text(string(a.user))
+		w.Text(string(a.device))
 		w.Bytes(public[:])
 		w.Bytes(identity[:])
 		w.Bytes(a.signing.public[:])
@@ -49,7 +50,7 @@ func Decode(b []byte) (Account, error) {
 	err := record.Decode("account", b, accountVersion, accountFields, func(r *record.Reader) {
 		var curve, private [32]byte
 		var expanded [64]byte
-		a.user, a.device = r.Text(maxName), r.Text(maxName)
+		a.user, a.device = matrix.UserID(r.Text(matrix.MaxLength)), matrix.DeviceID(r.Text(matrix.MaxLength))
 		r.Fixed(curve[:])
 		r.Fixed(private[:])
 		r.Fixed(a.signing.public[:])
@@ -58,8 +59,8 @@ func Decode(b []byte) (Account, error) {
 		a.retired.Target, a.retired.Path = r.Text(maxTarget), r.Text(maxPath)
 		a.readRecovery(r)
 		if r.OK() {
-			r.FailWith(CheckUserID(a.user))
-			r.FailWith(CheckDeviceID(a.device))
+			r.FailWith(a.user.Check())
+			r.FailWith(a.device.Check())
 		}
 		a.identity = ratchet.RestoreKeyPair(ratchet.PublicKey(curve), private)
 		a.signing = restoreSigningKey(a.signing.public, expanded)

@@ -35,10 +35,6 @@ var (
 
 // Errors of arguments.
 var (
-	// ErrUserID: not a user id such as @alice:example.org.
-	ErrUserID = errors.New("account: not a Matrix user id")
-	// ErrDeviceID: empty, too long, or with spaces or control characters.
-	ErrDeviceID = errors.New("account: not a device id")
 	// ErrKey: a text or bytes that are not a verification key.
 	ErrKey = errors.New("account: not an Ed25519 verification key")
 	// ErrNotOffered: an upload of a one-time key whose stage is not offered

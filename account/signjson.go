@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/pawlkv/pawl/internal/canonicaljson"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // Members of a signed object that its signatures do not cover.
@@ -42,28 +43,28 @@ func (a Account) sign(object map[string]any) error {
 		return err
 	}
 	all, _ := object[signatures].(map[string]any)
-	own, _ := all[a.user].(map[string]any)
+	own, _ := all[string(a.user)].(map[string]any)
 	all, own = cloneOrNew(all), cloneOrNew(own)
 	own[a.keyID("ed25519")] = a.Sign(text).String()
-	all[a.user] = own
+	all[string(a.user)] = own
 	object[signatures] = all
 	return nil
 }
 
 // keyID returns the name of this device's key of an algorithm.
-func (a Account) keyID(algorithm string) string { return algorithm + ":" + a.device }
+func (a Account) keyID(algorithm string) string { return algorithm + ":" + string(a.device) }
 
 // VerifyJSON fails with [ErrUnsigned] when the object has no signature by the
 // user's device, with [ErrSignature] when it has one that is not key's, or
 // with an error of package canonicaljson.
-func VerifyJSON(raw []byte, user, device string, key VerifyKey) error {
+func VerifyJSON(raw []byte, user matrix.UserID, device matrix.DeviceID, key VerifyKey) error {
 	object, err := decodeObject(raw)
 	if err != nil {
 		return err
 	}
 	all, _ := object[signatures].(map[string]any)
-	own, _ := all[user].(map[string]any)
-	encoded, ok := own["ed25519:"+device].(string)
+	own, _ := all[string(user)].(map[string]any)
+	encoded, ok := own["ed25519:"+string(device)].(string)
 	if !ok {
 		return ErrUnsigned
 	}

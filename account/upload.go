@@ -30,8 +30,8 @@ func (a Account) DeviceKeys() ([]byte, error) {
 
 func (a Account) deviceKeys() (map[string]any, error) {
 	object := map[string]any{
-		"user_id":    a.user,
-		"device_id":  a.device,
+		"user_id":    string(a.user),
+		"device_id":  string(a.device),
 		"algorithms": []any{Olm, Megolm},
 		"keys": map[string]any{
 			a.keyID("curve25519"): a.Identity().String(),

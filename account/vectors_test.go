@@ -14,6 +14,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/canonicaljson"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -238,7 +239,7 @@ func runUploads(t *testing.T, f vectorFile) {
 
 func (v uploadVector) run(t *testing.T) {
 	identity := ratchet.NewKeyPair([32]byte(v.Identity.Private))
-	a, err := account.Restore(v.User, v.Device, identity, account.ExpandedSigningKey([64]byte(v.Expanded)), time.Unix(0, 0))
+	a, err := account.Restore(matrix.UserID(v.User), matrix.DeviceID(v.Device), identity, account.ExpandedSigningKey([64]byte(v.Expanded)), time.Unix(0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -41,7 +42,7 @@ type ourDevice struct {
 	keyRecord []byte
 }
 
-func newDevice(user string) (d ourDevice, err error) {
+func newDevice(user matrix.UserID) (d ourDevice, err error) {
 	if d.account, err = account.New(rand.Reader, user, "DEVICE", now); err != nil {
 		return d, err
 	}

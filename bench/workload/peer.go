@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -34,7 +35,7 @@ func source(seed uint64, what string, n int) io.Reader {
 func newPeer(seed uint64, n int, now time.Time) (peer, error) {
 	p := peer{rand: source(seed, "peer", n)}
 	var err error
-	if p.account, err = account.New(p.rand, fmt.Sprintf("@peer%d:example.org", n), "LAPTOP", now); err != nil {
+	if p.account, err = account.New(p.rand, matrix.UserID(fmt.Sprintf("@peer%d:example.org", n)), "LAPTOP", now); err != nil {
 		return p, err
 	}
 	_, keys, err := otk.Pool{}.Generate(p.rand, 1, now)

@@ -105,14 +105,14 @@ func selectAccounts(ids []pawl.Identity, selector string) []pawl.Identity {
 	}
 	var matching []pawl.Identity
 	for _, id := range ids {
-		if id.UserID == selector || id.DeviceID == selector {
+		if string(id.UserID) == selector || string(id.DeviceID) == selector {
 			matching = append(matching, id)
 		}
 	}
 	return matching
 }
 
-func accountName(id pawl.Identity) string { return id.UserID + "/" + id.DeviceID }
+func accountName(id pawl.Identity) string { return string(id.UserID) + "/" + string(id.DeviceID) }
 
 func names(ids []pawl.Identity) string {
 	var all []string

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // engines are the places of stores in tests, one for each engine.
@@ -52,7 +54,7 @@ func eachEngine(t *testing.T, rounds int, fn func(t *testing.T, store string)) {
 }
 
 // inspected returns the accounts of a store, by device.
-func inspected(t *testing.T, env []string, store string) map[string]accountJSON {
+func inspected(t *testing.T, env []string, store string) map[matrix.DeviceID]accountJSON {
 	t.Helper()
 	r := atOnce(t, env, []string{"inspect", store, "--json"})[0]
 	if !r.ok {
@@ -62,7 +64,7 @@ func inspected(t *testing.T, env []string, store string) map[string]accountJSON 
 	if err := json.Unmarshal(r.stdout.Bytes(), &seen); err != nil {
 		t.Fatal(err)
 	}
-	accounts := map[string]accountJSON{}
+	accounts := map[matrix.DeviceID]accountJSON{}
 	for _, a := range seen.Accounts {
 		accounts[a.Device] = a
 	}
@@ -97,7 +99,7 @@ func TestInitsAtOnce(t *testing.T) {
 	})
 }
 
-func expectAccount(t *testing.T, accounts map[string]accountJSON, r *result) {
+func expectAccount(t *testing.T, accounts map[matrix.DeviceID]accountJSON, r *result) {
 	t.Helper()
 	var made accountJSON
 	if err := json.Unmarshal(r.stdout.Bytes(), &made); err != nil {
@@ -215,7 +217,7 @@ func oneOf(t *testing.T, results []*result) int {
 	return won
 }
 
-func expectSame(t *testing.T, before, after map[string]accountJSON) {
+func expectSame(t *testing.T, before, after map[matrix.DeviceID]accountJSON) {
 	t.Helper()
 	if fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Fatalf("accounts %v, before %v", after, before)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 type checkCommand struct {
@@ -32,9 +33,9 @@ It lists what is broken and then exits with 1. It changes nothing.`,
 
 // checkedJSON is what the check of one account found.
 type checkedJSON struct {
-	User   string   `json:"user"`
-	Device string   `json:"device"`
-	Broken []string `json:"broken"`
+	User   matrix.UserID   `json:"user"`
+	Device matrix.DeviceID `json:"device"`
+	Broken []string        `json:"broken"`
 }
 
 func (c *checkCommand) run(cmd *cobra.Command, args []string) error {

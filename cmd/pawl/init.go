@@ -8,6 +8,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 type initCommand struct {
@@ -39,10 +40,10 @@ read: whoever has that too can open it. 'pawl passwd' changes that later.`,
 
 // accountJSON is how accounts are printed.
 type accountJSON struct {
-	User       string `json:"user"`
-	Device     string `json:"device"`
-	Curve25519 string `json:"curve25519"`
-	Ed25519    string `json:"ed25519"`
+	User       matrix.UserID   `json:"user"`
+	Device     matrix.DeviceID `json:"device"`
+	Curve25519 string          `json:"curve25519"`
+	Ed25519    string          `json:"ed25519"`
 }
 
 func accountOf(id pawl.Identity) accountJSON {
@@ -51,14 +52,16 @@ func accountOf(id pawl.Identity) accountJSON {
 
 func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 	// Before a store is made for an account that cannot be.
-	if err := account.CheckUserID(c.user); err != nil {
+	user, err := matrix.ParseUserID(c.user)
+	if err != nil {
 		return &usageError{err}
 	}
-	if err := account.CheckDeviceID(c.device); err != nil {
+	device, err := matrix.ParseDeviceID(c.device)
+	if err != nil {
 		return &usageError{err}
 	}
 	return c.create(cmd, args[0], func(o *opened) error {
-		made, err := c.makeAccount(cmd.Context(), o)
+		made, err := makeAccount(cmd.Context(), o, user, device)
 		if err != nil {
 			return err
 		}
@@ -66,7 +69,7 @@ func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 	})
 }
 
-func (c *initCommand) makeAccount(ctx context.Context, o *opened) (pawl.Identity, error) {
+func makeAccount(ctx context.Context, o *opened, user matrix.UserID, device matrix.DeviceID) (pawl.Identity, error) {
 	moved, _, err := o.Retirements(ctx)
 	if err != nil {
 		return pawl.Identity{}, err
@@ -74,7 +77,7 @@ func (c *initCommand) makeAccount(ctx context.Context, o *opened) (pawl.Identity
 	if len(moved) > 0 {
 		return pawl.Identity{}, fmt.Errorf("%w: %s", account.ErrRetired, moved[0].Path)
 	}
-	m, err := o.Create(ctx, c.user, c.device)
+	m, err := o.Create(ctx, user, device)
 	if err != nil {
 		return pawl.Identity{}, err
 	}

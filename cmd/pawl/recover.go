@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 type recoverCommand struct {
@@ -46,12 +47,12 @@ nothing is noticed: then use --force.`,
 
 // recoveredJSON is what became of one account.
 type recoveredJSON struct {
-	User        string `json:"user"`
-	Device      string `json:"device"`
-	Retired     string `json:"retired,omitempty"` // it moved, and nothing was done
-	Recovered   bool   `json:"recovered"`
-	Sessions    int    `json:"sessions"`
-	OneTimeKeys int    `json:"one_time_keys"`
+	User        matrix.UserID   `json:"user"`
+	Device      matrix.DeviceID `json:"device"`
+	Retired     string          `json:"retired,omitempty"` // it moved, and nothing was done
+	Recovered   bool            `json:"recovered"`
+	Sessions    int             `json:"sessions"`
+	OneTimeKeys int             `json:"one_time_keys"`
 }
 
 func (r recoveredJSON) String() string {

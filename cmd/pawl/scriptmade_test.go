@@ -9,6 +9,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // cmdMade is "made STORE USER DEVICE DAYS": a new store with a key file, whose
@@ -27,7 +28,7 @@ func cmdMade(ts *testscript.TestScript, neg bool, args []string) {
 		ctx := context.Background()
 		s, err := pawl.Open(ctx, engine, pawl.WithKey(key.key.Reveal()), pawl.WithClock(then))
 		ts.Check(err)
-		_, err = s.Create(ctx, args[1], args[2])
+		_, err = s.Create(ctx, matrix.UserID(args[1]), matrix.DeviceID(args[2]))
 		ts.Check(err)
 	})
 }

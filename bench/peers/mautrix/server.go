@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/pawlkv/pawl/bench/peers/stored"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // server answers what the machine asks of a homeserver.
@@ -21,9 +22,9 @@ type server struct {
 // offer sets what a claim gets.
 func (s *server) offer(claimed []stored.Claim) error {
 	type keys map[string]json.RawMessage
-	users := map[string]map[string]keys{}
+	users := map[matrix.UserID]map[matrix.DeviceID]keys{}
 	for _, c := range claimed {
-		users[c.Device.User] = map[string]keys{c.Device.ID: {c.ID: c.Key}}
+		users[c.Device.User] = map[matrix.DeviceID]keys{c.Device.ID: {c.ID: c.Key}}
 	}
 	var err error
 	s.claims, err = json.Marshal(map[string]any{"one_time_keys": users})

@@ -193,7 +193,7 @@ func (b *bob) payload(to stored.Device, content json.RawMessage) ([]byte, error)
 		Type          peer.EventType  `json:"type"`
 	}{
 		content, peer.SigningKey{Ed25519: b.identity.Ed25519.String()},
-		to.User, peer.SigningKey{Ed25519: to.Ed25519}, stored.BobUser, peer.Note,
+		string(to.User), peer.SigningKey{Ed25519: to.Ed25519}, stored.BobUser, peer.Note,
 	})
 }
 

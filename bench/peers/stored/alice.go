@@ -9,6 +9,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/peer"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -73,7 +74,7 @@ func (a *Alice) encrypt(ctx context.Context, t peer.EventType, k peer.RoomKey, h
 		Keys:          peer.SigningKey{Ed25519: a.device.Ed25519},
 		Recipient:     BobUser,
 		RecipientKeys: peer.SigningKey{Ed25519: a.to.Ed25519},
-		Sender:        a.device.User,
+		Sender:        string(a.device.User),
 		Type:          t,
 	}
 	if t == peer.Sharing {
@@ -108,7 +109,7 @@ func Crowd(ctx context.Context, n int) ([]Device, []Claim, error) {
 	}
 	devices, claims := make([]Device, n), make([]Claim, n)
 	for i := range n {
-		_, claims[i], err = newDevice(ctx, store, fmt.Sprintf("@user%d:example.org", i), "DEVICE")
+		_, claims[i], err = newDevice(ctx, store, matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -117,7 +118,7 @@ func Crowd(ctx context.Context, n int) ([]Device, []Claim, error) {
 	return devices, claims, nil
 }
 
-func newDevice(ctx context.Context, store *pawl.Store, user, id string) (*pawl.Machine, Claim, error) {
+func newDevice(ctx context.Context, store *pawl.Store, user matrix.UserID, id matrix.DeviceID) (*pawl.Machine, Claim, error) {
 	m, err := store.Create(ctx, user, id)
 	if err != nil {
 		return nil, Claim{}, err
@@ -131,7 +132,7 @@ func newDevice(ctx context.Context, store *pawl.Store, user, id string) (*pawl.M
 }
 
 // readUpload takes the device and one of its keys from a /keys/upload.
-func readUpload(user, id string, upload json.RawMessage) (Claim, error) {
+func readUpload(user matrix.UserID, id matrix.DeviceID, upload json.RawMessage) (Claim, error) {
 	var b body
 	if err := json.Unmarshal(upload, &b); err != nil {
 		return Claim{}, err
@@ -140,7 +141,7 @@ func readUpload(user, id string, upload json.RawMessage) (Claim, error) {
 	if err := json.Unmarshal(b.DeviceKeys, &keys); err != nil {
 		return Claim{}, err
 	}
-	d := Device{user, id, keys.Keys["curve25519:"+id], keys.Keys["ed25519:"+id], b.DeviceKeys}
+	d := Device{user, id, keys.Keys["curve25519:"+string(id)], keys.Keys["ed25519:"+string(id)], b.DeviceKeys}
 	if d.Curve25519 == "" || d.Ed25519 == "" {
 		return Claim{}, errors.New("the upload lacks the device's keys")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/pawlkv/pawl/bench/result"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // Bob's names.
@@ -44,7 +45,8 @@ type Kept struct {
 
 // Device is somebody else's, as /keys/query describes it.
 type Device struct {
-	User, ID   string
+	User       matrix.UserID
+	ID         matrix.DeviceID
 	Curve25519 string
 	Ed25519    string
 	Keys       json.RawMessage // device_keys, signed

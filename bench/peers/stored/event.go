@@ -34,7 +34,7 @@ type Ciphertext struct {
 }
 
 func newEvent(from Device, to string, m ratchet.Message) (json.RawMessage, error) {
-	return json.Marshal(Event{encryptedType, from.User, Encrypted{olmV1, from.Curve25519, map[string]Ciphertext{to: Wrap(m)}}})
+	return json.Marshal(Event{encryptedType, string(from.User), Encrypted{olmV1, from.Curve25519, map[string]Ciphertext{to: Wrap(m)}}})
 }
 
 // Wrap puts a message into an event.

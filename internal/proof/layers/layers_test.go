@@ -24,13 +24,14 @@ const module = "github.com/pawlkv/pawl"
 // tests not counted. "/..." covers a folder's packages.
 var table = map[string][]string{
 	// Protocol column: pure values.
+	"matrix":                 {},
 	"internal/secret":        {},
 	"internal/canonicaljson": {},
 	"internal/record/...":    {"internal/record"},
 	"ratchet":                {"internal/secret"},
 	"otk":                    {"ratchet", "internal/secret", "internal/record"},
 	"session":                {"ratchet", "internal/secret", "internal/record"},
-	"account":                {"ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
+	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
 
 	// Storage column: knows nothing of Olm.
 	"kv":                   {},
@@ -51,21 +52,21 @@ var table = map[string][]string{
 	"internal/proof/mutants": {},
 
 	// Where they meet.
-	".":         {"ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record"},
-	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "ratchet", "otk", "session", "account", "bench/..."},
+	".":         {"matrix", "ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record"},
+	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "bench/..."},
 	"internal/proof/aftermath": {
 		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",
 	},
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
-	"cmd/pawl": {".", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "ratchet", "otk", "account", "session", "bench/..."},
+	"cmd/pawl": {".", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "bench/..."},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may
 // therefore not import from elsewhere.
 var (
-	pure      = []string{"ratchet", "otk", "session", "account", "group", "internal/canonicaljson", "internal/record"}
+	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "internal/canonicaljson", "internal/record"}
 	forbidden = []string{"os", "net", "log", "log/slog", "go.uber.org/zap", "math/rand", "math/rand/v2"}
 )
 
