@@ -24,6 +24,7 @@ type settings struct {
 	versions  wire.Versions
 	syncs     *syncs // of this Store, whoever owns Badger in it
 	hooks     hooks
+	unproven  []string // versions that the caller goes on with
 }
 
 // hooks let tests watch and break what otherwise only the system does. Nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/pawlkv/pawl/kv/internal/linked"
 )
 
 // Err32Bit: this program's int has 32 bits (386, arm, mips), and there Badger
@@ -16,7 +18,12 @@ var Err32Bit = fmt.Errorf(
 
 // checkProgram refuses to serve in a program in which what the engine promises
 // does not hold.
-func checkProgram() error { return checkInt(strconv.IntSize) }
+func checkProgram(set *settings) error {
+	if err := checkInt(strconv.IntSize); err != nil {
+		return err
+	}
+	return checkLinked(set, linked.Program())
+}
 
 func checkInt(bits int) error {
 	if bits < 64 {

@@ -43,14 +43,15 @@ var _ kv.Store = (*Store)(nil)
 // one reads all of it and checks it; otherwise it connects to the one that
 // owns it. Errors: kv.ErrCorrupt, kv.ErrUnavailable (the owner does not
 // answer), kv.ErrInUse (another process has it open, and this system cannot
-// share), ErrForeign, ErrNewer, Err32Bit, and those of the file system.
+// share), ErrForeign, ErrNewer, ErrUnproven,
+// Err32Bit, and those of the file system.
 func Open(dir string, options ...Option) (*Store, error) {
-	if err := checkProgram(); err != nil {
-		return nil, err
-	}
 	set := defaults()
 	for _, option := range options {
 		option(&set)
+	}
+	if err := checkProgram(&set); err != nil {
+		return nil, err
 	}
 	path, err := filepath.Abs(dir)
 	if err != nil {

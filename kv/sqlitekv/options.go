@@ -21,8 +21,9 @@ type settings struct {
 	watchLog     int
 	timer        turns.After
 	lostTail     bool
-	maxPages     int    // of the database file, 0: as many as there is room for
-	vfs          string // through which SQLite uses files
+	maxPages     int      // of the database file, 0: as many as there is room for
+	vfs          string   // through which SQLite uses files
+	unproven     []string // versions that the caller goes on with
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
+	"github.com/pawlkv/pawl/kv/internal/linked"
 )
 
 // Store is a kv.Store in a file that any number of processes may have open. Its
@@ -35,13 +36,16 @@ var _ kv.Store = (*Store)(nil)
 
 // Open opens the store in a file, which it makes if it does not exist; its
 // directory must exist. Beside it there are files of SQLite and of the store,
-// all named after it. Errors: ErrForeign, ErrNewer, kv.ErrCorrupt,
-// kv.ErrDiskFull, and kv.ErrUnavailable (permissions, a missing directory, a
+// all named after it. Errors: ErrForeign, ErrNewer, ErrUnproven,
+// kv.ErrCorrupt, kv.ErrDiskFull, and kv.ErrUnavailable (permissions, a missing directory, a
 // process that is stopped with a lock).
 func Open(path string, options ...Option) (*Store, error) {
 	s := &Store{set: defaults()}
 	for _, option := range options {
 		option(&s.set)
+	}
+	if err := checkLinked(&s.set, linked.Program()); err != nil {
+		return nil, err
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {

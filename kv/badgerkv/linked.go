@@ -1,0 +1,55 @@
+package badgerkv
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"go.uber.org/zap"
+
+	"github.com/pawlkv/pawl/kv/internal/linked"
+)
+
+// provenText lists what the engine was proven with. It rests on what Badger does
+// and nobody promises: which log a write goes to and when it is replaced (wal.go),
+// how tables, logs and the manifest are laid out (internal/intact), and that the
+// pages of a log are the file's own, which is ristretto's doing. A version gets a
+// line when the power, damage and conformance tests have passed with it ("make
+// upstream").
+//
+//go:embed proven.txt
+var provenText string
+
+var proven = linked.Parse(provenText)
+
+// ErrUnproven: the program was built with a version of a module below this
+// engine that its promises were not proven with. Nothing was touched. Require a
+// proven version in go.mod, or go on anyway with [WithUnproven]; the error says
+// which.
+var ErrUnproven = errors.New("badgerkv: built with what its promises were not proven with")
+
+// WithUnproven opens a store although the program was built with these versions
+// of modules below the engine, each as [ErrUnproven] writes it. Whether
+// what is acknowledged survives a power failure, and whether damage is seen, is
+// then for the caller to find out; "make upstream" in Pawl's repository does.
+func WithUnproven(versions ...string) Option {
+	return func(s *settings) { s.unproven = append(s.unproven, versions...) }
+}
+
+// checkLinked refuses a program that was built with what is not proven. One that
+// does not say what it was built with goes on, and says so.
+func checkLinked(set *settings, program *debug.BuildInfo) error {
+	found := proven.Look(program)
+	if why := proven.Refused(found, set.unproven, "badgerkv.WithUnproven"); why != "" {
+		return fmt.Errorf("%w: %s", ErrUnproven, why)
+	}
+	if len(found.Unproven) > 0 {
+		set.logger.Warn("goes on with what is not proven", zap.Strings("modules", found.Unproven))
+	}
+	if len(found.Untold) > 0 {
+		set.logger.Warn("the program does not say in which versions it was built with what the store rests on",
+			zap.Strings("modules", found.Untold))
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package badgerkv
+
+import (
+	"errors"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// TestProvenVersions says that the engine is proven with what go.mod names.
+func TestProvenVersions(t *testing.T) {
+	for module := range proven {
+		out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", module).CombinedOutput()
+		if err != nil {
+			t.Fatalf("go list: %v\n%s", err, out)
+		}
+		version := strings.TrimSpace(string(out))
+		if found := proven.Look(program(module, version)); len(found.Unproven) != 0 {
+			t.Errorf("go.mod names %s: prove it (make upstream) and add it to proven.txt", found.Unproven)
+		}
+	}
+}
+
+func TestCheckLinked(t *testing.T) {
+	const module = "github.com/dgraph-io/badger/v4"
+	core, logged := observer.New(zap.WarnLevel)
+	set := defaults()
+	WithLogger(zap.New(core))(&set)
+
+	err := checkLinked(&set, program(module, "v4.999.0"))
+	if !errors.Is(err, ErrUnproven) || !strings.Contains(err.Error(), `badgerkv.WithUnproven("`+module+` v4.999.0")`) {
+		t.Errorf("with another Badger: %v, want ErrUnproven and the option", err)
+	}
+	if n := logged.Len(); n != 0 {
+		t.Errorf("a refusal is logged %d times: %v", n, logged.All())
+	}
+	WithUnproven(module + " v4.999.0")(&set)
+	if err := checkLinked(&set, program(module, "v4.999.0")); err != nil {
+		t.Errorf("with another Badger that was accepted: %v", err)
+	}
+	if err := checkLinked(&set, program(module, "v4.999.1")); !errors.Is(err, ErrUnproven) {
+		t.Errorf("with the one after that which was accepted: %v, want ErrUnproven", err)
+	}
+	if err := checkLinked(&set, nil); err != nil {
+		t.Errorf("without build information: %v", err)
+	}
+	want := []string{"goes on with what is not proven",
+		"the program does not say in which versions it was built with what the store rests on",
+		"the program does not say in which versions it was built with what the store rests on"}
+	var got []string
+	for _, entry := range logged.All() {
+		got = append(got, entry.Message)
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+}
+
+func program(module, version string) *debug.BuildInfo {
+	return &debug.BuildInfo{Deps: []*debug.Module{{Path: module, Version: version}}}
+}

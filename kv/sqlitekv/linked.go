@@ -1,0 +1,55 @@
+package sqlitekv
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"go.uber.org/zap"
+
+	"github.com/pawlkv/pawl/kv/internal/linked"
+)
+
+// provenText lists what the engine was proven with. SQLite keeps what it promises,
+// but the driver is its file system: what it locks and when it syncs is nobody's
+// promise, nor are the ways in which it reads a page that is cut and verifies
+// checksums, which damage is seen by (wholepages.go, conn.trust). A version gets a
+// line when the power, damage and conformance tests have passed with it ("make
+// upstream").
+//
+//go:embed proven.txt
+var provenText string
+
+var proven = linked.Parse(provenText)
+
+// ErrUnproven: the program was built with a version of a module below this
+// engine that its promises were not proven with. Nothing was touched. Require a
+// proven version in go.mod, or go on anyway with [WithUnproven]; the error says
+// which.
+var ErrUnproven = errors.New("sqlitekv: built with what its promises were not proven with")
+
+// WithUnproven opens a store although the program was built with these versions
+// of modules below the engine, each as [ErrUnproven] writes it. Whether
+// what is acknowledged survives a power failure, and whether damage is seen, is
+// then for the caller to find out; "make upstream" in Pawl's repository does.
+func WithUnproven(versions ...string) Option {
+	return func(s *settings) { s.unproven = append(s.unproven, versions...) }
+}
+
+// checkLinked refuses a program that was built with what is not proven. One that
+// does not say what it was built with goes on, and says so.
+func checkLinked(set *settings, program *debug.BuildInfo) error {
+	found := proven.Look(program)
+	if why := proven.Refused(found, set.unproven, "sqlitekv.WithUnproven"); why != "" {
+		return fmt.Errorf("%w: %s", ErrUnproven, why)
+	}
+	if len(found.Unproven) > 0 {
+		set.logger.Warn("goes on with what is not proven", zap.Strings("modules", found.Unproven))
+	}
+	if len(found.Untold) > 0 {
+		set.logger.Warn("the program does not say in which versions it was built with what the store rests on",
+			zap.Strings("modules", found.Untold))
+	}
+	return nil
+}
