@@ -31,19 +31,15 @@ func (m *Machine) acknowledge(tx *txn.Tx, ids []session.ReceiptID) error {
 	if _, err := m.active(tx); err != nil {
 		return err
 	}
-	names := make([][]string, len(ids))
-	for i, id := range ids {
-		names[i] = []string{id.String()}
-	}
-	found, err := receipts.GetAll(tx, names...)
+	found, err := receipts.GetAll(tx, ids...)
 	if err != nil {
 		return err
 	}
-	for i, f := range found {
+	for _, f := range found {
 		if _, kept := f.Value.Key(); !f.OK || !kept {
 			continue
 		}
-		if err := receipts.Put(tx, f.Value.Acknowledged(), names[i]...); err != nil {
+		if err := receipts.Put(tx, f.Value.Acknowledged()); err != nil {
 			return err
 		}
 	}

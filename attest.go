@@ -18,7 +18,7 @@ import (
 
 // epochs is the store's part of its witness's mark: the epoch. A store without
 // the record never had a witness.
-var epochs = txn.Record[uint64]{Kind: "witness", Codec: epochCodec{}, Shared: true}
+var epochs = txn.Single[uint64]{Kind: "witness", Codec: epochCodec{}, Shared: true}
 
 type epochCodec struct{}
 
@@ -210,7 +210,7 @@ func (s *Store) requireRecovery(ctx context.Context, cause account.Cause) error 
 
 func (s *Store) mark(tx *txn.Tx, ids []Identity, cause account.Cause) error {
 	for _, id := range ids {
-		a, ok, err := accounts.Get(tx, string(id.UserID), string(id.DeviceID))
+		a, ok, err := accounts.Get(tx, accountName{id.UserID, id.DeviceID})
 		if err != nil {
 			return err
 		}
@@ -219,7 +219,7 @@ func (s *Store) mark(tx *txn.Tx, ids []Identity, cause account.Cause) error {
 		if !ok || retired || marked {
 			continue
 		}
-		if err := accounts.Put(tx, a.RequireRecovery(cause, s.opts.now()), string(id.UserID), string(id.DeviceID)); err != nil {
+		if err := accounts.Put(tx, a.RequireRecovery(cause, s.opts.now())); err != nil {
 			return err
 		}
 	}

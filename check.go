@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/otk"
@@ -67,19 +66,19 @@ func (c *checker) must(err error, what string, args ...any) {
 
 // load calls keep for every record of a kind that can be read, and complains of
 // those that are not, or not only, stored under their own name.
-func load[T any](tx *txn.Tx, c *checker, r *txn.Record[T], name func(T) []string, keep func(T)) {
-	all, own := 0, map[string]bool{}
+func load[N, T any](tx *txn.Tx, c *checker, r *txn.Record[N, T], keep func(T)) {
+	all, own := 0, map[txn.Path]bool{}
 	for v, err := range r.Scan(tx) {
 		if err != nil {
 			c.must(err, "%s record", r.Kind)
 			continue
 		}
 		all++
-		id := name(v)
-		if _, found, err := r.Get(tx, id...); err != nil || !found {
-			c.fail("%s %s is stored under another name", r.Kind, strings.Join(id, " "))
+		name := r.Name(v)
+		if _, found, err := r.Get(tx, name); err != nil || !found {
+			c.fail("%s %s is stored under another name", r.Kind, r.Path(name))
 		}
-		own[strings.Join(id, " ")] = true
+		own[r.Path(name)] = true
 		keep(v)
 	}
 	if all != len(own) {
@@ -88,10 +87,10 @@ func load[T any](tx *txn.Tx, c *checker, r *txn.Record[T], name func(T) []string
 }
 
 func (c *checker) load(tx *txn.Tx) {
-	load(tx, c, &peers, peerName, func(p session.Peer) { c.peers = append(c.peers, p) })
-	load(tx, c, &sessions, sessionName, func(s session.Session) { c.sessions[s.ID()] = s })
-	load(tx, c, &keys, keyName, func(k otk.Key) { c.keys[k.Public()] = k })
-	load(tx, c, &receipts, receiptName, func(r session.Receipt) { c.receipts = append(c.receipts, r) })
+	load(tx, c, &peers, func(p session.Peer) { c.peers = append(c.peers, p) })
+	load(tx, c, &sessions, func(s session.Session) { c.sessions[s.ID()] = s })
+	load(tx, c, &keys, func(k otk.Key) { c.keys[k.Public()] = k })
+	load(tx, c, &receipts, func(r session.Receipt) { c.receipts = append(c.receipts, r) })
 	var err error
 	c.pool, _, err = pools.Get(tx)
 	c.must(err, "one-time key pool")

@@ -105,7 +105,7 @@ func (w *ward) do(fn func(tx *txn.Tx) error) {
 }
 
 // one returns the record of a kind that want chooses.
-func one[T any](w *ward, r *txn.Record[T], want func(T) bool) T {
+func one[N, T any](w *ward, r *txn.Record[N, T], want func(T) bool) T {
 	w.Helper()
 	found, err := txn.View(w.Context(), w.db, func(tx *txn.Tx) ([]T, error) {
 		var found []T
@@ -168,6 +168,14 @@ func wrongPair(public ratchet.PublicKey) ratchet.KeyPair {
 	return ratchet.RestoreKeyPair(public, [32]byte{8, 8, 8})
 }
 
+// misnamed is a kind whose every value is stored under one name.
+func misnamed[N, T any](r *txn.Record[N, T], at txn.Path) *txn.Record[txn.Path, T] {
+	return &txn.Record[txn.Path, T]{
+		Kind: r.Kind, Codec: r.Codec,
+		Name: func(T) txn.Path { return at }, Path: func(p txn.Path) txn.Path { return p },
+	}
+}
+
 // damages are ways to break an invariant, and a line that Check must say.
 var damages = []struct {
 	name  string
@@ -176,69 +184,69 @@ var damages = []struct {
 }{
 	{"a listed session is missing", func(w *ward) func(*txn.Tx) error {
 		s := w.session(session.Outbound)
-		return func(tx *txn.Tx) error { return sessions.Delete(tx, sessionName(s)...) }
+		return func(tx *txn.Tx) error { return sessions.Delete(tx, nameOf(s)) }
 	}, "which is missing"},
 	{"a listed session is of another peer", func(w *ward) func(*txn.Tx) error {
 		other := session.NewPeer(ratchet.PublicKey{7})
 		other, _ = other.Add(w.session(session.Outbound).ID())
-		return func(tx *txn.Tx) error { return peers.Put(tx, other, peerName(other)...) }
+		return func(tx *txn.Tx) error { return peers.Put(tx, other) }
 	}, "which is with"},
 	{"a pruned session is listed", func(w *ward) func(*txn.Tx) error {
 		s := w.session(session.Outbound).Prune(time.Now())
-		return func(tx *txn.Tx) error { return sessions.Put(tx, s, sessionName(s)...) }
+		return func(tx *txn.Tx) error { return sessions.Put(tx, s) }
 	}, "which was pruned"},
 	{"a session is not listed", func(w *ward) func(*txn.Tx) error {
 		p := w.peerRecord().Remove(w.session(session.Outbound).ID())
-		return func(tx *txn.Tx) error { return peers.Put(tx, p, peerName(p)...) }
+		return func(tx *txn.Tx) error { return peers.Put(tx, p) }
 	}, "is not listed by its peer"},
 	{"the peer's record is gone", func(w *ward) func(*txn.Tx) error {
 		p := w.peerRecord()
-		return func(tx *txn.Tx) error { return peers.Delete(tx, peerName(p)...) }
+		return func(tx *txn.Tx) error { return peers.Delete(tx, p.Identity()) }
 	}, "is not listed by its peer"},
 	{"a session under another name", func(w *ward) func(*txn.Tx) error {
 		s := w.session(session.Outbound)
 		return func(tx *txn.Tx) error {
-			return errors.Join(sessions.Delete(tx, sessionName(s)...), sessions.Put(tx, s, w.them.String(), "else"))
+			return errors.Join(sessions.Delete(tx, nameOf(s)), misnamed(&sessions, txn.PathOf(w.them.String(), "else")).Put(tx, s))
 		}
 	}, "is stored under another name"},
 	{"a receipt under a second name", func(w *ward) func(*txn.Tx) error {
 		r := w.receipt()
-		return func(tx *txn.Tx) error { return receipts.Put(tx, r, "else") }
+		return func(tx *txn.Tx) error { return misnamed(&receipts, txn.PathOf("else")).Put(tx, r) }
 	}, "1 receipt records are copies"},
 	{"a used key without a tombstone", func(w *ward) func(*txn.Tx) error {
 		k := w.key(true)
-		return func(tx *txn.Tx) error { return keys.Delete(tx, keyName(k)...) }
+		return func(tx *txn.Tx) error { return keys.Delete(tx, k.Public()) }
 	}, "left no tombstone"},
 	{"a used key that looks unused", func(w *ward) func(*txn.Tx) error {
 		k := w.key(true)
 		unused := otk.NewKey(k.ID(), wrongPair(k.Public()), false, k.Created())
-		return func(tx *txn.Tx) error { return keys.Put(tx, unused, keyName(k)...) }
+		return func(tx *txn.Tx) error { return keys.Put(tx, unused) }
 	}, "is not marked so"},
 	{"a key that names a session of another key", func(w *ward) func(*txn.Tx) error {
 		k, err := w.key(false).Use(w.session(session.WithOneTimeKey).ID(), time.Now())
 		must(w.T, err)
-		return func(tx *txn.Tx) error { return keys.Put(tx, k, keyName(k)...) }
+		return func(tx *txn.Tx) error { return keys.Put(tx, k) }
 	}, "which another key opened"},
 	{"a key of the pool is missing", func(w *ward) func(*txn.Tx) error {
 		k := w.key(false)
-		return func(tx *txn.Tx) error { return keys.Delete(tx, keyName(k)...) }
+		return func(tx *txn.Tx) error { return keys.Delete(tx, k.Public()) }
 	}, "which is missing"},
 	{"the fallback key is missing", func(w *ward) func(*txn.Tx) error {
 		k := one(w, &keys, otk.Key.Fallback)
-		return func(tx *txn.Tx) error { return keys.Delete(tx, keyName(k)...) }
+		return func(tx *txn.Tx) error { return keys.Delete(tx, k.Public()) }
 	}, "which is missing"},
 	{"a key has another id in the pool", func(w *ward) func(*txn.Tx) error {
 		k := w.key(false)
 		pair, err := k.Pair()
 		must(w.T, err)
 		return func(tx *txn.Tx) error {
-			return keys.Put(tx, otk.NewKey(99, pair, false, k.Created()), keyName(k)...)
+			return keys.Put(tx, otk.NewKey(99, pair, false, k.Created()))
 		}
 	}, "has another id or kind in the pool"},
 	{"a key is not in the pool", func(w *ward) func(*txn.Tx) error {
 		pair := ratchet.NewKeyPair([32]byte{3})
 		k := otk.NewKey(1, pair, false, time.Now())
-		return func(tx *txn.Tx) error { return keys.Put(tx, k, keyName(k)...) }
+		return func(tx *txn.Tx) error { return keys.Put(tx, k) }
 	}, "is not in the pool"},
 	{"the pool is empty", func(*ward) func(*txn.Tx) error {
 		return func(tx *txn.Tx) error { return pools.Delete(tx) }
@@ -246,17 +254,17 @@ var damages = []struct {
 	{"the halves of a key do not match", func(w *ward) func(*txn.Tx) error {
 		k := w.key(false)
 		return func(tx *txn.Tx) error {
-			return keys.Put(tx, otk.NewKey(k.ID(), wrongPair(k.Public()), false, k.Created()), keyName(k)...)
+			return keys.Put(tx, otk.NewKey(k.ID(), wrongPair(k.Public()), false, k.Created()))
 		}
 	}, "do not match"},
 	{"the halves of the identity key do not match", func(w *ward) func(*txn.Tx) error {
 		a, err := account.Restore(w.user, w.device, wrongPair(w.self.Identity()), w.self.SigningKey(), w.self.Created())
 		must(w.T, err)
-		return func(tx *txn.Tx) error { return accounts.Put(tx, a, string(w.user), string(w.device)) }
+		return func(tx *txn.Tx) error { return accounts.Put(tx, a) }
 	}, "identity key does not match"},
 	{"a receipt of no session", func(*ward) func(*txn.Tx) error {
 		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, ratchet.RestoreMessageKey([32]byte{5}), time.Now())
-		return func(tx *txn.Tx) error { return receipts.Put(tx, r, receiptName(r)...) }
+		return func(tx *txn.Tx) error { return receipts.Put(tx, r) }
 	}, "which is missing"},
 }
 
@@ -341,7 +349,7 @@ func TestMissingIsDamage(t *testing.T) {
 	w := newWard(t)
 	k := one(w, &keys, otk.Key.Fallback)
 	m := w.send(w.peer, w.self.Identity(), WithOneTimeKey(k.Public()))
-	w.do(func(tx *txn.Tx) error { return keys.Delete(tx, keyName(k)...) })
+	w.do(func(tx *txn.Tx) error { return keys.Delete(tx, k.Public()) })
 	if _, err := w.Decrypt(t.Context(), w.them, m); !errors.Is(err, kv.ErrCorrupt) {
 		t.Errorf("without the fallback key: %v, want %v", err, kv.ErrCorrupt)
 	}
@@ -351,7 +359,7 @@ func TestMissingIsDamage(t *testing.T) {
 func TestRetired(t *testing.T) {
 	w := newWard(t)
 	retired := w.self.Retire("store", "/elsewhere", time.Now())
-	w.do(func(tx *txn.Tx) error { return accounts.Put(tx, retired, string(w.user), string(w.device)) })
+	w.do(func(tx *txn.Tx) error { return accounts.Put(tx, retired) })
 	r := w.receipt()
 	ctx := t.Context()
 	before := w.head()
@@ -410,7 +418,7 @@ func TestExhausted(t *testing.T) {
 	last, err := ratchet.DecodeSession(record)
 	must(t, err)
 	s = s.Received(last, time.Now())
-	w.do(func(tx *txn.Tx) error { return sessions.Put(tx, s, sessionName(s)...) })
+	w.do(func(tx *txn.Tx) error { return sessions.Put(tx, s) })
 
 	normal := w.next.Body[1+3*34+1:]
 	for normal[0] >= 0x80 {

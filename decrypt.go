@@ -63,7 +63,7 @@ func (m *Machine) decrypt(tx *txn.Tx, in incoming) (Decrypted, error) {
 	if a.Identity() == in.sender {
 		return Decrypted{}, ErrSelf
 	}
-	receipt, seen, err := receipts.Get(tx, in.receipt.String())
+	receipt, seen, err := receipts.Get(tx, in.receipt)
 	if err != nil {
 		return Decrypted{}, err
 	}
@@ -109,7 +109,7 @@ func (m *Machine) decryptNew(tx *txn.Tx, a account.Account, in incoming) (Decryp
 		return Decrypted{}, err
 	}
 	receipt := session.NewReceipt(in.receipt, s.ID(), plaintext.Key, now)
-	if err := receipts.Put(tx, receipt, in.receipt.String()); err != nil {
+	if err := receipts.Put(tx, receipt); err != nil {
 		return Decrypted{}, err
 	}
 	return Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: in.receipt}, nil
@@ -129,7 +129,7 @@ func (m *Machine) receive(tx *txn.Tx, in incoming, candidates []session.Session,
 		probe.End(txn.Computing, began)
 		if err == nil {
 			s = s.Received(next, now)
-			return s, plaintext, sessions.Put(tx, s, sessionPath(in.sender, s.ID())...)
+			return s, plaintext, sessions.Put(tx, s)
 		}
 		// The first candidate knows the message's chain, if any does: its error
 		// says most.
@@ -161,7 +161,7 @@ func (m *Machine) open(tx *txn.Tx, a account.Account, c contact, in incoming, no
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
 	if !key.Fallback() {
-		err = keys.Put(tx, opened.Key, key.Public().String())
+		err = keys.Put(tx, opened.Key)
 	}
 	return opened.Session, opened.Plaintext, err
 }
@@ -169,7 +169,7 @@ func (m *Machine) open(tx *txn.Tx, a account.Account, c contact, in incoming, no
 // keyFor returns the one-time or fallback key that a pre-key message of an
 // unknown session names.
 func (m *Machine) keyFor(tx *txn.Tx, in incoming) (otk.Key, error) {
-	old, known, err := sessions.Get(tx, sessionPath(in.sender, in.session)...)
+	old, known, err := sessions.Get(tx, sessionName{in.sender, in.session})
 	if err != nil {
 		return otk.Key{}, err
 	}
@@ -180,7 +180,7 @@ func (m *Machine) keyFor(tx *txn.Tx, in incoming) (otk.Key, error) {
 		return otk.Key{}, corrupt("session %s with %s is not listed by its peer", in.session, in.sender)
 	}
 	public := in.preKey.OneTimeKey
-	key, ours, err := keys.Get(tx, public.String())
+	key, ours, err := keys.Get(tx, public)
 	if err != nil || ours {
 		return key, err
 	}

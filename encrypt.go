@@ -43,7 +43,7 @@ func (m *Machine) Encrypt(ctx context.Context, peer ratchet.PublicKey, plaintext
 		set(&e)
 	}
 	return txn.Do(ctx, m.db, func(tx *txn.Tx) (Encrypted, error) {
-		refs := []txn.Ref{m.accountRef(), peers.Ref(peer.String())}
+		refs := []txn.Ref{m.accountRef(), peers.Ref(peer)}
 		if err := tx.Prefetch(append(refs, m.hints.of(peer)...)...); err != nil {
 			return Encrypted{}, err
 		}
@@ -82,7 +82,7 @@ func (m *Machine) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte, 
 	if e.oneTimeKey != nil {
 		err = m.add(tx, c, s)
 	} else {
-		err = sessions.Put(tx, s, sessionPath(peer, s.ID())...)
+		err = sessions.Put(tx, s)
 	}
 	return Encrypted{message, s.ID()}, err
 }

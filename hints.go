@@ -37,8 +37,8 @@ func (h hints) of(peer ratchet.PublicKey) []txn.Ref {
 
 func sessionRefs(p session.Peer) []txn.Ref {
 	var refs []txn.Ref
-	for _, path := range sessionPaths(p) {
-		refs = append(refs, sessions.Ref(path...))
+	for _, name := range sessionNames(p) {
+		refs = append(refs, sessions.Ref(name))
 	}
 	return refs
 }

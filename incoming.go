@@ -47,9 +47,9 @@ func parse(in Incoming) (incoming, error) {
 // first names what the first round trip reads: all that is known by name
 // before the peer's record is there.
 func (in incoming) first() []txn.Ref {
-	refs := []txn.Ref{receipts.Ref(in.receipt.String()), peers.Ref(in.sender.String())}
+	refs := []txn.Ref{receipts.Ref(in.receipt), peers.Ref(in.sender)}
 	if in.preKey != nil {
-		refs = append(refs, keys.Ref(in.preKey.OneTimeKey.String()), sessions.Ref(sessionPath(in.sender, in.session)...))
+		refs = append(refs, keys.Ref(in.preKey.OneTimeKey), sessions.Ref(sessionName{in.sender, in.session}))
 	}
 	return refs
 }
@@ -57,7 +57,7 @@ func (in incoming) first() []txn.Ref {
 // second names a sender's sessions. It looks at the peer's record, which the
 // first round trip brought.
 func second(tx *txn.Tx, sender ratchet.PublicKey) ([]txn.Ref, error) {
-	peer, known, err := peers.Get(tx, sender.String())
+	peer, known, err := peers.Get(tx, sender)
 	if err != nil || !known {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func (m *Machine) inspectPeer(tx *txn.Tx, p session.Peer) (PeerInfo, error) {
 	if err != nil {
 		return PeerInfo{}, err
 	}
-	version, err := peers.Version(tx, p.Identity().String())
+	version, err := peers.Version(tx, p.Identity())
 	if err != nil {
 		return PeerInfo{}, err
 	}
@@ -158,7 +158,7 @@ func (m *Machine) inspectPeer(tx *txn.Tx, p session.Peer) (PeerInfo, error) {
 }
 
 func (m *Machine) inspectSession(tx *txn.Tx, s session.Session) (SessionInfo, error) {
-	version, err := sessions.Version(tx, sessionName(s)...)
+	version, err := sessions.Version(tx, nameOf(s))
 	if err != nil {
 		return SessionInfo{}, err
 	}

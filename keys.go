@@ -82,13 +82,11 @@ func (m *Machine) settledPool(tx *txn.Tx) (otk.Pool, error) {
 	if err != nil {
 		return pool, err
 	}
-	var names [][]string
 	var publics []ratchet.PublicKey
 	for e := range pool.Entries() {
-		names = append(names, []string{e.Public.String()})
 		publics = append(publics, e.Public)
 	}
-	found, err := keys.GetAll(tx, names...)
+	found, err := keys.GetAll(tx, publics...)
 	if err != nil {
 		return pool, err
 	}
@@ -112,7 +110,7 @@ func (m *Machine) generate(tx *txn.Tx, pool otk.Pool, n int, now time.Time) (otk
 	}
 	pool, evicted := pool.Evict(n)
 	for _, e := range evicted {
-		if err := keys.Delete(tx, e.Public.String()); err != nil {
+		if err := keys.Delete(tx, e.Public); err != nil {
 			return pool, nil, err
 		}
 	}
@@ -121,7 +119,7 @@ func (m *Machine) generate(tx *txn.Tx, pool otk.Pool, n int, now time.Time) (otk
 		return pool, nil, err
 	}
 	for _, k := range made {
-		if err := keys.Put(tx, k, k.Public().String()); err != nil {
+		if err := keys.Put(tx, k); err != nil {
 			return pool, nil, err
 		}
 	}
@@ -144,11 +142,11 @@ func (m *Machine) replaceFallback(tx *txn.Tx, pool otk.Pool, now time.Time) (otk
 		return pool, err
 	}
 	if dropped.ID != 0 {
-		if err := keys.Delete(tx, dropped.Public.String()); err != nil {
+		if err := keys.Delete(tx, dropped.Public); err != nil {
 			return pool, err
 		}
 	}
-	return pool, keys.Put(tx, made, made.Public().String())
+	return pool, keys.Put(tx, made)
 }
 
 // Outstanding returns what was offered and whose outcome was never told: the

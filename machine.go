@@ -43,14 +43,14 @@ func (s *Store) Create(ctx context.Context, user matrix.UserID, device matrix.De
 		return nil, err
 	}
 	_, err = txn.Do(ctx, s.db, func(tx *txn.Tx) (struct{}, error) {
-		_, exists, err := accounts.Get(tx, string(user), string(device))
+		_, exists, err := accounts.Get(tx, accountName{user, device})
 		if err != nil {
 			return struct{}{}, err
 		}
 		if exists {
 			return struct{}{}, fmt.Errorf("%w: %s %s", ErrAccountExists, user, device)
 		}
-		return struct{}{}, accounts.Put(tx, made, string(user), string(device))
+		return struct{}{}, accounts.Put(tx, made)
 	})
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func identityOf(a account.Account) Identity {
 
 // account reads the account's record.
 func (m *Machine) account(tx *txn.Tx) (account.Account, error) {
-	a, ok, err := accounts.Get(tx, string(m.user), string(m.device))
+	a, ok, err := accounts.Get(tx, accountName{m.user, m.device})
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: %s %s", ErrNoAccount, m.user, m.device)
 	}
@@ -138,6 +138,6 @@ func (m *Machine) sending(tx *txn.Tx) (account.Account, error) {
 	return a, nil
 }
 
-func (m *Machine) accountRef() txn.Ref { return accounts.Ref(string(m.user), string(m.device)) }
+func (m *Machine) accountRef() txn.Ref { return accounts.Ref(accountName{m.user, m.device}) }
 
 func (m *Machine) now() time.Time { return m.store.opts.now() }

@@ -94,7 +94,7 @@ func (s *Store) retireAll(tx *txn.Tx, id, path string) error {
 		return ErrNothingToMove
 	}
 	for _, a := range active {
-		if err := accounts.Put(tx, a.Retire(id, path, s.opts.now()), string(a.User()), string(a.Device())); err != nil {
+		if err := accounts.Put(tx, a.Retire(id, path, s.opts.now())); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type Store struct {
 
 // keyring is the record that everything else is sealed under. It protects
 // itself; see txn/seal.
-var keyring = txn.Record[[]byte]{Kind: "keyring", Codec: plainBytes{}, Shared: true}
+var keyring = txn.Single[[]byte]{Kind: "keyring", Codec: plainBytes{}, Shared: true}
 
 type plainBytes struct{}
 

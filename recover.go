@@ -84,22 +84,22 @@ func (m *Machine) beginRecovery(ctx context.Context) error {
 		if _, marked := a.NeedsRecovery(); marked {
 			return struct{}{}, nil
 		}
-		return struct{}{}, accounts.Put(tx, a.RequireRecovery(account.Asked, m.now()), string(m.user), string(m.device))
+		return struct{}{}, accounts.Put(tx, a.RequireRecovery(account.Asked, m.now()))
 	})
 	return err
 }
 
 // sendingSessions names the sessions that send. None is added behind its back
 // but such that peers open: their sending chain begins anew.
-func (m *Machine) sendingSessions(ctx context.Context) ([][]string, error) {
-	return txn.View(ctx, m.db, func(tx *txn.Tx) ([][]string, error) {
-		var names [][]string
+func (m *Machine) sendingSessions(ctx context.Context) ([]sessionName, error) {
+	return txn.View(ctx, m.db, func(tx *txn.Tx) ([]sessionName, error) {
+		var names []sessionName
 		for s, err := range sessions.Scan(tx) {
 			if err != nil {
 				return nil, err
 			}
 			if sends(s) {
-				names = append(names, sessionName(s))
+				names = append(names, nameOf(s))
 			}
 		}
 		return names, nil
@@ -113,7 +113,7 @@ func sends(s session.Session) bool {
 
 // stopSending changes those of the sessions that still send. It changes nothing
 // if another process has finished the recovery.
-func (m *Machine) stopSending(tx *txn.Tx, names [][]string) (int, error) {
+func (m *Machine) stopSending(tx *txn.Tx, names []sessionName) (int, error) {
 	if _, marked, err := m.recovering(tx); !marked || err != nil {
 		return 0, err
 	}
@@ -122,11 +122,11 @@ func (m *Machine) stopSending(tx *txn.Tx, names [][]string) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for i, f := range found {
+	for _, f := range found {
 		if !f.OK || !sends(f.Value) {
 			continue
 		}
-		if err := sessions.Put(tx, f.Value.StopSending(), names[i]...); err != nil {
+		if err := sessions.Put(tx, f.Value.StopSending()); err != nil {
 			return 0, err
 		}
 		n++
@@ -166,7 +166,7 @@ func (m *Machine) finishRecovery(tx *txn.Tx) (int, error) {
 	if err := pools.Put(tx, pool); err != nil {
 		return 0, err
 	}
-	return given, accounts.Put(tx, a.Recovered(), string(m.user), string(m.device))
+	return given, accounts.Put(tx, a.Recovered())
 }
 
 func (m *Machine) jump() (uint32, error) {

@@ -19,26 +19,25 @@ type contact struct {
 // contact reads a peer and its sessions, in one round trip beyond the peer's
 // record unless they were hinted at.
 func (m *Machine) contact(tx *txn.Tx, curve ratchet.PublicKey) (contact, error) {
-	name := curve.String()
-	peer, known, err := peers.Get(tx, name)
+	peer, known, err := peers.Get(tx, curve)
 	if err != nil {
 		return contact{}, err
 	}
 	if !known {
-		return contact{peer: session.NewPeer(curve)}, m.checkStranger(tx, name)
+		return contact{peer: session.NewPeer(curve)}, m.checkStranger(tx, curve)
 	}
 	m.hints.learn(peer)
-	found, err := sessions.GetAll(tx, sessionPaths(peer)...)
+	found, err := sessions.GetAll(tx, sessionNames(peer)...)
 	if err != nil {
 		return contact{}, err
 	}
 	c := contact{peer: peer}
 	for i, f := range found {
 		if !f.OK {
-			return contact{}, corrupt("session %s with %s is missing", peer.Sessions()[i], name)
+			return contact{}, corrupt("session %s with %s is missing", peer.Sessions()[i], curve)
 		}
 		if _, pruned := f.Value.Pruned(); pruned {
-			return contact{}, corrupt("session %s with %s was pruned and is still listed", f.Value.ID(), name)
+			return contact{}, corrupt("session %s with %s was pruned and is still listed", f.Value.ID(), curve)
 		}
 		c.sessions = append(c.sessions, f.Value)
 	}
@@ -46,26 +45,22 @@ func (m *Machine) contact(tx *txn.Tx, curve ratchet.PublicKey) (contact, error) 
 }
 
 // checkStranger tells a peer that we never met from one whose record was lost.
-func (m *Machine) checkStranger(tx *txn.Tx, name string) error {
-	for s, err := range sessions.Scan(tx, name) {
+func (m *Machine) checkStranger(tx *txn.Tx, curve ratchet.PublicKey) error {
+	for s, err := range sessions.ScanUnder(tx, txn.Spelled(curve)) {
 		if err != nil {
 			return err
 		}
-		return corrupt("there is session %s with %s but no record of that peer", s.ID(), name)
+		return corrupt("there is session %s with %s but no record of that peer", s.ID(), curve)
 	}
 	return nil
 }
 
-func sessionPaths(p session.Peer) [][]string {
-	var paths [][]string
+func sessionNames(p session.Peer) []sessionName {
+	var names []sessionName
 	for _, id := range p.Sessions() {
-		paths = append(paths, sessionPath(p.Identity(), id))
+		names = append(names, sessionName{p.Identity(), id})
 	}
-	return paths
-}
-
-func sessionPath(peer ratchet.PublicKey, id ratchet.SessionID) []string {
-	return []string{peer.String(), id.String()}
+	return names
 }
 
 // find returns a live session.
@@ -98,7 +93,7 @@ func (m *Machine) add(tx *txn.Tx, c contact, made session.Session) error {
 		peer = peer.Remove(old.ID())
 		// Not the clock: the tombstone must outlive the receipts of the
 		// session's messages, and the clock may have gone back since.
-		if err := sessions.Put(tx, old.Prune(made.Created().Time()), sessionPath(peer.Identity(), old.ID())...); err != nil {
+		if err := sessions.Put(tx, old.Prune(made.Created().Time())); err != nil {
 			return err
 		}
 	}
@@ -107,8 +102,8 @@ func (m *Machine) add(tx *txn.Tx, c contact, made session.Session) error {
 		return err
 	}
 	m.hints.learn(peer) // if it is not committed, some records are read for nothing
-	if err := peers.Put(tx, peer, peer.Identity().String()); err != nil {
+	if err := peers.Put(tx, peer); err != nil {
 		return err
 	}
-	return sessions.Put(tx, made, sessionPath(peer.Identity(), made.ID())...)
+	return sessions.Put(tx, made)
 }

@@ -52,18 +52,18 @@ func (m *Machine) eraseReceipts(ctx context.Context, now time.Time) (int, error)
 		_, kept := r.Key()
 		return kept && r.Expired(now), nil
 	}
-	found, err := find(ctx, m, &receipts, receiptName, expired)
+	found, err := find(ctx, m, &receipts, expired)
 	if err != nil {
 		return 0, err
 	}
-	return change(ctx, m, &receipts, found, expired, func(tx *txn.Tx, r session.Receipt, name ...string) error {
-		return receipts.Put(tx, r.Acknowledged(), name...)
+	return change(ctx, m, &receipts, found, expired, func(tx *txn.Tx, r session.Receipt) error {
+		return receipts.Put(tx, r.Acknowledged())
 	})
 }
 
 func (m *Machine) sweepReceipts(ctx context.Context, now time.Time) (int, error) {
 	old := func(_ *txn.Tx, r session.Receipt) (bool, error) { return r.Forgettable(now), nil }
-	return sweep(ctx, m, &receipts, receiptName, old)
+	return sweep(ctx, m, &receipts, old)
 }
 
 // sweepSessions deletes tombstones. One of a session opened with a fallback
@@ -77,10 +77,10 @@ func (m *Machine) sweepSessions(ctx context.Context, now time.Time) (int, error)
 		if s.Origin() != session.WithFallbackKey {
 			return true, nil
 		}
-		_, usable, err := keys.Get(tx, s.OneTimeKey().String())
+		_, usable, err := keys.Get(tx, s.OneTimeKey())
 		return !usable, err
 	}
-	return sweep(ctx, m, &sessions, sessionName, old)
+	return sweep(ctx, m, &sessions, old)
 }
 
 // sweepKeys deletes tombstones of one-time keys whose session left no record.
@@ -94,7 +94,7 @@ func (m *Machine) sweepKeys(ctx context.Context, now time.Time) (int, error) {
 		_, at, used := k.Used()
 		return used && now.Sub(at) >= session.ReceiptLife, nil
 	}
-	found, err := find(ctx, m, &keys, keyName, used)
+	found, err := find(ctx, m, &keys, used)
 	if err != nil {
 		return 0, err
 	}
@@ -143,31 +143,26 @@ func (m *Machine) sessionIDs(ctx context.Context) (map[ratchet.SessionID]bool, e
 	})
 }
 
-func peerName(p session.Peer) []string       { return []string{p.Identity().String()} }
-func receiptName(r session.Receipt) []string { return []string{r.ID().String()} }
-func sessionName(s session.Session) []string { return sessionPath(s.Peer(), s.ID()) }
-func keyName(k otk.Key) []string             { return []string{k.Public().String()} }
-
 // test tells whether a record is concerned.
 type test[T any] func(*txn.Tx, T) (bool, error)
 
 // sweep deletes the records of a kind that are old.
-func sweep[T any](ctx context.Context, m *Machine, r *txn.Record[T], name func(T) []string, old test[T]) (int, error) {
-	found, err := find(ctx, m, r, name, old)
+func sweep[N, T any](ctx context.Context, m *Machine, r *txn.Record[N, T], old test[T]) (int, error) {
+	found, err := find(ctx, m, r, old)
 	if err != nil {
 		return 0, err
 	}
 	return change(ctx, m, r, found, old, remove(r))
 }
 
-func remove[T any](r *txn.Record[T]) func(*txn.Tx, T, ...string) error {
-	return func(tx *txn.Tx, _ T, name ...string) error { return r.Delete(tx, name...) }
+func remove[N, T any](r *txn.Record[N, T]) func(*txn.Tx, T) error {
+	return func(tx *txn.Tx, v T) error { return r.Delete(tx, r.Name(v)) }
 }
 
 // find names the records of a kind that are concerned, in one view.
-func find[T any](ctx context.Context, m *Machine, r *txn.Record[T], name func(T) []string, concerned test[T]) ([][]string, error) {
-	return txn.View(ctx, m.db, func(tx *txn.Tx) ([][]string, error) {
-		var names [][]string
+func find[N, T any](ctx context.Context, m *Machine, r *txn.Record[N, T], concerned test[T]) ([]N, error) {
+	return txn.View(ctx, m.db, func(tx *txn.Tx) ([]N, error) {
+		var names []N
 		for v, err := range r.Scan(tx) {
 			if err != nil {
 				return nil, err
@@ -177,7 +172,7 @@ func find[T any](ctx context.Context, m *Machine, r *txn.Record[T], name func(T)
 				return nil, err
 			}
 			if ok {
-				names = append(names, name(v))
+				names = append(names, r.Name(v))
 			}
 		}
 		return names, nil
@@ -186,7 +181,7 @@ func find[T any](ctx context.Context, m *Machine, r *txn.Record[T], name func(T)
 
 // change does something to those of the named records that are still concerned,
 // in commits of a bounded size, and returns how many they were.
-func change[T any](ctx context.Context, m *Machine, r *txn.Record[T], names [][]string, concerned test[T], do func(*txn.Tx, T, ...string) error) (int, error) {
+func change[N, T any](ctx context.Context, m *Machine, r *txn.Record[N, T], names []N, concerned test[T], do func(*txn.Tx, T) error) (int, error) {
 	total := 0
 	for chunk := range slices.Chunk(names, sweepChunk) {
 		n, err := txn.Do(ctx, m.db, func(tx *txn.Tx) (int, error) {
@@ -203,13 +198,13 @@ func change[T any](ctx context.Context, m *Machine, r *txn.Record[T], names [][]
 	return total, nil
 }
 
-func changeAll[T any](tx *txn.Tx, r *txn.Record[T], names [][]string, concerned test[T], do func(*txn.Tx, T, ...string) error) (int, error) {
+func changeAll[N, T any](tx *txn.Tx, r *txn.Record[N, T], names []N, concerned test[T], do func(*txn.Tx, T) error) (int, error) {
 	found, err := r.GetAll(tx, names...)
 	if err != nil {
 		return 0, err
 	}
 	n := 0
-	for i, f := range found {
+	for _, f := range found {
 		if !f.OK {
 			continue
 		}
@@ -220,7 +215,7 @@ func changeAll[T any](tx *txn.Tx, r *txn.Record[T], names [][]string, concerned 
 		if !ok {
 			continue
 		}
-		if err := do(tx, f.Value, names[i]...); err != nil {
+		if err := do(tx, f.Value); err != nil {
 			return 0, err
 		}
 		n++

@@ -14,7 +14,12 @@ type raw []byte
 
 func (r raw) AppendBinary(dst []byte) ([]byte, error) { return append(dst, r...), nil }
 
-var raws = txn.Record[raw]{Kind: "session", Codec: txn.Binary(func(b []byte) (raw, error) { return b, nil })}
+// raws are stored under one name.
+var raws = txn.Record[int, raw]{
+	Kind: "session", Codec: txn.Binary(func(b []byte) (raw, error) { return b, nil }),
+	Name: func(raw) int { return 0 },
+	Path: func(int) txn.Path { return txn.PathOf("peer", "id") },
+}
 
 // BenchmarkRecord reads a sealed record of 350 bytes, writes it anew and
 // commits to memory.
@@ -25,10 +30,10 @@ func BenchmarkRecord(b *testing.B) {
 				db := open(memkv.New(), p, txn.WithSealer(s)).Account("a")
 				value := raw(bytes.Repeat([]byte{1}, 350))
 				work := func(tx *txn.Tx) (int, error) {
-					if _, _, err := raws.Get(tx, "peer", "id"); err != nil {
+					if _, _, err := raws.Get(tx, 0); err != nil {
 						return 0, err
 					}
-					return 0, raws.Put(tx, value, "peer", "id")
+					return 0, raws.Put(tx, value)
 				}
 				b.ReportAllocs()
 				for b.Loop() {

@@ -28,7 +28,7 @@ func busyWork(ctx context.Context, db *txn.DB, rival *txn.DB, t *testing.T) (int
 		if tx.Attempt() == 4 {
 			joinInto(t, rival, "rival")
 		}
-		return 7, groups.Join(tx, group{map[string]bool{"mine": true}}, "g")
+		return 7, groups.Join(tx, group{map[string]bool{"mine": true}})
 	})
 }
 
@@ -112,7 +112,7 @@ func TestSwallowedReadErrorsEndTheCall(t *testing.T) {
 				} else {
 					purses.Get(tx, "pot")
 				}
-				return 1, tokens.Put(tx, token{}, "x")
+				return 1, tokens.Put(tx, token{"x"})
 			})
 			wantErr(t, "a swallowed error", err, fault)
 			if v != 0 || head(t, inner) != 0 {

@@ -42,11 +42,12 @@
 //
 // # Records
 //
-// A [Record] names a kind of typed records; its keys are paths
-// <account>/<kind>/<id>..., in which the account and the ids are blinded by a
-// keyed hash and the kind stays readable. Values are sealed together with
-// their path. Since ids cannot be recovered from keys, a value that is to be
-// found by a scan must contain its own id.
+// A [Record] is a kind of typed records, each of which knows its name; a
+// [Single] is a kind of which there is one. Keys are
+// <account>/<kind>/<segments of the name>..., in which the account and the
+// segments are blinded by a keyed hash and the kind stays readable. Values are
+// sealed together with their key. Names cannot be recovered from keys, so a
+// value carries its own.
 //
 // Values are immutable: what Get returns may be shared with other
 // transactions, and what Put was given is encoded when the transaction commits.

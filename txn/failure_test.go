@@ -13,7 +13,7 @@ var errEmpty = errors.New("the purse is empty")
 
 // take fails unless there is money.
 func take(tx *txn.Tx, owner string) (int, error) {
-	if err := tokens.Put(tx, token{"dropped"}, "x"); err != nil && !errors.Is(err, txn.ErrReadOnly) {
+	if err := tokens.Put(tx, token{"dropped"}); err != nil && !errors.Is(err, txn.ErrReadOnly) {
 		return 0, err
 	}
 	p, _, err := purses.Get(tx, owner)
@@ -123,7 +123,7 @@ func TestPhantomIsAConflict(t *testing.T) {
 			if runs++; runs == 1 {
 				pay(t, other, "newcomer", 1)
 			}
-			return n, tokens.Put(tx, token{"x"}, "x")
+			return n, tokens.Put(tx, token{"x"})
 		})
 		if err != nil || count != 1 || runs != 2 || db.Stats().Kinds["purse"] != 1 {
 			t.Errorf("%d, %v after %d runs; want 1 after 2", count, err, runs)
@@ -157,7 +157,7 @@ func TestUnusedPrefetchIsNotValidated(t *testing.T) {
 			return 0, err
 		}
 		pay(t, other, "pot", 1)
-		return 0, tokens.Put(tx, token{"x"}, "x")
+		return 0, tokens.Put(tx, token{"x"})
 	})
 	if err != nil || runs != 1 {
 		t.Errorf("%v after %d runs, want 1", err, runs)

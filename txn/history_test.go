@@ -125,7 +125,7 @@ func TestReleasedIsWhatWasCommitted(t *testing.T) {
 						return "", err
 					}
 					name := fmt.Sprintf("%d/%d/%d", id, n, tx.Attempt())
-					return name, tokens.Put(tx, token{name}, name)
+					return name, tokens.Put(tx, token{name})
 				})
 				if err != nil {
 					t.Errorf("writer %d: %v", id, err)

@@ -15,22 +15,22 @@ type Joiner[T any] interface {
 
 // JoinRecord is a Record whose values can be joined:
 //
-//	var inbound = txn.JoinRecord[group.Inbound]{Record: txn.Record[group.Inbound]{Kind: "group-in", Codec: ...}}
+//	var inbound = txn.JoinRecord[roomSession, group.Inbound]{Record: txn.Record[roomSession, group.Inbound]{Kind: "group-in", ...}}
 //
 // Join only what fn does not decide on. Never join what is allocated, counted
 // or used up.
-type JoinRecord[T Joiner[T]] struct {
-	Record[T]
+type JoinRecord[N any, T Joiner[T]] struct {
+	Record[N, T]
 }
 
 // Join writes the join of v and what is stored. If at the commit only records
 // that were joined have changed, the values are joined again and fn does not
 // run again. A record that fn also gets, scans or puts is an ordinary read.
-func (r *JoinRecord[T]) Join(tx *Tx, v T, id ...string) error {
+func (r *JoinRecord[N, T]) Join(tx *Tx, v T) error {
 	if err := tx.writable(); err != nil {
 		return err
 	}
-	key, err := tx.path(r.Kind, r.Shared, id)
+	key, err := tx.key(r.Ref(r.Name(v)))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,11 @@ func (g group) Join(other group) group {
 
 func equalGroups(a, b group) bool { return maps.Equal(a.Members, b.Members) }
 
-var groups = txn.JoinRecord[group]{Record: txn.Record[group]{Kind: "group", Codec: txn.Msgpack[group](1)}}
+// groups are stored under one name.
+var groups = txn.JoinRecord[string, group]{Record: txn.Record[string, group]{
+	Kind: "group", Codec: txn.Msgpack[group](1),
+	Name: func(group) string { return "g" }, Path: slashed,
+}}
 
 func members(names ...string) group {
 	g := group{map[string]bool{}}
@@ -37,7 +41,7 @@ func members(names ...string) group {
 func joinInto(t testing.TB, db *txn.DB, name string) {
 	t.Helper()
 	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
-		return 0, groups.Join(tx, members(name), "g")
+		return 0, groups.Join(tx, members(name))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,10 +92,10 @@ func rivalry(t *testing.T, p txn.CachePolicy, f func(tx *txn.Tx) error) (runs in
 func TestJoinsAreMadeAgainWithoutTheFunction(t *testing.T) {
 	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
 		runs, db := rivalry(t, p, func(tx *txn.Tx) error {
-			if err := groups.Join(tx, members("mine"), "g"); err != nil {
+			if err := groups.Join(tx, members("mine")); err != nil {
 				return err
 			}
-			return groups.Join(tx, members("also"), "g")
+			return groups.Join(tx, members("also"))
 		})
 		if got := stored(t, db); runs != 1 || !equalGroups(got, members("first", "rival", "mine", "also")) {
 			t.Errorf("%d runs, stored %v", runs, got)
@@ -120,7 +124,7 @@ func TestJoinedRecordThatIsAlsoReadIsAnOrdinaryRead(t *testing.T) {
 						return err
 					}
 				}
-				if err := groups.Join(tx, members("mine"), "g"); err != nil {
+				if err := groups.Join(tx, members("mine")); err != nil {
 					return err
 				}
 				if before {
@@ -140,7 +144,7 @@ func TestConflictElsewhereRunsTheFunctionAgain(t *testing.T) {
 	rival, db := open(store, txn.NoCache), open(store, txn.NoCache)
 	runs := 0
 	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
-		if err := groups.Join(tx, members("mine"), "g"); err != nil {
+		if err := groups.Join(tx, members("mine")); err != nil {
 			return 0, err
 		}
 		v, err := add(tx, "pot", 1)
@@ -162,17 +166,17 @@ func TestPutAndDeleteReplaceAJoin(t *testing.T) {
 		write func(tx *txn.Tx) error
 		want  group
 	}{
-		{func(tx *txn.Tx) error { return groups.Put(tx, members("put"), "g") }, members("put", "after")},
+		{func(tx *txn.Tx) error { return groups.Put(tx, members("put")) }, members("put", "after")},
 		{func(tx *txn.Tx) error { return groups.Delete(tx, "g") }, members("after")},
 	} {
 		_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
-			if err := groups.Join(tx, members("before"), "g"); err != nil {
+			if err := groups.Join(tx, members("before")); err != nil {
 				return 0, err
 			}
 			if err := c.write(tx); err != nil {
 				return 0, err
 			}
-			return 0, groups.Join(tx, members("after"), "g")
+			return 0, groups.Join(tx, members("after"))
 		})
 		if got := stored(t, db); err != nil || !equalGroups(got, c.want) {
 			t.Errorf("stored %v, %v; want %v", got, err, c.want)

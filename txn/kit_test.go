@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,10 +22,19 @@ type purse struct {
 type token struct{ By string }
 
 var (
-	purses = txn.Record[purse]{Kind: "purse", Codec: txn.Msgpack[purse](1)}
-	tokens = txn.Record[token]{Kind: "token", Codec: txn.Msgpack[token](1)}
-	ctx    = context.Background()
+	purses = txn.Record[string, purse]{
+		Kind: "purse", Codec: txn.Msgpack[purse](1),
+		Name: func(p purse) string { return p.Owner }, Path: slashed,
+	}
+	tokens = txn.Record[string, token]{
+		Kind: "token", Codec: txn.Msgpack[token](1),
+		Name: func(t token) string { return t.By }, Path: slashed,
+	}
+	ctx = context.Background()
 )
+
+// slashed makes "a/b" a path of two segments.
+func slashed(name string) txn.Path { return txn.PathOf(strings.Split(name, "/")...) }
 
 var policies = map[string]txn.CachePolicy{"NoCache": txn.NoCache, "Validated": txn.Validated}
 
@@ -52,7 +62,7 @@ func add(tx *txn.Tx, owner string, n int) (int, error) {
 	}
 	p.Owner = owner
 	p.Balance += n
-	return p.Balance, purses.Put(tx, p, owner)
+	return p.Balance, purses.Put(tx, p)
 }
 
 // pay is add in a transaction of its own.

@@ -107,7 +107,7 @@ func TestEveryEndClosesTheSnapshots(t *testing.T) {
 				for range purses.Scan(tx) {
 					break
 				}
-				if err := groups.Join(tx, members("x"), "g"); err != nil {
+				if err := groups.Join(tx, members("x")); err != nil {
 					return 0, err
 				}
 				return add(tx, "pot", 1)
@@ -168,9 +168,9 @@ func TestTxEndsWithItsFunction(t *testing.T) {
 	}
 	_, _, err = purses.Get(leaked, "pot")
 	wantErr(t, "Get", err, txn.ErrDone)
-	wantErr(t, "Put", purses.Put(leaked, purse{}, "pot"), txn.ErrDone)
+	wantErr(t, "Put", purses.Put(leaked, purse{}), txn.ErrDone)
 	wantErr(t, "Delete", purses.Delete(leaked, "pot"), txn.ErrDone)
-	wantErr(t, "Join", groups.Join(leaked, group{}, "g"), txn.ErrDone)
+	wantErr(t, "Join", groups.Join(leaked, group{}), txn.ErrDone)
 	wantErr(t, "Prefetch", leaked.Prefetch(purses.Ref("pot")), txn.ErrDone)
 	for _, err := range purses.Scan(leaked) {
 		wantErr(t, "Scan", err, txn.ErrDone)
@@ -180,9 +180,9 @@ func TestTxEndsWithItsFunction(t *testing.T) {
 func TestViewRefusesWrites(t *testing.T) {
 	store := newStore(t)
 	_, err := txn.View(ctx, open(store, txn.NoCache), func(tx *txn.Tx) (int, error) {
-		wantErr(t, "Put", purses.Put(tx, purse{}, "x"), txn.ErrReadOnly)
+		wantErr(t, "Put", purses.Put(tx, purse{"x", 0}), txn.ErrReadOnly)
 		wantErr(t, "Delete", purses.Delete(tx, "x"), txn.ErrReadOnly)
-		wantErr(t, "Join", groups.Join(tx, group{}, "x"), txn.ErrReadOnly)
+		wantErr(t, "Join", groups.Join(tx, group{}), txn.ErrReadOnly)
 		return 0, nil
 	})
 	if err != nil || head(t, store) != 0 {

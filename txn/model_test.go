@@ -40,28 +40,28 @@ func TestTransactionReadsLikeAMap(t *testing.T) {
 }
 
 func step(t *rapid.T, tx *txn.Tx, model map[string]int, kind int) {
-	who := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "who")
+	who := rapid.SampledFrom([]string{"x/a", "x/b", "x/c"}).Draw(t, "who")
 	n := rapid.IntRange(1, 9).Draw(t, "n")
 	switch kind {
 	case 0:
 		model[who] = n
-		if err := purses.Put(tx, purse{who, n}, "x", who); err != nil {
+		if err := purses.Put(tx, purse{who, n}); err != nil {
 			t.Fatal(err)
 		}
 	case 1:
 		delete(model, who)
-		if err := purses.Delete(tx, "x", who); err != nil {
+		if err := purses.Delete(tx, who); err != nil {
 			t.Fatal(err)
 		}
 	case 2:
-		got, ok, err := purses.Get(tx, "x", who)
+		got, ok, err := purses.Get(tx, who)
 		if want, has := model[who]; err != nil || ok != has || got.Balance != want {
 			t.Fatalf("Get(%s) = %v, %v, %v; want %d, %v", who, got, ok, err, want, has)
 		}
 	default:
 		got := map[string]int{}
-		ids := []string{"x"}[:kind-3] // all, or those under x
-		for p, err := range purses.Scan(tx, ids...) {
+		first := txn.PathOf([]string{"x"}[:kind-3]...) // all, or those under x
+		for p, err := range purses.ScanUnder(tx, first) {
 			if _, twice := got[p.Owner]; twice || err != nil {
 				t.Fatalf("Scan yields %v twice, or %v", p, err)
 			}

@@ -132,14 +132,14 @@ func (b blob) AppendBinary(dst []byte) ([]byte, error) {
 
 var (
 	errBad = errors.New("bad blob")
-	blobs  = txn.Record[blob]{Kind: "blob", Codec: txn.Binary(func(b []byte) (blob, error) { return blob(b), nil })}
+	blobs  = txn.Single[blob]{Kind: "blob", Codec: txn.Binary(func(b []byte) (blob, error) { return blob(b), nil })}
 )
 
 func TestBinaryCodec(t *testing.T) {
 	store := newStore(t)
 	db := open(store, txn.NoCache)
 	put := func(b blob) error {
-		_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) { return 0, blobs.Put(tx, b, "x") })
+		_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) { return 0, blobs.Put(tx, b) })
 		return err
 	}
 	big := blob(bytes.Repeat([]byte{7}, 1<<20))
@@ -147,7 +147,7 @@ func TestBinaryCodec(t *testing.T) {
 		if err := put(b); err != nil {
 			t.Fatal(err)
 		}
-		got, err := txn.View(ctx, db, func(tx *txn.Tx) (blob, error) { b, _, err := blobs.Get(tx, "x"); return b, err })
+		got, err := txn.View(ctx, db, func(tx *txn.Tx) (blob, error) { b, _, err := blobs.Get(tx); return b, err })
 		if err != nil || got != b {
 			t.Errorf("%d bytes came back as %d, %v", len(b), len(got), err)
 		}

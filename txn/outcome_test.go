@@ -83,7 +83,7 @@ func TestClosedAndTooLargeReachTheCaller(t *testing.T) {
 	store := memkv.New()
 	db := open(store, txn.NoCache)
 	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
-		return 1, tokens.Put(tx, token{string(make([]byte, kv.MaxBatchBytes))}, "x")
+		return 1, blobs.Put(tx, blob(make([]byte, kv.MaxBatchBytes)))
 	})
 	wantErr(t, "a large batch", err, kv.ErrTooLarge)
 	store.Close()
@@ -162,7 +162,7 @@ func TestOldHeadIsRefreshed(t *testing.T) {
 	store := memkv.New(memkv.WithCommitIDs(1))
 	idle, busy := open(store, txn.NoCache), open(store, txn.NoCache)
 	write := func() error {
-		_, err := txn.Do(ctx, idle, func(tx *txn.Tx) (int, error) { return 0, tokens.Put(tx, token{}, "x") })
+		_, err := txn.Do(ctx, idle, func(tx *txn.Tx) (int, error) { return 0, tokens.Put(tx, token{"x"}) })
 		return err
 	}
 	if err := write(); err != nil {

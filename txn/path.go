@@ -7,38 +7,67 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
+// MaxSegments bounds the segments of a [Path].
+const MaxSegments = 4
+
+// Path spells the name of a record within its kind: up to [MaxSegments] words,
+// any bytes each. Paths that differ are different names.
+type Path struct {
+	segments [MaxSegments]string
+	n        int // above MaxSegments: too long, which every access refuses
+}
+
+// PathOf returns the path of these segments.
+func PathOf(segments ...string) Path {
+	p := Path{n: len(segments)}
+	copy(p.segments[:], segments)
+	return p
+}
+
+// Spelled is the path of a name that is one word.
+func Spelled[N fmt.Stringer](name N) Path { return PathOf(name.String()) }
+
+// String returns the segments with spaces between them, for messages.
+func (p Path) String() string { return strings.Join(p.words(), " ") }
+
+func (p *Path) words() []string { return p.segments[:min(p.n, MaxSegments)] }
+
 // Ref names a record of any kind, for [Tx.Prefetch].
 type Ref struct {
 	kind   string
 	shared bool
-	id     []string
+	path   Path
 }
 
-// path returns the key "<account>/<kind>/<id>..." with the ids blinded.
-func (tx *Tx) path(kind string, shared bool, id []string) (string, error) {
+// key returns the key "<account>/<kind>/<segments>..." with the segments
+// blinded.
+func (tx *Tx) key(ref Ref) (string, error) {
 	if tx.done.Load() {
 		return "", ErrDone
 	}
 	if tx.db.sealer == nil {
 		return "", ErrNoSealer
 	}
-	if kind == "" || strings.IndexByte(kind, '/') >= 0 {
-		return "", fmt.Errorf("%w: %q is not a kind of record: want a word without '/'", kv.ErrInvalid, kind)
+	if ref.kind == "" || strings.IndexByte(ref.kind, '/') >= 0 {
+		return "", fmt.Errorf("%w: %q is not a kind of record: want a word without '/'", kv.ErrInvalid, ref.kind)
+	}
+	if ref.path.n > MaxSegments {
+		return "", fmt.Errorf("%w: the name of a %s record has %d segments, more than %d", kv.ErrInvalid, ref.kind, ref.path.n, MaxSegments)
 	}
 	scope := tx.db.scope
-	if shared {
+	if ref.shared {
 		scope = sharedScope
 	}
-	return tx.spell(scope, kind, id), nil
+	return tx.spell(scope, ref.kind, ref.path.words()), nil
 }
 
-func (tx *Tx) spell(scope, kind string, id []string) string {
+func (tx *Tx) spell(scope, kind string, segments []string) string {
 	var b strings.Builder
-	b.Grow(len(scope) + 1 + len(kind) + len(id)*blindedSize)
+	b.Grow(len(scope) + 1 + len(kind) + len(segments)*blindedSize)
 	b.WriteString(scope)
 	b.WriteByte('/')
 	b.WriteString(kind)
-	for _, name := range id {
+	for _, name := range segments {
 		b.WriteByte('/')
 		b.WriteString(tx.call.blind(name))
 	}

@@ -9,17 +9,25 @@ import (
 
 // Record is a kind of typed records, declared once as a package variable:
 //
-//	var sessions = txn.Record[session.Session]{Kind: "session", Codec: txn.Binary(session.Decode)}
+//	var sessions = txn.Record[ratchet.SessionID, session.Session]{
+//		Kind:  "session",
+//		Codec: txn.Binary(session.Decode),
+//		Name:  session.Session.ID,
+//		Path:  txn.Spelled[ratchet.SessionID],
+//	}
 //
-// Its key is the path <account>/<kind>/<id>... with any number of id segments.
-// Methods may be called from any number of goroutines, each with its own Tx.
-// Errors of reads: ErrDone, ErrNoSealer, a *RecordError, and those of
-// kv.Snapshot, which end the attempt. Errors of writes: ErrReadOnly, ErrDone,
-// ErrNoSealer.
-type Record[T any] struct {
-	Kind   string // "session"; readable in the key, without '/'
-	Codec  Codec[T]
-	Shared bool // the same records in all accounts of the store
+// A value knows its name N, so that none can be stored under another's. The
+// key is <account>/<kind>/<segments of the name's path>. Methods may be called
+// from any number of goroutines, each with its own Tx. Errors of reads:
+// ErrDone, ErrNoSealer, a *RecordError, and those of kv.Snapshot, which end the
+// attempt. Errors of writes: ErrReadOnly, ErrDone, ErrNoSealer. A kind that is
+// no word, or a path that is too long, is a kv.ErrInvalid.
+type Record[N, T any] struct {
+	Kind   string       // "session"; readable in the key, without '/'
+	Codec  Codec[T]     // the bytes of a value
+	Name   func(T) N    // the name that a value is stored under
+	Path   func(N) Path // how a name is spelled: another for any other name
+	Shared bool         // the same records in all accounts of the store
 }
 
 // Found is one answer of GetAll.
@@ -29,34 +37,23 @@ type Found[T any] struct {
 }
 
 // Ref names a record for [Tx.Prefetch].
-func (r *Record[T]) Ref(id ...string) Ref { return Ref{r.Kind, r.Shared, id} }
+func (r *Record[N, T]) Ref(name N) Ref { return Ref{r.Kind, r.Shared, r.Path(name)} }
 
 // Get returns a record; ok is false if there is none.
-func (r *Record[T]) Get(tx *Tx, id ...string) (v T, ok bool, err error) {
-	key, err := tx.path(r.Kind, r.Shared, id)
+func (r *Record[N, T]) Get(tx *Tx, name N) (v T, ok bool, err error) {
+	key, err := tx.key(r.Ref(name))
 	if err != nil {
 		return v, false, err
 	}
-	return r.get(tx, key)
+	return getAs[T](tx, r, key)
 }
 
-func (r *Record[T]) get(tx *Tx, key string) (v T, ok bool, err error) {
-	got, ok, err := tx.get(r, key)
-	if !ok || err != nil {
-		return v, false, err
-	}
-	if v, ok = got.(T); !ok {
-		return v, false, fmt.Errorf("%w: records of kind %s are %T and %T at once", kv.ErrInvalid, r.Kind, got, v)
-	}
-	return v, true, nil
-}
-
-// GetAll returns an answer for each id, in their order, with one round trip
+// GetAll returns an answer for each name, in their order, with one round trip
 // at most.
-func (r *Record[T]) GetAll(tx *Tx, ids ...[]string) ([]Found[T], error) {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		key, err := tx.path(r.Kind, r.Shared, id)
+func (r *Record[N, T]) GetAll(tx *Tx, names ...N) ([]Found[T], error) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		key, err := tx.key(r.Ref(name))
 		if err != nil {
 			return nil, err
 		}
@@ -65,9 +62,9 @@ func (r *Record[T]) GetAll(tx *Tx, ids ...[]string) ([]Found[T], error) {
 	if err := tx.load(keys...); err != nil {
 		return nil, err
 	}
-	found := make([]Found[T], len(ids))
+	found := make([]Found[T], len(names))
 	for i, key := range keys {
-		v, ok, err := r.get(tx, key)
+		v, ok, err := getAs[T](tx, r, key)
 		if err != nil {
 			return nil, err
 		}
@@ -78,8 +75,8 @@ func (r *Record[T]) GetAll(tx *Tx, ids ...[]string) ([]Found[T], error) {
 
 // Version returns the version at which the record is stored, 0 if it is not.
 // What this transaction wrote has no version yet and does not count.
-func (r *Record[T]) Version(tx *Tx, id ...string) (kv.Version, error) {
-	key, err := tx.path(r.Kind, r.Shared, id)
+func (r *Record[N, T]) Version(tx *Tx, name N) (kv.Version, error) {
+	key, err := tx.key(r.Ref(name))
 	if err != nil {
 		return 0, err
 	}
@@ -91,38 +88,28 @@ func (r *Record[T]) Version(tx *Tx, id ...string) (kv.Version, error) {
 	return known.version, nil
 }
 
-// Put writes a record. The value must not change afterwards.
-func (r *Record[T]) Put(tx *Tx, v T, id ...string) error {
-	return r.write(tx, id, &write{coder: r, value: v})
+// Put writes a record under its name. The value must not change afterwards.
+func (r *Record[N, T]) Put(tx *Tx, v T) error {
+	return tx.write(r.Ref(r.Name(v)), &write{coder: r, value: v})
 }
 
 // Delete removes a record; there need not be one.
-func (r *Record[T]) Delete(tx *Tx, id ...string) error {
-	return r.write(tx, id, &write{coder: r, deleted: true})
+func (r *Record[N, T]) Delete(tx *Tx, name N) error {
+	return tx.write(r.Ref(name), &write{coder: r, deleted: true})
 }
 
-func (r *Record[T]) write(tx *Tx, id []string, w *write) error {
-	if err := tx.writable(); err != nil {
-		return err
-	}
-	key, err := tx.path(r.Kind, r.Shared, id)
-	if err != nil {
-		return err
-	}
-	w.key = key
-	tx.put(w)
-	return nil
-}
+// Scan yields all records of the kind, with this transaction's own writes, in
+// no meaningful order (names are blinded). All of them are read when the loop
+// begins. A record that cannot be read is yielded as a *RecordError and the
+// scan goes on; any other error is the last.
+func (r *Record[N, T]) Scan(tx *Tx) iter.Seq2[T, error] { return r.ScanUnder(tx, Path{}) }
 
-// Scan yields the records whose id begins with the segments and has more of
-// them, with this transaction's own writes, in no meaningful order (names are
-// blinded). All of them are read when the loop begins. A record that cannot be
-// read is yielded as a *RecordError and the scan goes on; any other error is
-// the last.
-func (r *Record[T]) Scan(tx *Tx, id ...string) iter.Seq2[T, error] {
+// ScanUnder is Scan for the records whose path begins with these segments and
+// has more of them.
+func (r *Record[N, T]) ScanUnder(tx *Tx, first Path) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
-		prefix, err := tx.path(r.Kind, r.Shared, id)
+		prefix, err := tx.key(Ref{r.Kind, r.Shared, first})
 		if err != nil {
 			yield(zero, err)
 			return
@@ -133,7 +120,7 @@ func (r *Record[T]) Scan(tx *Tx, id ...string) iter.Seq2[T, error] {
 			return
 		}
 		for _, key := range keys {
-			v, ok, err := r.get(tx, key)
+			v, ok, err := getAs[T](tx, r, key)
 			if (ok || err != nil) && !yield(v, err) {
 				return
 			}
@@ -141,15 +128,70 @@ func (r *Record[T]) Scan(tx *Tx, id ...string) iter.Seq2[T, error] {
 	}
 }
 
-func (r *Record[T]) encode(dst []byte, v any) ([]byte, error) { return r.Codec.Append(dst, v.(T)) }
-func (r *Record[T]) decode(b []byte) (any, error)             { return r.Codec.Decode(b) }
+func (r *Record[N, T]) encode(dst []byte, v any) ([]byte, error) { return r.Codec.Append(dst, v.(T)) }
+func (r *Record[N, T]) decode(b []byte) (any, error)             { return r.Codec.Decode(b) }
+
+// Single is a kind of which there is one record in each account, or one in the
+// store. It needs no name; it is a [Record] otherwise.
+type Single[T any] struct {
+	Kind   string
+	Codec  Codec[T]
+	Shared bool
+}
+
+// Ref names the record for [Tx.Prefetch].
+func (s *Single[T]) Ref() Ref { return Ref{s.Kind, s.Shared, Path{}} }
+
+// Get returns the record; ok is false if there is none.
+func (s *Single[T]) Get(tx *Tx) (v T, ok bool, err error) {
+	key, err := tx.key(s.Ref())
+	if err != nil {
+		return v, false, err
+	}
+	return getAs[T](tx, s, key)
+}
+
+// Put writes the record. The value must not change afterwards.
+func (s *Single[T]) Put(tx *Tx, v T) error { return tx.write(s.Ref(), &write{coder: s, value: v}) }
+
+// Delete removes the record; there need not be one.
+func (s *Single[T]) Delete(tx *Tx) error { return tx.write(s.Ref(), &write{coder: s, deleted: true}) }
+
+func (s *Single[T]) encode(dst []byte, v any) ([]byte, error) { return s.Codec.Append(dst, v.(T)) }
+func (s *Single[T]) decode(b []byte) (any, error)             { return s.Codec.Decode(b) }
+
+// getAs returns what is stored under a key as a value of the type that its kind
+// was declared with.
+func getAs[T any](tx *Tx, c coder, key string) (v T, ok bool, err error) {
+	got, ok, err := tx.get(c, key)
+	if !ok || err != nil {
+		return v, false, err
+	}
+	if v, ok = got.(T); !ok {
+		return v, false, fmt.Errorf("%w: records of kind %s are %T and %T at once", kv.ErrInvalid, kindOf(key), got, v)
+	}
+	return v, true, nil
+}
+
+func (tx *Tx) write(ref Ref, w *write) error {
+	if err := tx.writable(); err != nil {
+		return err
+	}
+	key, err := tx.key(ref)
+	if err != nil {
+		return err
+	}
+	w.key = key
+	tx.put(w)
+	return nil
+}
 
 // Prefetch reads records of any kinds in one round trip. They count as read
 // only when they are got: what fn does not look at is not validated.
 func (tx *Tx) Prefetch(refs ...Ref) error {
 	keys := make([]string, len(refs))
 	for i, ref := range refs {
-		key, err := tx.path(ref.kind, ref.shared, ref.id)
+		key, err := tx.key(ref)
 		if err != nil {
 			return err
 		}

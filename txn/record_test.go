@@ -67,12 +67,13 @@ func TestAccountsAreApart(t *testing.T) {
 	store := newStore(t)
 	db := txn.New(store, txn.WithSealer(keyring(t)))
 	a, b := db.Account("a"), db.Account("b")
-	shared := txn.Record[token]{Kind: "token", Codec: tokens.Codec, Shared: true}
+	shared := tokens
+	shared.Shared = true
 	pay(t, a, "pot", 5)
 	if got := balance(t, b, "pot"); got != 0 {
 		t.Errorf("account b sees %d of account a", got)
 	}
-	if _, err := txn.Do(ctx, a, func(tx *txn.Tx) (int, error) { return 0, shared.Put(tx, token{"a"}, "x") }); err != nil {
+	if _, err := txn.Do(ctx, a, func(tx *txn.Tx) (int, error) { return 0, shared.Put(tx, token{"x"}) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, db := range []*txn.DB{a, b, db} {
@@ -80,7 +81,7 @@ func TestAccountsAreApart(t *testing.T) {
 			tok, _, err := shared.Get(tx, "x")
 			return tok, err
 		})
-		if err != nil || tok.By != "a" {
+		if err != nil || tok.By != "x" {
 			t.Errorf("shared record: %v, %v", tok, err)
 		}
 	}
@@ -105,7 +106,7 @@ func TestRoundTrips(t *testing.T) {
 		if _, _, err := tokens.Get(tx, "x"); err != nil {
 			return 0, err
 		}
-		found, err := purses.GetAll(tx, []string{"c"}, []string{"a"}, []string{"d"})
+		found, err := purses.GetAll(tx, "c", "a", "d")
 		if err != nil || found[0].OK || !found[1].OK || found[1].Value.Balance != 3 {
 			return 0, fmt.Errorf("GetAll = %v, %v", found, err)
 		}
@@ -181,7 +182,8 @@ func TestSmallCacheStaysRight(t *testing.T) {
 }
 
 func TestOneKindOfTwoTypesIsAnError(t *testing.T) {
-	clash := txn.Record[token]{Kind: "purse", Codec: tokens.Codec}
+	clash := tokens
+	clash.Kind = "purse"
 	_, err := txn.Do(ctx, open(newStore(t), txn.NoCache), func(tx *txn.Tx) (int, error) {
 		if _, err := add(tx, "pot", 1); err != nil {
 			return 0, err
@@ -191,11 +193,83 @@ func TestOneKindOfTwoTypesIsAnError(t *testing.T) {
 	})
 	wantErr(t, "Get", err, kv.ErrInvalid)
 	for _, kind := range []string{"", "a/b"} {
-		bad := txn.Record[token]{Kind: kind, Codec: tokens.Codec}
+		bad := tokens
+		bad.Kind = kind
 		_, err := txn.Do(ctx, open(newStore(t), txn.NoCache), func(tx *txn.Tx) (int, error) {
-			return 0, bad.Put(tx, token{}, "x")
+			return 0, bad.Put(tx, token{"x"})
 		})
 		wantErr(t, fmt.Sprintf("kind %q", kind), err, kv.ErrInvalid)
+	}
+}
+
+// Names whose paths differ are stored apart, also where their words say the
+// same when written one after another.
+func TestPathsAreNames(t *testing.T) {
+	type wording struct {
+		Text  string
+		Words []string
+	}
+	wordings := txn.Record[[]string, wording]{
+		Kind: "wording", Codec: txn.Msgpack[wording](1),
+		Name: func(w wording) []string { return w.Words },
+		Path: func(words []string) txn.Path { return txn.PathOf(words...) },
+	}
+	names := [][]string{{}, {""}, {"", ""}, {"a b"}, {"a", "b"}, {"a/b"}, {"ab"}, {"a", "b", "", ""}}
+	db := open(newStore(t), txn.NoCache)
+	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+		for _, name := range names {
+			if err := wordings.Put(tx, wording{fmt.Sprintf("%q", name), name}); err != nil {
+				return 0, err
+			}
+		}
+		return 0, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := txn.View(ctx, db, func(tx *txn.Tx) ([]txn.Found[wording], error) { return wordings.GetAll(tx, names...) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range found {
+		if want := fmt.Sprintf("%q", names[i]); f.Value.Text != want {
+			t.Errorf("under %s: %v, want %s", want, f, want)
+		}
+	}
+	_, err = txn.View(ctx, db, func(tx *txn.Tx) (int, error) {
+		_, _, err := wordings.Get(tx, make([]string, txn.MaxSegments+1))
+		return 0, err
+	})
+	wantErr(t, "a path that is too long", err, kv.ErrInvalid)
+}
+
+func TestSingle(t *testing.T) {
+	db := open(newStore(t), txn.NoCache)
+	one := txn.Single[token]{Kind: "one", Codec: tokens.Codec}
+	for _, want := range []string{"first", "second"} {
+		got, err := txn.Do(ctx, db, func(tx *txn.Tx) (token, error) {
+			if err := one.Put(tx, token{want}); err != nil {
+				return token{}, err
+			}
+			tok, _, err := one.Get(tx)
+			return tok, err
+		})
+		if err != nil || got.By != want {
+			t.Errorf("what was put is %v, %v; want %s", got, err, want)
+		}
+	}
+	exists, err := txn.Do(ctx, db, func(tx *txn.Tx) (bool, error) {
+		if _, there, err := one.Get(tx); !there || err != nil {
+			return false, fmt.Errorf("before Delete: %v, %w", there, err)
+		}
+		if err := one.Delete(tx); err != nil {
+			return false, err
+		}
+		_, there, err := one.Get(tx)
+		return there, err
+	})
+	if exists || err != nil {
+		t.Errorf("after Delete: %v, %v", exists, err)
 	}
 }
 
@@ -218,8 +292,8 @@ func TestUnsynced(t *testing.T) {
 func TestScanKeepsToItsPrefix(t *testing.T) {
 	db := open(newStore(t), txn.NoCache)
 	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
-		for _, id := range [][]string{{"a"}, {"a", "x"}, {"a", "y"}, {"ab", "z"}, {"b", "a"}} {
-			if err := tokens.Put(tx, token{strings.Join(id, "/")}, id...); err != nil {
+		for _, name := range []string{"a", "a/x", "a/y", "ab/z", "b/a"} {
+			if err := tokens.Put(tx, token{name}); err != nil {
 				return 0, err
 			}
 		}
@@ -228,15 +302,15 @@ func TestScanKeepsToItsPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, id := range map[string][]string{
-		"a a/x a/y ab/z b/a": {},
-		"a/x a/y":            {"a"},
-		"":                   {"a", "x"},
+	for want, first := range map[string]txn.Path{
+		"a a/x a/y ab/z b/a": txn.PathOf(),
+		"a/x a/y":            txn.PathOf("a"),
+		"":                   txn.PathOf("a", "x"),
 	} {
 		var got []string
 		_, err := txn.View(ctx, db, func(tx *txn.Tx) (int, error) {
 			got = nil
-			for tok, err := range tokens.Scan(tx, id...) {
+			for tok, err := range tokens.ScanUnder(tx, first) {
 				if err != nil {
 					return 0, err
 				}
@@ -246,7 +320,7 @@ func TestScanKeepsToItsPrefix(t *testing.T) {
 		})
 		slices.Sort(got)
 		if err != nil || strings.Join(got, " ") != want {
-			t.Errorf("Scan(%v) = %v, %v; want %s", id, got, err, want)
+			t.Errorf("ScanUnder(%v) = %v, %v; want %s", first, got, err, want)
 		}
 	}
 }

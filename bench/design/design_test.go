@@ -13,7 +13,16 @@ import (
 )
 
 // counters are in one account, or in several: each has its own blob.
-var counters = txn.Record[int]{Kind: "counter", Codec: txn.Msgpack[int](1)}
+var counters = txn.Record[string, counter]{
+	Kind: "counter", Codec: txn.Msgpack[counter](1),
+	Name: func(c counter) string { return c.Name },
+	Path: func(name string) txn.Path { return txn.PathOf(name) },
+}
+
+type counter struct {
+	Name  string
+	Count int
+}
 
 // process is one that counts, under a design.
 type process struct {
@@ -34,11 +43,11 @@ func (p process) count(ctx context.Context, s Step, name string) error {
 	}
 	defer release()
 	_, err = txn.Do(ctx, p.db, func(tx *txn.Tx) (struct{}, error) {
-		n, _, err := counters.Get(tx, name)
+		c, _, err := counters.Get(tx, name)
 		if err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, counters.Put(tx, n+1, name)
+		return struct{}{}, counters.Put(tx, counter{name, c.Count + 1})
 	})
 	return err
 }
@@ -47,8 +56,8 @@ func (p process) count(ctx context.Context, s Step, name string) error {
 func stored(t *testing.T, d Design, engine kv.Store, name string) int {
 	t.Helper()
 	n, err := txn.View(t.Context(), start(d, engine, "third").db, func(tx *txn.Tx) (int, error) {
-		n, _, err := counters.Get(tx, name)
-		return n, err
+		c, _, err := counters.Get(tx, name)
+		return c.Count, err
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -127,7 +127,7 @@ func (b *bed) pawlRMW(ctx context.Context, writer int) error {
 }
 
 // hotRecord is the one key that many write.
-var hotRecord = txn.Record[blob]{Kind: "hot", Codec: txn.Binary(decodeBlob)}
+var hotRecord = txn.Single[blob]{Kind: "hot", Codec: txn.Binary(decodeBlob)}
 
 // blob is a value that is its own encoding.
 type blob []byte
@@ -139,10 +139,10 @@ func decodeBlob(b []byte) (blob, error) { return b, nil }
 // pawlHotRMW does it as callers do, with what package txn does about conflicts.
 func (b *bed) pawlHotRMW(ctx context.Context, _ int) error {
 	_, err := txn.Do(ctx, b.db, func(tx *txn.Tx) (struct{}, error) {
-		if _, _, err := hotRecord.Get(tx, "hot"); err != nil {
+		if _, _, err := hotRecord.Get(tx); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, hotRecord.Put(tx, b.value, "hot")
+		return struct{}{}, hotRecord.Put(tx, b.value)
 	})
 	return err
 }

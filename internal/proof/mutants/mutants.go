@@ -51,13 +51,13 @@ var mutants = []mutant{
 	{
 		name: "a decrypted message leaves no receipt",
 		file: "decrypt.go",
-		old:  "if err := receipts.Put(tx, receipt, in.receipt.String()); err != nil {", new: "if _ = receipt; err != nil {",
+		old:  "if err := receipts.Put(tx, receipt); err != nil {", new: "if _ = receipt; err != nil {",
 		pkgs: []string{"."},
 	},
 	{
 		name: "encrypting does not store the step",
 		file: "encrypt.go",
-		old:  "err = sessions.Put(tx, s, sessionPath(peer, s.ID())...)", new: "err = nil",
+		old:  "err = sessions.Put(tx, s)", new: "err = nil",
 		pkgs: []string{"."},
 	},
 	{
