@@ -19,7 +19,7 @@ const splitAfter = 5
 var errSplit = errors.New("pawl: batch lost too often")
 
 // MaxBatch is how many messages DecryptBatch commits at once: with their
-// receipts and sessions they stay well inside kv.MaxBatchWrites.
+// receipts and sessions they stay well inside kv.EmbeddedWrites.
 const MaxBatch = 1000
 
 // Result is the answer to one message of a batch: a Decrypted or an error.

@@ -112,7 +112,7 @@ func TestBatchInChunks(t *testing.T) {
 	for i := range n {
 		in = append(in, pawl.Incoming{Sender: alice.id.Curve25519, Message: alice.send(bob, fmt.Sprint(i))})
 	}
-	for name, most := range map[string]int{"as it is": kv.MaxBatchWrites, "in a store of small commits": 300} {
+	for name, most := range map[string]int{"as it is": kv.EmbeddedWrites, "in a store of small commits": 300} {
 		t.Run(name, func(t *testing.T) {
 			store := copied(t, bob.kv)
 			view, written := commits(small(store, most))

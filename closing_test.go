@@ -198,6 +198,7 @@ type arm struct{ store kv.Store }
 
 func (a *arm) Snapshot() kv.Snapshot { return a.store.Snapshot() }
 func (a *arm) Close() error          { return a.store.Close() }
+func (a *arm) Limits() kv.Limits     { return a.store.Limits() }
 func (a *arm) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	return a.store.Commit(ctx, b)
 }

@@ -51,10 +51,10 @@ func NewCommitID(began Version) CommitID {
 	return id
 }
 
-// Check returns ErrInvalid or ErrTooLarge for a batch that no engine may take,
-// nil otherwise. Engines call it before anything else.
-func (b *Batch) Check() error {
-	if err := b.checkSize(); err != nil {
+// Check returns ErrInvalid or ErrTooLarge for a batch that an engine with these
+// limits may not take, nil otherwise. Engines call it before anything else.
+func (b *Batch) Check(limits Limits) error {
+	if err := b.checkSize(limits); err != nil {
 		return err
 	}
 	if len(b.Writes) > 0 && b.ID.Random == [16]byte{} {
@@ -78,12 +78,18 @@ func (b *Batch) Check() error {
 	return nil
 }
 
-func (b *Batch) checkSize() error {
-	if len(b.Writes) > MaxBatchWrites {
-		return fmt.Errorf("%w: %d writes, at most %d", ErrTooLarge, len(b.Writes), MaxBatchWrites)
-	}
-	if n := b.Size(); n > MaxBatchBytes {
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, MaxBatchBytes)
+func (b *Batch) checkSize(limits Limits) error {
+	for _, n := range []struct {
+		what      string
+		has, most int
+	}{
+		{"writes", len(b.Writes), limits.Writes},
+		{"bytes", b.Size(), limits.Bytes},
+		{"checks", b.Checks(), limits.Checks},
+	} {
+		if n.has > n.most {
+			return fmt.Errorf("%w: %d %s, at most %d", ErrTooLarge, n.has, n.what, n.most)
+		}
 	}
 	return nil
 }
@@ -96,6 +102,16 @@ func (b *Batch) Size() int {
 		if !w.Delete {
 			n += len(w.Value)
 		}
+	}
+	return n
+}
+
+// Checks is the number of entries that a commit looks at: one for each read, and
+// for each scan those that it yielded, or one if it yielded none.
+func (b *Batch) Checks() int {
+	n := len(b.Reads)
+	for _, s := range b.Scans {
+		n += max(len(s.Entries), 1)
 	}
 	return n
 }

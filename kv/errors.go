@@ -38,7 +38,7 @@ var (
 	ErrUnavailable = errors.New("kv: store unavailable")
 	// ErrClosed: the store, or the snapshot, was closed.
 	ErrClosed = errors.New("kv: closed")
-	// ErrTooLarge: the batch exceeds MaxBatchBytes or MaxBatchWrites. Split it.
+	// ErrTooLarge: the batch exceeds the engine's Limits. Split it.
 	ErrTooLarge = errors.New("kv: batch too large")
 	// ErrInvalid: the call makes no sense for any engine (an empty key, a key
 	// written twice). A mistake in the caller.

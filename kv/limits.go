@@ -2,17 +2,54 @@ package kv
 
 import "time"
 
-// Limits that every engine keeps, so that a store can move between engines.
+// MaxKey is the longest key in bytes, for every engine. Pawl's own keys stay
+// under 120.
+const MaxKey = 1024
+
+// Limits is what one engine takes and keeps. A caller that must run on every
+// engine splits what it does by [Store.Limits], or stays within [Floor].
+type Limits struct {
+	Bytes     int           // of all keys and values that one commit writes
+	Writes    int           // of one commit
+	Checks    int           // of one commit, as Batch.Checks counts; fewer of keys over 200 bytes
+	CommitIDs int           // the newest that are kept at least
+	TurnLife  time.Duration // how long a turn lasts that nobody releases
+}
+
+// The floor: no engine takes or keeps less. They are the bounds of the smallest
+// service that offers conditional commits of several entries.
 const (
-	// MaxKey is the longest key in bytes. Pawl's own keys stay under 120.
-	MaxKey = 1024
-	// MaxBatchBytes bounds the keys and values written by one commit: the
-	// smallest engine transaction (Badger's, 15% of a small memtable) takes it.
-	MaxBatchBytes = 2 << 20
-	// MaxBatchWrites bounds the number of writes of one commit.
-	MaxBatchWrites = 8000
-	// CommitIDs is how many applied commit IDs an engine keeps at least.
-	CommitIDs = 100_000
-	// TurnLife is how long a turn lasts that nobody releases.
-	TurnLife = 250 * time.Millisecond
+	FloorBytes     = 1 << 20
+	FloorWrites    = 100
+	FloorChecks    = 100
+	FloorCommitIDs = 1000
+	FloorTurnLife  = 250 * time.Millisecond
 )
+
+// Floor returns the limits that every engine reaches.
+func Floor() Limits {
+	return Limits{
+		Bytes: FloorBytes, Writes: FloorWrites, Checks: FloorChecks,
+		CommitIDs: FloorCommitIDs, TurnLife: FloorTurnLife,
+	}
+}
+
+// What engines take that keep their data on this machine. The bytes and writes
+// are those of the smallest transaction among them (Badger's, 15% of a small
+// memtable), the checks those that one message to another process holds.
+const (
+	EmbeddedBytes     = 2 << 20
+	EmbeddedWrites    = 8000
+	EmbeddedChecks    = 1 << 18
+	EmbeddedCommitIDs = 100_000
+	EmbeddedTurnLife  = FloorTurnLife
+)
+
+// Embedded returns the limits of the engines in this module, as they are opened
+// without options.
+func Embedded() Limits {
+	return Limits{
+		Bytes: EmbeddedBytes, Writes: EmbeddedWrites, Checks: EmbeddedChecks,
+		CommitIDs: EmbeddedCommitIDs, TurnLife: EmbeddedTurnLife,
+	}
+}

@@ -36,7 +36,7 @@ type Store interface {
 	//
 	// A batch whose ID was applied before is not applied again: Commit returns
 	// the version of that first time, whatever else the batch holds. Engines
-	// keep the newest CommitIDs of those applied, and at most twice as many.
+	// keep the newest Limits.CommitIDs of those applied, and at most twice as many.
 	// For an ID that is not among them and began before the newest of those
 	// dropped was applied the answer is ErrExpired, for good; as long as none
 	// was dropped there is no such answer.
@@ -45,7 +45,7 @@ type Store interface {
 	Commit(ctx context.Context, b *Batch) (Version, error)
 
 	// Turn waits for the caller's turn on all of the keys and takes it. Until
-	// it is released, or 250 ms have passed (TurnLife), commits that write one
+	// it is released, or Limits.TurnLife has passed, commits that write one
 	// of the keys and do not carry the turn in Batch.Turn wait. Turns on a
 	// key are granted in the order asked for; a commit waits for those asked
 	// for before it came and need not wait for later ones. A turn is advice
@@ -66,6 +66,11 @@ type Store interface {
 	// The sequence ends with an error: the context's, ErrClosed,
 	// ErrUnavailable.
 	Watch(ctx context.Context, prefix string, after Version) iter.Seq2[Change, error]
+
+	// Limits returns what the engine takes and keeps, Floor at least in each
+	// respect. They stay the same as long as the store is open, and are there
+	// without a round trip, also after Close.
+	Limits() Limits
 
 	// Close releases the store. Every call after it, and every call that is
 	// outstanding and not yet applied, commits nothing and returns ErrClosed.

@@ -15,11 +15,11 @@ const sharedScope = "_"
 // and any number of DBs, in any number of processes, may use one store.
 //
 // No transaction starves, as long as its function ends well within
-// kv.TurnLife and reads by key:
+// kv.Limits.TurnLife and reads by key:
 //
 //   - After turnAfter losses an attempt begins by taking a turn on all keys it
 //     ever lost, and takes its snapshot then. Turns are granted in the order
-//     asked for and each lasts at most kv.TurnLife, so the wait is bounded.
+//     asked for and each lasts at most kv.Limits.TurnLife, so the wait is bounded.
 //   - While it holds the turn nobody else commits to those keys. If it loses
 //     still, then on another key, which joins the set. The set grows with each
 //     loss and holds at most the keys that the function reads: the number of

@@ -64,7 +64,7 @@ func (e *UnknownError) Unwrap() error { return e.Err }
 
 // StarvedError is a [kv.ErrConflict]: the transaction lost as often as
 // WithMaxAttempts allows. Nothing was applied. It takes a function that runs
-// longer than a turn lasts (kv.TurnLife), or keys that nobody can queue for
+// longer than a turn lasts (kv.Limits.TurnLife), or keys that nobody can queue for
 // because they are new in a scanned prefix each time.
 type StarvedError struct {
 	Attempts int

@@ -83,7 +83,7 @@ func TestClosedAndTooLargeReachTheCaller(t *testing.T) {
 	store := memkv.New()
 	db := open(store, txn.NoCache)
 	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
-		return 1, blobs.Put(tx, blob(make([]byte, kv.MaxBatchBytes)))
+		return 1, blobs.Put(tx, blob(make([]byte, kv.EmbeddedBytes)))
 	})
 	wantErr(t, "a large batch", err, kv.ErrTooLarge)
 	store.Close()

@@ -19,7 +19,7 @@ import (
 //
 // It is kinder to the design than what is found elsewhere: records stay sealed
 // one by one, so that a step opens and decodes those that it needs and not all.
-// An account that does not fit into one batch (kv.MaxBatchBytes) is
+// An account that does not fit into one batch (kv.EmbeddedBytes) is
 // kv.ErrTooLarge.
 //
 // All entries of a blob have its version. It is no store for general use: a
@@ -84,7 +84,7 @@ func (b *Blob) Close() error { return nil }
 // Commit implements [kv.Store]: the batch becomes one that checks and writes
 // whole blobs.
 func (b *Blob) Commit(ctx context.Context, batch *kv.Batch) (kv.Version, error) {
-	if err := batch.Check(); err != nil {
+	if err := batch.Check(b.Limits()); err != nil {
 		return 0, err
 	}
 	keys := touched(batch)

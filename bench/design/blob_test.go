@@ -151,7 +151,7 @@ func TestBlobResolves(t *testing.T) {
 func TestBlobGrows(t *testing.T) {
 	store := NewBlob(memkv.New())
 	big := func(key string) *kv.Batch {
-		return &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: key, Value: make([]byte, kv.MaxBatchBytes*2/3)}}}
+		return &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: key, Value: make([]byte, kv.EmbeddedBytes*2/3)}}}
 	}
 	commit(t, store, big("bob/1"))
 	if _, err := store.Commit(t.Context(), big("bob/2")); !errors.Is(err, kv.ErrTooLarge) {

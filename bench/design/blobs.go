@@ -131,7 +131,7 @@ func (b blobs) batch(batch *kv.Batch) (*kv.Batch, error) {
 	for _, key := range slices.Sorted(maps.Keys(next)) {
 		whole.Writes = append(whole.Writes, kv.Write{Key: key, Value: next[key].encode()})
 	}
-	return whole, whole.Check()
+	return whole, whole.Check(kv.Embedded())
 }
 
 // scan returns that there are no other blobs with a prefix.

@@ -43,7 +43,7 @@ func (w *entryWriter) close() error { return errors.Join(w.buf.Flush(), w.file.C
 // Bounds of a commit while filling: below kv's.
 const (
 	fillWrites = 4000
-	fillBytes  = kv.MaxBatchBytes / 2
+	fillBytes  = kv.EmbeddedBytes / 2
 )
 
 // fill puts a file of entries into an empty store, and syncs the last of them.
@@ -90,7 +90,7 @@ func readEntry(r *bufio.Reader) (kv.Write, error) {
 		return kv.Write{}, err
 	}
 	valueSize, err := binary.ReadUvarint(r)
-	if err == nil && (keySize > kv.MaxKey || valueSize > kv.MaxBatchBytes) {
+	if err == nil && (keySize > kv.MaxKey || valueSize > kv.EmbeddedBytes) {
 		err = kv.ErrTooLarge
 	}
 	if err != nil {

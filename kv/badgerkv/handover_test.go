@@ -193,7 +193,7 @@ func TestTurnsOfAFormerOwner(t *testing.T) {
 	b := batch("k", "1")
 	b.Turn = old.ID
 	commit(t, guest, b)
-	if took := time.Since(began); took < kv.TurnLife {
+	if took := time.Since(began); took < kv.EmbeddedTurnLife {
 		t.Errorf("a commit with a turn of a former owner passed another's after %v", took)
 	}
 	old.Release()

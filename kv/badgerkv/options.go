@@ -41,9 +41,16 @@ const defaultReserve = 16 << 20
 
 func defaults() settings {
 	return settings{
-		logger: zap.NewNop(), reserve: defaultReserve, commitIDs: kv.CommitIDs,
+		logger: zap.NewNop(), reserve: defaultReserve, commitIDs: kv.EmbeddedCommitIDs,
 		patience: wire.DefaultPatience, versions: wire.Spoken, syncs: &syncs{},
 	}
+}
+
+// limits is what the store takes and keeps.
+func (s *settings) limits() kv.Limits {
+	limits := kv.Embedded()
+	limits.CommitIDs = s.commitIDs
+	return limits
 }
 
 // WithLogger makes the store, and Badger in it, write to a logger. Without it
@@ -66,7 +73,7 @@ func WithReserve(bytes uint64) Option {
 	return func(s *settings) { s.reserve = bytes }
 }
 
-// WithCommitIDs keeps at least the newest n commit IDs instead of kv.CommitIDs.
+// WithCommitIDs keeps at least the newest n commit IDs instead of kv.EmbeddedCommitIDs.
 func WithCommitIDs(n int) Option {
 	return func(s *settings) { s.commitIDs = max(n, 1) }
 }

@@ -53,7 +53,7 @@ func own(path string, known *wire.ID, set settings) (*owner, error) {
 	if set.hooks.lock != nil {
 		set.hooks.lock()
 	}
-	o := &owner{turns: turns.New(set.timer), epoch: rand.Uint64(), gone: make(chan struct{})}
+	o := &owner{turns: turns.New(kv.EmbeddedTurnLife, set.timer), epoch: rand.Uint64(), gone: make(chan struct{})}
 	// Those who look for the owner may wait at the socket from now on.
 	if o.listener, err = listen(path); err != nil && sharing {
 		set.logger.Warn("other processes cannot reach the store: it stays with this one", zap.Error(err))
@@ -164,7 +164,7 @@ func (o *owner) Snapshot() kv.Snapshot { return &snapshot{engine: o.engine} }
 
 // Commit implements kv.Store.
 func (o *owner) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if err := b.Check(); err != nil {
+	if err := b.Check(o.Limits()); err != nil {
 		return 0, err
 	}
 	if err := o.engine.checkOpen(); err != nil {
@@ -181,6 +181,9 @@ func (o *owner) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	}
 	return o.engine.commit(ctx, b)
 }
+
+// Limits implements kv.Store.
+func (o *owner) Limits() kv.Limits { return o.engine.settings.limits() }
 
 // Turn implements kv.Store.
 func (o *owner) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {

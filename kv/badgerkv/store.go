@@ -76,7 +76,7 @@ func (s *Store) Snapshot() kv.Snapshot { return &view{store: s} }
 // batch whose sync failed the outcome is kv.ErrUnknown, and the store takes no
 // more commits until its owner has opened it again.
 func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if err := b.Check(); err != nil {
+	if err := b.Check(s.Limits()); err != nil {
 		return 0, err
 	}
 	again := s.again()
@@ -113,6 +113,9 @@ func (s *Store) verdict(ctx context.Context, err, unsure error) error {
 	}
 	return fmt.Errorf("%w: %v", kv.ErrUnknown, err)
 }
+
+// Limits implements kv.Store.
+func (s *Store) Limits() kv.Limits { return s.settings.limits() }
 
 // Turn implements kv.Store. A turn ends with its owner.
 func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {

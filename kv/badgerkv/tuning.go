@@ -21,8 +21,8 @@ const (
 	// with our own records (24 bytes an ID in its slot, and at every slots-th
 	// version a chunk of 32 bytes an ID) it stays under Badger's limits: 15% of
 	// memTable, and 26,214 entries. Any single batch fits.
-	maxGroup        = kv.MaxBatchBytes + kv.MaxBatchWrites*writeCost
-	maxGroupWrites  = 2 * kv.MaxBatchWrites
+	maxGroup        = kv.EmbeddedBytes + kv.EmbeddedWrites*writeCost
+	maxGroupWrites  = 2 * kv.EmbeddedWrites
 	maxGroupBatches = 128
 	writeCost       = 16 // what Badger adds to a key and its value, and our prefix
 	// piece is the longest value that is stored in one: from 1 MiB on Badger

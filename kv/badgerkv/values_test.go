@@ -15,7 +15,7 @@ import (
 func TestLongValues(t *testing.T) {
 	dir := newDir(t)
 	store := open(t, dir)
-	lengths := []int{0, 1, 512<<10 - 1, 512 << 10, 512<<10 + 1, 1 << 20, 1<<20 + 1, kv.MaxBatchBytes - 1}
+	lengths := []int{0, 1, 512<<10 - 1, 512 << 10, 512<<10 + 1, 1 << 20, 1<<20 + 1, kv.EmbeddedBytes - 1}
 	rng := rand.NewChaCha8([32]byte{})
 	for _, from := range lengths {
 		for _, to := range lengths {
@@ -54,8 +54,8 @@ func TestLargestBatches(t *testing.T) {
 			for i := range 12 {
 				b := &kv.Batch{ID: kv.NewCommitID(0)}
 				if w == 0 {
-					for n := range kv.MaxBatchWrites {
-						b.Writes = append(b.Writes, kv.Write{Key: fmt.Sprintf("%05d/%010d", n, i), Value: value[:kv.MaxBatchBytes/kv.MaxBatchWrites-16]})
+					for n := range kv.EmbeddedWrites {
+						b.Writes = append(b.Writes, kv.Write{Key: fmt.Sprintf("%05d/%010d", n, i), Value: value[:kv.EmbeddedBytes/kv.EmbeddedWrites-16]})
 					}
 				} else {
 					b.Writes = []kv.Write{{Key: fmt.Sprintf("w%d", w), Value: value}}

@@ -14,12 +14,6 @@ import (
 // the first key.
 var ErrDiffers = errors.New("copykv: the copy differs")
 
-// Bounds of one commit on the target, well inside those of every engine.
-const (
-	chunkBytes  = kv.MaxBatchBytes / 2
-	chunkWrites = 1000
-)
-
 // Selection chooses the keys that are copied. The target has no others.
 type Selection func(key string) bool
 
@@ -148,12 +142,16 @@ func only(all iter.Seq2[kv.Entry, error], selected Selection, step func()) iter.
 	}
 }
 
+// chunkWrites bounds one commit on a target that would take more.
+const chunkWrites = 1000
+
 // writer commits to the target in chunks.
 type writer struct {
 	ctx   context.Context
 	to    kv.Store
 	batch kv.Batch
 	bytes int
+	last  kv.Version // of the chunks so far
 }
 
 // settle makes the target's entry the source's.
@@ -163,7 +161,8 @@ func (w *writer) settle(p pair) error {
 	}
 	write := kv.Write{Key: p.key(), Value: p.from.Value, Delete: !p.from.Exists()}
 	size := len(write.Key) + len(write.Value)
-	if len(w.batch.Writes) == chunkWrites || w.bytes+size > chunkBytes {
+	limits := w.to.Limits()
+	if len(w.batch.Writes) == min(limits.Writes, chunkWrites) || w.bytes+size > limits.Bytes/2 {
 		if err := w.flush(); err != nil {
 			return err
 		}
@@ -177,8 +176,9 @@ func (w *writer) flush() error {
 	if len(w.batch.Writes) == 0 {
 		return nil
 	}
-	w.batch.ID, w.batch.Sync = kv.NewCommitID(0), true
-	_, err := w.to.Commit(w.ctx, &w.batch)
+	w.batch.ID, w.batch.Sync = kv.NewCommitID(w.last), true
+	version, err := w.to.Commit(w.ctx, &w.batch)
+	w.last = max(w.last, version)
 	w.batch, w.bytes = kv.Batch{}, 0
 	return err
 }

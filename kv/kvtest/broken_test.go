@@ -72,14 +72,17 @@ var foundBy = map[broken.Flaw][]string{
 	broken.TurnsOneByOne: {"turn/several-keys"},
 	broken.TurnsReversed: {"turn/order"},
 
-	broken.LimitIgnored:    {"limit/writes", "limit/bytes"},
-	broken.InvalidIgnored:  {"limit/keys", "limit/no-id"},
-	broken.CloseIgnored:    {"close/calls-after", "close/racing-commits"},
-	broken.CloseOutwaited:  {"close/outstanding"},
-	broken.CloseLies:       {"reopen/close-outstanding"},
-	broken.CancelIgnored:   {"cancel/before", "cancel/deadline", "cancel/during-scan"},
-	broken.CancelLies:      {"cancel/before", "cancel/deadline", "cancel/during-commit"},
-	broken.CancelIsUnknown: {"cancel/before"},
+	broken.LimitIgnored:     {"limit/writes", "limit/bytes", "limit/checks"},
+	broken.EmptyScansFree:   {"limit/checks"},
+	broken.LimitsBelowFloor: {"limit/floor"},
+	broken.LimitsChange:     {"limit/floor"},
+	broken.InvalidIgnored:   {"limit/keys", "limit/no-id"},
+	broken.CloseIgnored:     {"close/calls-after", "close/racing-commits"},
+	broken.CloseOutwaited:   {"close/outstanding"},
+	broken.CloseLies:        {"reopen/close-outstanding"},
+	broken.CancelIgnored:    {"cancel/before", "cancel/deadline", "cancel/during-scan"},
+	broken.CancelLies:       {"cancel/before", "cancel/deadline", "cancel/during-commit"},
+	broken.CancelIsUnknown:  {"cancel/before"},
 }
 
 // brokenIDs keeps the checks of expiry short.

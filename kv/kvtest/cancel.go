@@ -74,7 +74,7 @@ func cancelDuringScan(e *env) {
 	for i := range 2000 {
 		writes = append(writes, put(fmt.Sprintf("p/%d", i), ""))
 	}
-	e.write(s, writes...)
+	e.fill(s, writes...)
 	snap := s.Snapshot()
 	defer snap.Close()
 	ctx, cancel := context.WithCancel(e.ctx)

@@ -130,7 +130,7 @@ func idExpired(e *env) {
 	old := batch(0, put("old", "1"))
 	e.commit(s, old)
 	e.write(s, del("old"))
-	kept := e.manyCommits(s, 2*e.commitIDs+1)
+	kept := e.manyCommits(s, 2*e.kept(s)+1)
 
 	for range 2 {
 		for what, b := range map[string]*kv.Batch{"dropped": old, "too old to tell": never} {
@@ -171,7 +171,7 @@ func (e *env) manyCommits(s kv.Store, n int) []applied {
 		b := batch(began, put(fmt.Sprintf("many/%d", i%8), fmt.Sprint(i)))
 		b.Sync = false
 		began = e.commit(s, b)
-		if n-i <= e.commitIDs {
+		if n-i <= e.kept(s) {
 			kept = append(kept, applied{b, began})
 		}
 	}

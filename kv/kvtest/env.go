@@ -25,7 +25,7 @@ const checkPatience = 3
 func newEnv(t testing.TB, prototype *env, options []Option) *env {
 	e := *prototype
 	e.TB = t
-	e.settings = settings{commitIDs: kv.CommitIDs, patience: 30 * time.Second, txns: 60}
+	e.settings = settings{patience: 30 * time.Second, txns: 60}
 	for _, option := range options {
 		option(&e.settings)
 	}
@@ -79,6 +79,32 @@ func (e *env) commit(s kv.Store, b *kv.Batch) kv.Version {
 func (e *env) write(s kv.Store, writes ...kv.Write) kv.Version {
 	e.Helper()
 	return e.commit(s, batch(e.head(s), writes...))
+}
+
+// fill commits writes that depend on nothing, in as many commits as they take,
+// and returns the last one's version.
+func (e *env) fill(s kv.Store, writes ...kv.Write) (last kv.Version) {
+	e.Helper()
+	limits := s.Limits()
+	for len(writes) > 0 {
+		n := 1
+		for size := 0; n < min(len(writes), limits.Writes); n++ {
+			if size += len(writes[n].Key) + len(writes[n].Value); size > limits.Bytes/2 {
+				break
+			}
+		}
+		last = e.write(s, writes[:n]...)
+		writes = writes[n:]
+	}
+	return last
+}
+
+// kept is how many commit IDs the store keeps at least.
+func (e *env) kept(s kv.Store) int {
+	if e.commitIDs > 0 {
+		return e.commitIDs
+	}
+	return s.Limits().CommitIDs
 }
 
 func (e *env) head(s kv.Store) kv.Version {

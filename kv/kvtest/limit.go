@@ -2,6 +2,7 @@ package kvtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pawlkv/pawl/kv"
@@ -10,6 +11,8 @@ import (
 var limitChecks = []check{
 	{"limit/writes", limitWrites},
 	{"limit/bytes", limitBytes},
+	{"limit/checks", limitOfChecks},
+	{"limit/floor", limitFloor},
 	{"limit/keys", limitKeys},
 	{"limit/no-id", limitNoID},
 }
@@ -28,7 +31,8 @@ func manyWrites(n, size int) []kv.Write {
 // batch may have, and one write more is not.
 func limitWrites(e *env) {
 	s := e.store()
-	writes := manyWrites(kv.MaxBatchWrites, kv.MaxBatchBytes/kv.MaxBatchWrites)
+	limits := s.Limits()
+	writes := manyWrites(limits.Writes, limits.Bytes/limits.Writes)
 	version := e.write(s, writes...)
 	entries := e.content(s)
 	if len(entries) != len(writes) {
@@ -43,7 +47,7 @@ func limitWrites(e *env) {
 	for i := range writes {
 		writes[i].Delete, keys[i] = true, writes[i].Key
 	}
-	e.refused(s, append(writes, put("one-more", "")), kv.ErrTooLarge)
+	e.refused(s, batch(0, append(writes, put("one-more", ""))...), kv.ErrTooLarge)
 	snap := s.Snapshot()
 	defer snap.Close()
 	if got := e.read(snap, keys...); !got[len(got)-1].Exists() {
@@ -59,11 +63,11 @@ func limitWrites(e *env) {
 // byte more is not. Deletions count by their keys alone.
 func limitBytes(e *env) {
 	s := e.store()
-	big := strings.Repeat("x", kv.MaxBatchBytes-len("big"))
+	big := strings.Repeat("x", s.Limits().Bytes-len("big"))
 	version := e.write(s, put("big", big))
 	e.wantValue(s, "big", big, version)
-	e.refused(s, []kv.Write{put("big", big+"x")}, kv.ErrTooLarge)
-	e.refused(s, []kv.Write{put("big", big), del("z")}, kv.ErrTooLarge)
+	e.refused(s, batch(0, put("big", big+"x")), kv.ErrTooLarge)
+	e.refused(s, batch(0, put("big", big), del("z")), kv.ErrTooLarge)
 	e.wantValue(s, "big", big, version)
 
 	deletion := del("big")
@@ -72,13 +76,56 @@ func limitBytes(e *env) {
 	e.wantAbsent(s, "big")
 }
 
-// refused checks that writes are refused and nothing of them applied.
-func (e *env) refused(s kv.Store, writes []kv.Write, want error) {
+// limitOfChecks: the largest number of checks is taken, reads and what scans
+// yielded together, an empty scan being one, and one more is not, also where
+// nothing is written.
+func limitOfChecks(e *env) {
+	s := e.store()
+	v := e.write(s, put("p/1", ""), put("p/2", ""), put("p/3", ""))
+	three := kv.ScanRead{Prefix: "p/", Entries: []kv.Read{{Key: "p/1", Version: v}, {Key: "p/2", Version: v}, {Key: "p/3", Version: v}}}
+	most := batch(v, put("k", "1"))
+	most.Scans = []kv.ScanRead{three, {Prefix: "q/"}}
+	most.Reads = slices.Repeat([]kv.Read{{Key: "none"}}, s.Limits().Checks-4)
+	e.wantValue(s, "k", "1", e.commit(s, most))
+
+	for what, more := range map[string]func(*kv.Batch){
+		"a read":             func(b *kv.Batch) { b.Reads = append(b.Reads, kv.Read{Key: "none"}) },
+		"an empty scan":      func(b *kv.Batch) { b.Scans = append(b.Scans, kv.ScanRead{Prefix: "r/"}) },
+		"a scan's entry":     func(b *kv.Batch) { b.Scans = append(b.Scans, kv.ScanRead{Prefix: "p/1", Entries: three.Entries[:1]}) },
+		"without any writes": func(b *kv.Batch) { b.Reads, b.Writes = append(b.Reads, kv.Read{Key: "none"}), nil },
+	} {
+		b := batch(v, put("k", "2"))
+		b.Scans, b.Reads = slices.Clone(most.Scans), slices.Clone(most.Reads)
+		more(b)
+		e.refused(s, b, kv.ErrTooLarge)
+		if got := e.get(s, "k"); string(got.Value) != "1" {
+			e.Errorf("a batch with one check too many (%s) was applied", what)
+		}
+	}
+}
+
+// limitFloor: an engine takes no less than every engine does, and says the same
+// also when it is closed. Stores are tested that keep fewer commit IDs than the
+// engine would by itself.
+func limitFloor(e *env) {
+	s := e.store()
+	got, floor := s.Limits(), kv.Floor()
+	if got.Bytes < floor.Bytes || got.Writes < floor.Writes || got.Checks < floor.Checks || got.TurnLife < floor.TurnLife {
+		e.Errorf("limits %+v, want at least %+v", got, floor)
+	}
+	e.closeNow(s)
+	if after := s.Limits(); after != got {
+		e.Errorf("limits %+v before close, %+v after it", got, after)
+	}
+}
+
+// refused checks that a batch is refused and nothing of it applied.
+func (e *env) refused(s kv.Store, b *kv.Batch, want error) {
 	e.Helper()
 	head := e.head(s)
-	b := batch(head, writes...)
+	b.ID = kv.NewCommitID(head)
 	_, err := s.Commit(e.ctx, b)
-	e.wantError(fmt.Sprintf("a batch of %d writes and %d bytes", len(writes), b.Size()), err, want)
+	e.wantError(fmt.Sprintf("a batch of %d writes, %d bytes and %d checks", len(b.Writes), b.Size(), b.Checks()), err, want)
 	if now := e.head(s); now != head {
 		e.Errorf("a refused batch moved the store from version %d to %d", head, now)
 	}
@@ -93,15 +140,15 @@ func limitKeys(e *env) {
 	snap := s.Snapshot()
 	defer snap.Close()
 	for _, key := range []string{"", longest + "k"} {
-		e.refused(s, []kv.Write{put("fine", ""), put(key, "v")}, kv.ErrInvalid)
-		e.refused(s, []kv.Write{put("fine", ""), del(key)}, kv.ErrInvalid)
+		e.refused(s, batch(0, put("fine", ""), put(key, "v")), kv.ErrInvalid)
+		e.refused(s, batch(0, put("fine", ""), del(key)), kv.ErrInvalid)
 		_, err := snap.Get(e.ctx, "k", key)
 		e.wantError(fmt.Sprintf("get of a key of %d bytes", len(key)), err, kv.ErrInvalid)
 		_, err = s.Commit(e.ctx, &kv.Batch{Reads: []kv.Read{{Key: key}}})
 		e.wantError(fmt.Sprintf("a read of a key of %d bytes", len(key)), err, kv.ErrInvalid)
 	}
-	e.refused(s, []kv.Write{put("twice", "1"), put("fine", ""), put("twice", "1")}, kv.ErrInvalid)
-	e.refused(s, []kv.Write{put("twice", "1"), del("twice")}, kv.ErrInvalid)
+	e.refused(s, batch(0, put("twice", "1"), put("fine", ""), put("twice", "1")), kv.ErrInvalid)
+	e.refused(s, batch(0, put("twice", "1"), del("twice")), kv.ErrInvalid)
 	e.wantAbsent(s, "fine")
 	if got := e.scan(snap, longest+"k"); len(got) != 0 {
 		e.Errorf("a scan beyond the longest key yields %d entries", len(got))

@@ -34,8 +34,8 @@ func reopenContent(e *env) {
 	for _, key := range anyKeys() {
 		writes = append(writes, put(key, "v"+key))
 	}
-	e.write(s, writes...)
-	e.write(s, put("empty", ""), put("large", strings.Repeat("x", 1<<20)), del("p\x00"))
+	e.fill(s, writes...)
+	e.write(s, put("empty", ""), put("large", strings.Repeat("x", s.Limits().Bytes/2)), del("p\x00"))
 	want := e.content(s)
 	for range 2 {
 		s = e.reopened(s, dir)
@@ -97,7 +97,7 @@ func reopenExpired(e *env) {
 	old := batch(0, put("old", "1"))
 	e.commit(s, old)
 	e.write(s, del("old"))
-	kept := e.manyCommits(s, 2*e.commitIDs+1)
+	kept := e.manyCommits(s, 2*e.kept(s)+1)
 	_, err := s.Commit(e.ctx, old)
 	e.wantError("a dropped ID", err, kv.ErrExpired)
 	s = e.reopened(s, dir)

@@ -23,8 +23,8 @@ type settings struct {
 	saveIn    string
 }
 
-// CommitIDs tells that stores are opened to keep the newest n commit IDs, and
-// at most 2n, so that to see one expire takes 2n commits instead of 200,000.
+// CommitIDs tells that stores keep the newest n commit IDs, and at most 2n, where
+// that is another number than Limits tells.
 func CommitIDs(n int) Option { return func(s *settings) { s.commitIDs = n } }
 
 // Patience is how long a call that should return may take before the suite

@@ -34,7 +34,7 @@ func (e *env) inTime(what string, test func() bool) {
 			return
 		}
 	}
-	e.Fatalf("%s: not within %v in %d attempts", what, kv.TurnLife, attempts)
+	e.Fatalf("%s: not within the life of a turn in %d attempts", what, attempts)
 }
 
 func (e *env) turn(s kv.Store, keys ...string) kv.Turn {
@@ -91,8 +91,8 @@ func turnExclusive(e *env) {
 	before := time.Now()
 	first := e.turn(s, "k", "l")
 	second := e.turn(s, "l", "m")
-	if took := time.Since(before); took < kv.TurnLife {
-		e.Errorf("a second turn was granted after %v, while the first lasts %v", took, kv.TurnLife)
+	if took := time.Since(before); took < s.Limits().TurnLife {
+		e.Errorf("a second turn was granted after %v, while the first lasts %v", took, s.Limits().TurnLife)
 	}
 	if first.ID == second.ID {
 		e.Errorf("two turns with ID %d", first.ID)
@@ -120,7 +120,7 @@ func turnCommitWaits(e *env) {
 		b := batch(began, put("k", "holder"), put("l", "holder"))
 		b.Turn = turn.ID
 		mine := e.commit(s, b)
-		inTime := time.Since(before) < kv.TurnLife
+		inTime := time.Since(before) < s.Limits().TurnLife
 		waits := !other.finished()
 		turn.Release()
 		released := time.Now()
@@ -135,7 +135,7 @@ func turnCommitWaits(e *env) {
 			e.Fatalf("a commit without the turn: version %d, the holder's: %d, want it to wait", theirs, mine)
 		}
 		e.wantValue(s, "k", "other", theirs)
-		return other.ended.Sub(released) < kv.TurnLife && time.Since(before) < 2*kv.TurnLife
+		return other.ended.Sub(released) < s.Limits().TurnLife && time.Since(before) < 2*s.Limits().TurnLife
 	})
 }
 
@@ -145,8 +145,8 @@ func turnCommitOutlasts(e *env) {
 	before := time.Now()
 	turn := e.turn(s, "k")
 	version := e.write(s, put("k", "other"))
-	if took := time.Since(before); took < kv.TurnLife {
-		e.Errorf("a commit without the turn took %v, while the turn lasts %v", took, kv.TurnLife)
+	if took := time.Since(before); took < s.Limits().TurnLife {
+		e.Errorf("a commit without the turn took %v, while the turn lasts %v", took, s.Limits().TurnLife)
 	}
 	b := batch(version, put("k", "late holder"))
 	b.Turn = turn.ID
@@ -169,7 +169,7 @@ func turnOtherKeys(e *env) {
 		e.commit(s, b)
 		b.Writes = nil
 		e.commit(s, b)
-		return time.Since(before) < kv.TurnLife
+		return time.Since(before) < s.Limits().TurnLife
 	})
 }
 
@@ -198,7 +198,7 @@ func turnCanceledLeaves(e *env) {
 			e.Fatal(err2)
 		}
 		turn.Release()
-		return err != nil && third.ended.Sub(released) < kv.TurnLife
+		return err != nil && third.ended.Sub(released) < s.Limits().TurnLife
 	})
 }
 
@@ -216,7 +216,7 @@ func turnCanceledCommit(e *env) {
 		other.park()
 		cancel()
 		version, err := other.wait()
-		if time.Since(before) >= kv.TurnLife {
+		if time.Since(before) >= s.Limits().TurnLife {
 			return false
 		}
 		e.wantError("a commit cancelled while it waits", err, context.Canceled)
@@ -263,7 +263,7 @@ func turnSeveralKeys(e *env) {
 	}
 	// Turns that block each other end by expiry, so that nothing is stuck: time
 	// tells.
-	if took, limit := time.Since(began), turnClients*turnRounds*kv.TurnLife/4; took > limit {
+	if took, limit := time.Since(began), turnClients*turnRounds*s.Limits().TurnLife/4; took > limit {
 		e.Errorf("%d turns that were released at once took %v, want at most %v", turnClients*turnRounds, took, limit)
 	}
 }
@@ -278,8 +278,8 @@ func turnReleasedTwice(e *env) {
 	second := e.turn(s, "k")
 	first.Release()
 	e.turn(s, "k").Release()
-	if took := time.Since(before); took < kv.TurnLife {
-		e.Errorf("a third turn was granted after %v: the second lasts %v", took, kv.TurnLife)
+	if took := time.Since(before); took < s.Limits().TurnLife {
+		e.Errorf("a third turn was granted after %v: the second lasts %v", took, s.Limits().TurnLife)
 	}
 	second.Release()
 }
@@ -296,7 +296,7 @@ func turnInvalid(e *env) {
 	e.inTime("a turn after refused ones", func() bool {
 		before := time.Now()
 		e.turn(s, "k").Release()
-		return time.Since(before) < kv.TurnLife
+		return time.Since(before) < s.Limits().TurnLife
 	})
 	b := batch(0, put("k", "1"))
 	b.Turn = 1 << 40

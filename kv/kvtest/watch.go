@@ -283,9 +283,13 @@ func watchSlow(e *env) {
 	}
 }
 
+// muchChanges is more than any engine should remember.
+const muchChanges = 40_000
+
 func (e *env) writeMuch(s kv.Store, last map[string]change) {
-	for i := range 5 {
-		writes := make([]kv.Write, kv.MaxBatchWrites)
+	most := s.Limits().Writes
+	for i := range muchChanges / most {
+		writes := make([]kv.Write, most)
 		for j := range writes {
 			writes[j] = put(fmt.Sprintf("p/%d/%d", i, j), "")
 		}

@@ -14,7 +14,7 @@ import (
 // Commit implements kv.Store. It never returns kv.ErrUnknown but for
 // kv.ErrExpired: a commit that does not wait for a turn is done at once.
 func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if err := b.Check(); err != nil {
+	if err := b.Check(s.limits); err != nil {
 		return 0, err
 	}
 	if err := s.checkOpen(); err != nil {

@@ -15,5 +15,11 @@ func TestConformance(t *testing.T) {
 func TestConformanceWithSmallBounds(t *testing.T) {
 	kvtest.Run(t, func(testing.TB) kv.Store {
 		return memkv.New(memkv.WithCommitIDs(64), memkv.WithWatchLog(16))
-	}, kvtest.CommitIDs(64))
+	})
+}
+
+// TestConformanceAtTheFloor: the suite tests what an engine says that it takes,
+// be it as little as any may.
+func TestConformanceAtTheFloor(t *testing.T) {
+	kvtest.Run(t, func(testing.TB) kv.Store { return memkv.New(memkv.WithLimits(kv.Floor())) })
 }

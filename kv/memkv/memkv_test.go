@@ -28,3 +28,15 @@ func TestCommitThenRead(t *testing.T) {
 		t.Fatalf("a commit on a stale read: %v, want a conflict", err)
 	}
 }
+
+// TestLimitsAreTold: a store says what it takes, as it was told or by itself.
+func TestLimitsAreTold(t *testing.T) {
+	if got := memkv.New().Limits(); got != kv.Embedded() {
+		t.Errorf("limits %+v, want those of embedded engines", got)
+	}
+	want := kv.Floor()
+	want.CommitIDs = 7
+	if got := memkv.New(memkv.WithLimits(kv.Floor()), memkv.WithCommitIDs(7)).Limits(); got != want {
+		t.Errorf("limits %+v, want %+v", got, want)
+	}
+}

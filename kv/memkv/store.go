@@ -16,8 +16,9 @@ import (
 // Store is an empty kv.Store to begin with. Its methods may be called from any
 // number of goroutines.
 type Store struct {
-	turns *turns.Table
-	hub   *watch.Hub
+	limits kv.Limits
+	turns  *turns.Table
+	hub    *watch.Hub
 
 	mu     sync.Mutex
 	closed bool
@@ -32,14 +33,19 @@ var _ kv.Store = (*Store)(nil)
 type Option func(*settings)
 
 type settings struct {
-	commitIDs int
-	watchLog  int
-	timer     turns.After
+	limits   kv.Limits
+	watchLog int
+	timer    turns.After
 }
 
-// WithCommitIDs keeps the newest n commit IDs instead of kv.CommitIDs; n is at
-// least 1.
-func WithCommitIDs(n int) Option { return func(s *settings) { s.commitIDs = max(n, 1) } }
+// WithLimits makes the store take and keep no more than another engine, or than
+// kv.Floor: for tests that what runs on it runs on any. Without it the limits are
+// those of kv.Embedded.
+func WithLimits(limits kv.Limits) Option { return func(s *settings) { s.limits = limits } }
+
+// WithCommitIDs keeps the newest n commit IDs, whatever the limits are otherwise;
+// n is at least 1.
+func WithCommitIDs(n int) Option { return func(s *settings) { s.limits.CommitIDs = max(n, 1) } }
 
 // WithWatchLog lets watchers fall n changes behind, and up to twice as many,
 // before they must resync; n is at least 1.
@@ -54,15 +60,16 @@ func WithTimer(after func(d time.Duration, f func()) (stop func() bool)) Option 
 
 // New returns an empty store.
 func New(options ...Option) *Store {
-	set := settings{commitIDs: kv.CommitIDs}
+	set := settings{limits: kv.Embedded()}
 	for _, option := range options {
 		option(&set)
 	}
 	return &Store{
-		turns: turns.New(set.timer),
-		hub:   watch.New(0, set.watchLog),
-		tree:  new(btree.Map[string, kv.Entry]),
-		ids:   newIDLog(set.commitIDs),
+		limits: set.limits,
+		turns:  turns.New(set.limits.TurnLife, set.timer),
+		hub:    watch.New(0, set.watchLog),
+		tree:   new(btree.Map[string, kv.Entry]),
+		ids:    newIDLog(set.limits.CommitIDs),
 	}
 }
 
@@ -78,6 +85,9 @@ func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 func (s *Store) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
 	return s.hub.Watch(ctx, prefix, after)
 }
+
+// Limits implements kv.Store.
+func (s *Store) Limits() kv.Limits { return s.limits }
 
 // Close implements kv.Store. It never fails.
 func (s *Store) Close() error {

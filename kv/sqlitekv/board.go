@@ -97,7 +97,7 @@ func (b *board) grant(ticket uint64, keys []string) bool {
 			i = s.find(ticket)
 		}
 		if granted = !s.blocked(i); granted {
-			s.notes[i].granted, s.notes[i].until = true, inTime(kv.TurnLife)
+			s.notes[i].granted, s.notes[i].until = true, inTime(kv.EmbeddedTurnLife)
 			return
 		}
 		s.notes[i].until = inTime(waitLife)

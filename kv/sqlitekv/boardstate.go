@@ -37,7 +37,7 @@ func (s *boardState) blocked(i int) bool {
 // expire drops notes that are over, and those that last longer than any may:
 // the clock was set back.
 func (s *boardState) expire() {
-	now, latest := inTime(0), inTime(2*kv.TurnLife)
+	now, latest := inTime(0), inTime(2*kv.EmbeddedTurnLife)
 	s.notes = slices.DeleteFunc(s.notes, func(n note) bool { return n.until < now || n.until > latest })
 }
 

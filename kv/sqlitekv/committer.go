@@ -116,7 +116,7 @@ func (c *committer) enter() bool {
 // Bounds of one transaction.
 const (
 	maxGroup      = 128
-	maxGroupBytes = 2 * kv.MaxBatchBytes
+	maxGroupBytes = 2 * kv.EmbeddedBytes
 )
 
 // round commits a group of those who wait. The gate is ours.

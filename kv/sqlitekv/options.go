@@ -37,7 +37,7 @@ const (
 func defaults() settings {
 	return settings{
 		logger: zap.NewNop(), wait: defaultWait, snapshotLife: defaultSnapshotLife,
-		commitIDs: kv.CommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime, vfs: wholePages,
+		commitIDs: kv.EmbeddedCommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime, vfs: wholePages,
 	}
 }
 
@@ -59,7 +59,7 @@ func WithSnapshotLife(d time.Duration) Option {
 	return func(s *settings) { s.snapshotLife = d }
 }
 
-// WithCommitIDs keeps at least the newest n commit IDs instead of kv.CommitIDs.
+// WithCommitIDs keeps at least the newest n commit IDs instead of kv.EmbeddedCommitIDs.
 func WithCommitIDs(n int) Option {
 	return func(s *settings) { s.commitIDs = max(n, 1) }
 }

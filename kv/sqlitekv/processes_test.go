@@ -183,7 +183,7 @@ func TestTurnsAmongStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if other, err := b.Turn(t.Context(), "m"); err != nil || time.Since(began) >= kv.TurnLife {
+	if other, err := b.Turn(t.Context(), "m"); err != nil || time.Since(began) >= kv.EmbeddedTurnLife {
 		t.Fatalf("a turn on another key after %v, %v", time.Since(began), err)
 	} else {
 		other.Release()
@@ -192,7 +192,7 @@ func TestTurnsAmongStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	version := mustPut(t, b, "l", "waited for expiry")
-	if took := time.Since(began); took < kv.TurnLife-5*time.Millisecond {
+	if took := time.Since(began); took < kv.EmbeddedTurnLife-5*time.Millisecond {
 		t.Errorf("another store's commit passed the turn after %v", took)
 	}
 	second, err := b.Turn(t.Context(), "k")
@@ -210,7 +210,7 @@ func TestTurnsAmongStores(t *testing.T) {
 	}()
 	before := time.Now()
 	second.Release()
-	if at := <-released; at.Sub(before) > kv.TurnLife {
+	if at := <-released; at.Sub(before) > kv.EmbeddedTurnLife {
 		t.Errorf("a turn was granted %v after the release of the one before", at.Sub(before))
 	}
 	if version != 2 {

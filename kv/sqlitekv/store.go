@@ -132,7 +132,7 @@ func (s *Store) Snapshot() kv.Snapshot { return &snapshot{pool: s.pool} }
 // Commit implements kv.Store. It waits for other processes no longer than
 // WithWait says.
 func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if err := b.Check(); err != nil {
+	if err := b.Check(s.Limits()); err != nil {
 		return 0, err
 	}
 	if s.pool.isClosed() {
@@ -176,6 +176,13 @@ func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 // it knows as far as WithWatchLog says.
 func (s *Store) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
 	return s.follower.Watch(ctx, prefix, after)
+}
+
+// Limits implements kv.Store.
+func (s *Store) Limits() kv.Limits {
+	limits := kv.Embedded()
+	limits.CommitIDs = s.set.commitIDs
+	return limits
 }
 
 // Yield closes the files, for a process that is about to be suspended: open

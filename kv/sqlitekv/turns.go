@@ -23,7 +23,7 @@ type turnQueue struct {
 
 func newTurnQueue(b *board, after turns.After) *turnQueue {
 	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
-	return &turnQueue{table: turns.New(never), after: after, board: b, tickets: make(map[kv.TurnID]uint64)}
+	return &turnQueue{table: turns.New(kv.EmbeddedTurnLife, never), after: after, board: b, tickets: make(map[kv.TurnID]uint64)}
 }
 
 // take is kv.Store.Turn. A turn lasts from when it is granted among processes.
@@ -47,7 +47,7 @@ func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
 		q.board.leave(ticket)
 		turn.Release()
 	})
-	stop := q.after(kv.TurnLife, end)
+	stop := q.after(kv.EmbeddedTurnLife, end)
 	return kv.Turn{ID: turn.ID, Release: func() { stop(); end() }}, nil
 }
 

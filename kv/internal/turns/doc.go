@@ -6,7 +6,7 @@
 //
 // A turn stands in the queue of each of its keys, and joins all of them in one
 // step. It is granted when it is first in every one. Whatever is first of all
-// turns is therefore held up by granted turns only, which end within TurnLife:
+// turns is therefore held up by granted turns only, which end by themselves:
 // turns on several keys cannot wait for each other in a circle.
 //
 // A commit stands in no queue. It waits for the turns that were asked for

@@ -20,6 +20,7 @@ func RealTime(d time.Duration, f func()) func() bool { return time.AfterFunc(d, 
 // Table holds the turns of one store. Its methods may be called from any
 // number of goroutines.
 type Table struct {
+	life   time.Duration
 	after  After
 	closed chan struct{}
 	size   atomic.Int64 // len(turns), for commits that find nobody to wait for
@@ -40,12 +41,14 @@ type turn struct {
 	stop    func() bool   // stops the expiry; nil before it is granted
 }
 
-// New returns an empty table. A nil after means RealTime.
-func New(after After) *Table {
+// New returns an empty table of turns that last for life. A nil after means
+// RealTime.
+func New(life time.Duration, after After) *Table {
 	if after == nil {
 		after = RealTime
 	}
 	return &Table{
+		life:   life,
 		after:  after,
 		closed: make(chan struct{}),
 		turns:  make(map[kv.TurnID]*turn),
@@ -162,7 +165,7 @@ func (t *Table) grant(asked *turn) {
 		return
 	}
 	asked.holds = true
-	asked.stop = t.after(kv.TurnLife, func() { t.end(asked) })
+	asked.stop = t.after(t.life, func() { t.end(asked) })
 	close(asked.granted)
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/pawlkv/pawl/kv/internal/turns"
 )
 
+// life is another than any engine has.
+const life = 300 * time.Millisecond
+
 func take(t *testing.T, table *turns.Table, keys ...string) kv.Turn {
 	t.Helper()
 	turn, err := table.Take(t.Context(), keys...)
@@ -43,7 +46,7 @@ func later(do func()) (done func() bool) {
 
 func TestTurnsAreGrantedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		first := take(t, table, "k")
 		granted := make(chan int, 5)
 		for i := range 5 {
@@ -67,11 +70,11 @@ func TestTurnsAreGrantedInOrder(t *testing.T) {
 
 func TestExpiryBeginsWithTheGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		began := time.Now()
 		for i := range 4 {
 			take(t, table, "k")
-			if got, want := time.Since(began), time.Duration(i)*kv.TurnLife; got != want {
+			if got, want := time.Since(began), time.Duration(i)*life; got != want {
 				t.Fatalf("turn %d was granted after %v, want %v", i, got, want)
 			}
 		}
@@ -80,7 +83,7 @@ func TestExpiryBeginsWithTheGrant(t *testing.T) {
 
 func TestACommitWaitsForTurnsAskedForBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		first := take(t, table, "k")
 		var second, third kv.Turn
 		secondGranted := later(func() { second = take(t, table, "k") })
@@ -106,7 +109,7 @@ func TestACommitWaitsForTurnsAskedForBeforeIt(t *testing.T) {
 
 func TestAHoldersCommitPassesQueuedTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		holder := take(t, table, "a")
 		later(func() { take(t, table, "a", "b").Release() }) // first in the queue of b, behind the holder in that of a
 		began := time.Now()
@@ -122,7 +125,7 @@ func TestAHoldersCommitPassesQueuedTurns(t *testing.T) {
 
 func TestHoldersThatWriteUnderEachOtherWaitForExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		a, b := take(t, table, "a"), take(t, table, "b")
 		began := time.Now()
 		done := make(chan error, 2)
@@ -131,15 +134,15 @@ func TestHoldersThatWriteUnderEachOtherWaitForExpiry(t *testing.T) {
 		if err := errors.Join(<-done, <-done); err != nil {
 			t.Fatal(err)
 		}
-		if waited := time.Since(began); waited != kv.TurnLife {
-			t.Fatalf("waited %v, want %v", waited, kv.TurnLife)
+		if waited := time.Since(began); waited != life {
+			t.Fatalf("waited %v, want %v", waited, life)
 		}
 	})
 }
 
 func TestWhoGivesUpHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		first := take(t, table, "a")
 		ctx, cancel := context.WithCancel(t.Context())
 		later(func() {
@@ -165,7 +168,7 @@ func TestWhoGivesUpHoldsUpNobody(t *testing.T) {
 
 func TestCloseEndsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := turns.New(nil)
+		table := turns.New(life, nil)
 		held := take(t, table, "k")
 		errs := make(chan error, 4)
 		go func() { _, err := table.Take(t.Context(), "k"); errs <- err }()
@@ -187,7 +190,7 @@ func TestCloseEndsEverything(t *testing.T) {
 }
 
 func TestTakeRefusesInvalidKeys(t *testing.T) {
-	table := turns.New(nil)
+	table := turns.New(life, nil)
 	if _, err := table.Take(t.Context(), "k", ""); !errors.Is(err, kv.ErrInvalid) {
 		t.Fatalf("turn on an empty key: %v", err)
 	}
@@ -216,7 +219,7 @@ func TestAnyTurnsAreGrantedInOrder(t *testing.T) {
 // grantAll asks for turns one after the other, and returns for each key the
 // order in which they were granted.
 func grantAll(t *testing.T, wanted [][]string, expire bool) map[string][]int {
-	table := turns.New(nil)
+	table := turns.New(life, nil)
 	granted := make(chan int)
 	release := make([]func(), len(wanted))
 	for i, keys := range wanted {
@@ -248,7 +251,7 @@ func grantAll(t *testing.T, wanted [][]string, expire bool) map[string][]int {
 
 func TestManualClock(t *testing.T) {
 	var clock turns.Manual
-	table := turns.New(clock.After)
+	table := turns.New(life, clock.After)
 	first := take(t, table, "k")
 	if clock.Pending() != 1 {
 		t.Fatalf("%d alarms, want that of the turn", clock.Pending())
@@ -258,7 +261,7 @@ func TestManualClock(t *testing.T) {
 		t.Fatalf("%d alarms after the release, want none", clock.Pending())
 	}
 	take(t, table, "k")
-	clock.Advance(kv.TurnLife - 1)
+	clock.Advance(life - 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := table.Wait(ctx, writes(0, "k")); !errors.Is(err, context.Canceled) {
@@ -293,7 +296,7 @@ func TestManualClockRingsInOrder(t *testing.T) {
 }
 
 func BenchmarkWaitWithoutTurns(b *testing.B) {
-	table := turns.New(nil)
+	table := turns.New(life, nil)
 	batch := writes(0, "a", "b", "c")
 	for b.Loop() {
 		if err := table.Wait(b.Context(), batch); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // LogSize is how many changes a hub keeps at least: two of the largest commits.
 // With Pawl's keys they take about 2 MB at most.
-const LogSize = 2 * kv.MaxBatchWrites
+const LogSize = 2 * kv.EmbeddedWrites
 
 // Hub serves the watchers of one store. Its methods may be called from any
 // number of goroutines.

@@ -12,7 +12,7 @@ import (
 // and the connection ended; with kv.ErrUnavailable: it was certainly not
 // applied.
 func (c *Client) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if err := b.Check(); err != nil {
+	if err := b.Check(c.Limits()); err != nil {
 		return 0, err
 	}
 	if err := c.enter(); err != nil {
@@ -32,6 +32,10 @@ func (c *Client) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	}
 	return 0, c.verdict(ctx, b, i.error())
 }
+
+// Limits implements kv.Store: those of the embedded engines, which alone are
+// served.
+func (c *Client) Limits() kv.Limits { return kv.Embedded() }
 
 // verdict returns the outcome that an error of the server's stands for.
 func (c *Client) verdict(ctx context.Context, b *kv.Batch, err error) error {

@@ -15,7 +15,7 @@ import (
 
 // Commit implements kv.Store.
 func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if err := b.Check(); err != nil && !s.overlooks(err) {
+	if err := b.Check(s.Limits()); err != nil && !s.overlooks(b, err) {
 		return 0, err
 	}
 	if s.flaw == CancelIgnored {
@@ -46,9 +46,18 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	return version, err
 }
 
-func (s *Store) overlooks(err error) bool {
-	return s.flaw == LimitIgnored && errors.Is(err, kv.ErrTooLarge) ||
-		s.flaw == InvalidIgnored && errors.Is(err, kv.ErrInvalid)
+func (s *Store) overlooks(b *kv.Batch, err error) bool {
+	switch s.flaw {
+	case LimitIgnored:
+		return errors.Is(err, kv.ErrTooLarge)
+	case EmptyScansFree:
+		fewer := *b
+		fewer.Scans = slices.DeleteFunc(slices.Clone(b.Scans), func(r kv.ScanRead) bool { return len(r.Entries) == 0 })
+		return fewer.Check(s.Limits()) == nil
+	case InvalidIgnored:
+		return errors.Is(err, kv.ErrInvalid)
+	}
+	return false
 }
 
 func (s *Store) canceled(b *kv.Batch, err error) (kv.Version, error) {

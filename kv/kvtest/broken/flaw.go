@@ -69,12 +69,15 @@ const (
 
 // What limits and ends can be passed over.
 const (
-	LimitIgnored    Flaw = "batches of any size are taken"
-	InvalidIgnored  Flaw = "keys of any length, written any number of times"
-	CloseIgnored    Flaw = "commits go on after close"
-	CloseOutwaited  Flaw = "a commit that waits when the store closes is applied"
-	CloseLies       Flaw = "a commit that waits when the store closes is applied and refused"
-	CancelIgnored   Flaw = "contexts are not looked at"
-	CancelLies      Flaw = "a cancelled commit is applied"
-	CancelIsUnknown Flaw = "a commit cancelled before it began has an unknown outcome"
+	LimitIgnored     Flaw = "batches of any size are taken"
+	EmptyScansFree   Flaw = "empty scans do not count as checks"
+	LimitsBelowFloor Flaw = "fewer checks are taken than every engine takes"
+	LimitsChange     Flaw = "the limits are others after close"
+	InvalidIgnored   Flaw = "keys of any length, written any number of times"
+	CloseIgnored     Flaw = "commits go on after close"
+	CloseOutwaited   Flaw = "a commit that waits when the store closes is applied"
+	CloseLies        Flaw = "a commit that waits when the store closes is applied and refused"
+	CancelIgnored    Flaw = "contexts are not looked at"
+	CancelLies       Flaw = "a cancelled commit is applied"
+	CancelIsUnknown  Flaw = "a commit cancelled before it began has an unknown outcome"
 )

@@ -62,9 +62,9 @@ func Open(disk *Disk, flaw Flaw) *Store {
 	if flaw == WatchDrops {
 		s.hub = watch.New(disk.head, 16)
 	}
-	s.turns = turns.New(nil)
+	s.turns = turns.New(kv.EmbeddedTurnLife, nil)
 	if flaw == TurnsForever {
-		s.turns = turns.New(func(time.Duration, func()) func() bool { return func() bool { return true } })
+		s.turns = turns.New(kv.EmbeddedTurnLife, func(time.Duration, func()) func() bool { return func() bool { return true } })
 	}
 	return s
 }
@@ -186,6 +186,21 @@ func (s *Store) distort(c kv.Change, err error) (kv.Change, bool) {
 		return c, err == nil
 	}
 	return c, true
+}
+
+// Limits implements kv.Store.
+func (s *Store) Limits() kv.Limits {
+	limits := kv.Embedded()
+	limits.CommitIDs = s.disk.commitIDs
+	switch s.flaw {
+	case LimitsBelowFloor:
+		limits.Checks = kv.FloorChecks - 1
+	case LimitsChange:
+		if s.closedOr(nil) != nil {
+			limits.Writes--
+		}
+	}
+	return limits
 }
 
 // Close implements kv.Store.
