@@ -23,5 +23,6 @@
 // was given; see the variables of this package and of packages ratchet, otk and
 // account. Errors of the store are those of package kv. kv.ErrConflict does
 // not reach callers. kv.ErrUnknown means that the outcome could not be learned:
-// nothing was released, and the call may simply be made again.
+// nothing was released, and the call may simply be made again. [CodeOf] names
+// errors for programs that are not written in Go, and says what may be done.
 package pawl

@@ -53,6 +53,16 @@ var (
 	ErrInUse = errors.New("kv: store is in use")
 )
 
+// Errors of opening a store with an engine, or of going on with it when it is
+// opened again or shared with another process. Nothing was changed.
+var (
+	// ErrForeign: the path leads to something that is not a store. It was not
+	// touched. Give the path of a store, or one that leads nowhere.
+	ErrForeign = errors.New("kv: the path holds something else than a store")
+	// ErrNewer: a newer version of Pawl has written the store. Update.
+	ErrNewer = errors.New("kv: the store was written by a newer version")
+)
+
 // ConflictError is an [ErrConflict] that names the keys and the prefixes whose
 // reads failed, at least one of them. The names are as stored: the txn package
 // blinds those that identify people before they get here.

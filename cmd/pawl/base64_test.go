@@ -32,7 +32,7 @@ func FuzzParseIncoming(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := parseIncoming(text)
-		if code := codeOf(err); err != nil && code != "json" && code != "base64" && code != "sender_key" {
+		if code := lineCode(err); err != nil && code != "json" && code != "base64" && code != "sender_key" {
 			t.Errorf("%q: code %q (%v)", text, code, err)
 		}
 		if err != nil {

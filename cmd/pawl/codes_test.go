@@ -7,52 +7,46 @@ import (
 	"testing"
 
 	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
-	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
 )
 
-// TestCodes pins the codes: programs go by them.
-func TestCodes(t *testing.T) {
-	for want, err := range map[string]error{
-		"corrupt":              kv.ErrCorrupt,
-		"retired":              account.ErrRetired,
-		"too_long":             errTooLong,
-		"sender_key":           fmt.Errorf("%w: %w", errSenderKey, errBase64),
-		"json":                 errJSON,
-		"base64":               errBase64,
-		"message_type":         pawl.ErrMessageType,
-		"version":              &ratchet.VersionError{Version: 2},
-		"malformed":            ratchet.ErrMalformed,
-		"sender_mismatch":      &account.SenderError{},
-		"self":                 pawl.ErrSelf,
-		"already_processed":    pawl.ErrAlreadyProcessed,
-		"unknown_one_time_key": pawl.ErrUnknownOneTimeKey,
-		"one_time_key_used":    &otk.UsedError{},
-		"session_pruned":       session.ErrPruned,
-		"unknown_session":      pawl.ErrUnknownSession,
-		"key_gone":             undecryptable(ratchet.ErrKeyGone),
-		"gap":                  undecryptable(&ratchet.GapError{}),
-		"unknown_chain":        undecryptable(ratchet.ErrUnknownChain),
-		"zero_secret":          ratchet.ErrZeroSecret,
-		"exhausted":            undecryptable(ratchet.ErrExhausted),
-		"mac":                  undecryptable(ratchet.ErrMAC),
-		"store":                kv.ErrDiskFull,
+// TestLineCodes pins the command's own codes, and what is the store's fault.
+func TestLineCodes(t *testing.T) {
+	for _, c := range []struct {
+		want pawl.Code
+		err  error
+	}{
+		{"too_long", errTooLong},
+		{"sender_key", fmt.Errorf("%w: %w", errSenderKey, errBase64)},
+		{"json", errJSON},
+		{"base64", errBase64},
+		{"corrupt", &txn.RecordError{Err: errors.New("a byte")}},
+		{"newer", &txn.RecordError{Err: txn.ErrFormat}},
+		{"mac", &pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}},
+		{"store", kv.ErrDiskFull},
+		{"store", &txn.UnknownError{Err: kv.ErrCorrupt}},
+		{"store", context.Canceled},
+		{"store", errors.New("something else")},
 	} {
-		if got := codeOf(err); got != want {
-			t.Errorf("codeOf(%v) = %q, want %q", err, got, want)
+		if got := lineCode(c.err); got != c.want {
+			t.Errorf("lineCode(%v) = %q, want %q", c.err, got, c.want)
 		}
-	}
-	for _, err := range []error{context.Canceled, kv.ErrUnknown, errors.New("something else")} {
-		if got := codeOf(err); got != storeFailed {
-			t.Errorf("codeOf(%v) = %q, want %q", err, got, storeFailed)
-		}
-	}
-	if len(codes) != 22 {
-		t.Errorf("there are %d codes: pin new ones here", len(codes))
 	}
 }
 
-func undecryptable(err error) error { return &pawl.UndecryptableError{Tried: 1, Err: err} }
+// TestLineCodesArePawls: each is in the library's list, and the line is not to
+// be given again as it is, which only "store" allows.
+func TestLineCodesArePawls(t *testing.T) {
+	for _, code := range ofMessage {
+		switch code.Remedy() {
+		case pawl.RemedyNone, pawl.RemedyRepair, pawl.RemedyUpdate:
+		default:
+			t.Errorf("%q has the remedy %q", code, code.Remedy())
+		}
+	}
+	if len(ofMessage) != 19 {
+		t.Errorf("there are %d codes of messages: say so here and in the changelog", len(ofMessage))
+	}
+}

@@ -63,11 +63,15 @@ printed, and for files written to the disk.
 
 func codeHelp() string {
 	var b strings.Builder
-	b.WriteString("The codes are:\n")
-	for _, c := range codes {
-		fmt.Fprintf(&b, "  %-21s %s\n", c.code, c.means)
+	line := func(code pawl.Code, means string) { fmt.Fprintf(&b, "\n  %-21s %s", code, means) }
+	b.WriteString("The codes are:")
+	for _, c := range own {
+		line(c.code, c.means)
 	}
-	fmt.Fprintf(&b, "  %-21s %s", storeFailed, "the store failed, and so does the command: give the line again")
+	for _, code := range ofMessage {
+		line(code, code.Means())
+	}
+	line(storeFailed, "the store failed, and so does the command: give the line again")
 	return b.String()
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/otk"
-	"github.com/pawlkv/pawl/ratchet"
 )
 
 // Exit statuses.
@@ -32,21 +28,19 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// advice says what to do about errors whose own text does not.
-var advice = []struct {
-	about error
-	do    string
-}{
-	{context.Canceled, "interrupted: what was printed is stored, and the rest can be given again"},
-	{pawl.ErrNoSession, "claim one of its one-time keys and give it with --one-time-key"},
-	{pawl.ErrAlreadyProcessed, "nothing is wrong with the session"},
-	{kv.ErrDiskFull, "free some space and run the command again; the store is unharmed"},
-	{kv.ErrUnknown, "run the command again"},
-	{kv.ErrUnavailable, "run the command again"},
-	{kv.ErrTooLarge, "give a smaller --batch or --count"},
-	{kv.ErrCorrupt, "'pawl check STORE' lists what is broken; do not encrypt with an older copy of the store"},
-	{ratchet.ErrExhausted, "open a new session with --one-time-key"},
-	{otk.ErrFull, "upload no more keys until some were used"},
+// advice says what to do about errors whose own text does not, by code.
+var advice = map[pawl.Code]string{
+	"canceled":          "interrupted: what was printed is stored, and the rest can be given again",
+	"no_session":        "claim one of its one-time keys and give it with --one-time-key",
+	"already_processed": "nothing is wrong with the session",
+	"disk_full":         "free some space and run the command again; the store is unharmed",
+	"unknown":           "run the command again",
+	"undecided":         "run the command again",
+	"unavailable":       "run the command again",
+	"too_large":         "give a smaller --batch or --count",
+	"corrupt":           "'pawl check STORE' lists what is broken; do not encrypt with an older copy of the store",
+	"exhausted":         "open a new session with --one-time-key",
+	"keys_full":         "upload no more keys until some were used",
 }
 
 // exit prints an error as one line and returns the status to exit with.
@@ -65,11 +59,8 @@ func exit(stderr io.Writer, err error) int {
 // explain returns one line that says what is wrong and what to do.
 func explain(err error) string {
 	text := strings.TrimPrefix(err.Error(), "pawl: ")
-	for _, a := range advice {
-		if errors.Is(err, a.about) {
-			text += " (" + a.do + ")"
-			break
-		}
+	if do := advice[pawl.CodeOf(err)]; do != "" {
+		text += " (" + do + ")"
 	}
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

@@ -28,8 +28,8 @@ func answerOf(d pawl.Decrypted) answerJSON {
 
 // failureJSON is the line for one that was not.
 type failureJSON struct {
-	Error string `json:"error"`
-	Code  string `json:"code"`
+	Error string    `json:"error"`
+	Code  pawl.Code `json:"code"`
 }
 
 // stream decrypts lines, a batch at a time.
@@ -139,7 +139,7 @@ func (s *stream) print(lines []line, results []pawl.Result) ([]session.ReceiptID
 		if err := s.printOne(result); err != nil {
 			return receipts, err
 		}
-		if result.Err != nil && codeOf(result.Err) == storeFailed {
+		if result.Err != nil && lineCode(result.Err) == storeFailed {
 			fault = result.Err
 		}
 	}
@@ -150,7 +150,7 @@ func (s *stream) printOne(r pawl.Result) error {
 	s.total++
 	if r.Err != nil {
 		s.failed++
-		return printJSON(s.out, failureJSON{r.Err.Error(), codeOf(r.Err)})
+		return printJSON(s.out, failureJSON{r.Err.Error(), lineCode(r.Err)})
 	}
 	return printJSON(s.out, answerOf(r.Decrypted))
 }

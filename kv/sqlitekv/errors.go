@@ -15,9 +15,9 @@ import (
 var (
 	// ErrForeign: the file is something else than a store. It was not touched.
 	// Give the path of a store, or of a file that does not exist.
-	ErrForeign = errors.New("sqlitekv: the file is something else than a store")
+	ErrForeign = kv.ErrForeign
 	// ErrNewer: a newer version of Pawl has written the store. Update.
-	ErrNewer = errors.New("sqlitekv: the store was written by a newer version")
+	ErrNewer = kv.ErrNewer
 )
 
 // translate turns an error of SQLite or of the system into one of kv. Errors

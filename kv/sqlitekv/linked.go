@@ -27,7 +27,7 @@ var proven = linked.Parse(provenText)
 // engine that its promises were not proven with. Nothing was touched. Require a
 // proven version in go.mod, or go on anyway with [WithUnproven]; the error says
 // which.
-var ErrUnproven = errors.New("sqlitekv: built with what its promises were not proven with")
+var ErrUnproven = fmt.Errorf("sqlitekv: %w: built with what its promises were not proven with", errors.ErrUnsupported)
 
 // WithUnproven opens a store although the program was built with these versions
 // of modules below the engine, each as [ErrUnproven] writes it. Whether

@@ -53,7 +53,7 @@ var table = map[string][]string{
 	"internal/proof/mutants": {},
 
 	// Where they meet.
-	".":         {"matrix", "ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record"},
+	".":         {"matrix", "ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record", "internal/canonicaljson"},
 	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "bench/..."},
 	"internal/proof/aftermath": {
 		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",

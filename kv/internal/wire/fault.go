@@ -53,8 +53,17 @@ var ErrGone = errors.New("the connection to the store's owner has ended")
 // ErrSilent is an ErrGone: nothing was heard for as long as the patience.
 var ErrSilent = errors.New("the store's owner does not answer")
 
-// ErrVersion: the two sides have no version of the protocol in common.
-var ErrVersion = errors.New("the processes run versions that cannot share a store: update the older one")
+// ErrVersion: the two sides have no version of the protocol in common. It is a
+// kv.ErrNewer, for whichever of them is older.
+var ErrVersion error = versionError{}
+
+type versionError struct{}
+
+func (versionError) Error() string {
+	return "the processes run versions that cannot share a store: update the older one"
+}
+
+func (versionError) Is(target error) bool { return target == kv.ErrNewer }
 
 // remote is an error of the other side: its text, and what it is here.
 type remote struct {

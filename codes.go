@@ -1,0 +1,181 @@
+package pawl
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/canonicaljson"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
+)
+
+// Code names an error for programs that cannot hold a Go error: "mac", say.
+// docs/errors.md lists all codes, with what the caller may do.
+//
+// The list is closed: a code is never renamed and keeps its meaning, and one is
+// added only with a new version. In Go, errors.Is says the same and more.
+type Code string
+
+// CodeOther is the code of an error of none of the known kinds: of the random
+// source, or of a Witness, that the caller supplied, or of the system.
+const CodeOther Code = "other"
+
+// Remedy is what the caller may do about an error. Whatever it is, nothing that
+// was derived in the call has left, so nothing is to be released, and nothing
+// to be taken back.
+type Remedy string
+
+const (
+	// RemedyNone: the answer is final. Nothing has changed, and the same call
+	// has the same answer until something else changes.
+	RemedyNone Remedy = "none"
+	// RemedyCall: call in another way: what was given is wrong or missing.
+	RemedyCall Remedy = "call"
+	// RemedyRetry: make the same call again, now or later. If its writes were
+	// made after all it meets them.
+	RemedyRetry Remedy = "retry"
+	// RemedyReopen: close the store, open it again, and make the same call.
+	RemedyReopen Remedy = "reopen"
+	// RemedySpace: free some space and make the same call again.
+	RemedySpace Remedy = "space"
+	// RemedyUpdate: update the program, here or where the store is shared, and
+	// make the same call again.
+	RemedyUpdate Remedy = "update"
+	// RemedyRecover: call Machine.Recover, then make the same call again.
+	RemedyRecover Remedy = "recover"
+	// RemedyRepair: Machine.Check lists what is broken. Do not encrypt with an
+	// older copy of the store before Machine.Recover.
+	RemedyRepair Remedy = "repair"
+)
+
+// codes in the order in which they are asked for: an error has the first that
+// fits. What is unknown comes before why it is, and what wrote a record before
+// that it cannot be read.
+var codes = []struct {
+	code   Code
+	remedy Remedy
+	means  string
+	errs   []error
+}{
+	// What became of the call.
+	{"undecided", RemedyReopen, "the engine failed while it committed, and cannot tell the outcome while it is open", []error{kv.ErrUndecided}},
+	{"unknown", RemedyRetry, "the commit may have been applied or not, and its result is withheld for good", []error{kv.ErrUnknown}},
+	{"starved", RemedyRetry, "others changed what the call reads each time it ran", []error{kv.ErrConflict}},
+
+	// Of what is stored.
+	{"newer", RemedyUpdate, "a newer version wrote the store or the record, or shares the store",
+		[]error{kv.ErrNewer, account.ErrVersion, txn.ErrFormat}},
+	{"keyring", RemedyRepair, "the keyring record is damaged, or of a newer version: update, or restore it from a copy", []error{seal.ErrFormat}},
+	{"corrupt", RemedyRepair, "records in the store are damaged or missing",
+		[]error{kv.ErrCorrupt, seal.ErrDamaged, account.ErrFormat, ratchet.ErrFormat}},
+	{"foreign", RemedyCall, "the path holds something else than a store", []error{kv.ErrForeign}},
+	{"unsupported", RemedyCall, "the engine is not known to work in this program or on this system", []error{errors.ErrUnsupported}},
+
+	// Of the account.
+	{"retired", RemedyNone, "the account was moved to another store", []error{account.ErrRetired}},
+	{"needs_recovery", RemedyRecover, "the store went back in time, or nobody can tell: nothing is sent", []error{ErrNeedsRecovery}},
+	{"no_account", RemedyCall, "the store has no account for this user and device", []error{ErrNoAccount}},
+	{"account_exists", RemedyCall, "the store has this account already", []error{ErrAccountExists}},
+	{"moved_on", RemedyCall, "the store has changed since it was copied: copy it again", []error{ErrMovedOn}},
+	{"nothing_to_move", RemedyNone, "the store has no account that was not moved already", []error{ErrNothingToMove}},
+
+	// Of what was given.
+	{"passphrase", RemedyCall, "wrong passphrase or key", []error{seal.ErrPassphrase}},
+	{"no_key", RemedyCall, "neither a passphrase nor a key was given", []error{ErrNoKey}},
+	{"user_id", RemedyCall, "not a Matrix user id", []error{matrix.ErrUserID}},
+	{"device_id", RemedyCall, "not a device id", []error{matrix.ErrDeviceID}},
+	{"room_id", RemedyCall, "not a Matrix room id", []error{matrix.ErrRoomID}},
+	{"event_id", RemedyCall, "not a Matrix event id", []error{matrix.ErrEventID}},
+	{"key_id", RemedyCall, "not the id of a one-time key", []error{otk.ErrMalformed}},
+	{"key", RemedyCall, "not an Ed25519 key", []error{account.ErrKey}},
+	{"json", RemedyCall, "not JSON, or JSON that has no canonical form",
+		[]error{canonicaljson.ErrSyntax, canonicaljson.ErrNumber, canonicaljson.ErrDuplicate, canonicaljson.ErrType}},
+	{"signature", RemedyNone, "the signature is not that of the key", []error{account.ErrSignature}},
+	{"unsigned", RemedyNone, "the object has no signature by this user and key", []error{account.ErrUnsigned}},
+	{"key_count", RemedyCall, "an upload has 0 to 1000 one-time keys", []error{ErrOneTimeKeyCount}},
+	{"key_stage", RemedyNone, "the one-time key was published or given up before", []error{otk.ErrStage}},
+	{"unknown_key_id", RemedyCall, "no one-time key has this id", []error{otk.ErrUnknownID}},
+	{"keys_full", RemedyNone, "the store has 5000 one-time keys", []error{otk.ErrFull}},
+	{"keys_exhausted", RemedyNone, "all ids of one-time keys were given out", []error{otk.ErrExhausted}},
+
+	// Of a message.
+	{"message_type", RemedyNone, "type is neither 0 nor 1", []error{ErrMessageType}},
+	{"version", RemedyNone, "the message is not of version 3", []error{ratchet.ErrVersion}},
+	{"malformed", RemedyNone, "not an Olm message, or not a key", []error{ratchet.ErrMalformed}},
+	{"sender_mismatch", RemedyNone, "a pre-key message of another sender than sender_key", []error{account.ErrSender}},
+	{"self", RemedyNone, "sender_key is the account's own", []error{ErrSelf}},
+	{"already_processed", RemedyNone, "decrypted before, and acknowledged", []error{ErrAlreadyProcessed}},
+	{"unknown_one_time_key", RemedyNone, "a pre-key message for a key that is not ours, or no longer", []error{ErrUnknownOneTimeKey}},
+	{"one_time_key_used", RemedyNone, "a pre-key message for a key that opened another session", []error{otk.ErrUsed}},
+	{"session_pruned", RemedyNone, "the message's session was given up for newer ones", []error{session.ErrPruned}},
+	{"unknown_session", RemedyNone, "no session with this sender", []error{ErrUnknownSession}},
+	{"no_session", RemedyCall, "no session to encrypt in: pass one of the peer's one-time keys", []error{ErrNoSession}},
+	{"key_gone", RemedyNone, "the message's key was used or dropped", []error{ratchet.ErrKeyGone}},
+	{"gap", RemedyNone, "more than 2000 messages are missing before this one", []error{ratchet.ErrGap}},
+	{"unknown_chain", RemedyNone, "of a chain that the sender cannot have begun", []error{ratchet.ErrUnknownChain}},
+	{"zero_secret", RemedyNone, "the peer's key is of low order", []error{ratchet.ErrZeroSecret}},
+	{"exhausted", RemedyNone, "the chain has no index left: to send, open a new session", []error{ratchet.ErrExhausted}},
+	{"mac", RemedyNone, "changed on its way, or made with other keys", []error{ratchet.ErrMAC}},
+
+	// Of the store. Nothing was applied.
+	{"disk_full", RemedySpace, "there is no room for the commit; reading goes on", []error{kv.ErrDiskFull}},
+	{"too_large", RemedyCall, "the call writes more than one commit takes: give it less at once", []error{kv.ErrTooLarge}},
+	{"in_use", RemedyRetry, "another process has the store open, and the engine does not share it", []error{kv.ErrInUse}},
+	{"closed", RemedyReopen, "the store was closed", []error{kv.ErrClosed}},
+	{"invalid", RemedyCall, "the call makes no sense for any engine", []error{kv.ErrInvalid}},
+	{"unavailable", RemedyRetry, "the store could not be reached", []error{kv.ErrUnavailable}},
+	{"canceled", RemedyRetry, "the caller's context was canceled", []error{context.Canceled}},
+	{"deadline", RemedyRetry, "the deadline of the caller's context has passed", []error{context.DeadlineExceeded}},
+	{CodeOther, RemedyRetry, "of no kind named here; its text says more", nil},
+}
+
+// CodeOf returns the code of an error that a call of this module returned, and
+// "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	for _, c := range codes {
+		if slices.ContainsFunc(c.errs, func(known error) bool { return errors.Is(err, known) }) {
+			return c.code
+		}
+	}
+	return CodeOther
+}
+
+// Codes returns all codes. An error that is of several kinds has the first.
+func Codes() []Code {
+	all := make([]Code, len(codes))
+	for i, c := range codes {
+		all[i] = c.code
+	}
+	return all
+}
+
+// Means says in a few words what has happened, and is empty for what is not a
+// code.
+func (c Code) Means() string {
+	for _, known := range codes {
+		if known.code == c {
+			return known.means
+		}
+	}
+	return ""
+}
+
+// Remedy returns what the caller may do, and "" for what is not a code.
+func (c Code) Remedy() Remedy {
+	for _, known := range codes {
+		if known.code == c {
+			return known.remedy
+		}
+	}
+	return ""
+}
