@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
-
-	"go.uber.org/zap"
 
 	"github.com/pawlkv/pawl/account"
 	frame "github.com/pawlkv/pawl/internal/record"
@@ -108,8 +107,8 @@ func (s *Store) settle(ctx context.Context, now *witness.Mark, seen witness.Mark
 		}
 		return s.putEpoch(ctx, before, now.Epoch)
 	}
-	s.opts.log.Warn("the store went back in time: its accounts must be recovered before they send",
-		zap.Stringer("cause", cause), zap.Uint64("head", uint64(now.Head)), zap.Uint64("witnessed", uint64(seen.Head)))
+	s.opts.log.LogAttrs(ctx, slog.LevelWarn, "the store went back in time: its accounts must be recovered before they send",
+		slog.String("cause", cause.String()), slog.Uint64("head", uint64(now.Head)), slog.Uint64("witnessed", uint64(seen.Head)))
 	if cause == account.Behind && seen.Head > now.Head {
 		s.behind = fmt.Sprintf(" (it goes to version %d, and %d was committed)", now.Head, seen.Head)
 	}
@@ -229,5 +228,5 @@ func (s *Store) mark(tx *txn.Tx, ids []Identity, cause account.Cause) error {
 // unwitnessed is told when a commit could not be witnessed. It is durable all
 // the same, and the witness lags until the next.
 func (s *Store) unwitnessed(err error) {
-	s.opts.log.Warn("the witness of the store could not be written", zap.Error(err))
+	s.opts.log.Warn("the witness of the store could not be written", slog.Any("error", err))
 }

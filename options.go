@@ -3,12 +3,12 @@ package pawl
 import (
 	"crypto/rand"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
-	"go.uber.org/zap"
 )
 
 // Option configures [Open].
@@ -21,11 +21,11 @@ type options struct {
 	now      func() time.Time
 	txn      []txn.Option
 	witness  witness.Witness
-	log      *zap.Logger
+	log      *slog.Logger
 }
 
 func defaults() options {
-	return options{rand: rand.Reader, now: time.Now, log: zap.NewNop()}
+	return options{rand: rand.Reader, now: time.Now, log: slog.New(slog.DiscardHandler)}
 }
 
 // WithPassphrase opens, or creates, a store sealed under a passphrase of at
@@ -44,9 +44,9 @@ func withUnlock(u seal.Unlock) Option {
 // give the same answers.
 func WithCache(p txn.CachePolicy) Option { return withTxn(txn.WithCache(p)) }
 
-// WithLogger sets the logger: conflicts, retries, turns and validated failures
+// WithLogger sets the logger; the default discards. Conflicts, retries, turns and validated failures
 // are told there, without names or secrets.
-func WithLogger(log *zap.Logger) Option {
+func WithLogger(log *slog.Logger) Option {
 	return func(o *options) {
 		o.log = log
 		withTxn(txn.WithLogger(log))(o)

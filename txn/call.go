@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/pawlkv/pawl/kv"
-	"go.uber.org/zap"
 )
 
 // Waits between attempts. A commit takes about half a millisecond, a takeover
@@ -127,8 +127,10 @@ func (c *call) lose(cause error) (again bool, err error) {
 	c.addLost(keys)
 	c.addLost(c.turnFor)
 	c.release()
-	c.db.log.Debug("conflict: the transaction runs again", zap.Strings("keys", keys),
-		zap.Strings("prefixes", prefixes), zap.Int("attempt", c.report.Attempts))
+	if c.db.log.Enabled(c.ctx, slog.LevelDebug) { // a conflict is no rare event
+		c.db.log.LogAttrs(c.ctx, slog.LevelDebug, "conflict: the transaction runs again", slog.Any("keys", keys),
+			slog.Any("prefixes", prefixes), slog.Int("attempt", c.report.Attempts))
+	}
 	if c.report.Conflicts >= c.db.opts.maxAttempts {
 		return false, &StarvedError{c.report.Conflicts, cause}
 	}
@@ -142,7 +144,7 @@ func (c *call) lose(cause error) (again bool, err error) {
 // escalate decides whether the next attempt takes a turn.
 func (c *call) escalate(keys []string) {
 	if now := c.db.hot.lost(keys); len(now) > 0 {
-		c.db.log.Info("contention: transactions queue for these keys", zap.Strings("keys", now))
+		c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "contention: transactions queue for these keys", slog.Any("keys", now))
 	}
 	c.queue = len(c.lost) > 0 && (c.report.Conflicts >= turnAfter || c.db.hot.any(c.lost))
 }

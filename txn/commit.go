@@ -3,10 +3,10 @@ package txn
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
-	"go.uber.org/zap"
 )
 
 // errNeverApplied: the store no longer tells whether it knows the ID, at the
@@ -129,7 +129,7 @@ func (c *call) resolved(b *kv.Batch) (kv.Version, error) {
 // final now: any other answer is about this call and says nothing of the first.
 func (c *call) resolve(b *kv.Batch, cause error) (kv.Version, error) {
 	c.report.Unknown++
-	c.db.log.Warn("the outcome of a commit is unknown: committing the identical batch again", zap.Error(cause))
+	c.db.log.LogAttrs(c.ctx, slog.LevelWarn, "the outcome of a commit is unknown: committing the identical batch again", slog.Any("error", cause))
 	wait := newBackoff(unknownWait, unknownWaitMax)
 	for {
 		if err := c.db.opts.sleep(c.ctx, wait.NextBackOff()); err != nil {
@@ -138,10 +138,10 @@ func (c *call) resolve(b *kv.Batch, cause error) (kv.Version, error) {
 		v, err := c.send(b)
 		switch {
 		case err == nil:
-			c.db.log.Info("the commit of unknown outcome was applied", zap.Uint64("version", uint64(v)))
+			c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "the commit of unknown outcome was applied", slog.Uint64("version", uint64(v)))
 			return v, nil
 		case errors.Is(err, kv.ErrConflict):
-			c.db.log.Info("the commit of unknown outcome was not applied")
+			c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "the commit of unknown outcome was not applied")
 			return 0, fmt.Errorf("txn: commit: %w", err)
 		case errors.Is(err, kv.ErrExpired), errors.Is(err, kv.ErrUndecided):
 			return 0, c.withhold(err)
@@ -154,7 +154,7 @@ func (c *call) resolve(b *kv.Batch, cause error) (kv.Version, error) {
 }
 
 func (c *call) withhold(cause error) error {
-	c.db.log.Error("the outcome of a commit stays unknown: its result is withheld", zap.Error(cause))
+	c.db.log.LogAttrs(c.ctx, slog.LevelError, "the outcome of a commit stays unknown: its result is withheld", slog.Any("error", cause))
 	return &UnknownError{cause}
 }
 
@@ -197,6 +197,6 @@ func (c *call) coolDown() {
 
 func (c *call) stale() {
 	c.report.Stale++
-	c.db.log.Info("a failure computed from what is no longer current was dropped: the transaction runs again",
-		zap.Int("attempt", c.report.Attempts))
+	c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "a failure computed from what is no longer current was dropped: the transaction runs again",
+		slog.Int("attempt", c.report.Attempts))
 }

@@ -1,10 +1,10 @@
 package txn
 
 import (
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/pawlkv/pawl/kv"
-	"go.uber.org/zap"
 )
 
 // sharedScope is the first segment of keys that belong to no account. Blinded
@@ -40,7 +40,7 @@ type core struct {
 	sealer Sealer
 	cache  *cache // nil: NoCache
 	hot    *hotKeys
-	log    *zap.Logger
+	log    *slog.Logger
 	opts   options
 	head   atomic.Uint64 // highest version seen: a state that existed
 	totals totals

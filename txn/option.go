@@ -2,9 +2,8 @@ package txn
 
 import (
 	"context"
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // Bounds. Those that an Option can change are defaults.
@@ -44,7 +43,7 @@ type options struct {
 	policy      CachePolicy
 	cacheSize   int
 	maxAttempts int
-	log         *zap.Logger
+	log         *slog.Logger
 	observe     func(Report)
 	probe       *Probe
 	sleep       func(context.Context, time.Duration) error
@@ -54,7 +53,7 @@ func defaults() options {
 	return options{
 		cacheSize:   cacheSize,
 		maxAttempts: maxAttempts,
-		log:         zap.NewNop(),
+		log:         slog.New(slog.DiscardHandler),
 		observe:     func(Report) {},
 		sleep:       sleep,
 	}
@@ -78,9 +77,10 @@ func WithMaxAttempts(n int) Option {
 	return func(o *options) { o.maxAttempts = max(n, 1) }
 }
 
-// WithLogger sets the logger. Logged are keys (blinded), kinds, counts and
-// errors of the store; never a value, a name or an error of fn.
-func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
+// WithLogger sets the logger; the default discards. Logged are keys (blinded),
+// kinds, counts and errors of the store; never a value, a name or an error of
+// fn. Records carry the context of the call.
+func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
 // WithObserver sets a function that receives a [Report] for every transaction
 // when it ends, before its OnCommit functions run. It is called by the

@@ -2,10 +2,10 @@ package txn
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/pawlkv/pawl/kv"
-	"go.uber.org/zap"
 )
 
 // takeTurn waits for the turn on the keys. A store that grants none is no
@@ -24,7 +24,7 @@ func (c *call) takeTurn(keys []string) error {
 	if c.ctx.Err() != nil {
 		return fmt.Errorf("txn: waiting for a turn: %w", err)
 	}
-	c.db.log.Warn("no turn on contended keys: trying without", zap.Strings("keys", keys), zap.Error(err))
+	c.db.log.LogAttrs(c.ctx, slog.LevelWarn, "no turn on contended keys: trying without", slog.Any("keys", keys), slog.Any("error", err))
 	return nil
 }
 

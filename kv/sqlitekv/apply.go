@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -173,6 +174,6 @@ func (c *committer) answer(group []*grouping.Request, outcomes []outcome, head k
 
 func (c *committer) note(head kv.Version) {
 	if err := c.witness.note(head); err != nil {
-		c.set.logger.Sugar().Warnf("the witness of version %d was not written: %v", head, err)
+		c.set.logger.Warn("the witness of a version was not written", slog.Uint64("version", uint64(head)), slog.Any("error", err))
 	}
 }

@@ -3,6 +3,7 @@ package sqlitekv
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -38,7 +39,7 @@ func (k *checkpoints) after(c *committer) {
 	}
 	c.conn.wait(context.Background(), readersEnd)
 	if err := c.conn.checkpoint(used >= hardLog); err != nil {
-		c.set.logger.Sugar().Debugf("the log stays at %d bytes: %v", used, err)
+		c.set.logger.Debug("the log stays as long as it is", slog.Int("bytes", used), slog.Any("error", err))
 	}
 	k.next = used + softLog
 }

@@ -3,11 +3,10 @@ package sqlitekv
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
@@ -234,5 +233,5 @@ func (c *committer) fail(group []*grouping.Request, err error) {
 	for _, r := range group {
 		c.unknown[r.Batch.ID] = struct{}{}
 	}
-	c.set.logger.Error("the outcome of a commit is unknown", zap.Error(err))
+	c.set.logger.Error("the outcome of a commit is unknown", slog.Any("error", err))
 }

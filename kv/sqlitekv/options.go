@@ -1,9 +1,8 @@
 package sqlitekv
 
 import (
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/turns"
@@ -14,7 +13,7 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	logger       *zap.Logger
+	logger       *slog.Logger
 	wait         time.Duration
 	snapshotLife time.Duration
 	commitIDs    int
@@ -36,13 +35,13 @@ const (
 
 func defaults() settings {
 	return settings{
-		logger: zap.NewNop(), wait: defaultWait, snapshotLife: defaultSnapshotLife,
+		logger: slog.New(slog.DiscardHandler), wait: defaultWait, snapshotLife: defaultSnapshotLife,
 		commitIDs: kv.EmbeddedCommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime, vfs: wholePages,
 	}
 }
 
 // WithLogger makes the store write to a logger. Without it it is silent.
-func WithLogger(logger *zap.Logger) Option {
+func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }
 

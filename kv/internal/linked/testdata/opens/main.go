@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 
 	"go.uber.org/zap"
@@ -28,7 +29,7 @@ func run(engine, path string, unproven []string) error {
 	if engine == "badger" {
 		store, err = badgerkv.Open(path, badgerkv.WithUnproven(unproven...), badgerkv.WithLogger(logger))
 	} else {
-		store, err = sqlitekv.Open(path, sqlitekv.WithUnproven(unproven...), sqlitekv.WithLogger(logger))
+		store, err = sqlitekv.Open(path, sqlitekv.WithUnproven(unproven...), sqlitekv.WithLogger(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	}
 	if err != nil {
 		return err
