@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -53,7 +54,7 @@ func parseKey(what, s string) (ratchet.PublicKey, error) {
 func keyFlag(name, s string) (ratchet.PublicKey, error) {
 	key, err := parseKey("--"+name, s)
 	if err != nil {
-		return key, &usageError{err}
+		return key, &cli.UsageError{Err: err}
 	}
 	return key, nil
 }

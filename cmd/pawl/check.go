@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -23,11 +24,11 @@ func newCheck() *cobra.Command {
 		Long: `Verify every invariant of all accounts, or of one: that each record opens and
 decodes, that keys belong together, and that records name only what is there.
 It lists what is broken and then exits with 1. It changes nothing.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	return cmd
 }
 
@@ -61,7 +62,7 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
 
 func (c *checkCommand) print(w io.Writer, checked []checkedJSON, ok bool) error {
 	if c.json {
-		return printJSON(w, struct {
+		return cli.PrintJSON(w, struct {
 			OK       bool          `json:"ok"`
 			Accounts []checkedJSON `json:"accounts"`
 		}{ok, checked})

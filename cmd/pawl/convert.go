@@ -11,6 +11,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
@@ -37,11 +38,11 @@ like. Whatever uses STORE meanwhile gets an error once that is done.
 If it is interrupted, give the same command again: before the mark it begins
 again, after it it only finishes.`,
 		Example: "  pawl convert phone.pawl sqlite:phone.db",
-		Args:    arguments(twoStores),
+		Args:    cli.Arguments(twoStores),
 		RunE:    c.run,
 	}
 	c.bind(cmd)
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	return cmd
 }
 
@@ -107,7 +108,7 @@ func bothPlaces(args []string) (from, to place, err error) {
 func (c *convertCommand) print(cmd *cobra.Command, done convertedJSON) error {
 	w := cmd.OutOrStdout()
 	if c.json {
-		return printJSON(w, done)
+		return cli.PrintJSON(w, done)
 	}
 	if _, err := fmt.Fprintf(w, "moved %d accounts to %s\n", done.Accounts, done.Store); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -44,7 +45,7 @@ for two weeks, or until it was acknowledged: --ack does that after all was
 printed, and for files written to the disk.
 
 ` + codeHelp(),
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
@@ -77,7 +78,7 @@ func codeHelp() string {
 
 func (c *decryptCommand) run(cmd *cobra.Command, args []string) error {
 	if c.batch < 1 || c.batch > pawl.MaxBatch {
-		return usagef("--batch %d: want 1 to %d", c.batch, pawl.MaxBatch)
+		return cli.Usagef("--batch %d: want 1 to %d", c.batch, pawl.MaxBatch)
 	}
 	if c.jsonl {
 		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
@@ -109,7 +110,7 @@ func (c *decryptCommand) one(cmd *cobra.Command, m *pawl.Machine, from ratchet.P
 	}
 	out := newOutput(cmd)
 	if c.json {
-		err = printJSON(out, answerOf(got))
+		err = cli.PrintJSON(out, answerOf(got))
 	} else {
 		_, err = out.Write(got.Plaintext)
 	}

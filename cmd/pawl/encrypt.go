@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 type encryptCommand struct {
@@ -22,7 +23,7 @@ func newEncrypt() *cobra.Command {
 The first message to a device needs one of its one-time keys, whose signature
 you have verified. The message is printed after the step that made it is on the
 disk, so no message key is ever used twice.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
@@ -54,6 +55,6 @@ func (c *encryptCommand) run(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
-		return printJSON(cmd.OutOrStdout(), messageOf(made.Message))
+		return cli.PrintJSON(cmd.OutOrStdout(), messageOf(made.Message))
 	})
 }

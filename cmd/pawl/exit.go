@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 // Exit statuses.
@@ -17,16 +18,6 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 )
-
-// usageError is a mistake on the command line.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
-}
 
 // advice says what to do about errors whose own text does not, by code.
 var advice = map[pawl.Code]string{
@@ -49,7 +40,7 @@ func exit(stderr io.Writer, err error) int {
 		return exitDone
 	}
 	fmt.Fprintf(stderr, "pawl: %s\n", explain(err))
-	var usage *usageError
+	var usage *cli.UsageError
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
@@ -63,16 +54,6 @@ func explain(err error) string {
 		text += " (" + do + ")"
 	}
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-}
-
-// arguments makes what cobra has to say about arguments a usage error.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef("%w: see '%s --help'", err, cmd.CommandPath())
-		}
-		return nil
-	}
 }
 
 // oneStore is for commands that take a store and nothing else.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -20,7 +21,7 @@ func TestExit(t *testing.T) {
 		{nil, 0, ""},
 		{errors.New("pawl: no such thing"), 1, "pawl: no such thing\n"},
 		{errors.Join(errors.New("one"), errors.New("two")), 1, "pawl: one; two\n"},
-		{fmt.Errorf("keys: %w", usagef("--count %d", 7)), 2, "pawl: keys: --count 7\n"},
+		{fmt.Errorf("keys: %w", cli.Usagef("--count %d", 7)), 2, "pawl: keys: --count 7\n"},
 		{fmt.Errorf("badgerkv: %w", kv.ErrDiskFull), 1, "pawl: badgerkv: kv: disk full (free some space and run the command again; the store is unharmed)\n"},
 		{context.Canceled, 1, "pawl: context canceled (interrupted: what was printed is stored, and the rest can be given again)\n"},
 	} {

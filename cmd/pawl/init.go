@@ -8,6 +8,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -27,7 +28,7 @@ A new store takes the passphrase that is given. Without one it is sealed under
 a key in the file STORE/pawl.key, or FILE.key for sqlite:FILE, which only you can
 read: whoever has that too can open it. 'pawl passwd' changes that later.`,
 		Example: "  pawl init phone.pawl --user @alice:example.org --device PHONE\n  pawl init sqlite:phone.db --user @alice:example.org --device PHONE",
-		Args:    arguments(oneStore),
+		Args:    cli.Arguments(oneStore),
 		RunE:    c.run,
 	}
 	c.bind(cmd)
@@ -54,18 +55,18 @@ func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 	// Before a store is made for an account that cannot be.
 	user, err := matrix.ParseUserID(c.user)
 	if err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	device, err := matrix.ParseDeviceID(c.device)
 	if err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	return c.create(cmd, args[0], func(o *opened) error {
 		made, err := makeAccount(cmd.Context(), o, user, device)
 		if err != nil {
 			return err
 		}
-		return printJSON(cmd.OutOrStdout(), accountOf(made))
+		return cli.PrintJSON(cmd.OutOrStdout(), accountOf(made))
 	})
 }
 

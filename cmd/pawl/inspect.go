@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -23,11 +24,11 @@ func newInspect() *cobra.Command {
 		Short: "Show accounts, keys and sessions without their secrets",
 		Long: `Show the public parts of all accounts, or of one: keys, peers, sessions with the
 indices of their chains and the versions of their records, and counts.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	return cmd
 }
 
@@ -42,7 +43,7 @@ func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if c.json {
-		return printJSON(cmd.OutOrStdout(), struct {
+		return cli.PrintJSON(cmd.OutOrStdout(), struct {
 			Accounts []inspectionJSON `json:"accounts"`
 		}{all})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/session"
 )
 
@@ -150,7 +151,7 @@ func (s *stream) printOne(r pawl.Result) error {
 	s.total++
 	if r.Err != nil {
 		s.failed++
-		return printJSON(s.out, failureJSON{r.Err.Error(), lineCode(r.Err)})
+		return cli.PrintJSON(s.out, failureJSON{r.Err.Error(), lineCode(r.Err)})
 	}
-	return printJSON(s.out, answerOf(r.Decrypted))
+	return cli.PrintJSON(s.out, answerOf(r.Decrypted))
 }

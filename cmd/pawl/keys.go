@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/otk"
 )
 
@@ -37,7 +38,7 @@ has them: send each body once. Then tell what became of it:
 
 Without that, offered keys pile up, and the fallback key, which is replaced a
 week after it was published, stays for good.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
@@ -50,7 +51,7 @@ week after it was published, stays for good.`,
 
 func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 	if c.count < 0 || c.count > pawl.MaxUploadKeys {
-		return usagef("--count %d: want 0 to %d", c.count, pawl.MaxUploadKeys)
+		return cli.Usagef("--count %d: want 0 to %d", c.count, pawl.MaxUploadKeys)
 	}
 	if c.published || c.unknown {
 		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.settle(cmd, m) })

@@ -2,24 +2,11 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 )
-
-// printJSON writes a value as one line.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// bindJSON adds --json.
-func bindJSON(cmd *cobra.Command, to *bool) {
-	cmd.Flags().BoolVar(to, "json", false, "print JSON")
-}
 
 // output collects what a command prints, until it is flushed.
 type output struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -30,7 +31,7 @@ file, a prompt or ` + newPassphraseEnv + `.
 
 A key file that does not open the store and is in the way gets another name,
 with .unused- and a number at its end.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
@@ -39,7 +40,7 @@ with .unused- and a number at its end.`,
 	flags.StringVar(&c.next.file, "new-passphrase-file", "", "read the new passphrase from the first line of `FILE` (or set "+newPassphraseEnv+")")
 	flags.BoolVar(&c.next.ask, "new-passphrase", false, "ask for the new passphrase on the terminal")
 	flags.BoolVar(&c.remove, "remove", false, "remove the passphrase: seal under a key file")
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	cmd.MarkFlagsMutuallyExclusive("new-passphrase-file", "new-passphrase", "remove")
 	return cmd
 }
@@ -95,7 +96,7 @@ func (c *passwdCommand) readNext(cmd *cobra.Command) (passphrase, error) {
 	}
 	next, err := c.next.read(cmd, true)
 	if err == nil && !next.given {
-		err = usagef("give the new passphrase with --new-passphrase-file FILE, %s or --new-passphrase, or --remove the present one", newPassphraseEnv)
+		err = cli.Usagef("give the new passphrase with --new-passphrase-file FILE, %s or --new-passphrase, or --remove the present one", newPassphraseEnv)
 	}
 	return next, err
 }
@@ -134,7 +135,7 @@ func (c *passwdCommand) toKeyFile(cmd *cobra.Command, o *opened, _ passphrase) e
 
 func (c *passwdCommand) print(cmd *cobra.Command, under sealedJSON) error {
 	if c.json {
-		return printJSON(cmd.OutOrStdout(), under)
+		return cli.PrintJSON(cmd.OutOrStdout(), under)
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "the store is sealed under a %s now\n", under.SealedUnder)
 	return err

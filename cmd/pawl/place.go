@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -28,7 +29,7 @@ type place struct {
 func parsePlace(text string) (place, error) {
 	path, sqlite := strings.CutPrefix(text, sqlitePrefix)
 	if path == "" {
-		return place{}, usagef("give the store's file after %s", sqlitePrefix)
+		return place{}, cli.Usagef("give the store's file after %s", sqlitePrefix)
 	}
 	return place{sqlite, path}, nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 // progress is a bar on standard error, if that is a terminal on which nothing
@@ -17,7 +19,7 @@ type progress struct {
 
 func newProgress(cmd *cobra.Command) *progress {
 	stderr := cmd.ErrOrStderr()
-	if !isTerminal(stderr) || isTerminal(cmd.OutOrStdout()) {
+	if !cli.IsTerminal(stderr) || cli.IsTerminal(cmd.OutOrStdout()) {
 		return nil
 	}
 	return &progress{progressbar.NewOptions64(inputSize(cmd.InOrStdin()),
@@ -66,7 +68,7 @@ type bar struct {
 }
 
 func newBar(cmd *cobra.Command, what string) *bar {
-	if stderr := cmd.ErrOrStderr(); isTerminal(stderr) {
+	if stderr := cmd.ErrOrStderr(); cli.IsTerminal(stderr) {
 		return &bar{stderr: stderr, what: what}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -36,12 +37,12 @@ of your peers. First make sure that no other copy of the store is in use.
 
 A whole disk or virtual machine that was put back takes the file with it, and
 nothing is noticed: then use --force.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
 	cmd.Flags().BoolVar(&c.force, "force", false, "recover accounts that are not marked too")
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	return cmd
 }
 
@@ -94,7 +95,7 @@ func (c *recoverCommand) recover(ctx context.Context, m *pawl.Machine, id pawl.I
 
 func (c *recoverCommand) print(w io.Writer, all []recoveredJSON) error {
 	if c.json {
-		return printJSON(w, struct {
+		return cli.PrintJSON(w, struct {
 			Accounts []recoveredJSON `json:"accounts"`
 		}{all})
 	}

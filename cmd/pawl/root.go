@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 // newRoot returns the command with all its subcommands.
@@ -21,7 +21,7 @@ FILE.key, FILE.witness.
 
 Exit status: 0 done, 1 failed (one line on standard error says why), 2 usage.
 Keys, messages and plaintexts in JSON are base64 without padding.`,
-		Args:                       arguments(noSuchCommand),
+		Args:                       cli.Arguments(cli.NoSuchCommand),
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE:          checkFlags,
 		SilenceErrors:              true,
@@ -29,13 +29,14 @@ Keys, messages and plaintexts in JSON are base64 without padding.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w: see '%s --help'", err, cmd.CommandPath())
+		return cli.Usagef("%w: see '%s --help'", err, cmd.CommandPath())
 	})
 	root.AddCommand(
 		newInit(), newKeys(), newEncrypt(), newDecrypt(),
 		newInspect(), newCheck(), newPasswd(), newSweep(), newRecover(), newConvert(),
-		newDemo(), newBench(), newVersion(),
+		newVersion(),
 	)
+	root.AddCommand(benchCommands()...)
 	return root
 }
 
@@ -46,18 +47,7 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 		err = cmd.ValidateFlagGroups()
 	}
 	if err != nil {
-		return usagef("%w: see '%s --help'", err, cmd.CommandPath())
+		return cli.Usagef("%w: see '%s --help'", err, cmd.CommandPath())
 	}
 	return nil
-}
-
-// noSuchCommand is reached with arguments only if none of them is a command.
-func noSuchCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return fmt.Errorf("no command %q, perhaps %q", args[0], near[0])
-	}
-	return fmt.Errorf("no command %q", args[0])
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -32,7 +33,7 @@ func cmdLetters(ts *testscript.TestScript, neg bool, args []string) {
 		for i := range n {
 			made, err := m.Encrypt(ctx, to, []byte("letter "+strconv.Itoa(i)))
 			ts.Check(err)
-			ts.Check(printJSON(out, map[string]any{
+			ts.Check(cli.PrintJSON(out, map[string]any{
 				"sender_key": id.Curve25519.String(),
 				"type":       int(made.Message.Type),
 				"body":       unpadded.EncodeToString(made.Message.Body),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 type sweepCommand struct {
@@ -26,11 +27,11 @@ func newSweep() *cobra.Command {
 		Long: `Delete receipts older than two weeks and what is left of sessions and one-time
 keys that were given up, in all accounts or in one. Then erase all that was ever
 deleted or overwritten from the store's files, which rewrites them.`,
-		Args: arguments(oneStore),
+		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	return cmd
 }
 
@@ -67,7 +68,7 @@ func (c *sweepCommand) sweep(ctx context.Context, o *opened) (pawl.Swept, error)
 
 func (c *sweepCommand) print(w io.Writer, total pawl.Swept) error {
 	if c.json {
-		return printJSON(w, total)
+		return cli.PrintJSON(w, total)
 	}
 	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys\n",
 		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys)

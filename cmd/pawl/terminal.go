@@ -57,8 +57,3 @@ func openTerminal() (in, out *os.File, err error) {
 	}
 	return in, out, err
 }
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 type versionJSON struct {
@@ -20,17 +22,17 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print which pawl this is",
-		Args:  arguments(cobra.NoArgs),
+		Args:  cli.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := thisVersion()
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), v)
+				return cli.PrintJSON(cmd.OutOrStdout(), v)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "pawl %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			return err
 		},
 	}
-	bindJSON(cmd, &asJSON)
+	cli.BindJSON(cmd, &asJSON)
 	return cmd
 }
 

@@ -52,16 +52,19 @@ var table = map[string][]string{
 	"internal/proof/layers":  {},
 	"internal/proof/mutants": {},
 
+	// Leaves of the command.
+	"internal/cli": {},
+
 	// Where they meet.
 	".":         {"matrix", "ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record", "internal/canonicaljson"},
-	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "bench/..."},
+	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},
 	"internal/proof/aftermath": {
 		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",
 	},
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
-	"cmd/pawl": {".", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "bench/..."},
+	"cmd/pawl": {".", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/cli", "bench/command"},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/pawlkv/pawl/bench/machine"
 	"github.com/pawlkv/pawl/bench/peer"
-	benchresult "github.com/pawlkv/pawl/bench/result"
+	"github.com/pawlkv/pawl/bench/result"
 	"github.com/pawlkv/pawl/bench/workload"
 )
 
@@ -27,13 +27,15 @@ type measuring struct {
 	dir   string // temporary
 	self  string // this program
 	gauge *machine.Gauge
-	stage *benchStage
-	rows  []benchresult.Row
-	of    []benchresult.Version
+	stage *stage
+	total int // steps of the suite, of which
+	done  int // are done
+	rows  []result.Row
+	of    []result.Version
 }
 
 // measure runs the configs and then the peer programs.
-func (c *benchCommand) measure(cmd *cobra.Command, configs []workload.Config) (r benchresult.Result, err error) {
+func (c *benchCommand) measure(cmd *cobra.Command, configs []workload.Config) (r result.Result, err error) {
 	m := measuring{benchCommand: c, of: versions()}
 	if m.self, err = os.Executable(); err != nil {
 		return r, err
@@ -47,7 +49,7 @@ func (c *benchCommand) measure(cmd *cobra.Command, configs []workload.Config) (r
 		return r, err
 	}
 	defer func() { err = errors.Join(err, m.gauge.Close()) }()
-	m.stage = newBenchStage(cmd, configs)
+	m.stage, m.total = newStage(cmd, true), steps(configs)
 	err = m.all(cmd.Context(), configs)
 	m.stage.finish()
 	if cmd.Context().Err() != nil {
@@ -58,13 +60,9 @@ func (c *benchCommand) measure(cmd *cobra.Command, configs []workload.Config) (r
 }
 
 // begin is the result before anything is measured.
-func (c *benchCommand) begin(dir string) benchresult.Result {
-	v := thisVersion()
-	if v.Version == "(devel)" && v.Revision != "" {
-		v.Version = v.Revision
-	}
-	return benchresult.Result{
-		Format: benchresult.Format, Pawl: v.Version, Command: c.command(), Started: time.Now().Round(0),
+func (c *benchCommand) begin(dir string) result.Result {
+	return result.Result{
+		Format: result.Format, Pawl: c.version, Command: c.command(), Started: time.Now().Round(0),
 		Quick: c.quick, Seed: c.seed, Machine: machine.Describe(dir),
 	}
 }
@@ -105,14 +103,38 @@ func (m *measuring) all(ctx context.Context, configs []workload.Config) error {
 			return err
 		}
 		config.Process = func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, m.self, "bench", "process") }
-		config.Progress = m.stage.show
+		config.Progress = m.show
 		rows, err := workload.Run(ctx, config)
 		if err := errors.Join(err, os.RemoveAll(config.Dir)); err != nil {
 			return err
 		}
 		m.rows = append(m.rows, rows...)
 	}
+	m.stage.finish() // the peers have steps of their own
 	return errors.Join(m.besides(ctx), m.gauge.Sample())
+}
+
+// steps counts, for each config, preparing it, and each system's warming up and
+// runs.
+func steps(configs []workload.Config) int {
+	n := 0
+	for _, c := range configs {
+		n += 1 + (1+c.Runs)*len(c.Systems)
+	}
+	return n
+}
+
+// show tells what a workload does now.
+func (m *measuring) show(p workload.Progress) {
+	what := "preparing"
+	switch {
+	case p.System != workload.System{} && p.Run == 0:
+		what = fmt.Sprintf("%v, warming up", p.System)
+	case p.System != workload.System{}:
+		what = fmt.Sprintf("%v, run %d of %d", p.System, p.Run, p.Runs)
+	}
+	m.done++
+	m.stage.show(m.done, m.total, p.Workload+": "+what)
 }
 
 // How much of what the peer programs call long enough is run: they share the
@@ -131,7 +153,7 @@ func (m *measuring) besides(ctx context.Context) error {
 	}
 	c := peer.Config{
 		Programs: peer.Find(ctx, m.peers, peer.Names()...), Dir: m.dir, Seed: m.seed,
-		Repeats: peerRepeats, Share: peerShare, Syncs: true, Step: m.stage.step,
+		Repeats: peerRepeats, Share: peerShare, Syncs: true, Step: m.stage.show,
 	}
 	if m.quick {
 		c.Repeats, c.Share, c.Syncs, c.Wanted = quickPeerRepeats, quickPeerShare, false, wantedQuick
@@ -146,14 +168,14 @@ func (m *measuring) besides(ctx context.Context) error {
 
 // wantedQuick leaves out what takes long and answers no question that the others
 // do not answer too.
-func wantedQuick(row benchresult.Row) bool {
+func wantedQuick(row result.Row) bool {
 	return row.Workload != peer.WorkloadRoomKey && row.Workload != peer.WorkloadOpen
 }
 
 // versions are those of what this program is built from that the figures depend
 // on.
-func versions() []benchresult.Version {
-	all := []benchresult.Version{{Name: "go", Version: strings.TrimPrefix(runtime.Version(), "go")}}
+func versions() []result.Version {
+	all := []result.Version{{Name: "go", Version: strings.TrimPrefix(runtime.Version(), "go")}}
 	info, found := debug.ReadBuildInfo()
 	if !found {
 		return all
@@ -161,7 +183,7 @@ func versions() []benchresult.Version {
 	for _, dep := range info.Deps {
 		for _, name := range []string{"dgraph-io/badger/v4", "ncruces/go-sqlite3", "filippo.io/edwards25519"} {
 			if strings.HasSuffix(dep.Path, name) {
-				all = append(all, benchresult.Version{Name: dep.Path, Version: dep.Version})
+				all = append(all, result.Version{Name: dep.Path, Version: dep.Version})
 			}
 		}
 	}

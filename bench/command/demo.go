@@ -1,8 +1,10 @@
-package main
+package command
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 
 	"math/rand/v2"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl/bench/demo"
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 type demoCommand struct {
@@ -23,7 +26,9 @@ type demoCommand struct {
 	json    bool
 }
 
-func newDemo() *cobra.Command {
+// Demo returns the command that plays a phone. Its processes are this program
+// too, called as "demo process".
+func Demo() *cobra.Command {
 	var c demoCommand
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -35,7 +40,7 @@ session cache that several SDKs shipped, then with the lease that replaced it,
 then with Pawl. The same seed gives the same rounds.
 
 It exits with 1 if Pawl lost a message or used a message key twice.`,
-		Args: arguments(cobra.NoArgs),
+		Args: cli.Arguments(cobra.NoArgs),
 		RunE: c.run,
 	}
 	flags := cmd.Flags()
@@ -43,7 +48,7 @@ It exits with 1 if Pawl lost a message or used a message key twice.`,
 	flags.Uint64Var(&c.seed, "seed", 0, "the rounds (random ones if not given)")
 	flags.StringVar(&c.engine, "engine", demo.Badger, "the store's engine, "+demo.Badger+" or "+demo.SQLite)
 	flags.StringSliceVar(&c.designs, "designs", demo.Designs(), "which designs to play")
-	bindJSON(cmd, &c.json)
+	cli.BindJSON(cmd, &c.json)
 	cmd.AddCommand(newDemoProcess())
 	return cmd
 }
@@ -54,7 +59,7 @@ func newDemoProcess() *cobra.Command {
 		Use:    "process",
 		Short:  "Be a process of the demo",
 		Hidden: true,
-		Args:   arguments(cobra.NoArgs),
+		Args:   cli.Arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return demo.Serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
@@ -74,19 +79,22 @@ func (c *demoCommand) run(cmd *cobra.Command, _ []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	stage := newDemoStage(cmd, c.json)
+	shown := &shownStory{stage: newStage(cmd, false), story: cmd.OutOrStdout()}
+	if c.json {
+		shown.story = io.Discard
+	}
 	report, err := demo.Run(cmd.Context(), demo.Config{
 		Rounds: c.rounds, Seed: c.seed, Engine: c.engine, Designs: c.designs, Dir: dir,
 		Process:  func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, self, "demo", "process") },
-		Story:    stage,
-		Progress: stage.show,
+		Story:    shown,
+		Progress: shown.show,
 	})
-	stage.finish()
+	shown.stage.finish()
 	if err != nil {
 		return err
 	}
 	if c.json {
-		if err := printJSON(cmd.OutOrStdout(), report); err != nil {
+		if err := cli.PrintJSON(cmd.OutOrStdout(), report); err != nil {
 			return err
 		}
 	}
@@ -96,18 +104,34 @@ func (c *demoCommand) run(cmd *cobra.Command, _ []string) (err error) {
 // check finds mistakes on the command line, and draws a seed if none is given.
 func (c *demoCommand) check(cmd *cobra.Command) error {
 	if c.rounds < 1 || c.rounds > demo.MaxRounds {
-		return usagef("--rounds %d: want 1 to %d", c.rounds, demo.MaxRounds)
+		return cli.Usagef("--rounds %d: want 1 to %d", c.rounds, demo.MaxRounds)
 	}
 	if c.engine != demo.Badger && c.engine != demo.SQLite {
-		return usagef("--engine %q: want %s or %s", c.engine, demo.Badger, demo.SQLite)
+		return cli.Usagef("--engine %q: want %s or %s", c.engine, demo.Badger, demo.SQLite)
 	}
 	for _, name := range c.designs {
 		if !slices.Contains(demo.Designs(), name) {
-			return usagef("--designs %q: want some of %s", name, strings.Join(demo.Designs(), ","))
+			return cli.Usagef("--designs %q: want some of %s", name, strings.Join(demo.Designs(), ","))
 		}
 	}
 	if !cmd.Flags().Changed("seed") {
 		c.seed = rand.Uint64N(1_000_000) // short, to be typed again
 	}
 	return nil
+}
+
+// shownStory prints the demo's story, and below it what happens now.
+type shownStory struct {
+	stage *stage
+	story io.Writer
+}
+
+// Write implements io.Writer: the story goes on above the bar.
+func (s *shownStory) Write(text []byte) (int, error) {
+	s.stage.clear()
+	return s.story.Write(text)
+}
+
+func (s *shownStory) show(p demo.Progress) {
+	s.stage.show(p.Round-1, p.Rounds, fmt.Sprintf("%s, %d lost: %s", p.Design, p.Lost, p.Event))
 }
