@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/internal/proof/story"
 )
 
@@ -25,7 +26,7 @@ import (
 var (
 	storySeed = flag.Uint64("story.seed", 0, "run only the schedule with this seed")
 	storyFrom = flag.Uint64("story.from", 1, "seed of the first schedule")
-	storyMany = flag.Uint64("story.schedules", schedules, "number of schedules")
+	storyMany = effort.Flag("story.schedules", schedules, 500, "number of schedules")
 )
 
 // storyFiles are the shrunk programs that failed once: on Pawl, where they must
@@ -45,7 +46,7 @@ func TestSchedules(t *testing.T) {
 		return
 	}
 	var failed atomic.Bool
-	eachSeed(*storyFrom, *storyMany, func(seed uint64) bool {
+	eachSeed(*storyFrom, uint64(storyMany()), func(seed uint64) bool {
 		out := run(t, story.Generate(seed), nil)
 		if len(out.Violations) > 0 && !failed.Swap(true) {
 			report(t, out)

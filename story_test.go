@@ -6,6 +6,7 @@ import (
 	"flag"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
@@ -326,7 +327,7 @@ func (t teller) wantSessions(h *story.Handle, n int) {
 //
 //	go test -run 'TestRounds$' -story.rounds=5000 -story.roundseed=7 .
 var (
-	rounds    = flag.Int("story.rounds", 300, "random rounds on each engine with each cache policy")
+	rounds    = effort.Flag("story.rounds", 300, 50, "random rounds on each engine with each cache policy")
 	roundSeed = flag.Uint64("story.roundseed", 300, "seed of the random rounds")
 )
 
@@ -335,11 +336,11 @@ var (
 func TestRounds(t *testing.T) {
 	eachStore(t, func(t *testing.T, s story.Setting) {
 		s.Seed = *roundSeed
-		played, broken, err := story.Rounds(t.Context(), s, *rounds)
+		played, broken, err := story.Rounds(t.Context(), s, rounds())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(broken) > 0 || played != *rounds {
+		if len(broken) > 0 || played != rounds() {
 			t.Errorf("seed %d: after %d rounds:\n%s", s.Seed, played, broken)
 		}
 	})
@@ -350,7 +351,7 @@ func TestRoundsOnStaleCache(t *testing.T) {
 	const soon = 40
 	for seed := range uint64(10) {
 		s := story.Setting{Seed: seed, Store: memkv.New(), Design: story.Stale}
-		played, broken, err := story.Rounds(t.Context(), s, *rounds)
+		played, broken, err := story.Rounds(t.Context(), s, rounds())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,6 +51,7 @@ var table = map[string][]string{
 
 	"internal/proof/layers":  {},
 	"internal/proof/mutants": {},
+	"internal/proof/effort":  {},
 
 	// Leaves of the command.
 	"internal/cli": {},
