@@ -68,8 +68,8 @@ that it is in.
 
 --html writes the page with plots. --document brings a Markdown document up to
 date: what is between its lines "<!-- results: begin -->" and
-"<!-- results: end -->" becomes the results, and the plots go into the folder
-of the document's name beside it.`,
+"<!-- results: end -->" becomes the answer, and all figures, the plots and the
+result go into the folder of the document's name beside it.`,
 		Args: cli.Arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := loadResult(args[0])

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/pawlkv/pawl/bench/result"
 )
@@ -22,15 +23,19 @@ const (
 // ErrNoMarks: a document has no part for results.
 var ErrNoMarks = errors.New("report: the document has no lines " + strings.TrimSpace(beginMark) + " and " + strings.TrimSpace(endMark))
 
+// figuresName is the page with everything, beside the plots and the result.
+const figuresName = "README.md"
+
 // Document brings a Markdown document up to date: what is between its marks
-// becomes the results, and their plots go into the folder of the document's name
-// beside it, with the result itself. All else stays.
+// becomes the answer that the result gives. All that the answer is drawn from goes
+// into the folder of the document's name beside it: a page with plots and
+// tables, and the result itself. All else in the document stays.
 func Document(path string, r result.Result) error {
-	text, err := os.ReadFile(path)
+	document, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, found := bytes.Cut(text, []byte(beginMark))
+	before, rest, found := bytes.Cut(document, []byte(beginMark))
 	_, after, ended := bytes.Cut(rest, []byte(endMark))
 	if !found || !ended {
 		return ErrNoMarks
@@ -40,9 +45,37 @@ func Document(path string, r result.Result) error {
 	if err != nil {
 		return err
 	}
-	section := markdown(r, plots, filepath.Base(folder))
+	if err := os.WriteFile(filepath.Join(folder, figuresName), []byte(figures(r, plots)), 0o644); err != nil {
+		return err
+	}
+	name := filepath.Base(folder) + "/" + figuresName
+	section := fmt.Sprintf("%s\n[All figures](%s) were made on %s with `%s`.\n",
+		verdict(r), name, r.Started.UTC().Format("2 January 2006"), strings.Join(r.Command, " "))
 	whole := bytes.Join([][]byte{before, []byte(beginMark + "\n" + section + "\n" + endMark), after}, nil)
 	return os.WriteFile(path, whole, 0o644)
+}
+
+// verdict is the answer, and what must be known before it is believed.
+func verdict(r result.Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", prose("", "**"+Headline(r)+"**"))
+	for _, w := range warnings(r) {
+		fmt.Fprintf(&b, "\n%s\n", prose("> ", w))
+	}
+	return b.String()
+}
+
+// proseWidth is what documents are wrapped to; each sentence begins a new line.
+const proseWidth = 100
+
+func prose(prefix, s string) string {
+	var lines []string
+	for _, sentence := range strings.SplitAfter(s, ". ") {
+		for line := range strings.Lines(text.WrapSoft(strings.TrimSpace(sentence), proseWidth-len(prefix))) {
+			lines = append(lines, prefix+strings.TrimRight(line, " \n"))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // savePlots fills the folder anew: a plot that a result has no figures for must
@@ -76,28 +109,25 @@ func savePlots(folder string, r result.Result) ([]Plot, error) {
 	return plots, os.WriteFile(filepath.Join(folder, "result.json"), document.Bytes(), 0o644)
 }
 
-// markdown is the section of results. Plots are in a folder beside the document.
-func markdown(r result.Result, plots []Plot, folder string) string {
+// figures is the page with everything, in the folder of the plots.
+func figures(r result.Result, plots []Plot) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n", Headline(r))
-	for _, w := range warnings(r) {
-		fmt.Fprintf(&b, "> %s\n\n", w)
-	}
+	fmt.Fprintf(&b, "# Figures\n\nDrawn by `pawl bench report` from [one result](result.json).\n\n%s\n", verdict(r))
 	for _, p := range plots {
-		fmt.Fprintf(&b, "### %s\n\n![%s](%s/%s.svg)\n\n%s\n\n", p.Title, p.Title, folder, p.Name, p.Caption)
+		fmt.Fprintf(&b, "## %s\n\n![%s](%s.svg)\n\n%s\n\n", p.Title, p.Title, p.Name, p.Caption)
 	}
 	if answers := Answers(r); len(answers) > 0 {
-		fmt.Fprintf(&b, "### The same question everywhere\n\n%s\n\n", answersTable(answers).RenderMarkdown())
+		fmt.Fprintf(&b, "## The same question everywhere\n\n%s\n\n", answersTable(answers).RenderMarkdown())
 	}
-	fmt.Fprintf(&b, "### All figures\n\n%s\n", legend)
+	fmt.Fprintf(&b, "## All figures\n\n%s\n", legend)
 	for _, c := range comparisons(r.Rows) {
-		fmt.Fprintf(&b, "#### %s\n\n%s\n\n", c.Group, c.table().RenderMarkdown())
+		fmt.Fprintf(&b, "### %s\n\n%s\n\n", c.Group, c.table().RenderMarkdown())
 		for _, note := range c.notes() {
 			fmt.Fprintf(&b, "- %s\n", note)
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString("### What the figures depend on\n\n")
+	b.WriteString("## What the figures depend on\n\n")
 	for _, line := range circumstances(r) {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}

@@ -24,9 +24,15 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := get(t, path)
-	for _, want := range []string{"# Figures\n" + beginMark + "\n**Without a cache", "![What goes wrong when processes share a store](figures/faults.svg)", endMark + "What they do not show.\n"} {
+	for _, want := range []string{"# Figures\n" + beginMark + "\n**Without a cache", "[All figures](figures/README.md)", endMark + "What they do not show.\n"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("%q is missing", want)
+		}
+	}
+	all := get(t, filepath.Join(folder, "README.md"))
+	for _, want := range []string{"# Figures\n", "\n**Without a cache", "![What goes wrong when processes share a store](faults.svg)", "\n## All figures\n"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is missing in the page beside the plots", want)
 		}
 	}
 	if strings.Contains(first, "old ones") {
@@ -62,6 +68,16 @@ func expectFiles(t *testing.T, folder string) {
 		if svg := get(t, filepath.Join(folder, name+".svg")); !strings.Contains(svg, "prefers-color-scheme:dark") {
 			t.Errorf("%s does not follow light and dark", name)
 		}
+	}
+}
+
+// TestProse: a line for each sentence, none over 100 columns with its prefix.
+func TestProse(t *testing.T) {
+	long := strings.Repeat("word ", 30)
+	got := prose("> ", "One. "+long+"end. Three 1.5 x.")
+	want := "> One.\n> " + strings.TrimSpace(strings.Repeat("word ", 19)) + "\n> " + strings.Repeat("word ", 11) + "end.\n> Three 1.5 x."
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
