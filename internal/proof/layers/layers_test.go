@@ -52,6 +52,7 @@ var table = map[string][]string{
 	"internal/proof/layers":  {},
 	"internal/proof/mutants": {},
 	"internal/proof/effort":  {},
+	"internal/proof/prose":   {},
 
 	// Leaves of the command.
 	"internal/cli": {},
