@@ -11,10 +11,11 @@ import (
 // A nil cache keeps nothing. What is in it was true once; only a commit tells
 // whether it still is.
 type cache struct {
-	entries *lru.Cache[string, cached]
+	entries *lru.Cache[string, known]
 }
 
-type cached struct {
+// known is what is known of a key.
+type known struct {
 	version kv.Version // 0: absent
 	value   any
 }
@@ -23,14 +24,14 @@ func newCache(p CachePolicy, size int) *cache {
 	if p != Validated {
 		return nil
 	}
-	entries, err := lru.New[string, cached](size)
+	entries, err := lru.New[string, known](size)
 	if err != nil {
 		return nil // size below 1, which the option rules out
 	}
 	return &cache{entries}
 }
 
-func (c *cache) get(key string) (cached, bool) {
+func (c *cache) get(key string) (known, bool) {
 	return c.entries.Get(key)
 }
 
@@ -40,10 +41,10 @@ func (c *cache) learn(key string, v kv.Version, value any) {
 	if c == nil {
 		return
 	}
-	if known, ok := c.entries.Peek(key); ok && known.version >= v {
+	if had, ok := c.entries.Peek(key); ok && had.version >= v {
 		return
 	}
-	c.entries.Add(key, cached{v, value})
+	c.entries.Add(key, known{v, value})
 }
 
 // set notes what a commit of ours stored at its version, or deleted.
@@ -51,10 +52,10 @@ func (c *cache) set(key string, v kv.Version, value any) {
 	if c == nil {
 		return
 	}
-	if known, ok := c.entries.Peek(key); ok && v != 0 && known.version > v {
+	if had, ok := c.entries.Peek(key); ok && v != 0 && had.version > v {
 		return
 	}
-	c.entries.Add(key, cached{v, value})
+	c.entries.Add(key, known{v, value})
 }
 
 // evict forgets the keys and all keys with the prefixes.

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,83 +10,116 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// errNeverApplied: the store no longer tells whether it knows the ID, at the
-// first commit with it. So it does not, and the attempt can begin again.
-var errNeverApplied = errors.New("txn: the commit ID was too old, nothing was applied")
-
-// commit sends the attempt to the store and handles every outcome; see settle
+// commit sends the attempt to the store and handles every outcome; see finish
 // for what it returns.
-func (c *call) commit(failure error) (again bool, err error) {
-	tx := c.tx
-	began, err := tx.began()
+func (t *transaction) commit(failure error) (retry bool, err error) {
+	tx := t.tx
+	base, err := tx.base()
 	tx.close()
 	if err != nil {
-		return c.unread(err)
+		return t.unread(err)
 	}
 	for {
 		// Write down what must hold and what is to be written.
-		b, err := tx.batch(began, failure == nil)
+		b, err := tx.batch(base, failure == nil)
 		if err != nil {
 			return false, err
 		}
 		// Commit until the outcome is known.
-		v, err := c.resolved(b)
-		switch {
-		case err == nil:
-			c.won(v, failure)
+		v, outcome, err := t.deliver(b)
+		switch outcome {
+		case kv.Applied:
+			t.won(v, failure)
 			return false, failure
-		case errors.Is(err, errNeverApplied):
-			c.refresh = true
-			return c.lose(err)
-		case !errors.Is(err, kv.ErrConflict):
+		case kv.Expired:
+			t.db.forgetHead()
+			return t.lose(err)
+		case kv.Conflict:
+		default:
 			return false, err
-		case failure != nil:
-			c.stale()
-			return c.lose(err)
-		case !tx.onlyJoins(err):
-			return c.lose(err)
+		}
+		if failure != nil {
+			t.stale()
+			return t.lose(err)
+		}
+		joinsOnly := tx.onlyJoins(err)
+		if retry, err := t.lose(err); !retry || !joinsOnly {
+			return retry, err
 		}
 		// Only joined records changed: join again and commit that.
-		if again, err := c.lose(err); !again {
-			return false, err
-		}
-		if began, err = c.rejoin(); err != nil {
-			return c.unread(err)
+		if base, err = t.rejoin(); err != nil {
+			return t.unread(err)
 		}
 	}
 }
 
-// unread handles an error of reading outside fn: a view that is gone is a
+// unread handles an error of reading outside fn: a snapshot that is gone is a
 // lost attempt.
-func (c *call) unread(err error) (again bool, _ error) {
+func (t *transaction) unread(err error) (retry bool, _ error) {
 	if errors.Is(err, kv.ErrConflict) {
-		return c.lose(err)
+		return t.lose(err)
 	}
 	return false, err
 }
 
-// began returns a version for the commit ID: that of the snapshot, or of the
-// newest state that the DB has seen where the snapshot was never used.
-func (tx *Tx) began() (kv.Version, error) {
-	head := kv.Version(tx.db.head.Load())
-	if head != 0 && !tx.fixed && !tx.call.refresh {
-		return head, nil
-	}
-	return tx.beganAt(tx.snap)
+func (t *transaction) stale() {
+	t.report.Stale++
+	t.db.log.LogAttrs(t.ctx, slog.LevelInfo, "a failure computed from what is no longer current was dropped: the transaction runs again",
+		slog.Int("attempt", t.report.Attempts))
 }
 
-func (tx *Tx) beganAt(snap kv.Snapshot) (kv.Version, error) {
+// won notes what a commit at a version stored.
+func (t *transaction) won(v kv.Version, failure error) {
+	t.contention.release() // others wait for it
+	t.db.noteHead(v)
+	if failure != nil {
+		return
+	}
+	t.report.Committed = true
+	t.contention.won(t.tx.written)
+	for _, w := range t.tx.written {
+		if w.deleted {
+			t.db.cache.set(w.key, 0, nil)
+		} else {
+			t.db.cache.set(w.key, v, w.value)
+		}
+	}
+}
+
+// base returns a version for the commit ID: that of the snapshot, or of the
+// newest state that the DB knows of where the snapshot was never used.
+func (tx *Tx) base() (kv.Version, error) {
+	if head := tx.db.head.Load(); head != 0 && !tx.fixed {
+		return kv.Version(head), nil
+	}
+	return tx.baseOf(tx.snap)
+}
+
+func (tx *Tx) baseOf(snap kv.Snapshot) (kv.Version, error) {
 	v, err := snap.Version(tx.ctx)
 	if err != nil {
 		return 0, tx.fail(err)
 	}
-	tx.db.saw(v)
+	tx.db.noteHead(v)
 	return v, nil
 }
 
+// noteHead notes that a state with this version existed.
+func (c *core) noteHead(v kv.Version) {
+	for {
+		old := c.head.Load()
+		if uint64(v) <= old || c.head.CompareAndSwap(old, uint64(v)) {
+			return
+		}
+	}
+}
+
+// forgetHead makes the next commit ask the store: what is known is too old.
+func (c *core) forgetHead() { c.head.Store(0) }
+
 // batch returns what must hold and, unless fn failed, what is to be written.
-func (tx *Tx) batch(began kv.Version, write bool) (*kv.Batch, error) {
-	b := &kv.Batch{ID: kv.NewCommitID(began), Sync: !tx.nosync, Turn: tx.call.turn.ID}
+func (tx *Tx) batch(base kv.Version, write bool) (*kv.Batch, error) {
+	b := &kv.Batch{ID: kv.NewCommitID(base), Sync: !tx.nosync, Turn: tx.t.contention.turn.ID}
 	b.Reads = make([]kv.Read, 0, len(tx.order))
 	for _, r := range tx.order {
 		if !r.scanned && (r.seen || r.joined && write) {
@@ -98,8 +132,8 @@ func (tx *Tx) batch(began kv.Version, write bool) (*kv.Batch, error) {
 	if !write {
 		return b, nil
 	}
-	b.Writes = make([]kv.Write, len(tx.queue))
-	for i, w := range tx.queue {
+	b.Writes = make([]kv.Write, len(tx.written))
+	for i, w := range tx.written {
 		var err error
 		if b.Writes[i], err = tx.seal(w); err != nil {
 			return nil, err
@@ -108,95 +142,73 @@ func (tx *Tx) batch(began kv.Version, write bool) (*kv.Batch, error) {
 	return b, nil
 }
 
-// resolved commits b until the outcome is known, and returns it: a version,
-// an error that says that nothing was applied, or an *UnknownError.
-func (c *call) resolved(b *kv.Batch) (kv.Version, error) {
-	v, err := c.send(b)
-	switch {
-	case err == nil:
-		return v, nil
-	case errors.Is(err, kv.ErrExpired):
-		return 0, fmt.Errorf("%w: %w", errNeverApplied, err)
-	case errors.Is(err, kv.ErrUndecided):
-		return 0, c.withhold(err)
-	case errors.Is(err, kv.ErrUnknown):
-		return c.resolve(b, err)
-	}
-	return 0, fmt.Errorf("txn: commit: %w", err)
+// deliver brings a batch to the store; see delivery.
+func (t *transaction) deliver(b *kv.Batch) (kv.Version, kv.Outcome, error) {
+	return delivery{t.db.core, t.ctx, &t.report}.commit(b)
 }
 
-// resolve commits the identical batch again. Only a version and a conflict are
-// final now: any other answer is about this call and says nothing of the first.
-func (c *call) resolve(b *kv.Batch, cause error) (kv.Version, error) {
-	c.report.Unknown++
-	c.db.log.LogAttrs(c.ctx, slog.LevelWarn, "the outcome of a commit is unknown: committing the identical batch again", slog.Any("error", cause))
+// Waits between commits of one batch.
+const (
+	unknownWait    = 2 * time.Millisecond
+	unknownWaitMax = 500 * time.Millisecond
+)
+
+// delivery commits one batch until the store has said what became of it. The
+// outcomes are those of a first try, Unknown apart; an Expired one was never
+// applied, and the error of an Undecided one is an *UnknownError.
+type delivery struct {
+	db     *core
+	ctx    context.Context
+	report *Report
+}
+
+func (d delivery) commit(b *kv.Batch) (kv.Version, kv.Outcome, error) {
+	v, err := d.send(b)
+	switch outcome := kv.OutcomeOf(err); outcome {
+	case kv.Applied:
+		return v, outcome, nil
+	case kv.Unknown:
+		return d.resolve(b, err)
+	case kv.Undecided:
+		return d.withhold(err)
+	default:
+		return 0, outcome, fmt.Errorf("txn: commit: %w", err)
+	}
+}
+
+// resolve commits the identical batch again. An answer that does not resolve
+// is about that try and says nothing of the first.
+func (d delivery) resolve(b *kv.Batch, cause error) (kv.Version, kv.Outcome, error) {
+	d.report.Unknown++
+	d.db.log.LogAttrs(d.ctx, slog.LevelWarn, "the outcome of a commit is unknown: committing the identical batch again", slog.Any("error", cause))
 	wait := newBackoff(unknownWait, unknownWaitMax)
 	for {
-		if err := c.db.opts.sleep(c.ctx, wait.NextBackOff()); err != nil {
-			return 0, c.withhold(fmt.Errorf("%w; the last answer was: %w", err, cause))
+		if err := d.db.opts.sleep(d.ctx, wait.NextBackOff()); err != nil {
+			return d.withhold(fmt.Errorf("%w; the last answer was: %w", err, cause))
 		}
-		v, err := c.send(b)
-		switch {
-		case err == nil:
-			c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "the commit of unknown outcome was applied", slog.Uint64("version", uint64(v)))
-			return v, nil
-		case errors.Is(err, kv.ErrConflict):
-			c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "the commit of unknown outcome was not applied")
-			return 0, fmt.Errorf("txn: commit: %w", err)
-		case errors.Is(err, kv.ErrExpired), errors.Is(err, kv.ErrUndecided):
-			return 0, c.withhold(err)
-		case errors.Is(err, kv.ErrUnknown), errors.Is(err, kv.ErrUnavailable):
-			cause = err // goes on until ctx ends
-		default:
-			return 0, c.withhold(err)
+		v, err := d.send(b)
+		switch outcome := kv.OutcomeOf(err); {
+		case outcome == kv.Applied:
+			d.db.log.LogAttrs(d.ctx, slog.LevelInfo, "the commit of unknown outcome was applied", slog.Uint64("version", uint64(v)))
+			return v, outcome, nil
+		case outcome.Resolves():
+			d.db.log.LogAttrs(d.ctx, slog.LevelInfo, "the commit of unknown outcome was not applied")
+			return 0, outcome, fmt.Errorf("txn: commit: %w", err)
+		case !outcome.MayAsk():
+			return d.withhold(err)
 		}
+		cause = err // goes on until ctx ends
 	}
 }
 
-func (c *call) withhold(cause error) error {
-	c.db.log.LogAttrs(c.ctx, slog.LevelError, "the outcome of a commit stays unknown: its result is withheld", slog.Any("error", cause))
-	return &UnknownError{cause}
+func (d delivery) withhold(cause error) (kv.Version, kv.Outcome, error) {
+	d.db.log.LogAttrs(d.ctx, slog.LevelError, "the outcome of a commit stays unknown: its result is withheld", slog.Any("error", cause))
+	return 0, kv.Undecided, &UnknownError{cause}
 }
 
-func (c *call) send(b *kv.Batch) (kv.Version, error) {
+func (d delivery) send(b *kv.Batch) (kv.Version, error) {
 	start := time.Now()
-	v, err := c.db.store.Commit(c.ctx, b)
-	c.report.countCommit(start)
+	v, err := d.db.store.Commit(d.ctx, b)
+	d.report.countCommit(start)
 	return v, err
-}
-
-// won notes what a commit at a version stored.
-func (c *call) won(v kv.Version, failure error) {
-	c.release() // others wait for it
-	c.db.saw(v)
-	if failure != nil {
-		return
-	}
-	c.report.Committed = true
-	c.coolDown()
-	for _, w := range c.tx.queue {
-		if w.deleted {
-			c.db.cache.set(w.key, 0, nil)
-		} else {
-			c.db.cache.set(w.key, v, w.value)
-		}
-	}
-}
-
-// coolDown forgets the losses of keys that were won at once, without a turn.
-func (c *call) coolDown() {
-	if c.report.Conflicts > 0 || c.report.Turns > 0 || c.db.hot.empty() {
-		return
-	}
-	won := make([]string, len(c.tx.queue))
-	for i, w := range c.tx.queue {
-		won[i] = w.key
-	}
-	c.db.hot.won(won)
-}
-
-func (c *call) stale() {
-	c.report.Stale++
-	c.db.log.LogAttrs(c.ctx, slog.LevelInfo, "a failure computed from what is no longer current was dropped: the transaction runs again",
-		slog.Int("attempt", c.report.Attempts))
 }

@@ -83,7 +83,7 @@ func decodeRecord(b []byte) (*record, error) {
 	if msgpack.Unmarshal(body[1:], &r) != nil {
 		return nil, fmt.Errorf("%w: the fields cannot be read", ErrFormat)
 	}
-	if again, err := r.body(); err != nil || !bytes.Equal(again, body) {
+	if canonical, err := r.body(); err != nil || !bytes.Equal(canonical, body) {
 		return nil, fmt.Errorf("%w: not in the only valid form", ErrFormat)
 	}
 	return &r, r.check()

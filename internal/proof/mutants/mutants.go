@@ -11,21 +11,21 @@ var mutants = []mutant{
 	},
 	{
 		name: "a failure computed from a stale read is reported",
-		file: "txn/call.go",
+		file: "txn/attempt.go",
 		old:  "return (failure != nil || tx.cached) && tx.sawAnything()",
 		new:  "return failure == nil && tx.cached && tx.sawAnything()",
 		pkgs: []string{"./txn"},
 	},
 	{
 		name: "a conflict leaves the stale entry in the cache",
-		file: "txn/call.go",
-		old:  "c.db.cache.evict(keys, prefixes)", new: "",
+		file: "txn/do.go",
+		old:  "t.db.cache.evict(keys, prefixes)", new: "",
 		pkgs: []string{"./txn"},
 	},
 	{
 		name: "an unknown outcome is taken for a failure and fn runs again",
 		file: "txn/commit.go",
-		old:  "return c.resolve(b, err)", new: "return 0, &kv.ConflictError{}",
+		old:  "return d.resolve(b, err)", new: "return 0, kv.Conflict, &kv.ConflictError{}",
 		pkgs: []string{"./txn"},
 	},
 	{
@@ -36,8 +36,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "no turn is taken after three losses",
-		file: "txn/call.go",
-		old:  "c.report.Conflicts >= turnAfter || c.db.hot.any(c.lost)", new: "false",
+		file: "txn/contention.go",
+		old:  "c.t.report.Conflicts >= turnAfter || db.hot.any(c.lost)", new: "false",
 		pkgs: []string{"./txn"},
 	},
 

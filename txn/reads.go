@@ -3,6 +3,7 @@ package txn
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -87,8 +88,10 @@ func (tx *Tx) load(keys ...string) error {
 	if tx.fault != nil {
 		return tx.fault
 	}
-	if err := tx.queueForHot(keys); err != nil {
-		return tx.fail(err)
+	if !tx.fixed && !tx.cached {
+		if err := tx.t.contention.takeHot(keys); err != nil {
+			return tx.fail(err)
+		}
 	}
 	missing := tx.missing(keys)
 	if len(missing) == 0 {
@@ -130,15 +133,21 @@ func (tx *Tx) missing(keys []string) []string {
 }
 
 func (tx *Tx) fromCache(key string) *read {
-	if tx.db.cache == nil || !tx.call.mayUseCache(key) {
+	if tx.db.cache == nil || !tx.mayUseCache(key) {
 		return nil
 	}
 	known, ok := tx.db.cache.get(key)
-	tx.call.report.countCache(ok)
+	tx.t.report.countCache(ok)
 	if !ok {
 		return nil
 	}
 	return &read{key: key, version: known.version, value: known.value}
+}
+
+// mayUseCache reports whether this attempt may read a key from the cache. A
+// key that is queued for is contended: what memory says about it is old.
+func (tx *Tx) mayUseCache(key string) bool {
+	return tx.Attempt() <= cachedAttempts && !slices.Contains(tx.t.contention.holds, key)
 }
 
 func (tx *Tx) remember(r *read) {
@@ -153,7 +162,7 @@ func (tx *Tx) remember(r *read) {
 func (tx *Tx) fetch(snap kv.Snapshot, keys []string) ([]kv.Entry, error) {
 	start := time.Now()
 	entries, err := snap.Get(tx.ctx, keys...)
-	tx.call.report.countRead(start)
+	tx.t.report.countRead(start)
 	tx.fixed = true
 	if err == nil && len(entries) != len(keys) {
 		err = fmt.Errorf("%w: %d entries for %d keys", kv.ErrCorrupt, len(entries), len(keys))
@@ -166,4 +175,66 @@ func (tx *Tx) fetch(snap kv.Snapshot, keys []string) ([]kv.Entry, error) {
 func (tx *Tx) fail(err error) error {
 	tx.fault = fmt.Errorf("txn: read: %w", err)
 	return tx.fault
+}
+
+// scan is a prefix and the reads it yielded, in the order of their keys.
+type scan struct {
+	prefix string
+	read   kv.ScanRead
+}
+
+// scan returns the keys with a prefix, those written by this transaction among
+// them, in order, and puts what the store yielded into the read set.
+func (tx *Tx) scan(prefix string) ([]string, error) {
+	s, err := tx.scanned(prefix)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, 0, len(s.read.Entries))
+	for _, e := range s.read.Entries {
+		keys = append(keys, e.Key)
+	}
+	for _, w := range tx.written {
+		if strings.HasPrefix(w.key, prefix) {
+			keys = append(keys, w.key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}
+
+func (tx *Tx) scanned(prefix string) (*scan, error) {
+	for _, s := range tx.scans {
+		if s.prefix == prefix {
+			return s, nil
+		}
+	}
+	if tx.fault != nil {
+		return nil, tx.fault
+	}
+	s := &scan{prefix: prefix, read: kv.ScanRead{Prefix: prefix}}
+	start := time.Now()
+	err := tx.scanStore(s)
+	tx.t.report.countRead(start)
+	if err != nil {
+		return nil, tx.fail(err)
+	}
+	tx.scans = append(tx.scans, s)
+	return s, nil
+}
+
+func (tx *Tx) scanStore(s *scan) error {
+	tx.fixed = true
+	for e, err := range tx.snap.Scan(tx.ctx, s.prefix) {
+		if err != nil {
+			return err
+		}
+		s.read.Entries = append(s.read.Entries, kv.Read{Key: e.Key, Version: e.Version})
+		if known := tx.reads[e.Key]; known == nil {
+			tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value, scanned: true})
+		} else if known.version == e.Version {
+			known.scanned = true
+		} // else the cache was behind: fn sees what it saw before, and the commit conflicts
+	}
+	return nil
 }

@@ -11,7 +11,7 @@ import (
 // the function and ends with it.
 type Tx struct {
 	db   *DB
-	call *call
+	t    *transaction
 	ctx  context.Context // carries the Tx, so that nesting shows
 	done atomic.Bool
 
@@ -20,21 +20,14 @@ type Tx struct {
 	cached bool // something was served from the cache
 	fault  error
 
-	reads  map[string]*read
-	order  []*read // as first read
-	scans  []*scan
-	writes map[string]*write
-	queue  []*write // as first written
-	hooks  []func()
-	nosync bool
+	reads   map[string]*read
+	order   []*read // as first read
+	scans   []*scan
+	writes  map[string]*write
+	written []*write // as first written
+	hooks   []func()
+	nosync  bool
 }
-
-type mode bool
-
-const (
-	readOnly  mode = false
-	readWrite mode = true
-)
 
 // Context returns the context of the transaction. Calls inside fn must use it,
 // so that it ends with the caller's and a nested transaction is refused
@@ -51,20 +44,38 @@ func (tx *Tx) OnCommit(f func()) { tx.hooks = append(tx.hooks, f) }
 func (tx *Tx) Unsynced() { tx.nosync = true }
 
 // Attempt returns 1 in the first run of fn, 2 in the next, and so on.
-func (tx *Tx) Attempt() int { return tx.call.report.Attempts }
+func (tx *Tx) Attempt() int { return tx.t.report.Attempts }
+
+// writable returns the error of a write that comes at the wrong time.
+func (tx *Tx) writable() error {
+	if tx.t.mode == readOnly {
+		return ErrReadOnly
+	}
+	return nil
+}
+
+// mustCommit reports whether fn's answer needs the store's word: writes to be
+// applied, or reads to be validated. See the package documentation.
+func (tx *Tx) mustCommit(failure error) bool {
+	if failure == nil && len(tx.written) > 0 {
+		return true
+	}
+	return (failure != nil || tx.cached) && tx.sawAnything()
+}
+
+func (tx *Tx) sawAnything() bool {
+	for _, r := range tx.order {
+		if r.seen {
+			return true
+		}
+	}
+	return len(tx.scans) > 0
+}
 
 func (tx *Tx) committed() {
 	for _, f := range tx.hooks {
 		f()
 	}
-}
-
-// writable returns the error of a write that comes at the wrong time.
-func (tx *Tx) writable() error {
-	if tx.call.mode == readOnly {
-		return ErrReadOnly
-	}
-	return nil
 }
 
 // close ends the attempt; it is harmless to end it twice.

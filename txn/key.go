@@ -1,11 +1,16 @@
 package txn
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 
 	"github.com/pawlkv/pawl/kv"
 )
+
+// sharedScope is the first segment of keys that belong to no account. Blinded
+// names are longer, so none equals it.
+const sharedScope = "_"
 
 // MaxSegments bounds the segments of a [Path].
 const MaxSegments = 4
@@ -69,7 +74,7 @@ func (tx *Tx) spell(scope, kind string, segments []string) string {
 	b.WriteString(kind)
 	for _, name := range segments {
 		b.WriteByte('/')
-		b.WriteString(tx.call.blind(name))
+		b.WriteString(tx.t.blind(name))
 	}
 	return b.String()
 }
@@ -77,22 +82,22 @@ func (tx *Tx) spell(scope, kind string, segments []string) string {
 // blindedSize is a guess of the length of a segment and its slash.
 const blindedSize = 23
 
-// blind remembers the names of one call: a record is prefetched, read and
+// blind remembers the names of one transaction: a record is prefetched, read and
 // written under the same name, and each keyed hash costs as much as the rest
 // of a read.
-func (c *call) blind(name string) string {
-	if s, ok := c.blinded[name]; ok {
+func (t *transaction) blind(name string) string {
+	if s, ok := t.names[name]; ok {
 		return s
 	}
-	if c.blinded == nil {
-		c.blinded = make(map[string]string, 4)
+	if t.names == nil {
+		t.names = make(map[string]string, 4)
 	}
-	s := c.db.sealer.Blind(name)
-	c.blinded[name] = s
+	s := t.db.sealer.Blind(name)
+	t.names[name] = s
 	return s
 }
 
-// kindOf returns the readable kind in a key path.
+// kindOf returns the readable kind in a key.
 func kindOf(key string) string {
 	_, rest, ok := strings.Cut(key, "/")
 	if !ok {
@@ -100,4 +105,48 @@ func kindOf(key string) string {
 	}
 	kind, _, _ := strings.Cut(rest, "/")
 	return kind
+}
+
+// Sealer encrypts values together with their key path and blinds names.
+// Package seal has the real one. Its methods may be called from any number of
+// goroutines.
+type Sealer interface {
+	// Seal appends the sealed plaintext to dst, which may be nil.
+	Seal(dst []byte, path string, plaintext []byte) []byte
+	// Open appends the plaintext to dst, which may be nil. It fails if sealed
+	// is damaged or was not sealed for this path. It does not change sealed.
+	Open(dst []byte, path string, sealed []byte) ([]byte, error)
+	// Blind returns a path segment that stands for a name: the same for the
+	// same name, another for any other, longer than one byte, without '/'.
+	Blind(name string) string
+}
+
+// Plaintext is a Sealer that hides nothing, for tests and simulations. It
+// binds a value to its path as a real one does, so that a moved entry shows.
+var Plaintext Sealer = plaintext{}
+
+type plaintext struct{}
+
+func (plaintext) Seal(dst []byte, path string, p []byte) []byte {
+	dst = append(dst, path...)
+	dst = append(dst, 0)
+	return append(dst, p...)
+}
+
+func (plaintext) Open(dst []byte, path string, sealed []byte) ([]byte, error) {
+	n := len(path)
+	if len(sealed) <= n || string(sealed[:n]) != path || sealed[n] != 0 {
+		return nil, fmt.Errorf("the value does not belong to this key")
+	}
+	return append(dst, sealed[n+1:]...), nil
+}
+
+// Blind keeps short plain words readable and encodes all other names.
+func (plaintext) Blind(name string) string {
+	for i := range len(name) {
+		if c := name[i]; c < 'a' || c > 'z' {
+			return "." + base64.RawURLEncoding.EncodeToString([]byte(name))
+		}
+	}
+	return "=" + name
 }

@@ -2,9 +2,40 @@ package txn
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/pawlkv/pawl/kv"
 )
+
+// write is what fn last wrote to a key. It is encoded and sealed at the
+// commit, once, however often it was replaced.
+type write struct {
+	key     string
+	coder   coder
+	value   any
+	deleted bool
+
+	// A join whose base fn has not seen: see Join.
+	base  *read
+	delta any
+	join  func(a, b any) any
+}
+
+func (tx *Tx) put(w *write) {
+	old := tx.writes[w.key]
+	if old != nil {
+		if old.base != nil {
+			old.base.joined = false
+		}
+		*old = *w
+		return
+	}
+	if tx.writes == nil {
+		tx.writes = make(map[string]*write, 8)
+	}
+	tx.writes[w.key] = w
+	tx.written = append(tx.written, w)
+}
 
 // Joiner is a join-semilattice: Join is commutative, associative and
 // idempotent (see [JoinLaws]), and changes neither operand. Whoever writes
@@ -81,15 +112,15 @@ func (tx *Tx) joinBase(w *write) error {
 	return nil
 }
 
-// blind reports whether w is a join whose base fn has not seen.
-func (w *write) blind() bool { return w.base != nil && !w.base.seen && !w.base.scanned }
+// unseen reports whether w is a join whose base fn has not seen.
+func (w *write) unseen() bool { return w.base != nil && !w.base.seen && !w.base.scanned }
 
 // onlyJoins reports whether a conflict names nothing but joined records that
 // fn has not seen.
 func (tx *Tx) onlyJoins(conflict error) bool {
 	keys, prefixes := conflictOf(conflict)
 	for _, key := range keys {
-		if w := tx.writes[key]; w == nil || !w.blind() {
+		if w := tx.writes[key]; w == nil || !w.unseen() {
 			return false
 		}
 	}
@@ -98,27 +129,25 @@ func (tx *Tx) onlyJoins(conflict error) bool {
 
 // rejoin reads all joined records that fn has not seen anew, in one round
 // trip, and joins again. What fn has seen stays as it was. It returns the
-// version at which the new commit begins.
-func (c *call) rejoin() (kv.Version, error) {
-	if c.queue {
-		if err := c.takeTurn(c.lost); err != nil {
-			return 0, err
-		}
-	}
-	c.report.Joins++
-	snap := c.db.store.Snapshot()
-	defer snap.Close()
-	if err := c.tx.readBases(snap); err != nil {
+// version for the ID of the new commit.
+func (t *transaction) rejoin() (kv.Version, error) {
+	if err := t.contention.takeDue(); err != nil {
 		return 0, err
 	}
-	return c.tx.beganAt(snap)
+	t.report.Joins++
+	snap := t.db.store.Snapshot()
+	defer snap.Close()
+	if err := t.tx.readBases(snap); err != nil {
+		return 0, err
+	}
+	return t.tx.baseOf(snap)
 }
 
 func (tx *Tx) readBases(snap kv.Snapshot) error {
 	var joined []*write
 	var keys []string
-	for _, w := range tx.queue {
-		if w.blind() {
+	for _, w := range tx.written {
+		if w.unseen() {
 			joined = append(joined, w)
 			keys = append(keys, w.key)
 		}
@@ -148,4 +177,29 @@ func JoinLaws[T Joiner[T]](a, b, c T, equal func(T, T) bool) error {
 		return fmt.Errorf("Join is not associative: (a.Join(b)).Join(c) is not a.Join(b.Join(c))")
 	}
 	return nil
+}
+
+// plaintexts lends buffers for encodings; they are wiped before they go back.
+var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
+
+// seal returns the kv write.
+func (tx *Tx) seal(w *write) (kv.Write, error) {
+	if w.deleted {
+		return kv.Write{Key: w.key, Delete: true}, nil
+	}
+	probe := tx.Probe()
+	buf := plaintexts.Get().(*[]byte)
+	began := probe.Begin()
+	plain, err := w.coder.encode((*buf)[:0], w.value)
+	probe.End(Encoding, began)
+	if err != nil {
+		return kv.Write{}, fmt.Errorf("txn: encode a record of kind %s: %w", kindOf(w.key), err)
+	}
+	began = probe.Begin()
+	sealed := tx.db.sealer.Seal(nil, w.key, plain)
+	probe.End(Sealing, began)
+	clear(plain)
+	*buf = plain
+	plaintexts.Put(buf)
+	return kv.Write{Key: w.key, Value: sealed}, nil
 }
