@@ -2,11 +2,14 @@ package pawl_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pawlkv/pawl/kv/badgerkv"
 )
 
 // TestREADMEExampleRuns builds and runs the Go program in README.md.
@@ -31,6 +34,13 @@ func TestREADMEExampleRuns(t *testing.T) {
 	cmd := exec.Command(binary)
 	cmd.Dir = dir
 	out, err := cmd.Output()
+	if !badgerRuns {
+		var failed *exec.ExitError
+		if !errors.As(err, &failed) || !strings.Contains(string(failed.Stderr), badgerkv.Err32Bit.Error()) {
+			t.Errorf("the example on Badger ends with %v, want %v", err, badgerkv.Err32Bit)
+		}
+		return
+	}
 	if err != nil {
 		t.Fatalf("the example fails: %v", err)
 	}

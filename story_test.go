@@ -9,7 +9,6 @@ import (
 	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
@@ -18,8 +17,12 @@ import (
 // engines that the stories run on. The stores are empty.
 var engines = map[string]func(t *testing.T) kv.Store{
 	"memkv": func(*testing.T) kv.Store { return memkv.New() },
-	"badgerkv": func(t *testing.T) kv.Store {
-		store, err := badgerkv.Open(t.TempDir())
+	"files": func(t *testing.T) kv.Store {
+		open := openSQLite
+		if badgerRuns {
+			open = openBadger
+		}
+		store, err := open(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func TestEncodeRefusals(t *testing.T) {
 	}{
 		{1.5, ErrType}, {struct{}{}, ErrType}, {[]any{uint8(1)}, ErrType}, {"\xff", ErrType},
 		{map[string]any{"\xff": 1}, ErrType}, {map[string]any{"a": []string{}}, ErrType},
-		{MaxInt + 1, ErrNumber}, {int64(-MaxInt - 1), ErrNumber}, {loop, ErrSyntax},
+		{int64(MaxInt + 1), ErrNumber}, {int64(-MaxInt - 1), ErrNumber}, {loop, ErrSyntax},
 	} {
 		if got, err := Encode(test.v); !errors.Is(err, test.want) {
 			t.Errorf("Encode(%T) = %s, %v; want %v", test.v, got, err, test.want)

@@ -1,6 +1,7 @@
 package sqlitekv
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -93,7 +94,7 @@ func (b *board) grant(ticket uint64, keys []string) bool {
 		i := s.find(ticket)
 		if i < 0 { // it has expired: ask again, for the same place unless others have come
 			s.notes = append(s.notes, note{ticket: ticket, process: b.process, keys: hashes(keys)})
-			slices.SortFunc(s.notes, func(x, y note) int { return int(int64(x.ticket - y.ticket)) })
+			slices.SortFunc(s.notes, func(x, y note) int { return cmp.Compare(x.ticket, y.ticket) })
 			i = s.find(ticket)
 		}
 		if granted = !s.blocked(i); granted {
