@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/pawlkv/pawl/internal/proof/effort"
 )
 
 func config(t *testing.T, engine string, told io.Writer) Config {
@@ -16,6 +18,7 @@ func config(t *testing.T, engine string, told io.Writer) Config {
 // TestDesigns: with real processes, restarted and killed at random, the caches
 // break and Pawl holds.
 func TestDesigns(t *testing.T) {
+	effort.Processes(t)
 	for _, engine := range []string{Badger, SQLite} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()

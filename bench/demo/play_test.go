@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pawlkv/pawl/internal/proof/effort"
 )
 
 // playRounds plays rounds with one design.
@@ -99,6 +101,7 @@ func TestWhatBreaks(t *testing.T) {
 // TestKilled: a process that is killed at any moment loses nothing, and nor
 // does the other one.
 func TestKilled(t *testing.T) {
+	effort.Processes(t)
 	for _, engine := range []string{Badger, SQLite} {
 		for _, name := range []string{"none", "validated"} {
 			t.Run(engine+" "+name, func(t *testing.T) {
@@ -120,6 +123,7 @@ func TestKilled(t *testing.T) {
 // TestStopped: a process that is stopped in the middle of a step, or is not
 // quite in it, costs time and nothing else.
 func TestStopped(t *testing.T) {
+	effort.Processes(t)
 	if !canStop {
 		t.Logf("nothing stops a process on this system")
 		return

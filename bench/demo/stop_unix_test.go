@@ -6,10 +6,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pawlkv/pawl/internal/proof/effort"
 )
 
 // TestStrike: the victim is stopped when the other begins, and goes on after.
 func TestStrike(t *testing.T) {
+	effort.Processes(t)
 	c := config(t, SQLite, nil)
 	nse := &process{name: "NSE", command: c.Process, open: request{Op: opOpen, Engine: SQLite, Dir: c.Dir, Design: "none"}}
 	if err := nse.start(t.Context()); err != nil {

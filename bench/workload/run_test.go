@@ -9,6 +9,7 @@ import (
 
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/bench/result"
+	"github.com/pawlkv/pawl/internal/proof/effort"
 )
 
 // tiny returns a comparison that takes no time.
@@ -90,6 +91,7 @@ func (want expected) check(t *testing.T, c Config, r result.Row) {
 // TestWorkloads: every workload reads and writes all its messages on every
 // engine that can have it, with the syncs that it must have.
 func TestWorkloads(t *testing.T) {
+	effort.Processes(t)
 	all, shared := Engines(), []string{Badger, BadgerClient, SQLite}
 	none := []string{design.NameNone}
 	for _, c := range []struct {
@@ -130,6 +132,7 @@ func TestBatchOf100(t *testing.T) {
 
 // TestInside: the processes may be inside this one.
 func TestInside(t *testing.T) {
+	effort.Processes(t)
 	c := tiny(t, Decrypt, result.Params{}, on(Engines(), ours))
 	c.Process = nil
 	for _, r := range mustRun(t, c) {
@@ -142,6 +145,7 @@ func TestInside(t *testing.T) {
 
 // TestStart: a process that starts is measured as a whole.
 func TestStart(t *testing.T) {
+	effort.Processes(t)
 	c := tiny(t, Start, result.Params{Sessions: 3}, on([]string{Badger, SQLite}, []string{design.NameNone}))
 	c.Messages = 2
 	for _, r := range mustRun(t, c) {
@@ -153,6 +157,7 @@ func TestStart(t *testing.T) {
 
 // TestDay: a day of Pawl loses nothing, and its messages are counted.
 func TestDay(t *testing.T) {
+	effort.Processes(t)
 	c := tiny(t, Day, result.Params{Sessions: 5}, on([]string{Badger}, ours))
 	c.Messages, c.Runs = 40, 1
 	for _, r := range mustRun(t, c) {
@@ -165,6 +170,7 @@ func TestDay(t *testing.T) {
 // TestWrong: when app and NSE take turns, the designs that are wrong lose
 // messages and wedge the session, and those that hold do not.
 func TestWrong(t *testing.T) {
+	effort.Processes(t)
 	for _, r := range mustRun(t, tiny(t, Alternate, result.Params{}, on([]string{Badger}, every()))) {
 		d, _ := design.Find(r.Design)
 		if d.Holds {

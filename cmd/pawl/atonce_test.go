@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -126,6 +127,7 @@ func keyFiles(t *testing.T, store string) []string {
 // TestInitsAtOnceDisagree: some give a passphrase and some do not. Those of one
 // kind succeed, and what they made opens.
 func TestInitsAtOnceDisagree(t *testing.T) {
+	effort.Processes(t)
 	eachEngine(t, rounds, func(t *testing.T, store string) {
 		secret := write(t, "secret", "correct horse\n")
 		args := initArgs(store, 4)
@@ -160,6 +162,7 @@ func TestInitsAtOnceDisagree(t *testing.T) {
 // TestPasswdsAtOnce: of commands that change the one passphrase or key at the
 // same time one succeeds, and what it said is true.
 func TestPasswdsAtOnce(t *testing.T) {
+	effort.Processes(t)
 	eachEngine(t, rounds, func(t *testing.T, store string) {
 		run(t, initArgs(store, 1)[0]...)
 		before := inspected(t, nil, store)
@@ -183,6 +186,7 @@ func TestPasswdsAtOnce(t *testing.T) {
 
 // TestPasswdsAtOnceDisagree: one removes the passphrase and others change it.
 func TestPasswdsAtOnceDisagree(t *testing.T) {
+	effort.Processes(t)
 	eachEngine(t, rounds, func(t *testing.T, store string) {
 		env := []string{passphraseEnv + "=correct horse"}
 		if r := atOnce(t, env, initArgs(store, 1)...)[0]; !r.ok {

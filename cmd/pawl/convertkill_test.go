@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -24,6 +25,7 @@ var convertRounds = flag.Int("convert.rounds", 1, "how often convert is killed a
 // At each moment one store at most is usable, and at the end the new one is, with
 // all that was in the old one.
 func TestConvertKilled(t *testing.T) {
+	effort.Processes(t)
 	if runtime.GOOS == "windows" {
 		t.Logf("open files cannot be renamed on %s, where a killed process lets go of them late", runtime.GOOS)
 		return
@@ -55,6 +57,7 @@ var steps = map[string][]string{
 // TestConvertKilledAtEachStep kills convert as soon as it has come to each of its
 // steps, of which some are before the mark and some after it.
 func TestConvertKilledAtEachStep(t *testing.T) {
+	effort.Processes(t)
 	if runtime.GOOS == "windows" {
 		t.Logf("open files cannot be renamed on %s, where a killed process lets go of them late", runtime.GOOS)
 		return

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pawlkv/pawl/internal/proof/effort"
 )
 
 // Processes of the tests are this test's own program, with the name of a role
@@ -52,6 +54,7 @@ type child struct {
 
 func start(t testing.TB, role, dir string, env ...string) *child {
 	t.Helper()
+	effort.Processes(t)
 	c := &child{t: t, cmd: exec.Command(os.Args[0], "-test.run=^$"), lines: make(chan string, 1<<16)}
 	c.cmd.Env = append(append(os.Environ(), roleEnv+"="+role, dirEnv+"="+dir), env...)
 	c.cmd.Stderr = os.Stderr

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -53,6 +54,7 @@ type child struct {
 // spawn starts a child, which ends with the test.
 func spawn(t testing.TB, role, path string, args ...string) *child {
 	t.Helper()
+	effort.Processes(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -281,7 +282,7 @@ func (d *damaged) check(t *testing.T, path, what string) (found bool) {
 }
 
 // flips is how many bytes of each file are damaged, one at a time.
-const flips = 60
+func flips() int { return effort.Of(60, 10) }
 
 // TestDamage: of any damaged byte, or cut, of a store the result is what was
 // committed or a clear error; never an older version, never absence.
@@ -291,9 +292,9 @@ func TestDamage(t *testing.T) {
 		d := makeDamaged(t, closed)
 		for suffix, data := range d.files {
 			found := 0
-			for i := range flips {
+			for i := range flips() {
 				at := rng.IntN(len(data))
-				if i < flips/2 { // headers, where it matters most
+				if i < flips()/2 { // headers, where it matters most
 					at = rng.IntN(min(len(data), headerSize))
 				}
 				bit := byte(1) << rng.IntN(8)
@@ -303,7 +304,7 @@ func TestDamage(t *testing.T) {
 					found++
 				}
 			}
-			t.Logf("%s%s: %d of %d flips were found, the others do no harm", name, suffix, found, flips)
+			t.Logf("%s%s: %d of %d flips were found, the others do no harm", name, suffix, found, flips())
 			if suffix == logSuffix {
 				d.checkCuts(t, rng, data)
 			}

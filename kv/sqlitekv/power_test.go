@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -65,9 +66,10 @@ func play(t *testing.T) played {
 func TestPowerFailure(t *testing.T) {
 	p := play(t)
 	rng := rand.New(rand.NewPCG(5, 6))
+	sample := effort.Of(1, 4)
 	for n := range p.ops {
-		if n%5 != 0 && p.ops[n].kind != "sync" && p.ops[n].kind != "mark" {
-			continue // a sample
+		if n%5 != 0 && p.ops[n].kind != "sync" && p.ops[n].kind != "mark" || n%sample != 0 {
+			continue
 		}
 		last, safe := 0, 0
 		for _, o := range p.ops[:n+1] {
