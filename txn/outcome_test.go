@@ -90,7 +90,25 @@ func TestClosedAndTooLargeReachTheCaller(t *testing.T) {
 	wantErr(t, "a closed store", payWith(ctx, db).err, kv.ErrClosed)
 }
 
-// An answer to a second commit that is about that call only does not settle
+// What an engine says in its own words, nobody knows: the batch may have been
+// applied.
+func TestErrorOfNoOutcomeIsWithheld(t *testing.T) {
+	own := errors.New("the engine's own words")
+	store := newStore(t)
+	broken := faulty.Wrap(store, faulty.Hooks{After: func(_ context.Context, c faulty.Call, err error) error {
+		if c.Op == faulty.Commit {
+			return own
+		}
+		return err
+	}})
+	o := payWith(ctx, open(broken, txn.NoCache))
+	wantErr(t, "an outcome that nobody knows", o.err, kv.ErrUnknown, own)
+	if o.value != 0 || o.runs != 1 {
+		t.Errorf("released %d after %d runs", o.value, o.runs)
+	}
+}
+
+// An answer to a second commit that is about that call only does not resolve
 // the first.
 func TestUnknownThatStaysUnknownIsWithheld(t *testing.T) {
 	for name, c := range map[string]struct {
