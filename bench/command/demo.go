@@ -66,6 +66,16 @@ func newDemoProcess() *cobra.Command {
 	}
 }
 
+// demoProcess returns a process of the demo, which logs if this one does.
+func demoProcess(ctx context.Context, cmd *cobra.Command, self string) *exec.Cmd {
+	logs := cli.LogArguments(cmd)
+	process := exec.CommandContext(ctx, self, append([]string{"demo", "process"}, logs...)...)
+	if logs != nil {
+		process.Stderr = cmd.ErrOrStderr()
+	}
+	return process
+}
+
 func (c *demoCommand) run(cmd *cobra.Command, _ []string) (err error) {
 	if err := c.check(cmd); err != nil {
 		return err
@@ -85,7 +95,7 @@ func (c *demoCommand) run(cmd *cobra.Command, _ []string) (err error) {
 	}
 	report, err := demo.Run(cmd.Context(), demo.Config{
 		Rounds: c.rounds, Seed: c.seed, Engine: c.engine, Designs: c.designs, Dir: dir,
-		Process:  func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, self, "demo", "process") },
+		Process:  func(ctx context.Context) *exec.Cmd { return demoProcess(ctx, cmd, self) },
 		Story:    shown,
 		Progress: shown.show,
 	})

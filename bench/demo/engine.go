@@ -1,9 +1,11 @@
 package demo
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -17,7 +19,7 @@ const (
 
 // openEngine opens the store in a directory that exists. On an error the store
 // is nil.
-func openEngine(engine, dir string) (kv.Store, error) {
+func openEngine(ctx context.Context, engine, dir string) (kv.Store, error) {
 	switch engine {
 	case Badger:
 		store, err := badgerkv.Open(filepath.Join(dir, "badger"))
@@ -26,7 +28,7 @@ func openEngine(engine, dir string) (kv.Store, error) {
 		}
 		return store, nil
 	case SQLite:
-		store, err := sqlitekv.Open(filepath.Join(dir, "sqlite.db"))
+		store, err := sqlitekv.Open(filepath.Join(dir, "sqlite.db"), sqlitekv.WithLogger(cli.Logger(ctx)))
 		if err != nil {
 			return nil, err
 		}

@@ -38,7 +38,11 @@ func begin(ctx context.Context, name string, command func(context.Context) *exec
 		return nil, err
 	}
 	l.stdin, l.in, l.out = stdin, json.NewEncoder(stdin), json.NewDecoder(stdout)
-	l.cmd.Stderr = &l.stderr
+	if l.cmd.Stderr == nil {
+		l.cmd.Stderr = &l.stderr
+	} else {
+		l.cmd.Stderr = io.MultiWriter(&l.stderr, l.cmd.Stderr)
+	}
 	if err := l.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("demo: start the %s: %w", name, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -95,13 +96,13 @@ func (b *bob) open(ctx context.Context, q request) error {
 		return err
 	}
 	if b.engine == nil {
-		if b.engine, err = openEngine(q.Engine, q.Dir); err != nil {
+		if b.engine, err = openEngine(ctx, q.Engine, q.Dir); err != nil {
 			return err
 		}
 	}
 	b.shared = designs[0].Share(b.engine, q.Process)
 	b.lens.Store = b.shared
-	store, err := pawl.Open(ctx, &b.lens, options(designs[0])...)
+	store, err := pawl.Open(ctx, &b.lens, append(options(designs[0]), pawl.WithLogger(cli.Logger(ctx)))...)
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ const copyTries = 50
 // copy brings the store at a place to the source's content, and again as long as
 // then says that the source has changed.
 func (m *moving) copy(ctx context.Context, p place, then func(pawl.Copy) error) (err error) {
-	target, err := p.open()
+	target, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ func (m *moving) complete(ctx context.Context, whole place) (err error) {
 	if whole.sqlite {
 		home = m.to
 	}
-	target, err := whole.open()
+	target, err := whole.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -207,7 +207,7 @@ var copyName = regexp.MustCompile(`\.(copying|moved)-[0-9a-f]+$`)
 
 func (k *killing) expectNoKeyring(t *testing.T, p place, key keyFile) {
 	t.Helper()
-	engine, err := p.open()
+	engine, err := p.open(t.Context())
 	if err != nil {
 		return // not even made
 	}

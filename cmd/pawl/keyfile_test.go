@@ -155,7 +155,7 @@ func TestKeyFileEveryByte(t *testing.T) {
 // between makes nothing.
 func TestKeyFileComesFirst(t *testing.T) {
 	p := place{path: filepath.Join(t.TempDir(), "phone")}
-	engine, err := p.open()
+	engine, err := p.open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestKeyFileComesFirst(t *testing.T) {
 // is sealed under it.
 func TestKeyFileIsThereBeforeTheKeyring(t *testing.T) {
 	p := place{path: filepath.Join(t.TempDir(), "phone")}
-	engine, err := p.open()
+	engine, err := p.open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestKeyFileIsThereBeforeTheKeyring(t *testing.T) {
 	if err == nil {
 		t.Fatal("a store was made without a place for its key")
 	}
-	engine, err = p.open()
+	engine, err = p.open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func keyringOf(t *testing.T, store string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := p.open()
+	engine, err := p.open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,21 +71,31 @@ type engine interface {
 // viewLife is for views of large stores, which are read from beginning to end.
 const viewLife = time.Hour
 
-// open opens the store at the place, or makes it.
-func (p place) open() (engine, error) {
+// open opens the store at the place, or makes it. It logs through the logger of
+// the context.
+func (p place) open(ctx context.Context) (engine, error) {
 	if p.sqlite {
-		return sqlitekv.Open(p.path, sqlitekv.WithSnapshotLife(viewLife))
+		return p.openSQLite(ctx)
 	}
 	return badgerkv.Open(p.path)
 }
 
 // openOlder is open for a store whose accounts will be marked if its engine says
 // that its newest commits are missing.
-func (p place) openOlder() (engine, error) {
+func (p place) openOlder(ctx context.Context) (engine, error) {
 	if p.sqlite {
-		return sqlitekv.Open(p.path, sqlitekv.WithSnapshotLife(viewLife), sqlitekv.WithLostTail())
+		return p.openSQLite(ctx, sqlitekv.WithLostTail())
 	}
-	return p.open()
+	return p.open(ctx)
+}
+
+func (p place) openSQLite(ctx context.Context, more ...sqlitekv.Option) (engine, error) {
+	options := append(more, sqlitekv.WithSnapshotLife(viewLife), sqlitekv.WithLogger(cli.Logger(ctx)))
+	store, err := sqlitekv.Open(p.path, options...)
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 // require keeps commands from making a store where there is none. The engines

@@ -23,7 +23,7 @@ Exit status: 0 done, 1 failed (one line on standard error says why), 2 usage.
 Keys, messages and plaintexts in JSON are base64 without padding.`,
 		Args:                       cli.Arguments(cli.NoSuchCommand),
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE:          checkFlags,
+		PersistentPreRunE:          prepare,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
@@ -31,6 +31,7 @@ Keys, messages and plaintexts in JSON are base64 without padding.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return cli.Usagef("%w: see '%s --help'", err, cmd.CommandPath())
 	})
+	cli.BindLog(root)
 	root.AddCommand(
 		newInit(), newKeys(), newEncrypt(), newDecrypt(),
 		newInspect(), newCheck(), newPasswd(), newSweep(), newRecover(), newConvert(),
@@ -40,8 +41,16 @@ Keys, messages and plaintexts in JSON are base64 without padding.`,
 	return root
 }
 
+// prepare runs before every command.
+func prepare(cmd *cobra.Command, _ []string) error {
+	if err := checkFlags(cmd); err != nil {
+		return err
+	}
+	return cli.StartLog(cmd)
+}
+
 // checkFlags makes what cobra has to say about flags a usage error.
-func checkFlags(cmd *cobra.Command, _ []string) error {
+func checkFlags(cmd *cobra.Command) error {
 	err := cmd.ValidateRequiredFlags()
 	if err == nil {
 		err = cmd.ValidateFlagGroups()

@@ -89,7 +89,7 @@ func placeIn(ts *testscript.TestScript, store string) place {
 }
 
 func withEngine(ts *testscript.TestScript, p place, fn func(kv.Store)) {
-	engine, err := p.open()
+	engine, err := p.open(context.Background())
 	ts.Check(err)
 	defer func() { ts.Check(engine.Close()) }()
 	fn(engine)
@@ -132,7 +132,7 @@ func cmdHolding(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: holding STORE")
 	}
-	engine, err := placeIn(ts, args[0]).open()
+	engine, err := placeIn(ts, args[0]).open(context.Background())
 	ts.Check(err)
 	ts.Defer(func() { engine.Close() })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn/seal"
@@ -73,7 +74,7 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 		}
 	}
 	o := &opened{place: p, given: given}
-	if o.engine, err = p.openOlder(); err != nil {
+	if o.engine, err = p.openOlder(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.unlockKey(), o.engine.Close()) }()
@@ -139,7 +140,7 @@ func (o *opened) unlock(ctx context.Context, w witness.Witness) (err error) {
 	case !o.key.found:
 		return fmt.Errorf("%s is sealed and has no %s: %s", o.place, name, giveIt)
 	}
-	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithWitness(w))
+	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithWitness(w), pawl.WithLogger(cli.Logger(ctx)))
 	switch {
 	case !errors.Is(err, seal.ErrPassphrase):
 		return err
