@@ -13,6 +13,12 @@ type Batch struct {
 	Writes []Write    // at most one for a key
 	Turn   TurnID     // the turn the caller holds, if any
 	Sync   bool       // false: may be lost by power failure, never reordered
+
+	// Again tells that an earlier try of this batch had no known outcome, so that
+	// some of it may be on its way still. If the engine refuses the batch now, it
+	// records the ID as refused, in the same step and durably, whatever Sync says:
+	// what arrives late is refused by its ID, also where its reads hold again.
+	Again bool
 }
 
 // Read is a key at the version that was read; 0 means that it was absent.

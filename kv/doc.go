@@ -30,8 +30,8 @@
 //     was derived, read again, run again.
 //   - [ErrUnknown]: may have been applied, or be applied later. Neither
 //     release what was derived nor derive anew: commit the identical batch
-//     again until another outcome is known, or until it is said that none will
-//     be (ErrExpired, ErrUndecided).
+//     with [Batch.Again] until another outcome is known, or until it is said
+//     that none will be (ErrExpired, ErrUndecided).
 //   - [ErrUnavailable], [ErrClosed], [ErrTooLarge], [ErrDiskFull],
 //     [ErrInvalid], and a context's error: certainly not applied, and never
 //     will be. Discard what was derived.

@@ -10,8 +10,13 @@ import (
 var (
 	// ErrConflict: what was read no longer holds. Certainly not applied, and
 	// never will be; a key derived in the attempt was never used. Commits
-	// return a *ConflictError, which names the keys.
+	// return a *ConflictError, which names the keys, or ErrRefused.
 	ErrConflict = errors.New("kv: conflict: what was read has changed")
+
+	// ErrRefused is an ErrConflict that names nothing: the batch, or another
+	// with its ID, came with Again and was refused before. It stays refused
+	// though what it read may hold again.
+	ErrRefused = fmt.Errorf("%w: the commit ID was refused before", ErrConflict)
 
 	// ErrUnknown: the commit may have been applied or be applied later. What
 	// was derived must be neither released nor derived again in another way:

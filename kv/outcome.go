@@ -19,12 +19,12 @@ import (
 //	            ErrCorrupt, ErrInUse,
 //	            a context's
 //	Unsent      ErrUnavailable             never will be      discard, return the error, or try later
-//	Unknown     ErrUnknown                 may be, or become  commit the identical batch again
+//	Unknown     ErrUnknown                 may be, or become  commit the identical batch with Again
 //	Expired     ErrExpired                 never will be      discard, begin anew with a fresh view
 //	Undecided   ErrUndecided, others       may be             withhold what was derived
 //
-// When an earlier try had no known outcome, the answer to this
-// one is the answer to all of them only where it decides; see
+// When an earlier try had no known outcome ([Batch.Again]), the answer to this
+// one is the answer to all of them only where it is final; see
 // [Outcome.Resolves]:
 //
 //	outcome     the batch                  what the caller does
@@ -83,8 +83,8 @@ func OutcomeOf(err error) Outcome {
 	return Undecided
 }
 
-// Resolves reports whether the answer to a later try is the answer to the
-// earlier ones too.
+// Resolves reports whether the answer to a later try, made with Again, is the
+// answer to the earlier ones too.
 func (o Outcome) Resolves() bool { return o == Applied || o == Conflict }
 
 // MayAsk reports whether the identical batch, committed again, may have an

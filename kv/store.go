@@ -29,17 +29,22 @@ type Store interface {
 	// fail: the view is fixed by the first call on it.
 	Snapshot() Snapshot
 
-	// Commit applies b, or nothing; see the package documentation for the
-	// outcomes. It returns the version of the commit. For a batch without
+	// Commit applies b, or nothing; see Outcome for what an error says. It returns the version of the commit. For a batch without
 	// writes it validates the reads, syncs nothing, stores no ID, and returns
 	// the version of the latest commit that it was validated against.
 	//
 	// A batch whose ID was applied before is not applied again: Commit returns
-	// the version of that first time, whatever else the batch holds. Engines
-	// keep the newest Limits.CommitIDs of those applied, and at most twice as many.
-	// For an ID that is not among them and began before the newest of those
-	// dropped was applied the answer is ErrExpired, for good; as long as none
-	// was dropped there is no such answer.
+	// the version of that first time, whatever else the batch holds. One whose
+	// ID was refused although it came with Batch.Again is ErrRefused, likewise.
+	// If such a refusal cannot be recorded (a full disk, say), the answer is
+	// ErrUnknown. A refusal may take a version of its own, at which nothing
+	// changes.
+	//
+	// Engines keep the newest Limits.CommitIDs of those applied and refused, and
+	// at most twice as many. For an ID that is not among them and began before
+	// the newest of those dropped was applied or refused the answer is
+	// ErrExpired, for good; as long as none was dropped there is no such answer.
+	// A batch without writes has no ID to keep or to look for.
 	//
 	// The engine reads b until Commit returns and never changes it.
 	Commit(ctx context.Context, b *Batch) (Version, error)
@@ -93,8 +98,8 @@ type Snapshot interface {
 	// their bytes. Errors as for Get; an error ends the sequence.
 	Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 
-	// Version returns the version of the latest commit that the view
-	// contains, 0 in an empty store. It fixes the view if nothing has yet.
+	// Version returns that of the latest commit that the view contains, or of a
+	// refusal after it; 0 in an empty store. It fixes the view if nothing has yet.
 	// Errors as for Get.
 	Version(ctx context.Context) (Version, error)
 

@@ -177,9 +177,11 @@ func (d delivery) commit(b *kv.Batch) (kv.Version, kv.Outcome, error) {
 }
 
 // resolve commits the identical batch again. An answer that does not resolve
-// is about that try and says nothing of the first.
+// is about that try and says nothing of the first. Again makes a conflict final:
+// the first may be on its way still.
 func (d delivery) resolve(b *kv.Batch, cause error) (kv.Version, kv.Outcome, error) {
 	d.report.Unknown++
+	b.Again = true
 	d.db.log.LogAttrs(d.ctx, slog.LevelWarn, "the outcome of a commit is unknown: committing the identical batch again", slog.Any("error", cause))
 	wait := newBackoff(unknownWait, unknownWaitMax)
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,6 +62,57 @@ func TestUnknownOutcomesAreResolvedWithTheFirstResult(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResolvingSaysSo: all tries after the first tell that there was one, of which
+// something may be on its way.
+func TestResolvingSaysSo(t *testing.T) {
+	var again []bool
+	store := faulty.Wrap(faulty.Commits(newStore(t), faulty.LostUnknown, faulty.LostUnknown), faulty.Hooks{
+		Before: func(_ context.Context, call faulty.Call) error {
+			if call.Op == faulty.Commit {
+				again = append(again, call.Batch.Again)
+			}
+			return nil
+		},
+	})
+	db := open(store, txn.NoCache)
+	pay(t, db, "pot", 1)
+	pay(t, db, "pot", 1)
+	if want := []bool{false, true, true, false}; !slices.Equal(again, want) {
+		t.Errorf("commits said Again: %v, want %v", again, want)
+	}
+}
+
+// TestHeldCommitStaysRefused: a commit is held up, its second try is refused, and
+// what was in its way goes before it arrives. The call has run again by then, and
+// what the held commit holds is never applied beside it.
+func TestHeldCommitStaysRefused(t *testing.T) {
+	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
+		store := newStore(t)
+		other := open(store, txn.NoCache)
+		held := faulty.Commits(store, faulty.HeldUnknown)
+		n := 0
+		db := open(faulty.Wrap(held, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
+			if call.Op != faulty.Commit {
+				return nil
+			}
+			switch n++; n {
+			case 2: // the second try finds the pot there
+				pay(t, other, "pot", 5)
+			case 3: // the call's next attempt finds it gone again
+				if _, err := txn.Do(ctx, other, func(tx *txn.Tx) (int, error) { return 0, purses.Delete(tx, "pot") }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return nil
+		}}), p)
+		pay(t, db, "pot", 1)
+		pay(t, db, "pot", 1) // the held commit arrives before this one
+		if got := balance(t, other, "pot"); got != 2 {
+			t.Errorf("the pot has %d, want 2", got)
+		}
+	})
 }
 
 func TestErrorsOfTheStoreReachTheCaller(t *testing.T) {

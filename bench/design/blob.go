@@ -104,7 +104,7 @@ func (b *Blob) Commit(ctx context.Context, batch *kv.Batch) (kv.Version, error) 
 			return 0, err
 		}
 		v, err := b.Store.Commit(ctx, whole)
-		if !errors.Is(err, kv.ErrConflict) {
+		if !errors.Is(err, kv.ErrConflict) || errors.Is(err, kv.ErrRefused) {
 			return v, err
 		}
 		// A blob has changed: what was read of it may hold all the same.
@@ -132,6 +132,7 @@ func (b *Blob) lost(ctx context.Context, batch *kv.Batch, stale *kv.ConflictErro
 	}
 	v, err := b.Store.Commit(ctx, &kv.Batch{
 		ID:     batch.ID,
+		Again:  batch.Again,
 		Reads:  []kv.Read{{Key: blobPrefix + "never", Version: never}},
 		Writes: []kv.Write{{Key: blobPrefix + "never"}},
 	})

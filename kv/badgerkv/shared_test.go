@@ -14,13 +14,13 @@ import (
 func TestGuestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs))
+	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
 // TestGuestConformanceReopened closes and opens the guest; the owner of each
 // directory stays.
 func TestGuestConformanceReopened(t *testing.T) {
-	kvtest.RunReopen(t, openGuest, kvtest.CommitIDs(fewIDs))
+	kvtest.RunReopen(t, openGuest, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
 // openGuest opens a store that this Store does not own.

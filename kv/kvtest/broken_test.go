@@ -44,6 +44,12 @@ var foundBy = map[broken.Flaw][]string{
 	broken.RemembersAll:   {"commit-id/refused"},
 	broken.StoresEmptyIDs: {"commit-id/without-writes"},
 	broken.LosesIDs:       {"reopen/commit-ids", "reopen/expired-id"},
+	broken.ForgetsRefused: {"refusal/absent-again", "refusal/empty-again", "refusal/expires", "history/held-batches"},
+	broken.RefusesApplied: {"refusal/applied-before"},
+	broken.RefusesUnknown: {"refusal/not-refused"},
+	broken.RefusedRenewed: {"refusal/expires"},
+	broken.RefusedClog:    {"refusal/many"},
+	broken.LosesRefused:   {"reopen/refused-ids"},
 	broken.LosesLast:      {"reopen/content", "reopen/unsynced", "reopen/close-racing-commits"},
 	broken.LosesHead:      {"reopen/version"},
 
@@ -170,7 +176,7 @@ func runUntilFound(t *testing.T, c check, flaw broken.Flaw) (failed bool, messag
 // everyCheck returns all checks by name.
 func everyCheck(t *testing.T) map[string]check {
 	all := make(map[string]check)
-	for _, c := range append(checks(t), reopenChecks...) {
+	for _, c := range slices.Concat(checks(t), refusalChecks, heldChecks, reopenChecks, reopenRefusalChecks) {
 		if _, twice := all[c.name]; twice {
 			t.Fatalf("two checks are called %s", c.name)
 		}

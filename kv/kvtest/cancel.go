@@ -125,6 +125,7 @@ func (e *env) checkCanceled(s kv.Store, b *kv.Batch, version kv.Version, err err
 		e.wantValue(s, key, "1", version)
 	case isUnknown(err):
 		e.wantError("a cancelled commit whose outcome is unknown", err, context.Canceled)
+		b.Again = true
 		e.wantValue(s, key, "1", e.commit(s, b))
 	default:
 		e.wantError("a cancelled commit", err, context.Canceled)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"github.com/anishathalye/porcupine"
@@ -23,6 +24,8 @@ type client struct {
 	clock   *atomic.Int64
 	ops     []porcupine.Operation
 	written int
+
+	absences bool // only what it found absent is what its commits depend on
 
 	seen  []kv.Read     // by views so far, for reads that are stale by now
 	scans []kv.ScanRead // likewise
@@ -130,8 +133,12 @@ func (c *client) compose(began kv.Version, view *viewOp) *kv.Batch {
 	for _, i := range c.rng.Perm(len(cellKeys))[:c.rng.IntN(4)] {
 		c.written++
 		w := put(cellKeys[i], fmt.Sprintf("%d.%d", c.id, c.written))
-		w.Delete = c.rng.IntN(3) == 0
+		w.Delete = c.rng.IntN(3) == 0 || c.absences && c.rng.IntN(2) == 0
 		b.Writes = append(b.Writes, w)
+	}
+	if c.absences {
+		b.Reads = slices.DeleteFunc(b.Reads, func(r kv.Read) bool { return r.Version != 0 })
+		b.Scans = slices.DeleteFunc(b.Scans, func(r kv.ScanRead) bool { return len(r.Entries) > 0 })
 	}
 	b.Sync = c.rng.IntN(2) == 0
 	return b
@@ -148,6 +155,7 @@ func (c *client) commit(b *kv.Batch) error {
 	from := c.clock.Add(1)
 	version, err := c.store.Commit(c.ctx, b)
 	for try := 0; isUnknown(err) && try < maxRetries && c.rng.IntN(4) > 0; try++ {
+		op.again, b.Again = true, true
 		version, err = c.store.Commit(c.ctx, b)
 	}
 	op.version = version
@@ -157,6 +165,8 @@ func (c *client) commit(b *kv.Batch) error {
 		c.record(op, from, math.MaxInt64)
 		return nil
 	case errors.As(err, &op.conflict):
+	case errors.Is(err, kv.ErrRefused) && op.again:
+		op.refused = true
 	case err != nil:
 		return err
 	case len(b.Writes) > 0:

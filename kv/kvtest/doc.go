@@ -14,7 +14,7 @@
 //   - isolation: one anomaly a file in testdata/isolation, as a script of a few
 //     transactions. See [Run] with -v for their names, script.go for the
 //     language.
-//   - commit-id, watch, turn, snapshot, limit, value, cancel, close, reopen: one
+//   - commit-id, refusal, watch, turn, snapshot, limit, value, cancel, close, reopen: one
 //     promise a test.
 //   - history: random transactions from several goroutines, checked for
 //     linearizability. The seed is printed; -kvtest.seed runs it again. (What

@@ -15,8 +15,13 @@ import (
 )
 
 var historyChecks = []check{
-	{"history/linearizable", func(e *env) { e.histories(nil) }},
-	{"history/lost-answers", func(e *env) { e.histories(randomFaults) }},
+	{"history/linearizable", func(e *env) { e.histories(nil, false) }},
+	{"history/lost-answers", func(e *env) { e.histories(randomFaults, false) }},
+}
+
+// heldChecks are the histories that need what refusalChecks check.
+var heldChecks = []check{
+	{"history/held-batches", func(e *env) { e.histories(heldFaults, true) }},
 }
 
 // seedFlag repeats the random choices of a history.
@@ -29,35 +34,43 @@ const (
 )
 
 // histories makes a few random histories and checks each. Half of the clients
-// suffer the faults, if there are any.
-func (e *env) histories(faults func(*rand.Rand) []faulty.Fault) {
+// suffer the faults, if there are any; with absences all depend on nothing else.
+func (e *env) histories(faults func(*rand.Rand) []faulty.Fault, absences bool) {
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	e.Logf("seed %d: run again with -kvtest.seed=%[1]d", seed)
 	for round := range uint64(historyRounds) {
-		e.history(e.store(), seed+round, faults)
+		e.history(e.store(), seed+round, faults, absences)
 	}
 }
 
 // randomFaults lets every fifth commit lose its answer, applied or not.
 func randomFaults(rng *rand.Rand) []faulty.Fault {
+	return mixed(rng, 5, faulty.AppliedUnknown, faulty.LostUnknown, faulty.LateUnknown)
+}
+
+// heldFaults holds every third commit up until its second try has been answered.
+func heldFaults(rng *rand.Rand) []faulty.Fault { return mixed(rng, 3, faulty.HeldUnknown) }
+
+// mixed gives one commit in oneIn a fault.
+func mixed(rng *rand.Rand, oneIn int, some ...faulty.Fault) []faulty.Fault {
 	faults := make([]faulty.Fault, 1000)
 	for i := range faults {
-		if rng.IntN(5) == 0 {
-			faults[i] = []faulty.Fault{faulty.AppliedUnknown, faulty.LostUnknown, faulty.LateUnknown}[rng.IntN(3)]
+		if rng.IntN(oneIn) == 0 {
+			faults[i] = some[rng.IntN(len(some))]
 		}
 	}
 	return faults
 }
 
-func (e *env) history(s kv.Store, seed uint64, faults func(*rand.Rand) []faulty.Fault) {
+func (e *env) history(s kv.Store, seed uint64, faults func(*rand.Rand) []faulty.Fault, absences bool) {
 	var clock atomic.Int64
 	var calls []*call[[]porcupine.Operation]
 	for id := range historyClients {
 		rng := rand.New(rand.NewPCG(seed, uint64(id)))
-		c := &client{id: id, ctx: e.ctx, store: s, rng: rng, clock: &clock}
+		c := &client{id: id, ctx: e.ctx, store: s, rng: rng, clock: &clock, absences: absences}
 		if faults != nil && id%2 == 0 {
 			c.store = faulty.Commits(s, faults(rng)...)
 		}

@@ -39,17 +39,19 @@ func (c cell) reads() kv.Version {
 // state is what the model store holds: a map with conditional commits.
 type state struct {
 	head  kv.Version
-	loose bool // a commit of unknown version came after head
+	loose bool // a commit of unknown version, or a refusal, came after head
 	cells [len(cellKeys)]cell
 }
 
-// commitOp is a commit and its outcome: exactly one of version, conflict and
-// unknown.
+// commitOp is a commit and its outcome: exactly one of version, conflict, refused
+// and unknown.
 type commitOp struct {
 	batch    *kv.Batch
 	version  kv.Version
 	conflict *kv.ConflictError
+	refused  bool // a try before the last was refused
 	unknown  bool // may have been applied, at any time after its call
+	again    bool // it took several tries
 }
 
 // viewOp is all that one snapshot showed.
@@ -86,9 +88,11 @@ var storeModel = porcupine.Model{
 func (s state) commit(op *commitOp) (bool, any) {
 	switch {
 	case op.conflict != nil:
-		return s.refuses(op), s
+		return s.refuses(op), s.refuse(op)
+	case op.refused:
+		return !s.holds(op.batch), s.refuse(op)
 	case op.unknown && (len(op.batch.Writes) == 0 || !s.holds(op.batch)):
-		return true, s
+		return true, s.refuse(op)
 	case op.unknown:
 		return true, s.apply(op.batch, unseen)
 	case len(op.batch.Writes) == 0:
@@ -98,6 +102,12 @@ func (s state) commit(op *commitOp) (bool, any) {
 		return false, s
 	}
 	return true, s.apply(op.batch, op.version)
+}
+
+// refuse returns the state after a refusal, which may have taken a version.
+func (s state) refuse(op *commitOp) state {
+	s.loose = s.loose || op.again && len(op.batch.Writes) > 0
+	return s
 }
 
 // refuses reports whether everything that the conflict names is stale. A key
@@ -206,6 +216,8 @@ func (op *commitOp) String() string {
 	switch {
 	case op.unknown:
 		text.WriteString(" -> unknown")
+	case op.refused:
+		text.WriteString(" -> refused before")
 	case op.conflict != nil:
 		fmt.Fprintf(&text, " -> conflict %q %q", op.conflict.Keys, op.conflict.Prefixes)
 	default:

@@ -18,6 +18,10 @@ var reopenChecks = []check{
 	{"reopen/watch", reopenWatch},
 }
 
+var reopenRefusalChecks = []check{
+	{"reopen/refused-ids", reopenRefused},
+}
+
 // reopened closes a store and opens its directory.
 func (e *env) reopened(s kv.Store, dir string) kv.Store {
 	e.Helper()
@@ -107,6 +111,22 @@ func reopenExpired(e *env) {
 	for i, k := range kept {
 		e.again(s, fmt.Sprintf("the ID of %d commits ago, after opening again", len(kept)-i), k.batch, k.version)
 	}
+}
+
+// reopenRefused: what was refused for good stays refused.
+func reopenRefused(e *env) {
+	dir := e.TempDir()
+	s := e.stored(dir)
+	e.write(s, put("k", "1"))
+	b := readsAbsent(e.head(s), "k", "l")
+	b.Sync = false // a refusal is durable all the same
+	e.refuse(s, b)
+	s = e.reopened(s, dir)
+	e.write(s, del("k"))
+	e.wantRefused(s, b, "after opening again")
+	s = e.reopened(s, dir)
+	e.wantRefused(s, b, "after opening twice")
+	e.wantAbsent(s, "l")
 }
 
 // reopenUnsynced: only power failure may lose commits that were not synced.

@@ -1,6 +1,7 @@
 package kvtest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type settings struct {
 	patience  time.Duration
 	txns      int
 	saveIn    string
+	forgets   bool // which batches it refused
 }
 
 // CommitIDs tells that stores keep the newest n commit IDs, and at most 2n, where
@@ -39,6 +41,10 @@ func Transactions(n int) Option { return func(s *settings) { s.txns = n } }
 // than into the system's for temporary files.
 func SaveHistories(dir string) Option { return func(s *settings) { s.saveIn = dir } }
 
+// ForgetsRefusals leaves out what is checked of batches that come with Again: the
+// engine does not remember yet which it has refused.
+func ForgetsRefusals() Option { return func(s *settings) { s.forgets = true } }
+
 // check is one named test. Its store is open(e), and empty.
 type check struct {
 	name string
@@ -47,16 +53,19 @@ type check struct {
 
 // Run tests an engine.
 func Run(t *testing.T, open Open, options ...Option) {
-	runAll(t, checks(t), &env{open: open}, options)
+	runAll(t, checks(t), slices.Concat(refusalChecks, heldChecks), &env{open: open}, options)
 }
 
 // RunReopen tests that what an engine acknowledged is there when the store is
 // opened again.
 func RunReopen(t *testing.T, open Reopen, options ...Option) {
-	runAll(t, reopenChecks, &env{reopen: open}, options)
+	runAll(t, reopenChecks, reopenRefusalChecks, &env{reopen: open}, options)
 }
 
-func runAll(t *testing.T, list []check, prototype *env, options []Option) {
+func runAll(t *testing.T, list, ofRefusals []check, prototype *env, options []Option) {
+	if !newEnv(t, prototype, options).forgets {
+		list = slices.Concat(list, ofRefusals)
+	}
 	for _, c := range list {
 		t.Run(c.name, func(t *testing.T) { c.run(newEnv(t, prototype, options)) })
 	}

@@ -37,27 +37,42 @@ func (s *Store) apply(b *kv.Batch) (kv.Version, error) {
 		return 0, kv.ErrClosed
 	}
 
-	// An ID that was applied is answered before its reads are checked: its own
-	// writes have made them stale.
-	if len(b.Writes) > 0 {
-		if version, err := s.ids.resolve(b.ID); version != 0 || err != nil {
-			return version, err
-		}
+	if len(b.Writes) == 0 {
+		return s.holds(b)
 	}
+	// An ID that is known is answered before its reads are checked: its own writes
+	// have made them stale, or they hold again.
+	if version, err := s.ids.resolve(b.ID); version != 0 || err != nil {
+		return version, err
+	}
+	if err := s.validate(b); err != nil {
+		if b.Again {
+			s.next(b.ID, refused, nil)
+		}
+		return 0, err
+	}
+	return s.next(b.ID, applied, b.Writes), nil
+}
+
+// holds validates a batch without writes.
+func (s *Store) holds(b *kv.Batch) (kv.Version, error) {
 	if err := s.validate(b); err != nil {
 		return 0, err
 	}
-	if len(b.Writes) == 0 {
-		return s.head, nil
-	}
+	return s.head, nil
+}
 
+// next makes the next version, that of a commit or of a refusal: an ID is
+// dropped by the version at which it was recorded, which must be later than any
+// at which its batch began.
+func (s *Store) next(id kv.CommitID, was fate, writes []kv.Write) kv.Version {
 	s.head++
-	for _, w := range b.Writes {
+	for _, w := range writes {
 		s.write(w)
 	}
-	s.ids.add(b.ID, s.head)
-	s.hub.Publish(s.head, b.Writes)
-	return s.head, nil
+	s.ids.add(id, s.head, was)
+	s.hub.Publish(s.head, writes)
+	return s.head
 }
 
 // write stores a copy, since the batch is the caller's again after Commit.

@@ -16,14 +16,17 @@ import (
 type outcome struct {
 	version kv.Version
 	err     error
+	wrote   bool // at the next version: a commit, or a refusal
 }
 
 // apply commits a group as one transaction and answers it. After an error
 // nobody was answered, and nothing was applied unless it is kv.ErrUnknown.
 func (c *committer) apply(group []*grouping.Request) (err error) {
+	clear(c.refusing)
 	sync, size := false, 0
 	for _, r := range group {
-		sync, size = sync || r.Batch.Sync, size+r.Batch.Size()
+		// A refusal is final, and so must be on the disk.
+		sync, size = sync || r.Batch.Sync || r.Batch.Again, size+r.Batch.Size()
 	}
 	defer func() {
 		if err != nil {
@@ -80,14 +83,14 @@ func (c *committer) write(group []*grouping.Request) (outcomes []outcome, head k
 		return nil, 0, false, err
 	}
 	for _, r := range group {
-		version, err := c.conn.commitOne(r.Batch, head)
-		var stale *kv.ConflictError
-		if err != nil && !errors.As(err, &stale) && !errors.Is(err, kv.ErrExpired) {
+		o, err := c.writeOne(r, head+1)
+		if err != nil {
 			return nil, 0, false, err
 		}
-		outcomes = append(outcomes, outcome{version, err})
-		if version > head {
-			head, wrote = version, true
+		outcomes = append(outcomes, o)
+		if o.wrote {
+			head++
+			wrote = true
 		}
 	}
 	if wrote {
@@ -96,18 +99,31 @@ func (c *committer) write(group []*grouping.Request) (outcomes []outcome, head k
 	return outcomes, head, wrote, err
 }
 
-// commitOne returns the version after head if the batch was written, or an
-// earlier one at which it had been applied.
-func (c *conn) commitOne(b *kv.Batch, head kv.Version) (kv.Version, error) {
-	// An ID that was applied is answered before its reads are checked: its own
-	// writes have made them stale.
-	if version, err := c.resolve(b.ID); version != 0 || err != nil {
-		return version, err
+// writeOne answers a batch, or writes it at a version, or that it is refused if
+// it came again. The error is one of writing.
+func (c *committer) writeOne(r *grouping.Request, version kv.Version) (o outcome, err error) {
+	// An ID that is known is answered before its reads are checked: its own writes
+	// have made them stale, or they hold again.
+	if o.version, err = c.conn.resolve(r.Batch.ID); o.version != 0 {
+		return o, nil
 	}
-	if err := c.check(b); err != nil {
-		return 0, err
+	if err == nil {
+		err = c.conn.check(r.Batch)
 	}
-	version := head + 1
+	switch stale := (*kv.ConflictError)(nil); {
+	case err == nil:
+		return outcome{version: version, wrote: true}, c.conn.put(r.Batch, version)
+	case errors.As(err, &stale) && r.Batch.Again:
+		c.refusing[r] = struct{}{}
+		return outcome{err: err, wrote: true}, c.conn.record(version, encodeRefused(r.Batch.ID), nil)
+	case errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrExpired):
+		return outcome{err: err}, nil
+	}
+	return o, err
+}
+
+// put writes a batch at a version.
+func (c *conn) put(b *kv.Batch, version kv.Version) error {
 	for _, w := range b.Writes {
 		var err error
 		if w.Delete {
@@ -116,12 +132,15 @@ func (c *conn) commitOne(b *kv.Batch, head kv.Version) (kv.Version, error) {
 			err = c.run(qPut, []byte(w.Key), version, w.Value)
 		}
 		if err != nil {
-			return 0, named(w.Key, err)
+			return named(w.Key, err)
 		}
 	}
-	return version, errors.Join(
-		c.run(qAddID, version, encodeID(b.ID)),
-		c.run(qAddChange, version, encodeChanges(b.Writes)))
+	return c.record(version, encodeID(b.ID), b.Writes)
+}
+
+// record writes what a version was: an ID, and what changed.
+func (c *conn) record(version kv.Version, id []byte, writes []kv.Write) error {
+	return errors.Join(c.run(qAddID, version, id), c.run(qAddChange, version, encodeChanges(writes)))
 }
 
 // commit ends the transaction. Only an error of writing the log says for certain

@@ -33,6 +33,8 @@ type committer struct {
 	ids         log
 	changes     log
 
+	refusing map[*grouping.Request]struct{} // of the group: what is recorded as refused
+
 	failed  error                    // of a commit whose outcome is unknown
 	unknown map[kv.CommitID]struct{} // of that commit
 }
@@ -40,8 +42,9 @@ type committer struct {
 func newCommitter(path string, set *settings) *committer {
 	return &committer{
 		path: path, set: set, queue: grouping.NewQueue(), ended: make(chan struct{}),
-		ids:     log{keep: set.commitIDs, min: qOldestID, dropUpTo: qDropIDs},
-		changes: log{keep: set.watchLog, min: qOldestChange, dropUpTo: qDropChanges},
+		refusing: make(map[*grouping.Request]struct{}),
+		ids:      log{keep: set.commitIDs, min: qOldestID, dropUpTo: qDropIDs},
+		changes:  log{keep: set.watchLog, min: qOldestChange, dropUpTo: qDropChanges},
 	}
 }
 
@@ -149,8 +152,19 @@ func (c *committer) round() {
 		return
 	}
 	if err != nil {
-		answerAll(group, err)
+		for _, r := range group {
+			r.Answer(0, c.notWritten(r, err))
+		}
 	}
+}
+
+// notWritten is the answer to a request whose transaction failed. A refusal that
+// could not be recorded is none: another try may be on its way.
+func (c *committer) notWritten(r *grouping.Request, err error) error {
+	if _, refused := c.refusing[r]; refused && !errors.Is(err, kv.ErrUnknown) {
+		return fmt.Errorf("%w: that it is refused could not be recorded: %w", kv.ErrUnknown, err)
+	}
+	return err
 }
 
 // applyAlone commits what was in a group that failed. What failed before it has
@@ -163,7 +177,9 @@ func (c *committer) applyAlone(r *grouping.Request) {
 		}
 	}
 	if err == nil {
-		err = c.apply([]*grouping.Request{r})
+		if err = c.apply([]*grouping.Request{r}); err != nil {
+			err = c.notWritten(r, err)
+		}
 	}
 	if err != nil {
 		r.Answer(0, err)
@@ -188,12 +204,6 @@ func (c *committer) whileUnhealed(r *grouping.Request, err error) error {
 		return fmt.Errorf("%w: %w", kv.ErrUnknown, c.failed)
 	}
 	return fmt.Errorf("%w: a sync has failed: %w", kv.ErrUnavailable, err)
-}
-
-func answerAll(group []*grouping.Request, err error) {
-	for _, r := range group {
-		r.Answer(0, err)
-	}
 }
 
 // ready prepares the connection.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -20,6 +21,7 @@ type disk struct {
 	mu       sync.Mutex
 	ops      []op
 	failSync error // what syncs of the log return instead
+	failLog  error // what writes to it return instead
 }
 
 // op is one thing done to a file, or a mark.
@@ -58,6 +60,12 @@ func (d *disk) fail(err error) {
 	d.failSync = err
 }
 
+func (d *disk) failWrites(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failLog = err
+}
+
 func (d *disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	file, flags, err := d.VFSFilename.OpenFilename(name, flags)
 	if err != nil {
@@ -87,6 +95,12 @@ func (f *diskFile) SharedMemory() vfs.SharedMemory {
 }
 
 func (f *diskFile) WriteAt(p []byte, at int64) (int, error) {
+	f.disk.mu.Lock()
+	failure := f.disk.failLog
+	f.disk.mu.Unlock()
+	if failure != nil && strings.HasSuffix(f.name, logSuffix) {
+		return 0, failure
+	}
 	n, err := f.File.WriteAt(p, at)
 	f.disk.note(op{file: f.name, kind: "write", at: at, data: bytes.Clone(p[:n])})
 	return n, err

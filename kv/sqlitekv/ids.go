@@ -3,25 +3,42 @@ package sqlitekv
 import (
 	"encoding/binary"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/pawlkv/pawl/kv"
 )
 
-// encodeID is a commit ID in a row of the table commits. Each commit has a
-// version and a row of its own, so the newest n IDs are those of the newest n
-// versions.
+// encodeID is a commit ID in a row of the table commits. Each commit and each
+// refusal has a version and a row of its own, so the newest n IDs are those of
+// the newest n versions.
 func encodeID(id kv.CommitID) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(id.Random)), uint64(id.Began))
 	return append(b, id.Random[:]...)
 }
 
-// resolve returns the version at which the ID was applied, 0 if it certainly
-// was not, and kv.ErrExpired if it may have been dropped: an attempt is applied
-// at a later version than it began, so one that began at the newest dropped
-// version or after it cannot be among the dropped.
-func (c *conn) resolve(id kv.CommitID) (kv.Version, error) {
-	version, err := c.number(qFindID, id.Began, encodeID(id))
-	if version != 0 || err != nil {
-		return version, err
+// encodeRefused is the ID of a batch that was refused although it came again, at
+// a version of its own. A process of a program that knows no refusals finds no
+// such ID.
+func encodeRefused(id kv.CommitID) []byte { return append(encodeID(id), 1) }
+
+// resolve returns the version at which the ID was applied, kv.ErrRefused if it
+// was refused for good, 0 if it certainly was neither, and kv.ErrExpired if it
+// may have been dropped: an attempt is recorded at a later version than it began,
+// so one that began at the newest dropped version or after it cannot be among
+// the dropped.
+func (c *conn) resolve(id kv.CommitID) (version kv.Version, err error) {
+	refused := false
+	err = c.rows(qFindID, func(row *sqlite3.Stmt) (bool, error) {
+		version, refused = kv.Version(row.ColumnInt64(0)), row.ColumnInt(1) != len(encodeID(id))
+		return false, nil
+	}, id.Began, encodeID(id), encodeRefused(id))
+	switch {
+	case err != nil:
+		return 0, err
+	case refused:
+		return 0, kv.ErrRefused
+	case version != 0:
+		return version, nil
 	}
 	oldest, err := c.number(qOldestID)
 	if err == nil && id.Began+1 < oldest {

@@ -18,14 +18,17 @@ import (
 type played struct {
 	begin   map[string][]byte
 	ops     []op
-	synced  []bool   // by version - 1
+	synced  []bool // by version - 1
+	refused map[int]*kv.Batch
 	witness [][]byte // the file after each commit, by version
 }
 
 const playedCommits = 40
 
 // play commits keys k/1, k/2 and so on, each at the version of its number, some
-// of them without a sync, and once closes and opens the files.
+// of them without a sync, and once closes and opens the files. Now and then a
+// batch is refused for good, at a version of its own, and what was in its way
+// goes with the next.
 func play(t *testing.T) played {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "store.db")
@@ -37,14 +40,16 @@ func play(t *testing.T) played {
 	d, name := newDisk(t)
 	s := openStore(t, path, func(s *settings) { s.vfs = name })
 	gate, _ := os.ReadFile(path + gateSuffix)
-	p := played{begin: map[string][]byte{"store.db": data}, witness: [][]byte{gate}}
+	p := played{begin: map[string][]byte{"store.db": data}, witness: [][]byte{gate}, refused: make(map[int]*kv.Batch)}
 	for i := range playedCommits {
 		sync := i%4 != 1
-		version, err := putOne(s, fmt.Sprintf("k/%d", i+1), strings.Repeat("v", 1+i*100), sync)
-		if err != nil || int(version) != i+1 {
-			t.Fatalf("commit %d: version %d, %v", i+1, version, err)
+		if n := i + 1; n%8 == 3 {
+			p.refused[n] = playRefusal(t, s, n)
+			sync = true
+		} else if version, err := s.Commit(t.Context(), playedBatch(n, sync)); err != nil || int(version) != n {
+			t.Fatalf("commit %d: version %d, %v", n, version, err)
 		}
-		d.note(op{kind: "mark", mark: int(version)})
+		d.note(op{kind: "mark", mark: i + 1})
 		gate, err := os.ReadFile(path + gateSuffix)
 		if err != nil {
 			t.Fatal(err)
@@ -58,6 +63,31 @@ func play(t *testing.T) played {
 	}
 	p.ops = d.ops[:d.count()]
 	return p
+}
+
+// playedBatch writes a key, and sets what will be in the way of a refusal, or
+// takes it away.
+func playedBatch(n int, sync bool) *kv.Batch {
+	b := &kv.Batch{ID: kv.NewCommitID(kv.Version(n - 1)), Sync: sync, Writes: []kv.Write{
+		{Key: fmt.Sprintf("k/%d", n), Value: []byte(strings.Repeat("v", n*100-99))},
+	}}
+	if n%8 == 2 || n%8 == 4 {
+		b.Writes = append(b.Writes, kv.Write{Key: "in the way", Delete: n%8 == 4})
+	}
+	return b
+}
+
+// playRefusal has a batch refused although it comes again, unsynced as it is.
+func playRefusal(t *testing.T, s *Store, n int) *kv.Batch {
+	t.Helper()
+	b := playedBatch(n, false)
+	b.Reads = []kv.Read{{Key: "in the way"}}
+	later := *b
+	later.Again = true
+	if _, err := s.Commit(t.Context(), &later); !errors.Is(err, kv.ErrConflict) {
+		t.Fatalf("a batch that comes again at version %d: %v, want it refused", n-1, err)
+	}
+	return b
 }
 
 // TestPowerFailure: wherever the power fails, and whatever was not synced is
@@ -83,15 +113,15 @@ func TestPowerFailure(t *testing.T) {
 		for what, keep := range loses(rng) {
 			image := crash(p.begin, p.ops[:n+1], keep)
 			gate := map[string][]byte{"store.db" + gateSuffix: p.witness[last]}
-			checkImage(t, writeImage(t, image, gate), fmt.Sprintf("after operation %d, losing %s", n, what), safe)
+			p.checkImage(t, writeImage(t, image, gate), fmt.Sprintf("after operation %d, losing %s", n, what), safe)
 		}
 	}
 	t.Logf("%d operations", len(p.ops))
 }
 
 // checkImage opens a store after a power failure: it has the commits up to some
-// version, which is at least safe.
-func checkImage(t *testing.T, path, what string, safe int) {
+// version, which is at least safe, and what was refused by then stays refused.
+func (p *played) checkImage(t *testing.T, path, what string, safe int) {
 	t.Helper()
 	s, err := Open(path)
 	if err != nil {
@@ -115,8 +145,16 @@ func checkImage(t *testing.T, path, what string, safe int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := i <= int(head); entries[0].Exists() != want {
+		if want := i <= int(head) && p.refused[i] == nil; entries[0].Exists() != want {
 			t.Fatalf("%s: at version %d, commit %d is there: %v", what, head, i, !want)
+		}
+	}
+	for n, b := range p.refused {
+		if n > int(head) {
+			continue
+		}
+		if _, err := s.Commit(t.Context(), b); !errors.Is(err, kv.ErrConflict) {
+			t.Fatalf("%s: at version %d, the first try of the batch refused at %d: %v", what, head, n, err)
 		}
 	}
 }

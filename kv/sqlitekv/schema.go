@@ -60,8 +60,8 @@ var sqlOf = [queries]string{
 	qPut: `INSERT INTO entries (key, version, value) VALUES (?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET version = excluded.version, value = excluded.value`,
 	qDelete: `DELETE FROM entries WHERE key = ?`,
-	// An ID was applied after it began, so that few rows are looked at.
-	qFindID:       `SELECT version FROM commits WHERE version > ? AND id = ?`,
+	// An ID was recorded after it began, so that few rows are looked at.
+	qFindID:       `SELECT version, length(id) FROM commits WHERE version > ? AND id IN (?, ?)`,
 	qOldestID:     `SELECT min(version) FROM commits`,
 	qAddID:        `INSERT INTO commits (version, id) VALUES (?, ?)`,
 	qDropIDs:      `DELETE FROM commits WHERE version <= ?`,

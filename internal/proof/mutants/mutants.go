@@ -29,6 +29,24 @@ var mutants = []mutant{
 		pkgs: []string{"./txn"},
 	},
 	{
+		name: "a second try does not say that it is one",
+		file: "txn/commit.go",
+		old:  "b.Again = true", new: "b.Again = false",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "memkv forgets what it refused for good",
+		file: "kv/memkv/commit.go",
+		old:  "if b.Again {", new: "if false {",
+		pkgs: []string{"./kv/memkv"},
+	},
+	{
+		name: "SQLite answers a refusal before it is synced",
+		file: "kv/sqlitekv/apply.go",
+		old:  "r.Batch.Sync || r.Batch.Again", new: "r.Batch.Sync",
+		test: "TestPowerFailure", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
 		name: "a value is sealed without its key path",
 		file: "txn/seal/value.go",
 		old:  "Seal(dst, nonce, plaintext, []byte(path))", new: "Seal(dst, nonce, plaintext, nil)",

@@ -91,11 +91,22 @@ func (s *Store) apply(b *kv.Batch, evenClosed bool) (kv.Version, error) {
 			return 0, err
 		}
 	}
+	if b.Again && s.flaw == RefusesApplied {
+		if err := s.validate(b); err != nil {
+			return 0, err
+		}
+	}
 	if version, err := s.resolve(b); version != 0 || err != nil {
 		return version, err
 	}
+	if b.Again && s.flaw == RefusesUnknown {
+		return 0, kv.ErrRefused
+	}
 	if err := s.validate(b); err != nil {
 		s.mistreat(b)
+		if b.Again && len(b.Writes) > 0 {
+			s.refuse(b.ID)
+		}
 		return 0, err
 	}
 	if len(b.Writes) == 0 {
@@ -120,6 +131,20 @@ func (s *Store) mistreat(b *kv.Batch) {
 	case s.flaw == RemembersAll:
 		s.remember(b.ID, s.disk.head)
 	}
+}
+
+// refuse records an ID at a version of its own: it is dropped by that.
+func (s *Store) refuse(id kv.CommitID) {
+	switch s.flaw {
+	case ForgetsRefused:
+		return
+	case RefusedRenewed, RefusedClog:
+	default:
+		s.disk.head++
+		s.hub.Publish(s.disk.head)
+	}
+	s.disk.refused[id] = true
+	s.remember(id, s.disk.head)
 }
 
 // pause lets others in, in the middle of a commit.
@@ -175,6 +200,9 @@ func (s *Store) resolve(b *kv.Batch) (kv.Version, error) {
 	if len(b.Writes) == 0 || s.flaw == ForgetIDs {
 		return 0, nil
 	}
+	if s.disk.refused[b.ID] {
+		return 0, kv.ErrRefused
+	}
 	if version, known := s.disk.ids[b.ID]; known {
 		return version, nil
 	}
@@ -190,8 +218,11 @@ func (s *Store) remember(id kv.CommitID, version kv.Version) {
 	if len(s.disk.order) > s.disk.commitIDs {
 		oldest := s.disk.order[0]
 		s.disk.order = s.disk.order[1:]
-		s.disk.dropped = s.disk.ids[oldest]
+		if s.disk.dropped = s.disk.ids[oldest]; s.flaw == RefusedClog && s.disk.refused[oldest] {
+			s.disk.dropped++
+		}
 		delete(s.disk.ids, oldest)
+		delete(s.disk.refused, oldest)
 	}
 }
 

@@ -34,6 +34,12 @@ const (
 	RemembersAll   Flaw = "refused batches count as applied"
 	StoresEmptyIDs Flaw = "batches without writes store their ID"
 	LosesIDs       Flaw = "commit IDs are gone after opening again"
+	ForgetsRefused Flaw = "a batch that came again and was refused is not remembered"
+	RefusesApplied Flaw = "a batch that comes again is refused for its stale reads though it was applied"
+	RefusesUnknown Flaw = "a batch that comes again and is not known is refused"
+	RefusedRenewed Flaw = "a refused ID that was dropped counts as new"
+	RefusedClog    Flaw = "dropped refusals make everything expired that began before the next commit"
+	LosesRefused   Flaw = "refused IDs are gone after opening again"
 	LosesLast      Flaw = "the latest commit is gone after opening again"
 	LosesHead      Flaw = "opening again starts from the newest entry's version"
 )

@@ -20,7 +20,8 @@ type Disk struct {
 	mu        sync.Mutex
 	head      kv.Version
 	entries   map[string]kv.Entry
-	ids       map[kv.CommitID]kv.Version
+	ids       map[kv.CommitID]kv.Version // recorded, also as refused
+	refused   map[kv.CommitID]bool
 	order     []kv.CommitID
 	dropped   kv.Version // of the newest ID dropped
 	commitIDs int
@@ -28,7 +29,10 @@ type Disk struct {
 
 // NewDisk returns an empty disk.
 func NewDisk(commitIDs int) *Disk {
-	return &Disk{entries: make(map[string]kv.Entry), ids: make(map[kv.CommitID]kv.Version), commitIDs: commitIDs}
+	return &Disk{
+		entries: make(map[string]kv.Entry), commitIDs: commitIDs,
+		ids: make(map[kv.CommitID]kv.Version), refused: make(map[kv.CommitID]bool),
+	}
 }
 
 // Store is a kv.Store with a flaw.
@@ -48,6 +52,10 @@ var _ kv.Store = (*Store)(nil)
 func Open(disk *Disk, flaw Flaw) *Store {
 	if flaw == LosesIDs {
 		disk.ids, disk.order, disk.dropped = make(map[kv.CommitID]kv.Version), nil, 0
+	}
+	if flaw == LosesRefused {
+		maps.DeleteFunc(disk.ids, func(id kv.CommitID, _ kv.Version) bool { return disk.refused[id] })
+		clear(disk.refused)
 	}
 	if flaw == LosesLast {
 		maps.DeleteFunc(disk.entries, func(_ string, entry kv.Entry) bool { return entry.Version == disk.head })

@@ -20,6 +20,7 @@ const (
 	AppliedCanceled              // applied, and kv.ErrUnknown returned, wrapping context.Canceled
 	LostUnknown                  // not applied, and kv.ErrUnknown returned
 	LateUnknown                  // kv.ErrUnknown returned, and tried just before the next call on the store
+	HeldUnknown                  // kv.ErrUnknown returned, and tried once two more commits have come and gone
 	Conflict                     // not applied; a *kv.ConflictError names all that was read
 	Unavailable                  // not applied: kv.ErrUnavailable
 	DiskFull                     // not applied: kv.ErrDiskFull
@@ -42,8 +43,18 @@ type plan struct {
 	mu     sync.Mutex
 	faults []Fault
 	taken  map[*kv.Batch]Fault
-	late   []*kv.Batch
+	late   []held
 }
+
+// held is a commit that arrives when as many others have begun since.
+type held struct {
+	batch  *kv.Batch
+	behind int
+}
+
+// heldBehind are the commits that a held one waits for: its second try, and one
+// that changes what that one was refused for.
+const heldBehind = 2
 
 func (p *plan) before(_ context.Context, call Call) error {
 	p.deliver()
@@ -51,10 +62,16 @@ func (p *plan) before(_ context.Context, call Call) error {
 		return nil
 	}
 	fault := p.take(call.Batch)
-	if fault == LateUnknown {
-		p.mu.Lock()
-		p.late = append(p.late, cloneBatch(call.Batch))
-		p.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.late {
+		p.late[i].behind--
+	}
+	switch fault {
+	case LateUnknown:
+		p.late = append(p.late, held{cloneBatch(call.Batch), 0})
+	case HeldUnknown:
+		p.late = append(p.late, held{cloneBatch(call.Batch), heldBehind})
 	}
 	return fault.lost(call.Batch)
 }
@@ -92,14 +109,19 @@ func (p *plan) take(b *kv.Batch) Fault {
 	return fault
 }
 
-// deliver makes the commits that were said to be unknown. Nobody hears of
-// their outcome.
+// deliver makes the commits that were said to be unknown and are due. Nobody
+// hears of their outcome.
 func (p *plan) deliver() {
+	var due []*kv.Batch
 	p.mu.Lock()
-	late := p.late
-	p.late = nil
+	p.late = slices.DeleteFunc(p.late, func(h held) bool {
+		if h.behind <= 0 {
+			due = append(due, h.batch)
+		}
+		return h.behind <= 0
+	})
 	p.mu.Unlock()
-	for _, b := range late {
+	for _, b := range due {
 		_, _ = p.store.Commit(context.Background(), b)
 	}
 }
@@ -118,7 +140,7 @@ func (f Fault) applied() error {
 // lost is the error of a commit that is not made, nil for other faults.
 func (f Fault) lost(b *kv.Batch) error {
 	switch f {
-	case LostUnknown, LateUnknown:
+	case LostUnknown, LateUnknown, HeldUnknown:
 		return kv.ErrUnknown
 	case Conflict:
 		return conflictOver(b)

@@ -75,6 +75,35 @@ func TestLateCommitArrivesBeforeTheNextCall(t *testing.T) {
 	}
 }
 
+// TestHeldCommitArrivesAfterItsSecondTry: the store that is wrapped decides what
+// becomes of it then.
+func TestHeldCommitArrivesAfterItsSecondTry(t *testing.T) {
+	inner := memkv.New()
+	store := faulty.Commits(inner, faulty.HeldUnknown)
+	b := put("k", "v")
+	b.Reads = []kv.Read{{Key: "in the way"}}
+	if _, err := store.Commit(t.Context(), b); !errors.Is(err, kv.ErrUnknown) {
+		t.Fatal(err)
+	}
+	if _, err := inner.Commit(t.Context(), put("in the way", "1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Commit(t.Context(), b); !errors.Is(err, kv.ErrConflict) { // without Again
+		t.Fatal(err)
+	}
+	gone := put("in the way", "")
+	gone.Writes[0].Delete = true
+	if _, err := store.Commit(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, inner, "k"); got != "" {
+		t.Fatalf("arrived before the next call: %q", got)
+	}
+	if got := value(t, store, "k"); got != "v" {
+		t.Fatalf("after the next call began: %q, want v", got)
+	}
+}
+
 func TestCancelAtEachStage(t *testing.T) {
 	for _, stage := range []faulty.Stage{faulty.BeforeCall, faulty.AfterCall} {
 		var errs []error

@@ -1,0 +1,150 @@
+package kvtest
+
+import (
+	"errors"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// refusalChecks are about batches that come with Again: an earlier try had no
+// known outcome, and may be held up somewhere.
+var refusalChecks = []check{
+	{"refusal/absent-again", refusedAbsent},
+	{"refusal/empty-again", refusedEmpty},
+	{"refusal/not-refused", refusedNot},
+	{"refusal/applied-before", refusedApplied},
+	{"refusal/expires", refusedExpires},
+	{"refusal/many", refusedMany},
+}
+
+// commitAgain commits b as one whose earlier try had no known outcome.
+func (e *env) commitAgain(s kv.Store, b *kv.Batch) (kv.Version, error) {
+	later := *b
+	later.Again = true
+	return s.Commit(e.ctx, &later)
+}
+
+// readsAbsent is a batch that writes a key and has read that another is absent.
+func readsAbsent(began kv.Version, absent, key string) *kv.Batch {
+	b := batch(began, put(key, "late"))
+	b.Reads = []kv.Read{{Key: absent}}
+	return b
+}
+
+// refusedAbsent: a batch that has read nothing but absences is refused, what was
+// in its way goes, and its first try arrives. It is refused by its ID.
+func refusedAbsent(e *env) {
+	s := e.store()
+	e.write(s, put("other", ""))
+	e.arrivesLate(s, readsAbsent(e.head(s), "k", "l"), "k", "k")
+}
+
+// refusedEmpty: the same with a scan that has yielded nothing.
+func refusedEmpty(e *env) {
+	s := e.store()
+	e.write(s, put("other", ""))
+	b := batch(e.head(s), put("l", "late"))
+	b.Scans = []kv.ScanRead{{Prefix: "p/"}}
+	e.arrivesLate(s, b, "p/1", "p/*")
+}
+
+// arrivesLate lets a key be in the way of b while it is resolved, and no longer
+// when its first try arrives.
+func (e *env) arrivesLate(s kv.Store, b *kv.Batch, inTheWay, named string) {
+	e.Helper()
+	e.write(s, put(inTheWay, "1"))
+	_, err := e.commitAgain(s, b)
+	e.wantConflict("the second try", err, named)
+	e.write(s, del(inTheWay))
+	e.wantRefused(s, b, "once nothing is in its way")
+	e.write(s, put(inTheWay, "2"))
+	e.wantRefused(s, b, "with something in its way again")
+	e.wantAbsent(s, b.Writes[0].Key)
+	other := *b
+	other.ID = kv.NewCommitID(e.head(s))
+	e.write(s, del(inTheWay))
+	e.wantValue(s, b.Writes[0].Key, "late", e.commit(s, &other))
+}
+
+// wantRefused checks that a batch that was refused for good is refused again,
+// whether it is the first try or another.
+func (e *env) wantRefused(s kv.Store, b *kv.Batch, when string) {
+	e.Helper()
+	_, err := s.Commit(e.ctx, b)
+	e.wantError("the first try of a refused batch, arriving "+when, err, kv.ErrConflict)
+	_, err = e.commitAgain(s, b)
+	e.wantError("another try of a refused batch, "+when, err, kv.ErrConflict)
+}
+
+// refusedNot: a batch that comes again and was never there is applied, once.
+func refusedNot(e *env) {
+	s := e.store()
+	b := readsAbsent(e.head(s), "k", "l")
+	first, err := e.commitAgain(s, b)
+	if err != nil {
+		e.Fatalf("a batch of which nothing had arrived: %v, want it applied", err)
+	}
+	e.write(s, put("k", "1"), put("l", "other"))
+	e.again(s, "the first try, arriving late", b, first)
+	if got := e.get(s, "l"); string(got.Value) != "other" {
+		e.Errorf("a batch was applied twice: key l is %q", got.Value)
+	}
+}
+
+// refusedApplied: what was applied stays applied, though it comes again and its
+// reads are stale.
+func refusedApplied(e *env) {
+	s := e.store()
+	b := readsAbsent(e.head(s), "l", "l")
+	first := e.commit(s, b)
+	for range 2 {
+		version, err := e.commitAgain(s, b)
+		if err != nil || version != first {
+			e.Errorf("an applied batch that comes again: version %d, %v, want %d", version, err, first)
+		}
+		e.again(s, "after that", b, first)
+	}
+	e.wantValue(s, "l", "late", first)
+}
+
+// refusedExpires: refused IDs are kept as long as applied ones, and once they are
+// dropped nobody can tell: they are never taken for new.
+func refusedExpires(e *env) {
+	s := e.store()
+	v := e.write(s, put("k", "1"))
+	b := readsAbsent(v, "k", "l")
+	e.refuse(s, b)
+	e.write(s, del("k"))
+	expired := false
+	for i := 1; i <= 2*e.kept(s)+1; i++ {
+		_, err := s.Commit(e.ctx, b)
+		switch {
+		case errors.Is(err, kv.ErrExpired) && i >= e.kept(s):
+			expired = true
+		case !isConflict(err) || expired:
+			e.Fatalf("a refused batch arrives, after %d commits: %v", i, err)
+		}
+		e.manyCommits(s, 1)
+	}
+	_, err := s.Commit(e.ctx, b)
+	e.wantError("a refused ID that was dropped", err, kv.ErrExpired)
+	e.wantAbsent(s, "l")
+}
+
+// refuse has a batch refused for good.
+func (e *env) refuse(s kv.Store, b *kv.Batch) {
+	e.Helper()
+	_, err := e.commitAgain(s, b)
+	e.wantError("a batch that comes again, with something in its way", err, kv.ErrConflict)
+}
+
+// refusedMany: refusals alone, more than are kept, keep no one from committing.
+func refusedMany(e *env) {
+	s := e.store()
+	e.write(s, put("k", "1"))
+	for range 2*e.kept(s) + 1 {
+		e.refuse(s, readsAbsent(e.head(s), "k", "l"))
+	}
+	e.wantValue(s, "fresh", "1", e.write(s, put("fresh", "1")))
+	e.wantAbsent(s, "l")
+}
