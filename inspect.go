@@ -1,15 +1,14 @@
 package pawl
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/upkeep"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
-	"github.com/pawlkv/pawl/txn"
 )
 
 // Inspection is what may be shown of an account: public parts and counts.
@@ -20,6 +19,7 @@ type Inspection struct {
 	Keys     KeyCounts
 	Peers    []PeerInfo // in the order of their identity keys
 	Receipts ReceiptCounts
+	Records  map[string]int // how many the store holds of each kind: "session"
 }
 
 // KeyCounts counts one-time keys by stage and names the fallback keys.
@@ -59,120 +59,15 @@ type SessionInfo struct {
 // Inspect returns the public parts of the account, from one snapshot. It
 // works on a retired account too.
 func (m *Machine) Inspect(ctx context.Context) (Inspection, error) {
-	return txn.View(ctx, m.db, func(tx *txn.Tx) (Inspection, error) {
-		a, err := m.account(tx)
-		if err != nil {
-			return Inspection{}, err
-		}
-		out := Inspection{Identity: identityOf(a)}
-		if to, retired := a.Retired(); retired {
-			out.Retired = to.Path
-		}
-		if why, needed := a.NeedsRecovery(); needed {
-			out.Recovery = why.Cause.String()
-		}
-		if out.Keys, err = m.countKeys(tx); err != nil {
-			return Inspection{}, err
-		}
-		if out.Receipts, err = m.countReceipts(tx); err != nil {
-			return Inspection{}, err
-		}
-		out.Peers, err = m.inspectPeers(tx)
-		return out, err
-	})
+	in, err := upkeep.Inspect(ctx, m.account, records.Kinds())
+	return Inspection{
+		Identity: Identity(in.Identity), Retired: in.Retired, Recovery: in.Recovery,
+		Keys: KeyCounts(in.Keys), Receipts: ReceiptCounts(in.Receipts), Records: in.Records,
+		Peers: convert(in.Peers, peerInfo),
+	}, err
 }
 
-func (m *Machine) countKeys(tx *txn.Tx) (KeyCounts, error) {
-	pool, err := m.settledPool(tx)
-	if err != nil {
-		return KeyCounts{}, err
-	}
-	current, previous := pool.Fallbacks()
-	counts := KeyCounts{
-		Generated: pool.Count(otk.Generated), Offered: pool.Count(otk.Offered),
-		Published: pool.Count(otk.Published), Abandoned: pool.Count(otk.Abandoned),
-		NextID: pool.Next(), Fallback: current.ID, PreviousFallback: previous.ID,
-	}
-	for k, err := range keys.Scan(tx) {
-		if err != nil {
-			return KeyCounts{}, err
-		}
-		if _, _, used := k.Used(); used {
-			counts.Used++
-		}
-	}
-	return counts, nil
-}
-
-func (m *Machine) countReceipts(tx *txn.Tx) (ReceiptCounts, error) {
-	var counts ReceiptCounts
-	for r, err := range receipts.Scan(tx) {
-		if err != nil {
-			return ReceiptCounts{}, err
-		}
-		if _, kept := r.Key(); kept {
-			counts.Open++
-		} else {
-			counts.Acknowledged++
-		}
-	}
-	return counts, nil
-}
-
-func (m *Machine) inspectPeers(tx *txn.Tx) ([]PeerInfo, error) {
-	var all []PeerInfo
-	for p, err := range peers.Scan(tx) {
-		if err != nil {
-			return nil, err
-		}
-		info, err := m.inspectPeer(tx, p)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, info)
-	}
-	slices.SortFunc(all, func(a, b PeerInfo) int {
-		return cmp.Compare(a.Curve25519.String(), b.Curve25519.String())
-	})
-	return all, nil
-}
-
-func (m *Machine) inspectPeer(tx *txn.Tx, p session.Peer) (PeerInfo, error) {
-	c, err := m.contact(tx, p.Identity())
-	if err != nil {
-		return PeerInfo{}, err
-	}
-	version, err := peers.Version(tx, p.Identity())
-	if err != nil {
-		return PeerInfo{}, err
-	}
-	info := PeerInfo{Curve25519: p.Identity(), Version: version}
-	for _, s := range c.sessions {
-		one, err := m.inspectSession(tx, s)
-		if err != nil {
-			return PeerInfo{}, err
-		}
-		info.Sessions = append(info.Sessions, one)
-	}
-	return info, nil
-}
-
-func (m *Machine) inspectSession(tx *txn.Tx, s session.Session) (SessionInfo, error) {
-	version, err := sessions.Version(tx, nameOf(s))
-	if err != nil {
-		return SessionInfo{}, err
-	}
-	state, err := s.Ratchet()
-	if err != nil {
-		return SessionInfo{}, err
-	}
-	info := SessionInfo{
-		ID: s.ID(), Version: version, Origin: s.Origin(),
-		Created: s.Created(), LastReceived: s.LastReceived(), LastSent: s.LastSent(), ReceiveOnly: s.ReceiveOnly(),
-		Receiving: state.ReceiverChains(),
-	}
-	if chain, ok := state.SenderChain(); ok {
-		info.Sending = &chain
-	}
-	return info, nil
+func peerInfo(p records.PeerInfo) PeerInfo {
+	sessions := convert(p.Sessions, func(s records.SessionInfo) SessionInfo { return SessionInfo(s) })
+	return PeerInfo{p.Curve25519, p.Version, sessions}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
@@ -17,15 +18,12 @@ type Option func(*options)
 type options struct {
 	unlock   seal.Unlock
 	unlocked bool
-	rand     io.Reader
-	now      func() time.Time
-	txn      []txn.Option
 	witness  witness.Witness
-	log      *slog.Logger
+	tools    machine.Tools
 }
 
 func defaults() options {
-	return options{rand: rand.Reader, now: time.Now, log: slog.New(slog.DiscardHandler)}
+	return options{tools: machine.Tools{Rand: rand.Reader, Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
 }
 
 // WithPassphrase opens, or creates, a store sealed under a passphrase of at
@@ -44,11 +42,11 @@ func withUnlock(u seal.Unlock) Option {
 // give the same answers.
 func WithCache(p txn.CachePolicy) Option { return withTxn(txn.WithCache(p)) }
 
-// WithLogger sets the logger; the default discards. Conflicts, retries, turns and validated failures
-// are told there, without names or secrets.
+// WithLogger sets the logger; the default discards. Conflicts, retries, turns
+// and validated failures are told there, without names or secrets.
 func WithLogger(log *slog.Logger) Option {
 	return func(o *options) {
-		o.log = log
+		o.tools.Log = log
 		withTxn(txn.WithLogger(log))(o)
 	}
 }
@@ -60,7 +58,7 @@ func WithObserver(f func(txn.Report)) Option { return withTxn(txn.WithObserver(f
 func WithTransactions(opts ...txn.Option) Option { return withTxn(opts...) }
 
 func withTxn(opts ...txn.Option) Option {
-	return func(o *options) { o.txn = append(o.txn, opts...) }
+	return func(o *options) { o.tools.Txn = append(o.tools.Txn, opts...) }
 }
 
 // WithWitness compares the store with a witness of how far it had come, and
@@ -71,8 +69,8 @@ func withTxn(opts ...txn.Option) Option {
 func WithWitness(w witness.Witness) Option { return func(o *options) { o.witness = w } }
 
 // WithClock replaces time.Now. The clock may go backwards.
-func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+func WithClock(now func() time.Time) Option { return func(o *options) { o.tools.Now = now } }
 
 // WithRand replaces crypto/rand as the source of keys. It must be a
 // cryptographic source and safe for concurrent use.
-func WithRand(r io.Reader) Option { return func(o *options) { o.rand = r } }
+func WithRand(r io.Reader) Option { return func(o *options) { o.tools.Rand = r } }

@@ -58,7 +58,14 @@ var table = map[string][]string{
 	"internal/cli": {},
 
 	// Where they meet.
-	".":         {"matrix", "ratchet", "otk", "session", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/record", "internal/canonicaljson"},
+	"internal/machine":          {"matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
+	"internal/machine/records":  {"internal/machine", "ratchet", "otk", "session", "kv", "txn"},
+	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "ratchet", "otk", "session", "account", "kv", "txn"},
+	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
+	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "txn"},
+	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn"},
+
+	".":         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
 	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},
 	"internal/proof/aftermath": {
 		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",

@@ -1,9 +1,10 @@
-package pawl
+package todevice
 
 import (
 	"context"
 	"errors"
 
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
@@ -28,13 +29,9 @@ type Result struct {
 	Err error
 }
 
-// DecryptBatch decrypts messages in their order, with one commit for each
-// MaxBatch of them: what a sync brings. A message that fails has its error, as
-// from Decrypt, in its Result, and hinders no other.
-//
-// When a commit fails, the results of the commits before it are returned with
-// the error; the messages after them may be given again.
-func (m *Machine) DecryptBatch(ctx context.Context, messages []Incoming) ([]Result, error) {
+// DecryptBatch decrypts messages in their order. When a commit fails, the
+// results of the commits before it are returned with the error.
+func (m *Messages) DecryptBatch(ctx context.Context, messages []Incoming) ([]Result, error) {
 	results := make([]Result, 0, len(messages))
 	for len(messages) > 0 {
 		n := min(len(messages), MaxBatch)
@@ -51,10 +48,10 @@ func (m *Machine) DecryptBatch(ctx context.Context, messages []Incoming) ([]Resu
 // decryptChunk decrypts messages in one commit, or in two halves if what they
 // write is too large for one, or if they take so long that others always come
 // first.
-func (m *Machine) decryptChunk(ctx context.Context, messages []Incoming) ([]Result, error) {
-	parsed, results := parseAll(messages)
-	done, err := txn.Do(ctx, m.db, func(tx *txn.Tx) ([]Result, error) {
-		return m.decryptAll(tx, parsed, results)
+func (m *Messages) decryptChunk(ctx context.Context, messages []Incoming) ([]Result, error) {
+	all, results := parseAll(messages)
+	done, err := txn.Do(ctx, m.account.DB, func(tx *txn.Tx) ([]Result, error) {
+		return m.decryptAll(tx, all, results)
 	})
 	if half := len(messages) / 2; half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)) {
 		done, err = m.decryptChunk(ctx, messages[:half])
@@ -69,30 +66,30 @@ func (m *Machine) decryptChunk(ctx context.Context, messages []Incoming) ([]Resu
 
 // parseAll returns the parsed messages, and results that hold the errors of
 // those that could not be.
-func parseAll(messages []Incoming) ([]incoming, []Result) {
-	parsed := make([]incoming, len(messages))
+func parseAll(messages []Incoming) ([]parsed, []Result) {
+	all := make([]parsed, len(messages))
 	results := make([]Result, len(messages))
 	for i, msg := range messages {
-		parsed[i], results[i].Err = parse(msg)
+		all[i], results[i].Err = parse(msg)
 	}
-	return parsed, results
+	return all, results
 }
 
 // decryptAll is one attempt. It leaves parseErrors as they are, for the next.
-func (m *Machine) decryptAll(tx *txn.Tx, parsed []incoming, parseErrors []Result) ([]Result, error) {
-	if tx.Attempt() > splitAfter && len(parsed) > 1 {
+func (m *Messages) decryptAll(tx *txn.Tx, all []parsed, parseErrors []Result) ([]Result, error) {
+	if tx.Attempt() > splitAfter && len(all) > 1 {
 		return nil, errSplit
 	}
-	if err := m.prefetch(tx, parsed, parseErrors); err != nil {
+	if err := m.prefetch(tx, all, parseErrors); err != nil {
 		return nil, err
 	}
-	results := make([]Result, len(parsed))
-	for i, in := range parsed {
+	results := make([]Result, len(all))
+	for i, in := range all {
 		if results[i].Err = parseErrors[i].Err; results[i].Err != nil {
 			continue
 		}
 		results[i].Decrypted, results[i].Err = m.decrypt(tx, in)
-		if errors.Is(results[i].Err, ErrNoAccount) {
+		if errors.Is(results[i].Err, machine.ErrNoAccount) {
 			return nil, results[i].Err
 		}
 	}
@@ -101,11 +98,11 @@ func (m *Machine) decryptAll(tx *txn.Tx, parsed []incoming, parseErrors []Result
 
 // prefetch reads all that the messages need in two round trips, or in one if
 // all senders' sessions were hinted at.
-func (m *Machine) prefetch(tx *txn.Tx, parsed []incoming, parseErrors []Result) error {
-	refs := []txn.Ref{m.accountRef()}
+func (m *Messages) prefetch(tx *txn.Tx, all []parsed, parseErrors []Result) error {
+	refs := []txn.Ref{m.account.Ref()}
 	var senders []ratchet.PublicKey // each once
 	known := make(map[ratchet.PublicKey]bool)
-	for i, in := range parsed {
+	for i, in := range all {
 		if parseErrors[i].Err != nil {
 			continue
 		}
@@ -113,7 +110,7 @@ func (m *Machine) prefetch(tx *txn.Tx, parsed []incoming, parseErrors []Result) 
 		if !known[in.sender] {
 			known[in.sender] = true
 			senders = append(senders, in.sender)
-			refs = append(refs, m.hints.of(in.sender)...)
+			refs = append(refs, m.hinted(in.sender)...)
 		}
 	}
 	if err := tx.Prefetch(refs...); err != nil {

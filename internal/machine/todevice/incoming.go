@@ -1,11 +1,17 @@
-package pawl
+package todevice
 
 import (
+	"errors"
+
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
 )
+
+// ErrMessageType: see package pawl.
+var ErrMessageType = errors.New("pawl: message type is neither 0 (pre-key) nor 1 (normal)")
 
 // Incoming is a message as an event carries it.
 type Incoming struct {
@@ -13,9 +19,8 @@ type Incoming struct {
 	Message ratchet.Message
 }
 
-// incoming is an Incoming that was parsed: all that can be known of it without
-// the store.
-type incoming struct {
+// parsed is an Incoming as far as it can be known without the store.
+type parsed struct {
 	sender  ratchet.PublicKey
 	receipt session.ReceiptID
 	normal  ratchet.NormalMessage
@@ -25,8 +30,8 @@ type incoming struct {
 
 // parse fails with ErrMessageType, ratchet.ErrMalformed, ratchet.ErrVersion or
 // account.ErrSender.
-func parse(in Incoming) (incoming, error) {
-	p := incoming{sender: in.Sender, receipt: session.ReceiptOf(in.Sender, in.Message)}
+func parse(in Incoming) (parsed, error) {
+	p := parsed{sender: in.Sender, receipt: session.ReceiptOf(in.Sender, in.Message)}
 	var err error
 	switch in.Message.Type {
 	case ratchet.Normal:
@@ -46,10 +51,11 @@ func parse(in Incoming) (incoming, error) {
 
 // first names what the first round trip reads: all that is known by name
 // before the peer's record is there.
-func (in incoming) first() []txn.Ref {
-	refs := []txn.Ref{receipts.Ref(in.receipt), peers.Ref(in.sender)}
+func (in parsed) first() []txn.Ref {
+	refs := []txn.Ref{records.Receipts.Ref(in.receipt), records.Peers.Ref(in.sender)}
 	if in.preKey != nil {
-		refs = append(refs, keys.Ref(in.preKey.OneTimeKey), sessions.Ref(sessionName{in.sender, in.session}))
+		opened := records.SessionName{Peer: in.sender, ID: in.session}
+		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey), records.Sessions.Ref(opened))
 	}
 	return refs
 }
@@ -57,7 +63,7 @@ func (in incoming) first() []txn.Ref {
 // second names a sender's sessions. It looks at the peer's record, which the
 // first round trip brought.
 func second(tx *txn.Tx, sender ratchet.PublicKey) ([]txn.Ref, error) {
-	peer, known, err := peers.Get(tx, sender)
+	peer, known, err := records.Peers.Get(tx, sender)
 	if err != nil || !known {
 		return nil, err
 	}

@@ -1,0 +1,159 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Errors of finding an account and of what it may do; see package pawl.
+var (
+	ErrAccountExists = errors.New("pawl: the store already has this account")
+	ErrNoAccount     = errors.New("pawl: the store has no such account")
+	ErrNeedsRecovery = errors.New("pawl: nothing is sent until the account is recovered ('pawl recover', Machine.Recover)")
+)
+
+// AccountName names an account of a store.
+type AccountName struct {
+	User   matrix.UserID
+	Device matrix.DeviceID
+}
+
+// Accounts are the records of all accounts. They stand here and not with the
+// other kinds because every call begins with one.
+var Accounts = txn.Record[AccountName, account.Account]{
+	Kind: "account", Codec: Encoded(account.Decode), Shared: true,
+	Name: func(a account.Account) AccountName { return AccountName{a.User(), a.Device()} },
+	Path: func(n AccountName) txn.Path { return txn.PathOf(string(n.User), string(n.Device)) },
+}
+
+// String returns the name as errors say it.
+func (n AccountName) String() string { return fmt.Sprintf("%s %s", n.User, n.Device) }
+
+// Account is one account of a store, which need not be there.
+type Account struct {
+	Store *Store
+	DB    *txn.DB // of the account's records
+	Name  AccountName
+}
+
+// Account returns the account with a name.
+func (s *Store) Account(name AccountName) *Account {
+	// The length keeps "@a:b" "CD" and "@a:bC" "D" apart.
+	scope := strconv.Itoa(len(name.User)) + ":" + string(name.User) + string(name.Device)
+	return &Account{Store: s, DB: s.DB.Account(scope), Name: name}
+}
+
+// Create makes an account with new keys. It fails with ErrAccountExists,
+// matrix.ErrUserID or matrix.ErrDeviceID.
+func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) {
+	made, err := account.New(s.Rand, name.User, name.Device, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	a := s.Account(name)
+	err = a.Do(ctx, func(tx *txn.Tx) error {
+		_, exists, err := Accounts.Get(tx, name)
+		if err != nil {
+			return err
+		}
+		if exists {
+			return fmt.Errorf("%w: %s", ErrAccountExists, name)
+		}
+		return Accounts.Put(tx, made)
+	})
+	return a, err
+}
+
+// Do runs a transaction without a result.
+func (a *Account) Do(ctx context.Context, fn func(tx *txn.Tx) error) error {
+	_, err := txn.Do(ctx, a.DB, func(tx *txn.Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+	return err
+}
+
+// Ref names the account's record for [txn.Tx.Prefetch].
+func (a *Account) Ref() txn.Ref { return Accounts.Ref(a.Name) }
+
+// Read reads the account's record, or fails with ErrNoAccount.
+func (a *Account) Read(tx *txn.Tx) (account.Account, error) {
+	v, ok, err := Accounts.Get(tx, a.Name)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: %s", ErrNoAccount, a.Name)
+	}
+	return v, err
+}
+
+// Active is Read for calls that change or release something. All of them read
+// the record, so that moving the account away conflicts with each. It fails
+// with account.ErrRetired.
+func (a *Account) Active(tx *txn.Tx) (account.Account, error) {
+	v, err := a.Read(tx)
+	if err != nil {
+		return v, err
+	}
+	if to, retired := v.Retired(); retired {
+		return v, fmt.Errorf("%w: %s", account.ErrRetired, to.Path)
+	}
+	return v, nil
+}
+
+// Sending is Active for calls after which the peer or the server has something
+// that must never be made from an older state of the store. It fails with
+// ErrNeedsRecovery.
+func (a *Account) Sending(tx *txn.Tx) (account.Account, error) {
+	v, err := a.Active(tx)
+	if err != nil {
+		return v, err
+	}
+	if why, needed := v.NeedsRecovery(); needed {
+		about := ""
+		if why.Cause == account.Behind {
+			about = a.Store.Behind
+		}
+		return v, fmt.Errorf("%w: %s%s", ErrNeedsRecovery, why.Cause, about)
+	}
+	return v, nil
+}
+
+// Identity is the public part of an account.
+type Identity struct {
+	UserID     matrix.UserID
+	DeviceID   matrix.DeviceID
+	Curve25519 ratchet.PublicKey
+	Ed25519    account.VerifyKey
+	Created    time.Time
+}
+
+// IdentityOf returns the public part of an account.
+func IdentityOf(a account.Account) Identity {
+	return Identity{a.User(), a.Device(), a.Identity(), a.Fingerprint(), a.Created()}
+}
+
+// Identity reads the account's public keys, or fails with ErrNoAccount.
+func (a *Account) Identity(ctx context.Context) (Identity, error) {
+	return txn.View(ctx, a.DB, func(tx *txn.Tx) (Identity, error) {
+		v, err := a.Read(tx)
+		return IdentityOf(v), err
+	})
+}
+
+// Identities returns those of all accounts, in no order.
+func (s *Store) Identities(ctx context.Context) ([]Identity, error) {
+	return txn.View(ctx, s.DB, func(tx *txn.Tx) ([]Identity, error) {
+		var found []Identity
+		for a, err := range Accounts.Scan(tx) {
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, IdentityOf(a))
+		}
+		return found, nil
+	})
+}

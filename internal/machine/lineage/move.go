@@ -1,0 +1,153 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/copykv"
+	"github.com/pawlkv/pawl/kv/witness"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Errors of moving a store; see package pawl.
+var (
+	ErrMovedOn       = errors.New("pawl: the store has changed since it was copied")
+	ErrNothingToMove = errors.New("pawl: the store has no account to move")
+)
+
+// copied tells what a copy gets before it is completed.
+func copied(key string) bool { return key != machine.KeyringKey && key != witnessKey }
+
+// Copy copies all entries to another engine and returns what there was.
+// progress, if not nil, is called twice for each of total entries.
+func Copy(ctx context.Context, from *machine.Store, to kv.Store, progress func(total int)) (kv.ScanRead, error) {
+	snap := from.DB.Store().Snapshot()
+	defer snap.Close()
+	source, err := copykv.Read(ctx, snap)
+	if err != nil {
+		return kv.ScanRead{}, err
+	}
+	total := 2 * len(source.Entries)
+	step := func() {
+		if progress != nil {
+			progress(total)
+		}
+	}
+	if err := copykv.Bring(ctx, snap, to, copied, step); err != nil {
+		return kv.ScanRead{}, err
+	}
+	return source, copykv.Verify(ctx, snap, to, copied, step)
+}
+
+// Retire marks all accounts as moved to a store with an id at a path, in one
+// commit, which succeeds only if the store still holds what was copied. It
+// fails with ErrMovedOn or ErrNothingToMove.
+func Retire(ctx context.Context, s *machine.Store, copied kv.ScanRead, id, path string) error {
+	unchanged := &onlyIf{Store: s.DB.Store(), holds: copied}
+	_, err := txn.Do(ctx, s.Sealed(unchanged), func(tx *txn.Tx) (struct{}, error) {
+		if unchanged.failed.Load() {
+			return struct{}{}, ErrMovedOn
+		}
+		return struct{}{}, retireAll(tx, s, id, path)
+	})
+	return err
+}
+
+func retireAll(tx *txn.Tx, s *machine.Store, id, path string) error {
+	var active []account.Account
+	for a, err := range machine.Accounts.Scan(tx) {
+		if err != nil {
+			return err
+		}
+		if _, retired := a.Retired(); !retired {
+			active = append(active, a)
+		}
+	}
+	if len(active) == 0 {
+		return ErrNothingToMove
+	}
+	for _, a := range active {
+		if err := machine.Accounts.Put(tx, a.Retire(id, path, s.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onlyIf is a store in which commits that write are conflicts unless all of it
+// is still as it was.
+type onlyIf struct {
+	kv.Store
+	holds  kv.ScanRead
+	failed atomic.Bool
+}
+
+// Commit implements kv.Store.
+func (o *onlyIf) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	if len(b.Writes) == 0 {
+		return o.Store.Commit(ctx, b)
+	}
+	more := *b
+	more.Scans = append(b.Scans[:len(b.Scans):len(b.Scans)], o.holds)
+	version, err := o.Store.Commit(ctx, &more)
+	if errors.Is(err, kv.ErrConflict) {
+		o.failed.Store(true)
+	}
+	return version, err
+}
+
+// Retirements returns where the accounts of the store were moved, and how many
+// were not.
+func Retirements(ctx context.Context, s *machine.Store) (moved []account.Retirement, active int, err error) {
+	_, err = txn.View(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
+		moved, active = nil, 0
+		for a, err := range machine.Accounts.Scan(tx) {
+			if err != nil {
+				return struct{}{}, err
+			}
+			if to, retired := a.Retired(); retired {
+				moved = append(moved, to)
+			} else {
+				active++
+			}
+		}
+		return struct{}{}, nil
+	})
+	return moved, active, err
+}
+
+// CompleteCopy makes a copy a store, and gives it the witness, if there is one,
+// in a later generation than the source's.
+func CompleteCopy(ctx context.Context, from *machine.Store, to kv.Store, w witness.Witness) error {
+	generation, err := readGeneration(ctx, from.DB)
+	if err != nil {
+		return err
+	}
+	if w != nil {
+		if err := witnessCopy(ctx, from, to, w, generation+1); err != nil {
+			return err
+		}
+	}
+	return from.Keyring.CopyTo(ctx, to)
+}
+
+// witnessCopy writes the witness first: a store that says it has one, and has
+// none, is taken for a copy.
+func witnessCopy(ctx context.Context, from *machine.Store, to kv.Store, w witness.Witness, generation uint64) error {
+	head, err := head(ctx, to)
+	if err != nil {
+		return err
+	}
+	if err := w.Save(ctx, witness.Mark{Store: witness.StoreID(from.ID), Epoch: generation, Head: head}); err != nil {
+		return fmt.Errorf("pawl: save the mark of the store: %w", err)
+	}
+	_, err = txn.Do(ctx, from.Sealed(to), func(tx *txn.Tx) (struct{}, error) {
+		return struct{}{}, generations.Put(tx, generation)
+	})
+	return err
+}

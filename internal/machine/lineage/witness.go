@@ -1,0 +1,230 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine"
+	frame "github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/witness"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// generations is the store's part of its witness's mark. A store without the
+// record never had a witness.
+var generations = txn.Single[uint64]{Kind: "witness", Codec: generationCodec{}, Shared: true}
+
+// witnessKey is where it is stored.
+const witnessKey = "_/witness"
+
+type generationCodec struct{}
+
+const (
+	generationVersion = 1
+	generationFields  = 1
+)
+
+func (generationCodec) Append(dst []byte, generation uint64) ([]byte, error) {
+	return append(dst, frame.Encode(generationVersion, generationFields, 16, func(w *frame.Writer) { w.Uint(generation) })...), nil
+}
+
+func (generationCodec) Decode(b []byte) (generation uint64, err error) {
+	err = frame.Decode("witness", b, generationVersion, generationFields, func(r *frame.Reader) {
+		generation = r.Uint(1<<64 - 1)
+		r.Check(generation != 0, "generation")
+	})
+	return generation, err
+}
+
+// Compare compares the store with its witness. When it returns, all accounts
+// of a store that went back in time must be recovered, witness and store agree,
+// and the witness sees every commit that goes through the store.
+func Compare(ctx context.Context, s *machine.Store, w witness.Witness) error {
+	c := comparison{s, w}
+	for {
+		// What is found in the store between two equal generations belongs
+		// together with what the witness says between them.
+		before, err := readGeneration(ctx, s.DB)
+		if err != nil {
+			return err
+		}
+		seen, answer := w.Load(ctx)
+		stored := witness.Mark{Store: witness.StoreID(s.ID)}
+		// The head is looked at after the witness, which is never ahead.
+		if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
+			return err
+		}
+		if stored.Epoch, err = readGeneration(ctx, s.DB); err != nil {
+			return err
+		}
+		if stored.Epoch != before {
+			continue // another process is at it
+		}
+		cause, err := causeOf(stored, seen, answer)
+		if err != nil {
+			return fmt.Errorf("pawl: ask the witness of the store: %w", err)
+		}
+		agreed, err := c.agree(ctx, &stored, seen, cause)
+		if err != nil {
+			return err
+		}
+		if agreed {
+			s.Use(witness.Wrap(s.DB.Store(), w, stored, witness.OnError(c.lags)))
+			return nil
+		}
+	}
+}
+
+// causeOf says why the store cannot be the one that the witness has seen, or
+// nothing. The error is the witness's if it says nothing either.
+func causeOf(stored, seen witness.Mark, answer error) (account.Cause, error) {
+	void := errors.Is(answer, witness.ErrNone) || errors.Is(answer, witness.ErrDamaged)
+	copied := errors.Is(answer, witness.ErrCopied)
+	switch {
+	case answer != nil && !void && !copied:
+		return 0, answer
+	case stored.Epoch == 0 && (void || seen.Store != stored.Store):
+		return 0, nil // it never had a witness: this is where it begins
+	case void, seen.Store != stored.Store:
+		return account.Unwitnessed, nil
+	case copied:
+		return account.Copied, nil
+	case stored.Head < seen.Head, stored.Epoch != 0 && stored.Epoch < seen.Epoch:
+		return account.Behind, nil
+	case stored.Epoch > seen.Epoch:
+		return account.Unwitnessed, nil // an older state was accepted, and the witness does not know
+	}
+	return 0, nil
+}
+
+// comparison is a store and what witnesses it.
+type comparison struct {
+	store   *machine.Store
+	witness witness.Witness
+}
+
+// agree requires that the accounts are recovered if there is a cause, and makes
+// store and witness agree. It returns false if another process did meanwhile.
+func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witness.Mark, cause account.Cause) (bool, error) {
+	before := stored.Epoch
+	stored.Epoch = nextGeneration(*stored, seen, cause)
+	if cause == 0 {
+		// The witness first: a store that says it has one, and has none, is taken
+		// for a copy.
+		if err := c.save(ctx, stored); err != nil {
+			return false, err
+		}
+		return replaceGeneration(ctx, c.store.DB, before, stored.Epoch)
+	}
+	c.store.Log.LogAttrs(ctx, slog.LevelWarn, "the store went back in time: its accounts must be recovered before they send",
+		slog.String("cause", cause.String()), slog.Uint64("head", uint64(stored.Head)), slog.Uint64("witnessed", uint64(seen.Head)))
+	if cause == account.Behind && seen.Head > stored.Head {
+		c.store.Behind = fmt.Sprintf(" (it goes to version %d, and %d was committed)", stored.Head, seen.Head)
+	}
+	if err := requireRecovery(ctx, c.store, cause); err != nil {
+		return false, err
+	}
+	// The store first: until the witness agrees, all of this is done again.
+	if ok, err := replaceGeneration(ctx, c.store.DB, before, stored.Epoch); !ok || err != nil {
+		return false, err
+	}
+	return true, c.save(ctx, stored)
+}
+
+// nextGeneration is the one that store and witness will have. A store that is
+// older than it was gets a new one, in which its head may be lower than before.
+func nextGeneration(stored, seen witness.Mark, cause account.Cause) uint64 {
+	generation := max(stored.Epoch, 1)
+	if seen.Store == stored.Store {
+		generation = max(generation, seen.Epoch)
+	}
+	if cause != 0 {
+		generation++
+	}
+	return generation
+}
+
+// save gives the witness the mark, with the head as it is now.
+func (c comparison) save(ctx context.Context, stored *witness.Mark) error {
+	var err error
+	if stored.Head, err = head(ctx, c.store.DB.Store()); err != nil {
+		return err
+	}
+	if err = c.witness.Save(ctx, *stored); err != nil {
+		err = fmt.Errorf("pawl: save the mark of the store: %w", err)
+	}
+	return err
+}
+
+// lags is told when a commit could not be witnessed. It is durable all the
+// same, and the witness lags until the next.
+func (c comparison) lags(err error) {
+	c.store.Log.Warn("the witness of the store could not be written", slog.Any("error", err))
+}
+
+func readGeneration(ctx context.Context, db *txn.DB) (uint64, error) {
+	return txn.View(ctx, db, func(tx *txn.Tx) (uint64, error) {
+		generation, _, err := generations.Get(tx)
+		return generation, err
+	})
+}
+
+// replaceGeneration replaces one generation by another, and returns false if
+// there is a third.
+func replaceGeneration(ctx context.Context, db *txn.DB, from, to uint64) (bool, error) {
+	return txn.Do(ctx, db, func(tx *txn.Tx) (bool, error) {
+		generation, _, err := generations.Get(tx)
+		if err != nil || generation == to || generation != from {
+			return generation == to, err
+		}
+		return true, generations.Put(tx, to)
+	})
+}
+
+func head(ctx context.Context, engine kv.Store) (kv.Version, error) {
+	return machine.View(engine, func(snap kv.Snapshot) (kv.Version, error) { return snap.Version(ctx) })
+}
+
+// accountChunk bounds the accounts that are changed in one commit.
+const accountChunk = 500
+
+// requireRecovery keeps every account from sending until it is recovered. A
+// retired one sends nothing.
+func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause) error {
+	all, err := s.Identities(ctx)
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(all, accountChunk) {
+		_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
+			return struct{}{}, requireAll(tx, s, chunk, cause)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func requireAll(tx *txn.Tx, s *machine.Store, ids []machine.Identity, cause account.Cause) error {
+	for _, id := range ids {
+		a, ok, err := machine.Accounts.Get(tx, machine.AccountName{User: id.UserID, Device: id.DeviceID})
+		if err != nil {
+			return err
+		}
+		_, retired := a.Retired()
+		_, needed := a.NeedsRecovery()
+		if !ok || retired || needed {
+			continue
+		}
+		if err := machine.Accounts.Put(tx, a.RequireRecovery(cause, s.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

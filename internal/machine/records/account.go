@@ -1,0 +1,35 @@
+package records
+
+import (
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// accountKind is the account's own record. Its name is checked where accounts
+// are listed: the records of other accounts are not this one's to check.
+var accountKind = Kind{Check: checkAccount, Inspect: inspectAccount}
+
+func checkAccount(c *Checkup) {
+	a, err := c.Account.Read(c.Tx)
+	if err == nil {
+		err = a.Check()
+	}
+	if err != nil {
+		c.Complain("account record: %v", err)
+	}
+}
+
+func inspectAccount(tx *txn.Tx, of *machine.Account, out *Inspection) error {
+	a, err := of.Read(tx)
+	if err != nil {
+		return err
+	}
+	out.Identity = machine.IdentityOf(a)
+	if to, retired := a.Retired(); retired {
+		out.Retired = to.Path
+	}
+	if why, needed := a.NeedsRecovery(); needed {
+		out.Recovery = why.Cause.String()
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package records
+
+import (
+	"context"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Keys: one private one-time or fallback key, or its tombstone, otk/<public
+// key>.
+var Keys = txn.Record[ratchet.PublicKey, otk.Key]{
+	Kind: "otk", Codec: machine.Encoded(otk.DecodeKey),
+	Name: otk.Key.Public, Path: txn.Spelled[ratchet.PublicKey],
+}
+
+var keyKind = Kind{Records: many(&Keys), Check: checkKeys, Sweep: sweepKeys, Inspect: inspectKeys}
+
+// keysByPublic returns all keys, tombstones too.
+func keysByPublic(c *Checkup) map[ratchet.PublicKey]otk.Key {
+	all := map[ratchet.PublicKey]otk.Key{}
+	for k := range readable(c, &Keys) {
+		all[k.Public()] = k
+	}
+	return all
+}
+
+// checkKeys: an unused key is in the pool, its parts belong together, and a
+// used one opened the session it names.
+func checkKeys(c *Checkup) {
+	pool, _, _ := Pool.Get(c.Tx)
+	pooled := map[ratchet.PublicKey]bool{}
+	for e := range pool.Entries() {
+		pooled[e.Public] = true
+	}
+	current, previous := pool.Fallbacks()
+	pooled[current.Public], pooled[previous.Public] = true, true
+	sessions := sessionsByID(c)
+	for k := range readable(c, &Keys) {
+		if err := k.Check(); err != nil {
+			c.Complain("key %s: %v", k.Public(), err)
+		}
+		by, at, used := k.Used()
+		if !used {
+			if !pooled[k.Public()] {
+				c.Complain("key %s (%s) is not in the pool", k.ID(), k.Public())
+			}
+			continue
+		}
+		s, exists := sessions[by]
+		switch {
+		case exists && s.OneTimeKey() != k.Public():
+			c.Complain("one-time key %s names session %s, which another key opened", k.Public(), by)
+		case !exists && c.Account.Store.Now().Sub(at) < session.ReceiptLife:
+			// Later, the session's own tombstone may have been swept, and the
+			// key's goes with the next sweep.
+			c.Complain("one-time key %s is used up and session %s, which it opened, is missing", k.Public(), by)
+		}
+	}
+}
+
+// sweepKeys deletes tombstones of one-time keys whose session left no record.
+func sweepKeys(ctx context.Context, s *Sweep) error {
+	used := func(_ *txn.Tx, k otk.Key) (bool, error) {
+		_, at, used := k.Used()
+		return used && s.Now.Sub(at) >= session.ReceiptLife, nil
+	}
+	found, err := find(ctx, s.Account, &Keys, used)
+	if err != nil {
+		return err
+	}
+	// After the keys: the session of every key that was found is among these,
+	// if it is still there.
+	kept, err := sessionIDs(ctx, s.Account)
+	if err != nil {
+		return err
+	}
+	orphaned := func(tx *txn.Tx, k otk.Key) (bool, error) {
+		by, _, _ := k.Used()
+		old, err := used(tx, k)
+		return old && !kept[by], err
+	}
+	s.Done.OneTimeKeys, err = change(ctx, s.Account, &Keys, found, orphaned, deleteFrom(&Keys))
+	return err
+}
+
+func sessionIDs(ctx context.Context, a *machine.Account) (map[ratchet.SessionID]bool, error) {
+	return txn.View(ctx, a.DB, func(tx *txn.Tx) (map[ratchet.SessionID]bool, error) {
+		ids := map[ratchet.SessionID]bool{}
+		for s, err := range Sessions.Scan(tx) {
+			if err != nil {
+				return nil, err
+			}
+			ids[s.ID()] = true
+		}
+		return ids, nil
+	})
+}
+
+func inspectKeys(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
+	for k, err := range Keys.Scan(tx) {
+		if err != nil {
+			return err
+		}
+		if _, _, used := k.Used(); used {
+			out.Keys.Used++
+		}
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package records
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Pool: which one-time and fallback keys there are, otk-pool.
+var Pool = txn.Single[otk.Pool]{Kind: "otk-pool", Codec: machine.Encoded(otk.DecodePool)}
+
+var poolKind = Kind{Records: one(&Pool), Check: checkPool, Sweep: sweepPool, Inspect: inspectPool, FinishRecovery: recoverPool}
+
+const (
+	// idJump is by how much key ids jump ahead at least when an account is
+	// recovered: no device makes as many keys between a backup and its
+	// restoration.
+	idJump = 1 << 20
+	// idSpread bounds what is added to that at random, since a backup may be
+	// restored twice. Some 400 recoveries exhaust the ids.
+	idSpread = 1 << 24
+)
+
+// checkPool: what the pool names exists, with the same id and no other.
+func checkPool(c *Checkup) {
+	pool, _, _ := Pool.Get(c.Tx)
+	keys := keysByPublic(c)
+	seen := map[otk.ID]bool{}
+	named := func(id otk.ID, public ratchet.PublicKey, fallback bool) {
+		k, exists := keys[public]
+		switch {
+		case seen[id]:
+			c.Complain("key id %s is in the pool twice", id)
+		case !exists:
+			c.Complain("the pool names key %s (%s), which is missing", id, public)
+		case k.ID() != id || k.Fallback() != fallback:
+			c.Complain("key %s has another id or kind in the pool (%s)", public, id)
+		case id >= pool.Next():
+			c.Complain("key id %s was not given out yet", id)
+		}
+		seen[id] = true
+	}
+	for e := range pool.Entries() {
+		named(e.ID, e.Public, false)
+	}
+	current, previous := pool.Fallbacks()
+	for _, f := range []otk.Fallback{current, previous} {
+		if f.ID != 0 {
+			named(f.ID, f.Public, true)
+		}
+	}
+}
+
+// UnusedPool returns the pool without the keys that were used since it was
+// last written: sessions consume a key's own record and leave the pool alone.
+func UnusedPool(tx *txn.Tx) (otk.Pool, error) {
+	pool, _, err := Pool.Get(tx)
+	if err != nil {
+		return pool, err
+	}
+	var publics []ratchet.PublicKey
+	for e := range pool.Entries() {
+		publics = append(publics, e.Public)
+	}
+	found, err := Keys.GetAll(tx, publics...)
+	if err != nil {
+		return pool, err
+	}
+	var used []ratchet.PublicKey
+	for i, f := range found {
+		if !f.OK {
+			return pool, machine.Corrupt("the pool names one-time key %s, which is missing", publics[i])
+		}
+		if _, _, gone := f.Value.Used(); gone {
+			used = append(used, publics[i])
+		}
+	}
+	return pool.Forget(used...), nil
+}
+
+// sweepPool lets the pool forget the keys that were used. It learns of them
+// from their tombstones: after this it needs none that is old enough to be
+// deleted.
+func sweepPool(ctx context.Context, s *Sweep) error {
+	return s.Account.Do(ctx, func(tx *txn.Tx) error {
+		if _, err := s.Account.Active(tx); err != nil {
+			return err
+		}
+		before, _, err := Pool.Get(tx)
+		if err != nil {
+			return err
+		}
+		after, err := UnusedPool(tx)
+		if err != nil || after.Len() == before.Len() {
+			return err
+		}
+		return Pool.Put(tx, after)
+	})
+}
+
+// KeyCounts counts one-time keys by stage and names the fallback keys.
+type KeyCounts struct {
+	Generated, Offered, Published, Abandoned int
+	Used                                     int // tombstones
+	NextID                                   otk.ID
+	Fallback, PreviousFallback               otk.ID // 0: none
+}
+
+func inspectPool(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
+	pool, err := UnusedPool(tx)
+	if err != nil {
+		return err
+	}
+	current, previous := pool.Fallbacks()
+	counts := &out.Keys
+	counts.Generated, counts.Offered = pool.Count(otk.Generated), pool.Count(otk.Offered)
+	counts.Published, counts.Abandoned = pool.Count(otk.Published), pool.Count(otk.Abandoned)
+	counts.NextID, counts.Fallback, counts.PreviousFallback = pool.Next(), current.ID, previous.ID
+	return nil
+}
+
+// recoverPool gives up the keys that were not published, lets the ids jump
+// ahead and replaces the fallback key.
+func recoverPool(tx *txn.Tx, a *machine.Account, done *Recovered) error {
+	pool, _, err := Pool.Get(tx)
+	if err != nil {
+		return err
+	}
+	before := pool.Count(otk.Abandoned)
+	jump, err := jump(a.Store.Rand)
+	if err != nil {
+		return err
+	}
+	if pool, err = pool.Recover(jump); err != nil {
+		return err
+	}
+	done.OneTimeKeys = pool.Count(otk.Abandoned) - before
+	if pool, err = ReplaceFallback(tx, a, pool, a.Store.Now()); err != nil {
+		return err
+	}
+	return Pool.Put(tx, pool)
+}
+
+func jump(rand io.Reader) (uint32, error) {
+	var random [4]byte
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
+		return 0, fmt.Errorf("pawl: random bytes for key ids: %w", err)
+	}
+	return idJump + binary.BigEndian.Uint32(random[:])%idSpread, nil
+}
+
+// ReplaceFallback makes a new fallback key. The current one becomes the
+// previous one, and that one is dropped. The pool is the caller's to store.
+func ReplaceFallback(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time) (otk.Pool, error) {
+	pool, made, dropped, err := pool.RotateFallback(a.Store.Rand, now)
+	if err != nil {
+		return pool, err
+	}
+	if dropped.ID != 0 {
+		if err := Keys.Delete(tx, dropped.Public); err != nil {
+			return pool, err
+		}
+	}
+	return pool, Keys.Put(tx, made)
+}

@@ -1,0 +1,149 @@
+package records
+
+import (
+	"context"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Sessions: one Olm session or its tombstone, session/<curve25519>/<id>.
+var Sessions = txn.Record[SessionName, session.Session]{
+	Kind: "session", Codec: machine.Encoded(session.DecodeSession),
+	Name: func(s session.Session) SessionName { return SessionName{s.Peer(), s.ID()} },
+	Path: func(n SessionName) txn.Path { return txn.PathOf(n.Peer.String(), n.ID.String()) },
+}
+
+var sessionKind = Kind{Records: many(&Sessions), Check: checkSessions, Sweep: sweepSessions, Recover: recoverSessions}
+
+// SessionName names a session.
+type SessionName struct {
+	Peer ratchet.PublicKey
+	ID   ratchet.SessionID
+}
+
+// SessionNames returns the names of a peer's sessions.
+func SessionNames(p session.Peer) []SessionName {
+	var names []SessionName
+	for _, id := range p.Sessions() {
+		names = append(names, SessionName{p.Identity(), id})
+	}
+	return names
+}
+
+// sessionsByID returns all sessions, tombstones too.
+func sessionsByID(c *Checkup) map[ratchet.SessionID]session.Session {
+	all := map[ratchet.SessionID]session.Session{}
+	for s := range readable(c, &Sessions) {
+		all[s.ID()] = s
+	}
+	return all
+}
+
+// checkSessions: a live session is listed, and the one-time key of ours that
+// opened it is used up.
+func checkSessions(c *Checkup) {
+	listed := map[ratchet.SessionID]bool{}
+	for p := range readable(c, &Peers) {
+		for _, id := range p.Sessions() {
+			listed[id] = true
+		}
+	}
+	keys := keysByPublic(c)
+	for id, s := range sessionsByID(c) {
+		if _, pruned := s.Pruned(); !pruned && !listed[id] {
+			c.Complain("session %s with %s is not listed by its peer", id, s.Peer())
+		}
+		if s.Origin() != session.WithOneTimeKey {
+			continue
+		}
+		k, exists := keys[s.OneTimeKey()]
+		if !exists {
+			c.Complain("one-time key %s, which opened session %s, left no tombstone", s.OneTimeKey(), id)
+			continue
+		}
+		if by, _, used := k.Used(); !used || by != id {
+			c.Complain("one-time key %s opened session %s and is not marked so", s.OneTimeKey(), id)
+		}
+	}
+}
+
+// sweepSessions deletes tombstones. One of a session opened with a fallback
+// key stays for as long as that key could open it again.
+func sweepSessions(ctx context.Context, s *Sweep) error {
+	old := func(tx *txn.Tx, one session.Session) (bool, error) {
+		at, pruned := one.Pruned()
+		if !pruned || s.Now.Sub(at.Time()) < session.ReceiptLife {
+			return false, nil
+		}
+		if one.Origin() != session.WithFallbackKey {
+			return true, nil
+		}
+		_, usable, err := Keys.Get(tx, one.OneTimeKey())
+		return !usable, err
+	}
+	var err error
+	s.Done.Sessions, err = remove(ctx, s.Account, &Sessions, old)
+	return err
+}
+
+// recoverSessions lets no session send that there is: none is added behind its
+// back but such that peers open, whose sending chain begins anew. It changes
+// nothing if another process has finished the recovery.
+func recoverSessions(ctx context.Context, r *Recovery) error {
+	sends := func(_ *txn.Tx, s session.Session) (bool, error) {
+		_, pruned := s.Pruned()
+		return !pruned && !s.ReceiveOnly(), nil
+	}
+	found, err := find(ctx, r.Account, &Sessions, sends)
+	if err != nil {
+		return err
+	}
+	still := func(tx *txn.Tx, s session.Session) (bool, error) {
+		a, err := r.Account.Active(tx)
+		if _, needed := a.NeedsRecovery(); !needed || err != nil {
+			return false, err
+		}
+		return sends(tx, s)
+	}
+	r.Done.Sessions, err = change(ctx, r.Account, &Sessions, found, still, func(tx *txn.Tx, s session.Session) error {
+		return Sessions.Put(tx, s.StopSending())
+	})
+	return err
+}
+
+// SessionInfo is the public part of a session.
+type SessionInfo struct {
+	ID           ratchet.SessionID
+	Version      kv.Version // of the session's record: one commit a message
+	Origin       session.Origin
+	Created      session.Stamp
+	LastReceived session.Stamp       // 0: never
+	LastSent     session.Stamp       // 0: never
+	ReceiveOnly  bool                // since a recovery
+	Sending      *ratchet.ChainInfo  // nil: none until the next message is sent
+	Receiving    []ratchet.ChainInfo // newest first
+}
+
+func inspectSession(tx *txn.Tx, s session.Session) (SessionInfo, error) {
+	version, err := Sessions.Version(tx, SessionName{s.Peer(), s.ID()})
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	state, err := s.Ratchet()
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	info := SessionInfo{
+		ID: s.ID(), Version: version, Origin: s.Origin(),
+		Created: s.Created(), LastReceived: s.LastReceived(), LastSent: s.LastSent(), ReceiveOnly: s.ReceiveOnly(),
+		Receiving: state.ReceiverChains(),
+	}
+	if chain, ok := state.SenderChain(); ok {
+		info.Sending = &chain
+	}
+	return info, nil
+}

@@ -1,0 +1,85 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
+)
+
+// Tools are what calls need beside the store.
+type Tools struct {
+	Now  func() time.Time // may go backwards
+	Rand io.Reader        // cryptographic, and safe for concurrent use
+	Log  *slog.Logger
+	Txn  []txn.Option // but the sealer
+}
+
+// Store is a kv.Store whose keyring is open. Everything about it may be used
+// from any number of goroutines once [Open] and, where there is a witness,
+// lineage have returned.
+type Store struct {
+	Tools
+	Keyring *Keyring
+	ID      seal.StoreID
+	DB      *txn.DB // of the records that belong to no account
+	Behind  string  // how far the store went back, if this handle found that; ends an error
+
+	ring seal.Keyring
+}
+
+// Open opens the keyring of a store, or makes one if the store is empty.
+//
+// Errors: seal.ErrPassphrase, seal.ErrFormat, kv.ErrCorrupt (there are entries
+// but no keyring) and those of kv.
+func Open(ctx context.Context, engine kv.Store, unlock seal.Unlock, t Tools) (*Store, error) {
+	s := &Store{Tools: t, Keyring: &Keyring{rand: t.Rand, unlocks: []seal.Unlock{unlock}, db: unsealed(engine)}}
+	var err error
+	if s.ring, err = s.Keyring.open(ctx); err != nil {
+		return nil, err
+	}
+	s.ID = s.ring.Store()
+	s.Use(engine)
+	return s, nil
+}
+
+// Use makes the store's transactions go through an engine.
+func (s *Store) Use(engine kv.Store) {
+	s.Keyring.db = unsealed(engine)
+	s.DB = s.Sealed(engine)
+}
+
+// Sealed returns a database on an engine that holds this store's records, or a
+// copy of them.
+func (s *Store) Sealed(engine kv.Store) *txn.DB {
+	return txn.New(engine, append([]txn.Option{txn.WithSealer(s.ring)}, s.Txn...)...)
+}
+
+// views is how often a view that is lost, because the engine changed hands, is
+// taken again.
+const views = 20
+
+// View calls f with a snapshot, and again with another if that one is lost.
+func View[T any](engine kv.Store, f func(kv.Snapshot) (T, error)) (v T, err error) {
+	for range views {
+		snap := engine.Snapshot()
+		v, err = f(snap)
+		snap.Close()
+		if !errors.Is(err, kv.ErrConflict) {
+			break
+		}
+	}
+	return v, err
+}
+
+// Corrupt is a kv.ErrCorrupt: records that contradict each other, found while
+// working and not by Check.
+func Corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", kv.ErrCorrupt, fmt.Sprintf(format, args...))
+}

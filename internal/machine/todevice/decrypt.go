@@ -1,0 +1,214 @@
+package todevice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Errors of decrypting; see package pawl.
+var (
+	ErrUnknownSession    = errors.New("pawl: no session with this sender")
+	ErrUnknownOneTimeKey = errors.New("pawl: the pre-key message names a one-time key that is not ours")
+	ErrAlreadyProcessed  = errors.New("pawl: message was already processed and acknowledged")
+)
+
+// UndecryptableError says that none of the sessions with the sender decrypts a
+// message. Err is of the session that most likely should have.
+type UndecryptableError struct {
+	Sender ratchet.PublicKey
+	Tried  int // sessions
+	Err    error
+}
+
+// Error implements error.
+func (e *UndecryptableError) Error() string {
+	return fmt.Sprintf("pawl: none of %d sessions with %s decrypts the message: %v", e.Tried, e.Sender, e.Err)
+}
+
+// Unwrap returns the session's error.
+func (e *UndecryptableError) Unwrap() error { return e.Err }
+
+// Decrypted is the answer to a message; see package pawl.
+type Decrypted struct {
+	secret.Guard // the plaintext is not for logs
+	Plaintext    []byte
+	Duplicate    bool // answered before
+	Session      ratchet.SessionID
+	Receipt      session.ReceiptID
+}
+
+// Decrypt decrypts a message.
+func (m *Messages) Decrypt(ctx context.Context, message Incoming) (Decrypted, error) {
+	in, err := parse(message)
+	if err != nil {
+		return Decrypted{}, err
+	}
+	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) (Decrypted, error) {
+		refs := append(in.first(), m.account.Ref())
+		if err := tx.Prefetch(append(refs, m.hinted(in.sender)...)...); err != nil {
+			return Decrypted{}, err
+		}
+		return m.decrypt(tx, in)
+	})
+}
+
+func (m *Messages) decrypt(tx *txn.Tx, in parsed) (Decrypted, error) {
+	a, err := m.account.Active(tx)
+	if err != nil {
+		return Decrypted{}, err
+	}
+	if a.Identity() == in.sender {
+		return Decrypted{}, ErrSelf
+	}
+	receipt, seen, err := records.Receipts.Get(tx, in.receipt)
+	if err != nil {
+		return Decrypted{}, err
+	}
+	if seen {
+		return fromReceipt(receipt, in)
+	}
+	return m.decryptNew(tx, a, in)
+}
+
+// fromReceipt answers a message that was decrypted before.
+func fromReceipt(r session.Receipt, in parsed) (Decrypted, error) {
+	key, kept := r.Key()
+	if !kept {
+		return Decrypted{}, ErrAlreadyProcessed
+	}
+	plaintext, err := key.Open(in.normal)
+	if err != nil {
+		return Decrypted{}, machine.Corrupt("receipt %s does not open its message", in.receipt)
+	}
+	return Decrypted{Plaintext: plaintext, Duplicate: true, Session: r.Session(), Receipt: in.receipt}, nil
+}
+
+// decryptNew decrypts a message that has no receipt and writes what changes.
+func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypted, error) {
+	c, err := m.contact(tx, in.sender)
+	if err != nil {
+		return Decrypted{}, err
+	}
+	now := m.nextStamp(a, c).Time()
+	var plaintext ratchet.Plaintext
+	var s session.Session
+	switch {
+	case in.preKey == nil:
+		s, plaintext, err = m.receive(tx, in, session.Candidates(c.Sessions, in.normal), now)
+	case c.Peer.Has(in.session):
+		if s, err = c.Find(in.session); err == nil {
+			s, plaintext, err = m.receive(tx, in, []session.Session{s}, now)
+		}
+	default:
+		s, plaintext, err = m.open(tx, a, c, in, now)
+	}
+	if err != nil {
+		return Decrypted{}, err
+	}
+	receipt := session.NewReceipt(in.receipt, s.ID(), plaintext.Key, now)
+	if err := records.Receipts.Put(tx, receipt); err != nil {
+		return Decrypted{}, err
+	}
+	return Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: in.receipt}, nil
+}
+
+// receive decrypts in the first of the candidates that can, and stores it.
+func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, now time.Time) (session.Session, ratchet.Plaintext, error) {
+	var first error
+	for _, s := range candidates {
+		state, err := s.Ratchet()
+		if err != nil {
+			return s, ratchet.Plaintext{}, err
+		}
+		probe := tx.Probe()
+		began := probe.Begin()
+		next, plaintext, err := state.Decrypt(in.normal)
+		probe.End(txn.Computing, began)
+		if err == nil {
+			s = s.Received(next, now)
+			return s, plaintext, records.Sessions.Put(tx, s)
+		}
+		// The first candidate knows the message's chain, if any does: its error
+		// says most.
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		return session.Session{}, ratchet.Plaintext{}, fmt.Errorf("%w: %s", ErrUnknownSession, in.sender)
+	}
+	return session.Session{}, ratchet.Plaintext{}, &UndecryptableError{in.sender, len(candidates), first}
+}
+
+// open opens the session of a pre-key message and consumes its one-time key,
+// both in this transaction.
+func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in parsed, now time.Time) (session.Session, ratchet.Plaintext, error) {
+	key, err := keyFor(tx, in)
+	if err != nil {
+		return session.Session{}, ratchet.Plaintext{}, err
+	}
+	probe := tx.Probe()
+	began := probe.Begin()
+	opened, err := a.OpenInbound(key, in.sender, *in.preKey, now)
+	probe.End(txn.Computing, began)
+	if err != nil {
+		return session.Session{}, ratchet.Plaintext{}, err
+	}
+	if err := m.add(tx, c, opened.Session); err != nil {
+		return session.Session{}, ratchet.Plaintext{}, err
+	}
+	if !key.Fallback() {
+		err = records.Keys.Put(tx, opened.Key)
+	}
+	return opened.Session, opened.Plaintext, err
+}
+
+// keyFor returns the one-time or fallback key that a pre-key message of an
+// unknown session names.
+func keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
+	old, known, err := records.Sessions.Get(tx, records.SessionName{Peer: in.sender, ID: in.session})
+	if err != nil {
+		return otk.Key{}, err
+	}
+	if known {
+		if _, pruned := old.Pruned(); pruned {
+			return otk.Key{}, fmt.Errorf("%w: %s", session.ErrPruned, in.session)
+		}
+		return otk.Key{}, machine.Corrupt("session %s with %s is not listed by its peer", in.session, in.sender)
+	}
+	key, ours, err := records.Keys.Get(tx, in.preKey.OneTimeKey)
+	if err != nil || ours {
+		return key, err
+	}
+	return key, foreignKey(tx, in.preKey.OneTimeKey)
+}
+
+// foreignKey tells a key that was never ours, or is forgotten, from one whose
+// record was lost.
+func foreignKey(tx *txn.Tx, public ratchet.PublicKey) error {
+	pool, _, err := records.Pool.Get(tx)
+	if err != nil {
+		return err
+	}
+	for e := range pool.Entries() {
+		if e.Public == public {
+			return machine.Corrupt("the pool names one-time key %s, which is missing", public)
+		}
+	}
+	current, previous := pool.Fallbacks()
+	if current.ID != 0 && current.Public == public || previous.ID != 0 && previous.Public == public {
+		return machine.Corrupt("the pool names fallback key %s, which is missing", public)
+	}
+	return fmt.Errorf("%w: %s", ErrUnknownOneTimeKey, public)
+}

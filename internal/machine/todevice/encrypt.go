@@ -1,0 +1,94 @@
+package todevice
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Errors of encrypting; see package pawl.
+var (
+	ErrNoSession = errors.New("pawl: no session with this peer: pass one of its one-time keys")
+	ErrSelf      = errors.New("pawl: a device has no session with itself")
+)
+
+// Encrypted is a message for a peer.
+type Encrypted struct {
+	Message ratchet.Message
+	Session ratchet.SessionID
+}
+
+// Encryption chooses the session: a new one with this one-time or fallback key
+// of the peer, or, with none, the one that the specification chooses.
+type Encryption struct {
+	OneTimeKey *ratchet.PublicKey
+}
+
+// Encrypt encrypts a plaintext for the device with the identity key peer.
+func (m *Messages) Encrypt(ctx context.Context, peer ratchet.PublicKey, plaintext []byte, e Encryption) (Encrypted, error) {
+	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) (Encrypted, error) {
+		refs := []txn.Ref{m.account.Ref(), records.Peers.Ref(peer)}
+		if err := tx.Prefetch(append(refs, m.hinted(peer)...)...); err != nil {
+			return Encrypted{}, err
+		}
+		return m.encrypt(tx, peer, plaintext, e)
+	})
+}
+
+func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte, e Encryption) (Encrypted, error) {
+	a, err := m.account.Sending(tx)
+	if err != nil {
+		return Encrypted{}, err
+	}
+	c, err := m.contact(tx, peer)
+	if err != nil {
+		return Encrypted{}, err
+	}
+	now := m.nextStamp(a, c).Time()
+	probe := tx.Probe()
+	began := probe.Begin()
+	s, err := m.sender(a, c, e, now)
+	probe.End(txn.Computing, began)
+	if err != nil {
+		return Encrypted{}, err
+	}
+	state, err := s.Ratchet()
+	if err != nil {
+		return Encrypted{}, err
+	}
+	began = probe.Begin()
+	next, message, err := state.Encrypt(m.account.Store.Rand, plaintext)
+	probe.End(txn.Computing, began)
+	if err != nil {
+		return Encrypted{}, err
+	}
+	s = s.Sent(next, now)
+	if e.OneTimeKey != nil {
+		err = m.add(tx, c, s)
+	} else {
+		err = records.Sessions.Put(tx, s)
+	}
+	return Encrypted{message, s.ID()}, err
+}
+
+// sender returns the session to encrypt with: a new one, not yet stored, or
+// the one that the specification chooses.
+func (m *Messages) sender(a account.Account, c records.Contact, e Encryption, now time.Time) (session.Session, error) {
+	if a.Identity() == c.Peer.Identity() {
+		return session.Session{}, ErrSelf
+	}
+	if e.OneTimeKey != nil {
+		return a.OpenOutbound(m.account.Store.Rand, c.Peer.Identity(), *e.OneTimeKey, now)
+	}
+	s, ok := session.Choose(c.Sessions)
+	if !ok {
+		return s, ErrNoSession
+	}
+	return s, nil
+}

@@ -1,0 +1,82 @@
+// Package upkeep checks, sweeps and inspects an account: loops over the kinds
+// of its records, which have the rules.
+package upkeep
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Check verifies every invariant of an account over one snapshot and returns
+// what is broken, a line each, sorted. The error is of the store.
+func Check(ctx context.Context, a *machine.Account, kinds []records.Kind) ([]string, error) {
+	return txn.View(ctx, a.DB, func(tx *txn.Tx) ([]string, error) {
+		if _, err := a.Read(tx); err != nil {
+			return nil, err
+		}
+		c := records.Checkup{Tx: tx, Account: a}
+		for _, k := range kinds {
+			if k.Records != nil {
+				k.Records.Check(tx, c.Complain)
+			}
+			if k.Check != nil {
+				k.Check(&c)
+			}
+		}
+		slices.Sort(c.Broken)
+		return c.Broken, nil
+	})
+}
+
+// Sweep erases and deletes what is no longer needed at a time, in a bounded
+// number of commits, each of which looks again at what it deletes.
+func Sweep(ctx context.Context, a *machine.Account, kinds []records.Kind, now time.Time) (records.Swept, error) {
+	s := records.Sweep{Account: a, Now: now}
+	if _, err := txn.View(ctx, a.DB, a.Active); err != nil {
+		return s.Done, err
+	}
+	for _, k := range kinds {
+		if k.Sweep == nil {
+			continue
+		}
+		if err := k.Sweep(ctx, &s); err != nil {
+			return s.Done, err
+		}
+	}
+	return s.Done, nil
+}
+
+// Inspect returns the public parts of an account, from one snapshot.
+func Inspect(ctx context.Context, a *machine.Account, kinds []records.Kind) (records.Inspection, error) {
+	return txn.View(ctx, a.DB, func(tx *txn.Tx) (records.Inspection, error) {
+		out := records.Inspection{Records: map[string]int{}}
+		if _, err := a.Read(tx); err != nil {
+			return out, err
+		}
+		for _, k := range kinds {
+			if err := inspect(tx, a, k, &out); err != nil {
+				return records.Inspection{}, err
+			}
+		}
+		return out, nil
+	})
+}
+
+func inspect(tx *txn.Tx, a *machine.Account, k records.Kind, out *records.Inspection) error {
+	if k.Records != nil {
+		n, err := k.Records.Count(tx)
+		if err != nil {
+			return err
+		}
+		out.Records[k.Records.Kind] = n
+	}
+	if k.Inspect == nil {
+		return nil
+	}
+	return k.Inspect(tx, a, out)
+}

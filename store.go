@@ -1,0 +1,109 @@
+package pawl
+
+import (
+	"context"
+	"time"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/lineage"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
+)
+
+// Store is a kv.Store with Pawl's records in it: any number of accounts,
+// sealed under one data key. Its methods may be called from any number of
+// goroutines, and any number of Stores may be open on one kv.Store.
+type Store struct{ store *machine.Store }
+
+// Open opens the records in store, and prepares an empty store for them. It
+// needs WithPassphrase or WithKey, which an empty store takes as its own. The
+// caller keeps the kv.Store open for as long as the Store is used, and closes
+// it.
+//
+// Errors: ErrNoKey; seal.ErrPassphrase (the passphrase or key is not this
+// store's); seal.ErrFormat (a newer program wrote the store, or its keyring is
+// damaged); kv.ErrCorrupt (the store has entries but no keyring); those of kv
+// and, if it cannot be read or written, of the witness.
+func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
+	o := defaults()
+	for _, set := range opts {
+		set(&o)
+	}
+	if !o.unlocked {
+		return nil, ErrNoKey
+	}
+	s, err := machine.Open(ctx, store, o.unlock, o.tools)
+	if err == nil && o.witness != nil {
+		err = lineage.Compare(ctx, s, o.witness)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Store{s}, nil
+}
+
+// ChangePassphrase seals the data key under another passphrase. One record is
+// rewritten; handles that are open keep working. It fails with
+// seal.ErrPassphrase if somebody else has changed it since this Store was
+// opened or changed it last.
+func (s *Store) ChangePassphrase(ctx context.Context, passphrase []byte) error {
+	return s.store.Keyring.Change(ctx, seal.Passphrase(passphrase))
+}
+
+// ChangeKey is ChangePassphrase for a store under a raw key.
+func (s *Store) ChangeKey(ctx context.Context, key [32]byte) error {
+	return s.store.Keyring.Change(ctx, seal.RawKey(key))
+}
+
+// Identity is the public part of an account.
+type Identity struct {
+	UserID     matrix.UserID     `json:"user_id"`
+	DeviceID   matrix.DeviceID   `json:"device_id"`
+	Curve25519 ratchet.PublicKey `json:"-"` // names the device in encrypted events
+	Ed25519    account.VerifyKey `json:"-"` // signs
+	Created    time.Time         `json:"-"`
+}
+
+// Create makes an account with new identity keys. It fails with
+// ErrAccountExists, matrix.ErrUserID or matrix.ErrDeviceID.
+func (s *Store) Create(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
+	a, err := s.store.Create(ctx, machine.AccountName{User: user, Device: device})
+	if err != nil {
+		return nil, err
+	}
+	return newMachine(a), nil
+}
+
+// Machine returns an account of the store, or ErrNoAccount.
+func (s *Store) Machine(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
+	m := newMachine(s.store.Account(machine.AccountName{User: user, Device: device}))
+	if _, err := m.Identity(ctx); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Accounts returns the identities of all accounts in the store, in no order.
+func (s *Store) Accounts(ctx context.Context) ([]Identity, error) {
+	found, err := s.store.Identities(ctx)
+	return convert(found, func(id machine.Identity) Identity { return Identity(id) }), err
+}
+
+// Stats returns the cumulated statistics of all transactions on this handle.
+func (s *Store) Stats() txn.Stats { return s.store.DB.Stats() }
+
+// convert returns the values as those of another type; nil for nil.
+func convert[A, B any](values []A, to func(A) B) []B {
+	if values == nil {
+		return nil
+	}
+	converted := make([]B, len(values))
+	for i, v := range values {
+		converted[i] = to(v)
+	}
+	return converted
+}

@@ -1,0 +1,47 @@
+package pawl
+
+import (
+	"context"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/upkeep"
+)
+
+// Check verifies every invariant of the account over one snapshot and returns
+// what is broken, a line each, sorted; nothing means that all hold:
+//
+//   - every record opens and decodes, is stored once and under its own name,
+//     and its keys belong together;
+//   - a peer lists exactly its live sessions;
+//   - every key in the pool has its record, with the pool's id, and every
+//     unused key is in the pool; no id is there twice;
+//   - a one-time key is used up exactly when the session it opened exists;
+//   - the session of every receipt that keeps a message key exists.
+//
+// It reads everything and writes nothing. The error is of the store.
+func (m *Machine) Check(ctx context.Context) ([]string, error) {
+	return upkeep.Check(ctx, m.account, records.Kinds())
+}
+
+// Swept counts what Sweep did.
+type Swept struct {
+	Erased      int `json:"erased"`        // receipts that expired: their messages' keys
+	Receipts    int `json:"receipts"`      // deleted
+	Sessions    int `json:"sessions"`      // tombstones of pruned sessions
+	OneTimeKeys int `json:"one_time_keys"` // tombstones of used keys
+}
+
+// Sweep erases and deletes what is no longer needed at a time: the message keys
+// of receipts that have expired; receipts that are older than
+// session.ReceiptMemory; tombstones of sessions that were pruned more than
+// session.ReceiptLife ago and cannot be opened again; and tombstones of
+// one-time keys whose session is gone. Nothing in the store expires by itself,
+// so that a clock that jumps destroys nothing.
+//
+// It takes a bounded number of commits, each of which looks again at what it
+// deletes. The secrets leave the files when the engine compacts.
+func (m *Machine) Sweep(ctx context.Context, now time.Time) (Swept, error) {
+	done, err := upkeep.Sweep(ctx, m.account, records.Kinds(), now)
+	return Swept(done), err
+}
