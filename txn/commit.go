@@ -14,14 +14,14 @@ import (
 // for what it returns.
 func (t *transaction) commit(failure error) (retry bool, err error) {
 	tx := t.tx
-	base, err := tx.base()
+	version, err := tx.idVersion()
 	tx.close()
 	if err != nil {
 		return t.unread(err)
 	}
 	for {
 		// Write down what must hold and what is to be written.
-		b, err := tx.batch(base, failure == nil)
+		b, err := tx.batch(version, failure == nil)
 		if err != nil {
 			return false, err
 		}
@@ -47,7 +47,7 @@ func (t *transaction) commit(failure error) (retry bool, err error) {
 			return retry, err
 		}
 		// Only joined records changed: join again and commit that.
-		if base, err = t.rejoin(); err != nil {
+		if version, err = t.rejoin(); err != nil {
 			return t.unread(err)
 		}
 	}
@@ -86,16 +86,16 @@ func (t *transaction) won(v kv.Version, failure error) {
 	}
 }
 
-// base returns a version for the commit ID: that of the snapshot, or of the
+// idVersion returns a version for the commit ID: that of the snapshot, or of the
 // newest state that the DB knows of where the snapshot was never used.
-func (tx *Tx) base() (kv.Version, error) {
+func (tx *Tx) idVersion() (kv.Version, error) {
 	if head := tx.db.head.Load(); head != 0 && !tx.fixed {
 		return kv.Version(head), nil
 	}
-	return tx.baseOf(tx.snap)
+	return tx.idVersionOf(tx.snap)
 }
 
-func (tx *Tx) baseOf(snap kv.Snapshot) (kv.Version, error) {
+func (tx *Tx) idVersionOf(snap kv.Snapshot) (kv.Version, error) {
 	v, err := snap.Version(tx.ctx)
 	if err != nil {
 		return 0, tx.fail(err)
@@ -118,8 +118,8 @@ func (c *core) noteHead(v kv.Version) {
 func (c *core) forgetHead() { c.head.Store(0) }
 
 // batch returns what must hold and, unless fn failed, what is to be written.
-func (tx *Tx) batch(base kv.Version, write bool) (*kv.Batch, error) {
-	b := &kv.Batch{ID: kv.NewCommitID(base), Sync: !tx.nosync, Turn: tx.t.contention.turn.ID}
+func (tx *Tx) batch(version kv.Version, write bool) (*kv.Batch, error) {
+	b := &kv.Batch{ID: kv.NewCommitID(version), Sync: !tx.nosync, Turn: tx.t.contention.turn.ID}
 	b.Reads = make([]kv.Read, 0, len(tx.order))
 	for _, r := range tx.order {
 		if !r.scanned && (r.seen || r.joined && write) {

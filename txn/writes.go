@@ -140,7 +140,7 @@ func (t *transaction) rejoin() (kv.Version, error) {
 	if err := t.tx.readBases(snap); err != nil {
 		return 0, err
 	}
-	return t.tx.baseOf(snap)
+	return t.tx.idVersionOf(snap)
 }
 
 func (tx *Tx) readBases(snap kv.Snapshot) error {

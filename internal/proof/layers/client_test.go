@@ -1,0 +1,70 @@
+package layers
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// clients are programs that import pawl and an engine: what they link of other
+// modules, and of the standard library what many a client would rather not.
+var clients = map[string][]string{
+	"kv/memkv": append([]string{"github.com/tidwall/btree"}, everyClient...),
+	"kv/sqlitekv": append([]string{
+		"github.com/gofrs/flock", "github.com/ncruces/go-sqlite3", "github.com/ncruces/go-sqlite3-wasm/v6",
+		"github.com/ncruces/julianday",
+	}, everyClient...),
+}
+
+var everyClient = []string{
+	"filippo.io/edwards25519", "github.com/cenkalti/backoff/v5", "github.com/cloudflare/circl",
+	"github.com/hashicorp/golang-lru/v2", "github.com/vmihailenco/msgpack/v5", "github.com/vmihailenco/tagparser/v2",
+	"golang.org/x/crypto", "golang.org/x/sys",
+}
+
+// heavy are packages of the standard library that are worth a word.
+var heavy = []string{"net/http", "testing", "database/sql", "html/template"}
+
+// notLinked are the folders of this module that no client links.
+var notLinked = []string{"bench/...", "cmd/...", "internal/cli", "internal/proof/...", "kv/kvtest/..."}
+
+func TestClientsLinkWhatTheyNeed(t *testing.T) {
+	for engine, want := range clients {
+		var links []string
+		for _, line := range deps(t, module, module+"/"+engine) {
+			path, from, foreign := strings.Cut(line, " ")
+			name, ours := local(path)
+			switch {
+			case ours && covers(notLinked, name):
+				t.Errorf("a client of %s links %s", engine, path)
+			case ours:
+			case foreign:
+				links = append(links, from)
+			case slices.Contains(heavy, path):
+				links = append(links, path)
+			}
+		}
+		slices.Sort(links)
+		links = slices.Compact(links)
+		slices.Sort(want)
+		if !slices.Equal(links, want) {
+			t.Errorf("a client of %s links\n%q, want\n%q: leave it out, or add it to clients", engine, links, want)
+		}
+	}
+}
+
+// deps returns all packages that a program of these imports links, each with its
+// module unless it is of the standard library.
+func deps(t *testing.T, imports ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", "{{.ImportPath}}{{with .Module}} {{.Path}}{{end}}"}, imports...)...)
+	cmd.Dir = "../../.."
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64") // what is linked elsewhere differs a little
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
