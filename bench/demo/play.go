@@ -104,7 +104,7 @@ func (g *game) play(ctx context.Context, r round) error {
 		return err
 	}
 	losses := g.note(r, delivered)
-	g.story.tell(r, losses, g.stage.plan)
+	g.story.round(r, losses, g.stage.plan)
 	if len(losses) == 0 {
 		return nil
 	}

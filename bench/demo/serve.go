@@ -60,7 +60,7 @@ func (b *bob) answer(ctx context.Context, q request) answer {
 	a.Micros, a.Retries = time.Since(start).Microseconds(), b.tries()-tried
 	a.Read, a.Wrote = b.lens.read, b.lens.wrote
 	if err != nil {
-		a.Error, a.Again, a.Fatal = plain(err), again(err), fatal(err)
+		a.Error, a.Again, a.Fatal = plain(err), repeatable(err), fatal(err)
 	}
 	return a
 }
@@ -199,8 +199,8 @@ func plain(err error) string {
 	return strings.TrimPrefix(text, "pawl: ")
 }
 
-// again reports whether a call may simply be made again.
-func again(err error) bool {
+// repeatable reports whether a call may simply be made again.
+func repeatable(err error) bool {
 	return errors.Is(err, kv.ErrUnavailable) || errors.Is(err, kv.ErrUnknown)
 }
 

@@ -44,9 +44,9 @@ func (s *story) chapter(n int, d design.Design) {
 	}
 }
 
-// tell tells the first rounds in which something happened to a process, and the
+// round tells the first rounds in which something happened to a process, and the
 // first in which a letter was lost, with those before it.
-func (s *story) tell(r round, lost []Loss, d design.Design) {
+func (s *story) round(r round, lost []Loss, d design.Design) {
 	line := fmt.Sprintf("round %3d  %s", r.number, event(r))
 	if len(lost) > 0 {
 		s.lose(line, r.fate, lost, d)

@@ -31,7 +31,7 @@ type usage struct {
 func NewMeter(calls int) *Meter {
 	m := &Meter{calls: make([]time.Duration, 0, calls)}
 	m.before = used()
-	mark()
+	markForTrace()
 	m.began = time.Now()
 	return m
 }
@@ -47,7 +47,7 @@ func (m *Meter) Call(f func() error) error {
 // Stop ends measuring; that many messages were dealt with.
 func (m *Meter) Stop(messages int) Outcome {
 	took := time.Since(m.began)
-	mark()
+	markForTrace()
 	after := used()
 	per := 1 / float64(messages)
 	cpu := after.cpu - m.before.cpu

@@ -6,7 +6,7 @@ import "time"
 
 var start = time.Now()
 
-func mark() {}
+func markForTrace() {}
 
 // cpuTime is the time passed, where the CPU time is not known.
 func cpuTime() time.Duration { return time.Since(start) }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// mark shows whoever traces this process where measuring begins and ends.
-func mark() { _ = syscall.Fsync(-1) }
+// markForTrace shows whoever traces this process where measuring begins and ends.
+func markForTrace() { _ = syscall.Fsync(-1) }
 
 func cpuTime() time.Duration {
 	u := rusage()

@@ -167,7 +167,7 @@ func (d *day) talk(ctx context.Context) error {
 		if i%2 == 1 {
 			err = d.calls(d.t, app, d.answer(with))
 		} else {
-			err = d.hear(app, with)
+			err = d.receives(app, with)
 		}
 		if err != nil {
 			return err
@@ -176,7 +176,7 @@ func (d *day) talk(ctx context.Context) error {
 	return nil
 }
 
-func (d *day) hear(app *process, from int) error {
+func (d *day) receives(app *process, from int) error {
 	l, err := d.writes(from)
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func runScripts(_ context.Context, s *stage, b block) (outcome, error) {
 		}
 		for _, a := range answers {
 			t.add(a.Sample)
-			s.ledger.judge(a)
+			s.ledger.enter(a)
 		}
 		t.parallel = len(b.scripts[0]) > 0 && len(b.scripts[0][0].Targets) > 1
 		return nil
@@ -79,7 +79,7 @@ func runShared(_ context.Context, s *stage, b block) (outcome, error) {
 			})
 		}
 		err := working.Wait()
-		s.ledger.judge(all)
+		s.ledger.enter(all)
 		return err
 	})
 }

@@ -70,8 +70,8 @@ func (c counted) Close() error {
 	return c.Store.Close()
 }
 
-// settle lets Badger merge what it would merge later anyhow.
-func settle(ctx context.Context, e engine) error {
+// mergeTables lets Badger merge what it would merge later anyhow.
+func mergeTables(ctx context.Context, e engine) error {
 	if store, ok := e.Store.(*badgerkv.Store); ok {
 		return store.Flatten(ctx)
 	}
@@ -107,7 +107,7 @@ func makeTemplate(ctx context.Context, s System, dir, entries string) error {
 	}
 	err = fillFor(ctx, s, e, entries)
 	if err == nil {
-		err = settle(ctx, e)
+		err = mergeTables(ctx, e)
 	}
 	return errors.Join(err, e.Close())
 }

@@ -34,8 +34,8 @@ func newLedger(p *preparation) *ledger {
 	}
 }
 
-// judge looks at what a process made of its calls.
-func (l *ledger) judge(a answer) {
+// enter looks at what a process made of its calls.
+func (l *ledger) enter(a answer) {
 	for _, f := range a.Failed {
 		l.lose(f.Peer, f.Error)
 	}

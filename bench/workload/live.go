@@ -33,7 +33,7 @@ func (s *stage) calls(t *tally, p *process, calls ...call) error {
 		return err
 	}
 	t.add(a.Sample)
-	s.ledger.judge(a)
+	s.ledger.enter(a)
 	return nil
 }
 
@@ -101,7 +101,7 @@ func runStart(ctx context.Context, s *stage, b block) (outcome, error) {
 			if err := s.buried(t, p, err); err != nil {
 				return err
 			}
-			s.ledger.judge(a)
+			s.ledger.enter(a)
 		}
 		t.took = sum(t.latencies)
 		return nil

@@ -132,7 +132,6 @@ func TestBatchOf100(t *testing.T) {
 
 // TestInside: the processes may be inside this one.
 func TestInside(t *testing.T) {
-	effort.Processes(t)
 	c := tiny(t, Decrypt, result.Params{}, on(Engines(), ours))
 	c.Process = nil
 	for _, r := range mustRun(t, c) {

@@ -54,7 +54,7 @@ func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 		return cli.Usagef("--count %d: want 0 to %d", c.count, pawl.MaxUploadKeys)
 	}
 	if c.published || c.unknown {
-		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.settle(cmd, m) })
+		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.report(cmd, m) })
 	}
 	return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
 		upload, err := m.KeysForUpload(cmd.Context(), c.count)
@@ -69,15 +69,15 @@ func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// settleTries bounds how often what was offered is looked up again because
-// another command has settled it meanwhile.
-const settleTries = 20
+// reportTries bounds how often what was offered is looked up again because
+// another command has reported on it meanwhile.
+const reportTries = 20
 
-// settle tells what became of all that was offered so far.
-func (c *keysCommand) settle(cmd *cobra.Command, m *pawl.Machine) error {
+// report tells what became of all that was offered so far.
+func (c *keysCommand) report(cmd *cobra.Command, m *pawl.Machine) error {
 	var offered pawl.Upload
 	var err error
-	for range settleTries {
+	for range reportTries {
 		if offered, err = m.Outstanding(cmd.Context()); err != nil {
 			return err
 		}
@@ -96,15 +96,15 @@ func (c *keysCommand) settle(cmd *cobra.Command, m *pawl.Machine) error {
 	return c.print(cmd.OutOrStdout(), offered)
 }
 
-func (c *keysCommand) print(w io.Writer, settled pawl.Upload) (err error) {
-	n := len(settled.OneTimeKeys)
+func (c *keysCommand) print(w io.Writer, reported pawl.Upload) (err error) {
+	n := len(reported.OneTimeKeys)
 	switch {
 	case c.unknown:
 		_, err = fmt.Fprintf(w, "given up: %d one-time keys\n", n)
-	case settled.Fallback == 0:
+	case reported.Fallback == 0:
 		_, err = fmt.Fprintf(w, "published: %d one-time keys\n", n)
 	default:
-		_, err = fmt.Fprintf(w, "published: %d one-time keys, fallback key %s\n", n, settled.Fallback)
+		_, err = fmt.Fprintf(w, "published: %d one-time keys, fallback key %s\n", n, reported.Fallback)
 	}
 	return err
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 // output collects what a command prints, until it is flushed.
@@ -33,4 +37,92 @@ func (o output) deliver() error {
 		return err
 	}
 	return file.Sync()
+}
+
+// progress is a bar on standard error, if that is a terminal on which nothing
+// else is printed. A nil progress shows nothing.
+type progress struct {
+	bar *progressbar.ProgressBar
+}
+
+func newProgress(cmd *cobra.Command) *progress {
+	stderr := cmd.ErrOrStderr()
+	if !cli.IsTerminal(stderr) || cli.IsTerminal(cmd.OutOrStdout()) {
+		return nil
+	}
+	return &progress{progressbar.NewOptions64(inputSize(cmd.InOrStdin()),
+		progressbar.OptionSetWriter(stderr),
+		progressbar.OptionSetDescription("decrypting"),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// inputSize returns how many bytes an input has, or -1 if nobody knows.
+func inputSize(r io.Reader) int64 {
+	file, ok := r.(*os.File)
+	if !ok {
+		return -1
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return -1
+	}
+	return info.Size()
+}
+
+// show tells how far the input was read. That a bar cannot be drawn is no
+// reason to stop.
+func (p *progress) show(bytes int64, messages int) {
+	if p == nil {
+		return
+	}
+	p.bar.Describe(fmt.Sprintf("decrypting, %d messages", messages))
+	_ = p.bar.Set64(bytes)
+}
+
+func (p *progress) finish() {
+	if p != nil {
+		_ = p.bar.Finish()
+	}
+}
+
+// bar shows how much of a known number of steps is done, where progress would.
+// A nil bar shows nothing.
+type bar struct {
+	stderr io.Writer
+	what   string
+	bar    *progressbar.ProgressBar
+}
+
+func newBar(cmd *cobra.Command, what string) *bar {
+	if stderr := cmd.ErrOrStderr(); cli.IsTerminal(stderr) {
+		return &bar{stderr: stderr, what: what}
+	}
+	return nil
+}
+
+// step returns a function for the steps from the first on.
+func (b *bar) step() func(total int) {
+	if b == nil {
+		return nil
+	}
+	b.finish()
+	return func(total int) {
+		if b.bar == nil {
+			b.bar = progressbar.NewOptions(total,
+				progressbar.OptionSetWriter(b.stderr),
+				progressbar.OptionSetDescription(b.what),
+				progressbar.OptionClearOnFinish(),
+			)
+		}
+		_ = b.bar.Add(1)
+	}
+}
+
+func (b *bar) finish() {
+	if b != nil && b.bar != nil {
+		_ = b.bar.Finish()
+		b.bar = nil
+	}
 }

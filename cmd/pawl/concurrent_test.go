@@ -79,6 +79,7 @@ func initArgs(store string, n int) (args [][]string) {
 	return args
 }
 
+// rounds is how often what happens at once is tried, on each engine.
 const rounds = 3
 
 // TestInitsAtOnce: commands that make one store at the same time all succeed,
