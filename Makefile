@@ -1,4 +1,5 @@
 # make check   what a change must pass; the README's test command
+# make quick   formatting and all tests with -short: a minute, while one works
 # make fuzz    every fuzz target, FUZZTIME each (default 60s)
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
 # make mutants breaks the code on purpose and expects tests to fail
@@ -19,10 +20,15 @@ NESTED := internal/proof/interop bench/peers
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check lint cross test test-386 test-interop fuzz crash mutants bench bench-peers peers browser
+.PHONY: check quick lint cross test test-386 test-interop fuzz crash mutants bench bench-peers peers browser
 
 check: lint cross test test-386 test-interop
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
+
+# Many tests wait more than they compute: twice as many packages as processors.
+quick:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+	$(GO) test -short -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi

@@ -90,7 +90,7 @@ func sameKeys[A, B any](a map[string]A, b map[string]B) bool { return slices.Equ
 
 func readWire(t *testing.T) (f wireFile) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "ratchet", "testdata", "vectors", "wire.json"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "..", "ratchet", "testdata", "vectors", "wire.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

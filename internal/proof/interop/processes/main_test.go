@@ -23,6 +23,10 @@ var (
 
 func TestMain(m *testing.M) {
 	if !processes.Called() {
+		if flag.Parse(); testing.Short() {
+			fmt.Println("-short starts no processes")
+			os.Exit(0)
+		}
 		os.Exit(m.Run())
 	}
 	if err := processes.Serve(os.Stdin, os.Stdout); err != nil {
