@@ -8,10 +8,12 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pawlkv/pawl/kv/sharekv"
 )
 
 // alone calls fn while nobody has Badger open in the directory, and returns
-// errHeld if somebody has. Badger locks the directory itself; that holds also
+// sharekv.ErrHeld if somebody has. Badger locks the directory itself; that holds also
 // where our lock file was removed under a process that had locked it, whose
 // files must not be tidied nor judged.
 func alone(path string, fn func() error) error {
@@ -22,7 +24,7 @@ func alone(path string, fn func() error) error {
 	defer dir.Close() // which unlocks
 	switch err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
-		return errHeld
+		return sharekv.ErrHeld
 	case err != nil:
 		return fmt.Errorf("badgerkv: lock the store: %w", err)
 	}

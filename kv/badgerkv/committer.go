@@ -2,9 +2,9 @@ package badgerkv
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/dgraph-io/badger/v4"
-	"go.uber.org/zap"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
@@ -13,10 +13,8 @@ import (
 // committer is the only one that writes to Badger. All but ended is its
 // goroutine's.
 type committer struct {
-	*engine
-	ended   chan struct{}
-	publish func(kv.Version, ...[]kv.Write)
-	deposed func()
+	*database
+	ended chan struct{}
 
 	wal    *wal
 	head   uint64 // the newest version
@@ -27,8 +25,8 @@ type committer struct {
 	unknown map[kv.CommitID]struct{} // of the group at which it failed
 }
 
-func newCommitter(e *engine) *committer {
-	return &committer{engine: e, ended: make(chan struct{})}
+func newCommitter(d *database) *committer {
+	return &committer{database: d, ended: make(chan struct{})}
 }
 
 // run commits until the queue is closed.
@@ -126,9 +124,8 @@ func (c *committer) check(b *kv.Batch) error {
 func (c *committer) apply(g *group) {
 	version := c.head + 1
 	// Somebody who removed our lock file let another process lock the next.
-	if !c.dir.holds() {
+	if !c.dir.Held() {
 		c.queue.Close()
-		c.deposed()
 		g.answer(0, kv.ErrClosed)
 		return
 	}
@@ -221,18 +218,18 @@ func (c *committer) applied(g *group, version uint64, dropped surplus) {
 		}
 	}
 	c.db.SetDiscardTs(uint64(c.views.publish(kv.Version(version))))
-	c.publish(kv.Version(version), writes...)
+	c.dir.Publish(kv.Version(version), writes...)
 }
 
 // fail ends committing: after a failed sync nobody knows what is on disk.
 func (c *committer) fail(err error) {
 	c.failed = err
-	c.logger.Error("the store takes no more commits", zap.Error(err))
+	c.logger.Error("the store takes no more commits", slog.Any("error", err))
 }
 
 // load reads what the committer has to know from the database.
 func (c *committer) load() error {
-	wal, err := openWAL(c.dir.path, c.db, &c.settings)
+	wal, err := openWAL(c.dir.Path, c.db, &c.settings)
 	if err != nil {
 		return err
 	}

@@ -9,99 +9,80 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/gofrs/flock"
-
-	"github.com/pawlkv/pawl/kv/internal/wire"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/sharekv"
 )
 
-// Files of ours in the directory, beside Badger's.
+// Files of ours in the directory, beside Badger's and sharekv's.
 const (
-	lockName     = "pawl.lock"     // locked by the process that owns the store
-	sockName     = "pawl.sock"     // where the owner answers the others
 	formatName   = "pawl.format"   // says that this is a store, its format, and its ID
 	creatingName = "pawl.creating" // the same before anything was stored
 )
 
-const (
-	dirMode  = 0o700
-	fileMode = 0o600
-)
+const fileMode = 0o600
 
-// errHeld: another process owns the store, or is about to.
-var errHeld = errors.New("badgerkv: another process owns the store")
+// opener opens stores with some settings.
+type opener settings
+
+var _ sharekv.Opener = (*opener)(nil)
+
+// Limits implements sharekv.Opener.
+func (o *opener) Limits() kv.Limits { return (*settings)(o).limits() }
+
+// Identify implements sharekv.Opener.
+func (o *opener) Identify(dir string) (sharekv.ID, error) {
+	id, err := readFormat(filepath.Join(dir, formatName))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return id, err
+	}
+	if err := checkOurs(dir, o.name); err != nil {
+		return id, err
+	}
+	return id, err
+}
+
+// Prepare implements sharekv.Opener.
+func (o *opener) Prepare(place *sharekv.Place) error {
+	d := o.directory(place)
+	return alone(d.Path, d.prepare)
+}
+
+// Open implements sharekv.Opener.
+func (o *opener) Open(place *sharekv.Place) (sharekv.LocalEngine, error) {
+	if o.hooks.lock != nil {
+		o.hooks.lock()
+	}
+	d := o.directory(place)
+	if err := d.identify(); err != nil {
+		return nil, err
+	}
+	db, err := openDatabase(d)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
 
 // directory is a store's, locked.
 type directory struct {
-	path string
-	lock *flock.Flock
-	self fs.FileInfo // of the directory when it was locked
-	id   wire.ID
+	settings
+	*sharekv.Place
+	id sharekv.ID
 }
 
-// openDirectory locks the directory of a store, or returns errHeld. Unless the
-// store is known, it makes one where there is none or the directory is empty;
-// the parent must exist.
-func openDirectory(path string, known *wire.ID) (*directory, error) {
-	if known == nil {
-		if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("badgerkv: make the store: %w", err)
-		}
-		if err := checkOurs(path); err != nil {
-			return nil, err
-		}
-	} else if err := checkSame(path, *known); err != nil {
-		return nil, err
-	}
-	d := &directory{path: path, lock: flock.New(filepath.Join(path, lockName), flock.SetPermissions(fileMode))}
-	locked, err := d.lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("badgerkv: lock the store: %w", err)
-	}
-	if !locked || !d.holds() {
-		return nil, errors.Join(errHeld, d.close())
-	}
-	if d.self, err = os.Stat(path); err == nil {
-		err = alone(path, d.prepare)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.close())
-	}
-	return d, nil
-}
-
-// holds reports whether what we have locked is still the store's lock file: if
-// somebody has removed it, or the directory, another process may have locked
-// the next one.
-func (d *directory) holds() bool {
-	if !d.lock.Locked() {
-		return false
-	}
-	ours, err := d.lock.Stat()
-	if err != nil {
-		return false
-	}
-	there, err := os.Lstat(d.file(lockName))
-	return err == nil && os.SameFile(ours, there)
-}
-
-// isThere reports whether the path still leads to the directory.
-func (d *directory) isThere() bool {
-	now, err := os.Stat(d.path)
-	return err == nil && os.SameFile(d.self, now)
+func (o *opener) directory(place *sharekv.Place) *directory {
+	return &directory{settings: settings(*o), Place: place}
 }
 
 // checkOurs refuses a directory with other people's files, before anything in
 // it is changed.
-func checkOurs(path string) error {
+func checkOurs(path, name string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return fmt.Errorf("badgerkv: open the store: %w", err)
 	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == name })
-	}
-	switch {
-	case has(formatName), has(creatingName), len(entries) == 0, len(entries) == 1 && has(lockName):
+	others := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !sharekv.IsOwn(e.Name()) })
+	if !others {
 		return nil
 	}
 	// A listing may miss a file that is being renamed.
@@ -110,21 +91,15 @@ func checkOurs(path string) error {
 			return nil
 		}
 	}
-	return ErrForeign
+	return fmt.Errorf("%w: %s", ErrForeign, name)
 }
 
 // prepare brings the directory to where Badger's files may be checked.
 func (d *directory) prepare() error {
-	if err := os.Chmod(d.path, dirMode); err != nil {
-		return fmt.Errorf("badgerkv: make the store private: %w", err)
-	}
-	switch id, err := readFormat(d.file(formatName)); {
-	case errors.Is(err, fs.ErrNotExist):
+	if _, err := readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
 		return d.begin()
-	case err != nil:
+	} else if err != nil {
 		return err
-	default:
-		d.id = id
 	}
 	return d.tidy()
 }
@@ -132,33 +107,41 @@ func (d *directory) prepare() error {
 // begin makes a new store, after one that was not finished if need be. Nothing
 // has ever been stored in that one, since opening it did not return.
 func (d *directory) begin() error {
-	if err := checkOurs(d.path); err != nil {
+	if err := checkOurs(d.Path, d.Name); err != nil {
 		return err
 	}
-	if _, err := readFormat(d.file(creatingName)); errors.Is(err, ErrNewer) {
+	if _, err := readFormat(d.File(creatingName)); errors.Is(err, ErrNewer) {
 		return err
 	}
-	entries, err := os.ReadDir(d.path)
+	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return fmt.Errorf("badgerkv: open the store: %w", err)
 	}
 	for _, e := range entries {
-		if name := e.Name(); name != lockName && name != creatingName {
-			if err := os.RemoveAll(d.file(name)); err != nil {
+		if name := e.Name(); !sharekv.IsOwn(name) && name != creatingName {
+			if err := os.RemoveAll(d.File(name)); err != nil {
 				return fmt.Errorf("badgerkv: begin the store again: %w", err)
 			}
 		}
 	}
 	rand.Read(d.id[:]) // never fails
-	if err := writeFile(d.file(creatingName), formatFile(d.id)); err != nil {
+	if err := writeFile(d.File(creatingName), formatFile(d.id)); err != nil {
 		return fmt.Errorf("badgerkv: make the store: %w", err)
 	}
-	return syncDir(d.path)
+	return syncDir(d.Path)
+}
+
+// identify reads the ID of the store that was prepared.
+func (d *directory) identify() (err error) {
+	if d.id, err = readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
+		d.id, err = readFormat(d.File(creatingName))
+	}
+	return err
 }
 
 // creating reports whether the store was not finished yet.
 func (d *directory) creating() bool {
-	_, err := os.Lstat(d.file(creatingName))
+	_, err := os.Lstat(d.File(creatingName))
 	return err == nil
 }
 
@@ -167,15 +150,11 @@ func (d *directory) finish() error {
 	if !d.creating() {
 		return nil
 	}
-	if err := os.Rename(d.file(creatingName), d.file(formatName)); err != nil {
+	if err := os.Rename(d.File(creatingName), d.File(formatName)); err != nil {
 		return fmt.Errorf("badgerkv: make the store: %w", err)
 	}
-	return syncDir(d.path)
+	return syncDir(d.Path)
 }
-
-func (d *directory) file(name string) string { return filepath.Join(d.path, name) }
-
-func (d *directory) close() error { return d.lock.Close() }
 
 func writeFile(path, text string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)

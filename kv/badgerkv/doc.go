@@ -22,13 +22,13 @@
 //
 // # Processes
 //
-// Any number of processes may have the directory open. One owns Badger, elected
-// with a lock file, and answers the others over a socket; when it ends, another
-// takes over. Callers notice that a snapshot that they have read from is gone
-// (kv.ErrConflict), and nothing else: commits that were under way go to the
-// next owner, which knows by their IDs whether they were applied. An owner that
-// is stopped costs them the patience of WithPatience; a process that is about
-// to be suspended should Yield. See docs/processes.md.
+// Any number of processes may have the directory open, by kv/sharekv. One owns
+// Badger, elected with a lock file, and answers the others over a socket; when
+// it ends, another takes over. Callers notice that a snapshot that they have
+// read from is gone (kv.ErrConflict), and nothing else: commits that were under
+// way go to the next owner, which knows by their IDs whether they were applied.
+// An owner that is stopped costs them the patience of WithPatience; a process
+// that is about to be suspended should Yield. See docs/processes.md.
 //
 // Where the system cannot tell which user is at the other end of a socket
 // (Windows), a second process gets kv.ErrInUse.

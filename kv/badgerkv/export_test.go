@@ -1,7 +1,5 @@
 package badgerkv
 
-import "github.com/pawlkv/pawl/kv/internal/wire"
-
 // Hooks and bounds for tests.
 
 const (
@@ -9,8 +7,6 @@ const (
 	LogSize     = logSize
 	Slots       = slots
 	FormatName  = formatName
-	LockName    = lockName
-	SockName    = sockName
 	Creating    = creatingName
 	DefaultRoom = defaultReserve
 )
@@ -24,11 +20,6 @@ func WithSyncHook(hook func(file string, sync func() error) error) Option {
 // opens Badger.
 func WithLockHook(hook func()) Option {
 	return func(s *settings) { s.hooks.lock = hook }
-}
-
-// WithVersions makes a store speak other versions of the protocol.
-func WithVersions(oldest, newest uint64) Option {
-	return func(s *settings) { s.versions = wire.Versions{Oldest: oldest, Newest: newest} }
 }
 
 // WithDisk says how large the disk is and how much of it is free.

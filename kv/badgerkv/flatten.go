@@ -7,17 +7,18 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// flatten lets the committer do it, so that nothing is written meanwhile.
-func (e *engine) flatten(ctx context.Context) error {
+// Flatten implements sharekv.LocalEngine. It lets the committer do it, so that
+// nothing is written meanwhile.
+func (d *database) Flatten(ctx context.Context) error {
 	done := make(chan error, 1)
-	err := e.queue.Run(func(closed bool) {
+	err := d.queue.Run(func(closed bool) {
 		switch {
 		case closed:
 			done <- kv.ErrClosed
 		case ctx.Err() != nil:
 			done <- ctx.Err()
 		default:
-			done <- e.committer.flatten()
+			done <- d.committer.flatten()
 		}
 	})
 	if err != nil {
@@ -74,10 +75,10 @@ func (c *committer) reopen(m mode) error {
 	}
 	if err != nil {
 		c.closed = true
-		c.deposed()
+		c.dir.GiveUp()
 		return err
 	}
-	if c.wal, err = openWAL(c.dir.path, c.db, &c.settings); err != nil {
+	if c.wal, err = openWAL(c.dir.Path, c.db, &c.settings); err != nil {
 		return err
 	}
 	c.db.SetDiscardTs(uint64(c.views.publish(kv.Version(c.head))))

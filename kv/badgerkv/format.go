@@ -2,16 +2,14 @@ package badgerkv
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/internal/wire"
+	"github.com/pawlkv/pawl/kv/sharekv"
 )
 
 const (
@@ -22,13 +20,13 @@ const (
 	format     = 1
 )
 
-func formatFile(id wire.ID) string {
+func formatFile(id sharekv.ID) string {
 	return fmt.Sprintf("%s%d\n%s%x\n", formatText, format, idText, id)
 }
 
 // readFormat reads the file that says which format the store has, and returns
 // the ID of the store. A store without one has the ID zero.
-func readFormat(path string) (id wire.ID, err error) {
+func readFormat(path string) (id sharekv.ID, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return id, err
@@ -50,22 +48,4 @@ func readFormat(path string) (id wire.ID, err error) {
 		return id, unreadable
 	}
 	return id, nil
-}
-
-// errReplaced: what was opened is no longer at its path.
-var errReplaced = errors.New("the store's directory was removed or replaced: close the store and open it again")
-
-// checkSame returns an error unless the path still leads to the store that we
-// know.
-func checkSame(path string, known wire.ID) error {
-	id, err := readFormat(filepath.Join(path, formatName))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %w: %w", kv.ErrUnavailable, errReplaced, err)
-	case err != nil:
-		return err
-	case id != known:
-		return fmt.Errorf("%w: %w: %s has another store", kv.ErrUnavailable, errReplaced, path)
-	}
-	return nil
 }

@@ -4,9 +4,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
-
-	"go.uber.org/zap"
 
 	"github.com/pawlkv/pawl/kv/internal/linked"
 )
@@ -45,11 +44,11 @@ func checkLinked(set *settings, program *debug.BuildInfo) error {
 		return fmt.Errorf("%w: %s", ErrUnproven, why)
 	}
 	if len(found.Unproven) > 0 {
-		set.logger.Warn("goes on with what is not proven", zap.Strings("modules", found.Unproven))
+		set.logger.Warn("goes on with what is not proven", slog.Any("modules", found.Unproven))
 	}
 	if len(found.Untold) > 0 {
 		set.logger.Warn("the program does not say in which versions it was built with what the store rests on",
-			zap.Strings("modules", found.Untold))
+			slog.Any("modules", found.Untold))
 	}
 	return nil
 }

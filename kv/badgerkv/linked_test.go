@@ -1,14 +1,14 @@
 package badgerkv
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os/exec"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 )
 
 // TestProvenVersions says that the engine is proven with what go.mod names.
@@ -27,16 +27,16 @@ func TestProvenVersions(t *testing.T) {
 
 func TestCheckLinked(t *testing.T) {
 	const module = "github.com/dgraph-io/badger/v4"
-	core, logged := observer.New(zap.WarnLevel)
+	var logged logging
 	set := defaults()
-	WithLogger(zap.New(core))(&set)
+	WithLogger(slog.New(&logged))(&set)
 
 	err := checkLinked(&set, program(module, "v4.999.0"))
 	if !errors.Is(err, ErrUnproven) || !strings.Contains(err.Error(), `badgerkv.WithUnproven("`+module+` v4.999.0")`) {
 		t.Errorf("with another Badger: %v, want ErrUnproven and the option", err)
 	}
-	if n := logged.Len(); n != 0 {
-		t.Errorf("a refusal is logged %d times: %v", n, logged.All())
+	if len(logged.messages) != 0 {
+		t.Errorf("a refusal is logged: %q", logged.messages)
 	}
 	WithUnproven(module + " v4.999.0")(&set)
 	if err := checkLinked(&set, program(module, "v4.999.0")); err != nil {
@@ -51,13 +51,22 @@ func TestCheckLinked(t *testing.T) {
 	want := []string{"goes on with what is not proven",
 		"the program does not say in which versions it was built with what the store rests on",
 		"the program does not say in which versions it was built with what the store rests on"}
-	var got []string
-	for _, entry := range logged.All() {
-		got = append(got, entry.Message)
+	if !slices.Equal(logged.messages, want) {
+		t.Errorf("logged %q, want %q", logged.messages, want)
 	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("logged %q, want %q", got, want)
-	}
+}
+
+// logging keeps the messages of warnings.
+type logging struct {
+	slog.Handler
+	messages []string
+}
+
+func (*logging) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+func (l *logging) Handle(_ context.Context, r slog.Record) error {
+	l.messages = append(l.messages, r.Message)
+	return nil
 }
 
 func program(module, version string) *debug.BuildInfo {

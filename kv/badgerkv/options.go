@@ -1,13 +1,11 @@
 package badgerkv
 
 import (
+	"log/slog"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/internal/turns"
-	"github.com/pawlkv/pawl/kv/internal/wire"
+	"github.com/pawlkv/pawl/kv/sharekv"
 )
 
 // Option changes how a store is opened.
@@ -15,16 +13,13 @@ type Option func(*settings)
 
 type settings struct {
 	name      string // of the directory, as the caller calls it
-	logger    *zap.Logger
+	logger    *slog.Logger
 	reserve   uint64
 	commitIDs int
-	watchLog  int
-	timer     turns.After
-	patience  time.Duration
-	versions  wire.Versions
 	syncs     *syncs // of this Store, whoever owns Badger in it
 	hooks     hooks
 	unproven  []string // versions that the caller goes on with
+	sharing   []sharekv.Option
 }
 
 // hooks let tests watch and break what otherwise only the system does. Nil
@@ -41,8 +36,7 @@ const defaultReserve = 16 << 20
 
 func defaults() settings {
 	return settings{
-		logger: zap.NewNop(), reserve: defaultReserve, commitIDs: kv.EmbeddedCommitIDs,
-		patience: wire.DefaultPatience, versions: wire.Spoken, syncs: &syncs{},
+		logger: slog.New(slog.DiscardHandler), reserve: defaultReserve, commitIDs: kv.EmbeddedCommitIDs, syncs: &syncs{},
 	}
 }
 
@@ -55,15 +49,18 @@ func (s *settings) limits() kv.Limits {
 
 // WithLogger makes the store, and Badger in it, write to a logger. Without it
 // they are silent.
-func WithLogger(logger *zap.Logger) Option {
-	return func(s *settings) { s.logger = logger }
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *settings) {
+		s.logger = logger
+		s.sharing = append(s.sharing, sharekv.WithLogger(logger))
+	}
 }
 
 // WithPatience sets how long a call waits for an owner in another process that
 // says nothing, because it is stopped, say, before it returns kv.ErrUnavailable
 // or kv.ErrUnknown: 5 s unless told. An owner that is at work is waited for.
 func WithPatience(d time.Duration) Option {
-	return func(s *settings) { s.patience = max(d, time.Millisecond) }
+	return sharing(sharekv.WithPatience(d))
 }
 
 // WithReserve sets how many bytes of the disk commits leave free (16 MiB, at
@@ -81,12 +78,17 @@ func WithCommitIDs(n int) Option {
 // WithWatchLog lets watchers fall n changes behind, and up to twice as many,
 // before they must resync.
 func WithWatchLog(n int) Option {
-	return func(s *settings) { s.watchLog = max(n, 1) }
+	return sharing(sharekv.WithWatchLog(n))
 }
 
 // WithTimer ends turns by another clock than the system's: after calls f when d
 // has passed, unless stop is called before, which reports whether it came in
 // time.
 func WithTimer(after func(d time.Duration, f func()) (stop func() bool)) Option {
-	return func(s *settings) { s.timer = after }
+	return sharing(sharekv.WithTimer(after))
+}
+
+// sharing hands an option on to sharekv.
+func sharing(option sharekv.Option) Option {
+	return func(s *settings) { s.sharing = append(s.sharing, option) }
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // get reads the keys at a version.
-func (e *engine) get(version kv.Version, keys []string) (entries []kv.Entry, err error) {
-	err = e.read(func(db *badger.DB) error {
+func (d *database) get(version kv.Version, keys []string) (entries []kv.Entry, err error) {
+	err = d.read(func(db *badger.DB) error {
 		txn := db.NewTransactionAt(uint64(version), false)
 		defer txn.Discard()
 		entries = make([]kv.Entry, len(keys))
@@ -86,8 +86,8 @@ const (
 
 // scanFrom reads entries with the prefix at a version, beginning with the first
 // that is not less than from, and returns where to go on, "" at the end.
-func (e *engine) scanFrom(version kv.Version, prefix, from string) (entries []kv.Entry, next string, err error) {
-	err = e.read(func(db *badger.DB) error {
+func (d *database) scanFrom(version kv.Version, prefix, from string) (entries []kv.Entry, next string, err error) {
+	err = d.read(func(db *badger.DB) error {
 		txn := db.NewTransactionAt(uint64(version), false)
 		defer txn.Discard()
 		size := 0
@@ -125,10 +125,10 @@ func eachItem(txn *badger.Txn, prefix, from string, fn func(item *badger.Item, k
 
 // validate checks the reads of a batch without writes against the newest
 // version.
-func (e *engine) validate(b *kv.Batch) (kv.Version, error) {
-	version := e.views.open()
-	defer e.views.release(version)
-	err := e.read(func(db *badger.DB) error {
+func (d *database) validate(b *kv.Batch) (kv.Version, error) {
+	version := d.views.open()
+	defer d.views.release(version)
+	err := d.read(func(db *badger.DB) error {
 		txn := db.NewTransactionAt(uint64(version), false)
 		defer txn.Discard()
 		return checkReads(txn, b)

@@ -10,7 +10,7 @@ import (
 
 // snapshot is a version that is held on to from the first call on.
 type snapshot struct {
-	engine *engine
+	database *database
 
 	// mu is held for the time of a read and taken to fix and to close: a
 	// version that is let go of may lose entries at once.
@@ -28,7 +28,7 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 		}
 	}
 	err = n.with(ctx, func(version kv.Version) error {
-		entries, err = n.engine.get(version, keys)
+		entries, err = n.database.get(version, keys)
 		return err
 	})
 	return entries, err
@@ -40,7 +40,7 @@ func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, 
 		for from, more := prefix, true; more; more = from != "" {
 			var entries []kv.Entry
 			err := n.with(ctx, func(version kv.Version) (err error) {
-				entries, from, err = n.engine.scanFrom(version, prefix, from)
+				entries, from, err = n.database.scanFrom(version, prefix, from)
 				return err
 			})
 			if err != nil {
@@ -57,7 +57,7 @@ func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, 
 // yieldAll yields entries that were read, as long as nothing ends the scan.
 func (n *snapshot) yieldAll(ctx context.Context, entries []kv.Entry, yield func(kv.Entry, error) bool) bool {
 	for _, entry := range entries {
-		if err := n.with(ctx, func(kv.Version) error { return n.engine.checkOpen() }); err != nil {
+		if err := n.with(ctx, func(kv.Version) error { return n.database.checkOpen() }); err != nil {
 			yield(kv.Entry{}, err)
 			return false
 		}
@@ -72,7 +72,7 @@ func (n *snapshot) yieldAll(ctx context.Context, entries []kv.Entry, yield func(
 func (n *snapshot) Version(ctx context.Context) (version kv.Version, err error) {
 	err = n.with(ctx, func(v kv.Version) error {
 		version = v
-		return n.engine.checkOpen()
+		return n.database.checkOpen()
 	})
 	return version, err
 }
@@ -82,7 +82,7 @@ func (n *snapshot) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.fixed && !n.closed {
-		n.engine.views.release(n.version)
+		n.database.views.release(n.version)
 	}
 	n.closed = true
 }
@@ -116,7 +116,7 @@ func (n *snapshot) fix(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.fixed && !n.closed {
-		n.fixed, n.version = true, n.engine.views.open()
+		n.fixed, n.version = true, n.database.views.open()
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const mergeSpace = 3*memTable + 2*baseLevel
 // merge tables. It does so through memory maps, where a full disk ends the
 // process.
 func (c *committer) checkSpace(size int) error {
-	disk, err := c.diskSpace(c.dir.path)
+	disk, err := c.diskSpace(c.dir.Path)
 	if err != nil {
 		return err
 	}
@@ -34,12 +34,12 @@ const openRoom = 1 << 20
 // checkRoom returns kv.ErrDiskFull unless there is room for opening Badger, which
 // makes files, and writes the logs that it finds to tables, through memory maps
 // too. It asks for no more than commits have left free.
-func (e *engine) checkRoom() error {
-	disk, err := e.diskSpace(e.dir.path)
+func (d *database) checkRoom() error {
+	disk, err := d.diskSpace(d.dir.Path)
 	if err != nil {
 		return err
 	}
-	files, err := os.ReadDir(e.dir.path)
+	files, err := os.ReadDir(d.dir.Path)
 	if err != nil {
 		return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
 	}
@@ -49,7 +49,7 @@ func (e *engine) checkRoom() error {
 			need += memTable
 		}
 	}
-	return disk.check(min(need, e.reserve, disk.total/8))
+	return disk.check(min(need, d.reserve, disk.total/8))
 }
 
 func (s *settings) diskSpace(dir string) (space, error) {

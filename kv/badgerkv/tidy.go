@@ -22,7 +22,7 @@ const (
 // key registry that was not written to its end; logs of no length, which a
 // crash leaves between making or truncating and removing them.
 func (d *directory) tidy() error {
-	entries, err := os.ReadDir(d.path)
+	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return fmt.Errorf("badgerkv: open the store: %w", err)
 	}
@@ -30,7 +30,7 @@ func (d *directory) tidy() error {
 		if !d.useless(e) {
 			continue
 		}
-		if err := os.Remove(d.file(e.Name())); err != nil {
+		if err := os.Remove(d.File(e.Name())); err != nil {
 			return fmt.Errorf("badgerkv: tidy the store: %w", err)
 		}
 	}
@@ -46,7 +46,7 @@ func (d *directory) useless(e os.DirEntry) bool {
 		info, err := e.Info()
 		return err == nil && info.Size() == 0
 	case name == keyRegistry:
-		data, err := os.ReadFile(d.file(name))
+		data, err := os.ReadFile(d.File(name))
 		return err == nil && (len(data) != keyRegistryNonce+len(keyRegistrySanity) || !strings.HasSuffix(string(data), keyRegistrySanity))
 	}
 	return false
@@ -56,7 +56,7 @@ func (d *directory) useless(e os.DirEntry) bool {
 // bytes are in tables. Badger gives such rights; the directory's mode keeps
 // others out meanwhile.
 func (d *directory) makePrivate() (tables uint64, err error) {
-	entries, err := os.ReadDir(d.path)
+	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return 0, fmt.Errorf("badgerkv: make the store private: %w", err)
 	}
@@ -66,7 +66,7 @@ func (d *directory) makePrivate() (tables uint64, err error) {
 			tables += uint64(info.Size())
 		}
 		if err == nil && info.Mode().IsRegular() && info.Mode().Perm() != fileMode {
-			err = os.Chmod(d.file(e.Name()), fileMode)
+			err = os.Chmod(d.File(e.Name()), fileMode)
 		}
 		// Badger may have removed the file meanwhile.
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,9 +1,13 @@
 package badgerkv
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"go.uber.org/zap"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -46,11 +50,11 @@ const (
 
 // badgerOptions keep memory small: no caches (table pages are the kernel's), no
 // compression, few memtables of which each takes memTable and a little more.
-func badgerOptions(dir string, logger *zap.Logger, written func()) badger.Options {
+func badgerOptions(dir string, logger *slog.Logger, written func()) badger.Options {
 	small := badger.DefaultOptions(dir)
 	small.TableSizeMultiplier = 1
 	return small.
-		WithLogger(&badgerLog{to: logger.Named("badger").Sugar(), written: written}).
+		WithLogger(&badgerLog{to: logger.With(slog.String("from", "badger")), written: written}).
 		WithExternalMagic(magic).
 		WithSyncWrites(false). // the committer syncs
 		WithDetectConflicts(false).
@@ -74,15 +78,22 @@ func badgerOptions(dir string, logger *zap.Logger, written func()) badger.Option
 // badgerLog passes Badger's messages on. Badger has no other sign of having
 // written files than that it says so.
 type badgerLog struct {
-	to      *zap.SugaredLogger
+	to      *slog.Logger
 	written func()
 }
 
-func (l *badgerLog) Errorf(format string, args ...any)   { l.to.Errorf(format, args...) }
-func (l *badgerLog) Warningf(format string, args ...any) { l.to.Warnf(format, args...) }
-func (l *badgerLog) Debugf(format string, args ...any)   { l.to.Debugf(format, args...) }
+func (l *badgerLog) Errorf(format string, args ...any)   { l.log(slog.LevelError, format, args) }
+func (l *badgerLog) Warningf(format string, args ...any) { l.log(slog.LevelWarn, format, args) }
+func (l *badgerLog) Debugf(format string, args ...any)   { l.log(slog.LevelDebug, format, args) }
 
 func (l *badgerLog) Infof(format string, args ...any) {
-	l.to.Infof(format, args...)
+	l.log(slog.LevelInfo, format, args)
 	l.written()
+}
+
+func (l *badgerLog) log(level slog.Level, format string, args []any) {
+	ctx := context.Background()
+	if l.to.Enabled(ctx, level) {
+		l.to.Log(ctx, level, strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"))
+	}
 }

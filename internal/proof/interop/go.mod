@@ -5,7 +5,6 @@ go 1.26.0
 require (
 	filippo.io/edwards25519 v1.2.0
 	github.com/pawlkv/pawl v0.0.0-00010101000000-000000000000
-	go.uber.org/zap v1.28.0
 	golang.org/x/sys v0.49.0
 	maunium.net/go/mautrix v0.28.0
 	pgregory.net/rapid v1.3.0
@@ -39,7 +38,6 @@ require (
 	go.opentelemetry.io/otel v1.41.0 // indirect
 	go.opentelemetry.io/otel/metric v1.41.0 // indirect
 	go.opentelemetry.io/otel/trace v1.41.0 // indirect
-	go.uber.org/multierr v1.10.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect

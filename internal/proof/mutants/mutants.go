@@ -198,10 +198,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "a commit goes to the next owner under another ID",
-		file: "kv/badgerkv/store.go",
-		old:  "now.Commit(ctx, now.theirs(b))",
-		new:  "now.Commit(ctx, func() *kv.Batch { again := *now.theirs(b); again.ID = kv.NewCommitID(b.ID.Began); return &again }())",
-		test: "TestKilled|TestYield|TestHand|TestCommit|TestFailedSync", pkgs: []string{"./kv/badgerkv"},
+		file: "kv/sharekv/calls.go",
+		old:  "t.Commit(ctx, t.theirs(b))",
+		new:  "t.Commit(ctx, func() *kv.Batch { again := *t.theirs(b); again.ID = kv.NewCommitID(b.ID.Began); return &again }())",
+		pkgs: []string{"./kv/sharekv"},
 	},
 
 	// Damage, and stores that went back in time.
@@ -237,8 +237,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "Badger is opened on a full disk",
-		file: "kv/badgerkv/engine.go",
-		old:  "err := e.checkRoom(); err != nil", new: "err := e.checkRoom(); err != nil && false",
+		file: "kv/badgerkv/database.go",
+		old:  "err := d.checkRoom(); err != nil", new: "err := d.checkRoom(); err != nil && false",
 		test: "TestOpenOnFullDisk", pkgs: []string{"./kv/badgerkv"},
 	},
 	{
@@ -257,20 +257,20 @@ var mutants = []mutant{
 	// Who reads a guest's connection.
 	{
 		name: "a caller who waits no longer goes on reading",
-		file: "kv/internal/wire/reading.go",
+		file: "kv/sharekv/internal/wire/reading.go",
 		old:  "{ _ = c.network.SetReadDeadline(past) }", new: "{}",
-		pkgs: []string{"./kv/internal/wire"},
+		pkgs: []string{"./kv/sharekv/internal/wire"},
 	},
 	{
 		name: "reading does not go on after an interrupt",
-		file: "kv/internal/wire/reading.go",
+		file: "kv/sharekv/internal/wire/reading.go",
 		old:  "err = c.network.SetReadDeadline(time.Time{})", new: "",
-		pkgs: []string{"./kv/internal/wire"},
+		pkgs: []string{"./kv/sharekv/internal/wire"},
 	},
 	{
 		name: "nobody reads while nobody waits",
-		file: "kv/internal/wire/reading.go",
+		file: "kv/sharekv/internal/wire/reading.go",
 		old:  "c.lullAfter(r.leads.Load())", new: "",
-		pkgs: []string{"./kv/internal/wire"},
+		pkgs: []string{"./kv/sharekv/internal/wire"},
 	},
 }

@@ -3,12 +3,11 @@
 package processes
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
@@ -43,7 +42,7 @@ func (s Setup) openBadger(tell func()) (engine, error) {
 		options = append(options, badgerkv.WithPatience(s.Patience))
 	}
 	if s.Tell {
-		options = append(options, badgerkv.WithLogger(zap.New(listener{zapcore.DebugLevel, tell})))
+		options = append(options, badgerkv.WithLogger(slog.New(listener{tell})))
 	}
 	store, err := badgerkv.Open(s.Dir, options...)
 	if err != nil {
@@ -54,27 +53,22 @@ func (s Setup) openBadger(tell func()) (engine, error) {
 
 // listener hears that an engine writes to its log, which Badger does while it
 // opens, and keeps nothing of it.
-type listener struct {
-	zapcore.LevelEnabler
-	tell func()
-}
+type listener struct{ tell func() }
 
-// With implements zapcore.Core.
-func (l listener) With([]zapcore.Field) zapcore.Core { return l }
+// Enabled implements slog.Handler.
+func (listener) Enabled(context.Context, slog.Level) bool { return true }
 
-// Check implements zapcore.Core.
-func (l listener) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	return to.AddCore(e, l)
-}
-
-// Write implements zapcore.Core.
-func (l listener) Write(zapcore.Entry, []zapcore.Field) error {
+// Handle implements slog.Handler.
+func (l listener) Handle(context.Context, slog.Record) error {
 	l.tell()
 	return nil
 }
 
-// Sync implements zapcore.Core.
-func (listener) Sync() error { return nil }
+// WithAttrs implements slog.Handler.
+func (l listener) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup implements slog.Handler.
+func (l listener) WithGroup(string) slog.Handler { return l }
 
 // unbounded is the deadline of calls that have none.
 const unbounded = 24 * time.Hour

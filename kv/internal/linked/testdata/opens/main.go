@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 
-	"go.uber.org/zap"
-
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -25,11 +23,11 @@ func main() {
 func run(engine, path string, unproven []string) error {
 	var store kv.Store
 	var err error
-	logger := zap.NewExample(zap.IncreaseLevel(zap.WarnLevel)) // writes to the standard output
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if engine == "badger" {
 		store, err = badgerkv.Open(path, badgerkv.WithUnproven(unproven...), badgerkv.WithLogger(logger))
 	} else {
-		store, err = sqlitekv.Open(path, sqlitekv.WithUnproven(unproven...), sqlitekv.WithLogger(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+		store, err = sqlitekv.Open(path, sqlitekv.WithUnproven(unproven...), sqlitekv.WithLogger(logger))
 	}
 	if err != nil {
 		return err

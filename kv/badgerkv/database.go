@@ -1,0 +1,214 @@
+package badgerkv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/badgerkv/internal/intact"
+	"github.com/pawlkv/pawl/kv/internal/grouping"
+	"github.com/pawlkv/pawl/kv/sharekv"
+)
+
+// database is Badger, open in a locked directory, and the committer that alone
+// writes to it. It is what sharekv shares.
+type database struct {
+	settings
+	dir   *directory
+	views *views
+
+	queue     *grouping.Queue
+	committer *committer
+
+	// gate is held for the time of a read, and taken by whoever closes Badger:
+	// its memory maps must not go away under a reader.
+	gate   sync.RWMutex
+	db     *badger.DB // nil when closed
+	closed bool
+
+	keeper *keeper
+	tables atomic.Uint64 // bytes in tables, when last looked
+}
+
+var _ sharekv.LocalEngine = (*database)(nil)
+
+// openDatabase checks a directory that was prepared and opens Badger on it.
+func openDatabase(dir *directory) (*database, error) {
+	d := &database{settings: dir.settings, dir: dir, queue: grouping.NewQueue()}
+	d.keeper = newKeeper(d.keep)
+	d.committer = newCommitter(d)
+	if err := d.openAll(); err != nil {
+		return nil, errors.Join(err, d.closeBadger(), d.keeper.close())
+	}
+	go d.committer.run()
+	return d, nil
+}
+
+func (d *database) openAll() error {
+	if err := d.checkRoom(); err != nil {
+		return fmt.Errorf("badgerkv: open %s: %w", d.dir.Name, err)
+	}
+	if err := d.openBadger(serving); err != nil {
+		return err
+	}
+	if err := d.committer.load(); err != nil {
+		return err
+	}
+	d.views = newViews(kv.Version(d.committer.head))
+	d.db.SetDiscardTs(d.committer.head)
+	return d.dir.finish()
+}
+
+// ID implements sharekv.LocalEngine.
+func (d *database) ID() sharekv.ID { return d.dir.id }
+
+// Snapshot implements sharekv.LocalEngine.
+func (d *database) Snapshot() kv.Snapshot { return &snapshot{database: d} }
+
+// Commit implements sharekv.LocalEngine.
+func (d *database) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	if len(b.Writes) == 0 {
+		return d.validate(b)
+	}
+	r := grouping.NewRequest(b)
+	if err := d.queue.Add(r); err != nil {
+		return 0, err
+	}
+	return r.Wait(ctx)
+}
+
+// mode is what Badger is opened for.
+type mode int
+
+const (
+	serving mode = iota
+	flattening
+)
+
+// openBadger checks the files and opens Badger on them. If level 0 has too many
+// tables it merges them when it is closed: each opening adds one, and a process
+// that ends soon leaves no time for it. Callers hold the gate or are alone.
+func (d *database) openBadger(m mode) error {
+	var found intact.Found
+	err := alone(d.dir.Path, func() (err error) { found, err = d.checkFiles(); return err })
+	if err != nil {
+		return fmt.Errorf("badgerkv: open %s: %w", d.dir.Name, err)
+	}
+	options := badgerOptions(d.dir.Path, d.logger, d.keeper.wake).
+		WithCompactL0OnClose(m == flattening || found.Fresh >= maxFresh)
+	if m == flattening {
+		options.BaseLevelSize = 1 << 40 // more than there is: level 0 is merged into the last
+	}
+	if d.db, err = openDB(options); err != nil {
+		return fmt.Errorf("badgerkv: open %s: %w", d.dir.Name, err)
+	}
+	if head := d.db.MaxVersion(); head != found.Head {
+		return fmt.Errorf("badgerkv: open %s: %w: Badger has versions up to %d of %d", d.dir.Name, kv.ErrCorrupt, head, found.Head)
+	}
+	return d.keep()
+}
+
+// checkFiles returns what is in the files if they are whole.
+func (d *database) checkFiles() (intact.Found, error) {
+	if d.dir.creating() {
+		return intact.Found{}, nil
+	}
+	layout := intact.Layout{
+		Dir: d.dir.Path, Magic: magic, MaxLevels: maxLevels, LogSize: logSize, Durable: syncedBy,
+	}
+	found, err := layout.Check()
+	if err != nil {
+		return found, err
+	}
+	return found, syncLogs(d.dir.Path)
+}
+
+// keep looks after files that Badger has written.
+func (d *database) keep() error {
+	tables, err := d.dir.makePrivate()
+	d.tables.Store(tables)
+	return err
+}
+
+// openDB opens Badger, which may panic on what it does not expect.
+func openDB(options badger.Options) (db *badger.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%w: Badger cannot open it: %v", kv.ErrCorrupt, r)
+		}
+	}()
+	// A memtable is one large allocation, of which most is not used for long. If
+	// it lies where the heap has been before, the runtime clears all of it and so
+	// makes it resident. What our checks have left there is covered meanwhile.
+	cover := make([]byte, memTable/4)
+	defer runtime.KeepAlive(cover)
+	if db, err = badger.OpenManaged(options); err != nil {
+		return nil, err // Badger returns a database beside some errors
+	}
+	return db, nil
+}
+
+// read calls fn with the database, which stays open meanwhile.
+func (d *database) read(fn func(db *badger.DB) error) (err error) {
+	d.gate.RLock()
+	defer d.gate.RUnlock()
+	if d.closed {
+		return kv.ErrClosed
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: Badger cannot read it: %v", kv.ErrCorrupt, r)
+		}
+	}()
+	return fn(d.db)
+}
+
+func (d *database) checkOpen() error {
+	return d.read(func(*badger.DB) error { return nil })
+}
+
+// Stop implements sharekv.LocalEngine: the committer finishes the group that it
+// is at, and no more.
+func (d *database) Stop() {
+	d.queue.Close()
+	<-d.committer.ended
+}
+
+// Close implements sharekv.LocalEngine.
+func (d *database) Close() error {
+	d.Stop()
+	d.gate.Lock()
+	defer d.gate.Unlock()
+	d.closed = true
+	if !d.dir.IsThere() {
+		return errors.Join(d.abandon(), d.keeper.close())
+	}
+	return errors.Join(d.closeBadger(), d.keeper.close(), d.keep())
+}
+
+// abandon leaves Badger open on a directory that was removed or replaced.
+// Closing it would try for ever to write its memtable by the path, or write it
+// into another store.
+func (d *database) abandon() error {
+	d.logger.Error("the store's directory was removed or replaced: what is left of it in memory is kept until the process ends")
+	return errors.New("badgerkv: close: the store's directory was removed or replaced")
+}
+
+// closeBadger closes Badger if it is open. Callers hold the gate.
+func (d *database) closeBadger() error {
+	if d.db == nil {
+		return nil
+	}
+	db := d.db
+	d.db = nil
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("badgerkv: close: %w", err)
+	}
+	return nil
+}

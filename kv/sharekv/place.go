@@ -1,0 +1,148 @@
+package sharekv
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Files of sharekv in a store's directory, beside the engine's.
+const (
+	lockName   = "pawl.lock" // locked by the process that owns the store
+	socketName = "pawl.sock" // where the owner answers the others
+)
+
+// IsOwn reports whether a file in a store's directory is sharekv's, so that the
+// engine leaves it alone.
+func IsOwn(name string) bool { return name == lockName || name == socketName }
+
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// ErrHeld: another process owns the store, or is about to.
+var ErrHeld = errors.New("sharekv: another process owns the store")
+
+// errReplaced: what was opened is no longer at its path.
+var errReplaced = errors.New("the store's directory was removed or replaced: close the store and open it again")
+
+// Place is the directory of a store while this process has it locked. It is what
+// an engine is opened in.
+type Place struct {
+	Path string // absolute
+	Name string // the same as the caller calls it, for messages
+
+	lock  *flock.Flock
+	self  fs.FileInfo // of the directory when it was locked
+	owner *owner      // who is told; set before the engine is opened
+}
+
+// Held reports whether this process still has the place: if somebody has removed
+// the lock file, or the directory, another process may have locked the next one.
+// The owner that finds so ends.
+func (p *Place) Held() bool {
+	if p.holds() {
+		return true
+	}
+	p.GiveUp()
+	return false
+}
+
+// GiveUp ends the owner: its engine has failed for good, and another process, or
+// this one, shall open it again. It returns at once.
+func (p *Place) GiveUp() {
+	if p.owner != nil {
+		p.owner.depose()
+	}
+}
+
+// Publish tells who watches that a version was committed and is visible, with
+// what each of its commits wrote. Versions rise from call to call.
+func (p *Place) Publish(version kv.Version, commits ...[]kv.Write) {
+	p.owner.hub.Publish(version, commits...)
+}
+
+// IsThere reports whether the path still leads to the directory.
+func (p *Place) IsThere() bool {
+	found, err := os.Stat(p.Path)
+	return err == nil && os.SameFile(p.self, found)
+}
+
+// File returns the path of a file in the directory.
+func (p *Place) File(name string) string { return filepath.Join(p.Path, name) }
+
+// lockPlace locks the directory of a store and prepares it, or returns ErrHeld.
+// Unless the store is known, the directory is made if there is none; its parent
+// must exist.
+func lockPlace(path, name string, opener Opener, known *ID) (*Place, error) {
+	if err := checkPlace(path, opener, known); err != nil {
+		return nil, err
+	}
+	p := &Place{Path: path, Name: name}
+	p.lock = flock.New(p.File(lockName), flock.SetPermissions(fileMode))
+	locked, err := p.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("sharekv: lock the store: %w", err)
+	}
+	if !locked || !p.holds() {
+		return nil, errors.Join(ErrHeld, p.unlock())
+	}
+	if p.self, err = os.Stat(path); err == nil {
+		err = p.prepare(opener)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.unlock())
+	}
+	return p, nil
+}
+
+// checkPlace makes sure before anything is touched that the store that we know
+// is in the directory, or that there is or may be one if we know none.
+func checkPlace(path string, opener Opener, known *ID) error {
+	if known == nil {
+		if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("sharekv: make the store: %w", err)
+		}
+	}
+	id, err := opener.Identify(path)
+	switch missing := errors.Is(err, fs.ErrNotExist); {
+	case known == nil && missing:
+		return nil
+	case missing:
+		return fmt.Errorf("%w: %w: %w", kv.ErrUnavailable, errReplaced, err)
+	case err != nil:
+		return err
+	case known != nil && id != *known:
+		return fmt.Errorf("%w: %w: %s has another store", kv.ErrUnavailable, errReplaced, path)
+	}
+	return nil
+}
+
+func (p *Place) prepare(opener Opener) error {
+	if err := os.Chmod(p.Path, dirMode); err != nil {
+		return fmt.Errorf("sharekv: make the store private: %w", err)
+	}
+	return opener.Prepare(p)
+}
+
+// holds is Held for who is not the owner yet.
+func (p *Place) holds() bool {
+	if !p.lock.Locked() {
+		return false
+	}
+	ours, err := p.lock.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(p.File(lockName))
+	return err == nil && os.SameFile(ours, there)
+}
+
+func (p *Place) unlock() error { return p.lock.Close() }

@@ -1,0 +1,79 @@
+package sharekv_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest"
+	"github.com/pawlkv/pawl/kv/sharekv"
+	"github.com/pawlkv/pawl/kv/sharekv/sharetest"
+)
+
+// journal opens stores of the cheap engine.
+var journal = sharetest.Kit{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
+	return sharekv.Open(dir, sharetest.Journal{Options: o}, o.Sharing()...)
+}}
+
+// inPipes is journal for stores that are connected by pipes.
+func inPipes() sharetest.Kit {
+	pipes := sharekv.WithTransport(new(sharetest.Pipes))
+	return sharetest.Kit{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
+		return sharekv.Open(dir, sharetest.Journal{Options: o}, append(o.Sharing(), pipes)...)
+	}}
+}
+
+func TestHandover(t *testing.T) { sharetest.Run(t, journal) }
+
+func TestHandoverByAnotherTransport(t *testing.T) { sharetest.Run(t, inPipes()) }
+
+// fewIDs lets IDs expire soon, and watchers fall behind.
+const fewIDs = 64
+
+func openFew(t testing.TB, dir string, options ...sharekv.Option) *sharekv.Store {
+	t.Helper()
+	store, err := sharekv.Open(dir, sharetest.Journal{CommitIDs: fewIDs}, append(options, sharekv.WithWatchLog(16))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// openGuest opens a store that another one owns.
+func openGuest(t testing.TB, dir string, options ...sharekv.Option) kv.Store {
+	t.Helper()
+	owner := openFew(t, dir, options...)
+	guest := openFew(t, dir, options...)
+	t.Cleanup(func() { owner.Close() })
+	if guest.Status().Owner {
+		t.Fatal("two owners")
+	}
+	return guest
+}
+
+func TestConformance(t *testing.T) {
+	kvtest.Run(t, func(t testing.TB) kv.Store {
+		return openFew(t, filepath.Join(t.TempDir(), "store"))
+	}, kvtest.CommitIDs(fewIDs))
+}
+
+func TestConformanceReopened(t *testing.T) {
+	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.CommitIDs(fewIDs))
+}
+
+func TestGuestConformance(t *testing.T) {
+	kvtest.Run(t, func(t testing.TB) kv.Store {
+		return openGuest(t, filepath.Join(t.TempDir(), "store"))
+	}, kvtest.CommitIDs(fewIDs))
+}
+
+func TestGuestConformanceReopened(t *testing.T) {
+	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openGuest(t, dir) }, kvtest.CommitIDs(fewIDs))
+}
+
+func TestGuestConformanceByAnotherTransport(t *testing.T) {
+	kvtest.Run(t, func(t testing.TB) kv.Store {
+		pipes := sharekv.WithTransport(new(sharetest.Pipes))
+		return openGuest(t, filepath.Join(t.TempDir(), "store"), pipes)
+	}, kvtest.CommitIDs(fewIDs))
+}

@@ -1,0 +1,202 @@
+package sharekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/sharekv/internal/wire"
+)
+
+// access is how this process reaches the store during a term: as its owner, or
+// as a guest of the owner's. When the term is over, its calls return
+// kv.ErrClosed or wire.ErrGone.
+type access interface {
+	wire.Store
+	over() <-chan struct{}
+	end() error // returns when it is over and nothing of it is left
+	status() Status
+}
+
+// term is a time during which the store has one owner, as far as this Store
+// knows it. Its number tells turns of different owners apart.
+type term struct {
+	access
+	number uint64
+}
+
+func (t *term) isOver() bool {
+	select {
+	case <-t.over():
+		return true
+	default:
+		return false
+	}
+}
+
+// Waits between looks for an owner while one dies, opens or closes the engine.
+const (
+	lookWait    = time.Millisecond
+	lookWaitMax = 20 * time.Millisecond
+	// followWait is the same for a process that has yielded, and only wants to
+	// know when there is an owner again.
+	followWait    = 20 * time.Millisecond
+	followWaitMax = 250 * time.Millisecond
+)
+
+// election is one attempt to find or become the owner, for all who wait for it.
+type election struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// begin returns the term, and begins one if there is none. It waits until limit,
+// if that is not zero.
+func (s *Store) begin(ctx context.Context, limit time.Time) (*term, error) {
+	var late <-chan time.Time
+	for {
+		t, under, err := s.termOrElection(s.elect)
+		if t != nil || err != nil {
+			return t, err
+		}
+		if late == nil && !limit.IsZero() {
+			timer := time.NewTimer(time.Until(limit))
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case <-under.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-late:
+			return nil, fmt.Errorf("%w: no process that owns the store has answered in time", kv.ErrUnavailable)
+		}
+		if under.err != nil && (limit.IsZero() || !passing(under.err) || !time.Now().Before(limit)) {
+			return nil, under.err
+		}
+	}
+}
+
+// passing reports whether it makes sense to look for an owner again.
+func passing(err error) bool {
+	return errors.Is(err, kv.ErrUnavailable) && !final(err)
+}
+
+// final reports whether an error of looking for an owner stays.
+func final(err error) bool {
+	return !errors.Is(err, kv.ErrUnavailable) && !errors.Is(err, ErrHeld) ||
+		errors.Is(err, wire.ErrVersion) || errors.Is(err, ErrStranger) || errors.Is(err, errReplaced)
+}
+
+// termOrElection returns the term if there is one, and otherwise the election
+// that is under way, which it begins if there is none.
+func (s *Store) termOrElection(look func() (access, error)) (*term, *election, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, nil, kv.ErrClosed
+	case s.election != nil:
+		return nil, s.election, nil
+	}
+	last := s.term.Load()
+	if last != nil && !last.isOver() {
+		return last, nil, nil
+	}
+	s.election = &election{done: make(chan struct{})}
+	s.elections.Add(1)
+	go s.hold(s.election, last, look)
+	return nil, s.election, nil
+}
+
+// hold holds an election once the last term has ended.
+func (s *Store) hold(e *election, last *term, look func() (access, error)) {
+	defer s.elections.Done()
+	if last != nil {
+		if err := last.end(); err != nil {
+			s.logger.Warn("the end of a term", slog.Any("error", err))
+		}
+	}
+	found, err := look()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.election, e.err = nil, err
+	s.term.Store(nil)
+	if err == nil {
+		s.number++
+		s.term.Store(&term{found, s.number})
+		s.logger.Info("the store has an owner", slog.Bool("this process", found.status().Owner), slog.Int("pid", found.status().PID))
+	}
+	close(e.done)
+}
+
+// elect makes this process the owner, or connects to whoever is.
+func (s *Store) elect() (access, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
+	defer cancel()
+	wait := newBackoff(lookWait, lookWaitMax)
+	for {
+		o, err := own(s.path, s.opener, s.known.Load(), s.settings)
+		if err == nil {
+			id := o.engine.ID()
+			s.known.Store(&id)
+			return o, nil
+		}
+		if !errors.Is(err, ErrHeld) {
+			return nil, err
+		}
+		g, err := s.connect(ctx)
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return nil, fmt.Errorf("%w: %s: close the other process first", kv.ErrInUse, s.name)
+		case err == nil, final(err):
+			return g, err
+		}
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// follow waits until there is a term again, without becoming the owner: what
+// changes, another process changes.
+func (s *Store) follow(ctx context.Context) (*term, error) {
+	wait := newBackoff(followWait, followWaitMax)
+	for {
+		if !s.yielded.Load() {
+			return s.begin(ctx, s.limit())
+		}
+		t, under, err := s.termOrElection(func() (access, error) { return s.connect(s.ctx) })
+		if t != nil || err != nil {
+			return t, err
+		}
+		select {
+		case <-under.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if under.err == nil {
+			continue
+		}
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, kv.ErrClosed
+		}
+	}
+}
+
+func newBackoff(first, most time.Duration) *backoff.ExponentialBackOff {
+	b := &backoff.ExponentialBackOff{InitialInterval: first, MaxInterval: most, Multiplier: 1.5, RandomizationFactor: 0.5}
+	b.Reset()
+	return b
+}
