@@ -92,6 +92,7 @@ var coded = map[string]struct {
 
 	"kv.ErrConflict":    {kv.ErrConflict, "starved"},
 	"kv.ConflictError":  {&kv.ConflictError{Keys: []string{"a"}}, "starved"},
+	"kv.ErrRefused":     {kv.ErrRefused, "starved"},
 	"kv.ErrUnknown":     {kv.ErrUnknown, "unknown"},
 	"kv.ErrExpired":     {kv.ErrExpired, "unknown"},
 	"kv.ErrUndecided":   {kv.ErrUndecided, "undecided"},
