@@ -1,6 +1,9 @@
 package demo
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	tableHead = "%-22s %8s %9s %8s %7s %9s %9s %9s %8s"
@@ -27,4 +30,14 @@ func short(micros int64) string {
 		return d.Round(time.Millisecond).String()
 	}
 	return d.Round(10 * time.Microsecond).String()
+}
+
+// percentile returns the smallest of the values that p of a hundred of them do
+// not exceed, 0 for none.
+func percentile(values []int64, p int) int64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[max(0, (len(sorted)*p+99)/100-1)]
 }

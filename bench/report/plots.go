@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/pawlkv/pawl/bench/result"
 )
@@ -47,3 +49,127 @@ func telling(r result.Result, has func(result.Row) bool) []result.Row {
 
 // microseconds is the unit of plots of time.
 func microseconds(ns float64) float64 { return ns / 1e3 }
+
+// splits shows where a message's time goes, in each design and engine.
+func splits(r result.Result) []drawing {
+	rows := telling(r, func(row result.Row) bool { return isOurs(row) && len(row.Split) > 0 })
+	if len(rows) == 0 {
+		return nil
+	}
+	c := chart{up: "microseconds of a message"}
+	for _, row := range rows {
+		c.categories = append(c.categories, contestant(row))
+	}
+	for i, part := range result.Parts {
+		values := make([]float64, len(rows))
+		for j, row := range rows {
+			values[j] = microseconds(float64(partOf(row, part)))
+		}
+		if slices.ContainsFunc(values, func(v float64) bool { return v > 0 }) {
+			c.colours, c.names, c.values = append(c.colours, partColours[i]), append(c.names, part), append(c.values, values)
+		}
+	}
+	return []drawing{{Plot{
+		Name: "split", Title: "Where the time of a message goes",
+		Caption: "In " + GroupOf(rows[0]).String() + ". Reading and committing include what the engine does; open and seal are the encryption of records, decode and encode their bytes; " +
+			"sync is the wait for the disk. Without a cache, read, open and decode are what is paid again for each message.",
+	}, c.bars}}
+}
+
+func partOf(row result.Row, name string) result.Duration {
+	i := slices.IndexFunc(row.Split, func(p result.Part) bool { return p.Name == name })
+	if i < 0 {
+		return 0
+	}
+	return row.Split[i].Time
+}
+
+// faults shows what each design did wrong where processes shared a store.
+func faults(r result.Result) []drawing {
+	all := FaultsOf(r)
+	if len(all) == 0 {
+		return nil
+	}
+	c := chart{colours: wrongColours, names: []string{"sessions wedged", "messages lost", "keys reused"}, values: make([][]float64, 3), up: "of 1,000 messages"}
+	for _, f := range all {
+		c.categories = append(c.categories, f.Title)
+		for i, n := range []int{f.Wedged, f.Lost, f.Reused} {
+			c.values[i] = append(c.values[i], 1000*float64(n)/float64(f.Messages))
+		}
+	}
+	return []drawing{{Plot{
+		Name: "faults", Title: "What goes wrong when processes share a store",
+		Caption: "Added up over all workloads with two or more processes and the day of a phone, for each 1,000 messages. A design without a bar did nothing wrong.",
+	}, c.bars}}
+}
+
+// sizes shows what a message costs in stores of growing size, on each engine.
+func sizes(r result.Result) []drawing {
+	var drawings []drawing
+	for _, engine := range result.Engines() {
+		if d, enough := sizesOf(r, engine); enough {
+			drawings = append(drawings, d)
+		}
+	}
+	return drawings
+}
+
+func sizesOf(r result.Result, engine string) (drawing, bool) {
+	rows := slices.DeleteFunc(slices.Clone(r.Rows), func(row result.Row) bool {
+		p := row.Params
+		return !isOurs(row) || row.Engine != engine || row.Workload != result.Decrypt || p.Batch > 1 || p.Sessions == 0
+	})
+	c := curves{
+		at: func(row result.Row) int { return row.Params.Sessions },
+		name: func(row result.Row) string { // one session is hit uniformly
+			return joined(systemTitle(row), cmp.Or(row.Params.Distribution, result.Uniform))
+		},
+		value: func(row result.Row) float64 { return microseconds(Measure(TimePerMessage).Of(row).Median) },
+	}.chart(rows)
+	c.across, c.up = "sessions in the store", "microseconds a message"
+	return drawing{Plot{
+		Name: "size-" + engine, Title: "What a message costs as the store grows, on " + engineTitle(engine),
+		Caption: "Decrypting, one message a commit. Uniform: each session is as likely as another; zipf: few sessions get most of the messages. The steps of the axis are not equal.",
+	}, c.lines}, len(c.categories) > 1
+}
+
+// besides shows Pawl beside other systems, one plot for each workload that both
+// can do.
+func besides(r result.Result) []drawing {
+	var drawings []drawing
+	for _, c := range comparisons(r.Rows) {
+		rows := slices.DeleteFunc(slices.Clone(c.Rows), func(row result.Row) bool { return row.Missing != "" })
+		ours := func(row result.Row) bool { return row.System == pawlSystem }
+		theirs := func(row result.Row) bool { return row.System != pawlSystem }
+		if slices.ContainsFunc(rows, ours) && slices.ContainsFunc(rows, theirs) && c.Params.Processes < 2 {
+			drawings = append(drawings, beside(c.Group, rows))
+		}
+	}
+	return drawings
+}
+
+func beside(g Group, rows []result.Row) drawing {
+	c := chart{colours: lineColours, up: "microseconds a message"}
+	values := make([]float64, len(rows))
+	for i, row := range rows {
+		c.categories = append(c.categories, contestant(row))
+		values[i] = microseconds(Measure(TimePerMessage).Of(row).Median)
+	}
+	c.values = [][]float64{values}
+	caption := "Less is better."
+	if slices.ContainsFunc(rows, func(row result.Row) bool { return row.Durable != "" }) {
+		caption = "Less is better, but only among those that have as much on disk when they return: the notes below the table say what."
+	}
+	return drawing{Plot{
+		Name: "beside-" + fileName(g.String()), Title: "Beside other systems: " + g.String(),
+		Caption: caption,
+	}, c.bars}
+}
+
+// fileName turns words into a name that every file system takes.
+func fileName(s string) string {
+	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+	return strings.Join(words, "-")
+}

@@ -78,3 +78,16 @@ func bytesText(n int64) string {
 func times(s Spread) string {
 	return fmt.Sprintf("%.2f x (%.2f to %.2f)", s.Median, s.Low, s.High)
 }
+
+// engineTitle is an engine's name in a sentence.
+func engineTitle(engine string) string {
+	switch engine {
+	case result.Badger:
+		return "Badger in the process"
+	case result.BadgerClient:
+		return "Badger from another process"
+	case result.SQLite:
+		return "SQLite"
+	}
+	return engine
+}
