@@ -4,8 +4,12 @@
 //
 //	go run ./internal/proof/mutants [-only text] [-timeout 5m]
 //
+// A mutant is caught early if the tests of its packages fail with -short, which
+// is what somebody runs while working; otherwise all that they can must do.
+//
 // The tree is not touched: the go command is given the broken file as an
-// overlay. It exits 1 if a mutant survives, or no longer fits the code.
+// overlay. It exits 1 if a mutant survives, or no longer fits the code, or if
+// fewer than three quarters are caught early.
 package main
 
 import (
@@ -26,7 +30,7 @@ type mutant struct {
 	file string
 	old  string // occurs exactly once in file
 	new  string
-	test string   // pattern for -run, "" for all
+	test string   // pattern for -run without -short, "" for all
 	pkgs []string // whose tests must notice
 }
 
@@ -34,48 +38,98 @@ func main() {
 	only := flag.String("only", "", "run the mutants whose name contains this text")
 	timeout := flag.Duration("timeout", 5*time.Minute, "for the tests of one mutant")
 	flag.Parse()
-	alive := 0
+	var all tally
 	for _, m := range mutants {
 		if !strings.Contains(m.name, *only) {
 			continue
 		}
-		verdict, ok := m.try(*timeout)
-		if !ok {
-			alive++
-		}
-		fmt.Printf("%-9s %-70s %s\n", verdict, m.name, m.file)
+		began := time.Now()
+		v, detail := m.try(*timeout)
+		all[v]++
+		fmt.Printf("%-9s %-70s %s (%.0f s)%s\n", v, m.name, m.file, time.Since(began).Seconds(), detail)
 	}
-	if alive > 0 {
-		fmt.Printf("%d mutants were not killed\n", alive)
+	if !all.report(*only == "") {
 		os.Exit(1)
 	}
 }
 
-// try runs the tests against the mutant, and reports whether they failed.
-func (m mutant) try(timeout time.Duration) (verdict string, killed bool) {
+// verdict is what became of a mutant.
+type verdict int
+
+const (
+	early verdict = iota // killed with -short
+	late
+	survived
+	misfit
+	verdicts
+)
+
+// String implements fmt.Stringer.
+func (v verdict) String() string { return [verdicts]string{"early", "late", "SURVIVED", "MISFIT"}[v] }
+
+// tally counts mutants by verdict.
+type tally [verdicts]int
+
+// report prints the tally, and returns whether it is good. The share that is
+// caught early is asked for if there are all.
+func (t tally) report(whole bool) bool {
+	tried := t[early] + t[late] + t[survived] + t[misfit]
+	fmt.Printf("%d of %d mutants were killed, %d of them early: %d%%\n",
+		t[early]+t[late], tried, t[early], 100*t[early]/max(tried, 1))
+	if alive := t[survived] + t[misfit]; alive > 0 {
+		fmt.Printf("%d mutants were not killed\n", alive)
+		return false
+	}
+	if whole && 4*t[early] < 3*tried {
+		fmt.Println("fewer than three quarters were caught early")
+		return false
+	}
+	return true
+}
+
+// try runs the tests against the mutant, first as one does while working.
+func (m mutant) try(timeout time.Duration) (v verdict, detail string) {
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
-		return err.Error(), false
+		return misfit, ": " + err.Error()
 	}
 	defer os.RemoveAll(dir)
 	overlay, err := m.overlay(dir)
 	if err != nil {
-		return "MISFIT: " + err.Error(), false
+		return misfit, ": " + err.Error()
 	}
-	args := []string{"test", "-count=1", "-overlay", overlay, "-timeout", timeout.String()}
+	args := []string{"-count=1", "-overlay", overlay, "-timeout", timeout.String()}
+	if failed, why := m.tests(append(args, "-short")); failed || why != "" {
+		return ifFailed(early, why)
+	}
 	if m.test != "" {
 		args = append(args, "-run", m.test)
 	}
-	cmd := exec.Command("go", append(args, m.pkgs...)...)
+	if failed, why := m.tests(args); failed || why != "" {
+		return ifFailed(late, why)
+	}
+	return survived, ""
+}
+
+func ifFailed(v verdict, why string) (verdict, string) {
+	if why != "" {
+		return misfit, why
+	}
+	return v, ""
+}
+
+// tests runs tests, and reports whether they fail, or why they could not begin.
+func (m mutant) tests(args []string) (failed bool, misfit string) {
+	cmd := exec.Command("go", append(append([]string{"test"}, args...), m.pkgs...)...)
 	cmd.Env = append(os.Environ(), "PAWL_MUTANT=1") // tests keep no failing cases
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:
-		return "SURVIVED", false
+		return false, ""
 	case bytes.Contains(out, []byte("[build failed]")), bytes.Contains(out, []byte("[setup failed]")):
-		return "MISFIT: " + string(out), false
+		return false, ": " + string(out)
 	}
-	return "killed", true
+	return true, ""
 }
 
 // overlay writes the broken file and the description of it that go test takes.
