@@ -1,13 +1,12 @@
 // Package prose checks how the documents are written: lines of at most 100
 // columns, each sentence on a line of its own, table cells of at most 200
 // characters. So a change of a sentence is a change of its lines alone, and
-// everything can be read in a window.
+// everything can be read in a window. And that what they point to is there.
 package prose
 
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -38,11 +37,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("found only %q", all)
 	}
 	for _, path := range all {
-		text, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, wrong := range check(string(text)) {
+		for _, wrong := range check(read(t, path)) {
 			t.Errorf("%s:%s", path, wrong)
 		}
 	}
