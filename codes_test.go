@@ -20,6 +20,7 @@ import (
 	"github.com/pawlkv/pawl/internal/canonicaljson"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/sharekv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
@@ -110,6 +111,7 @@ var coded = map[string]struct {
 	"kv/badgerkv.Err32Bit":    {badgerkv.Err32Bit, "unsupported"},
 	"kv/badgerkv.ErrUnproven": {badgerkv.ErrUnproven, "unsupported"},
 	"kv/badgerkv.ErrNewer":    {badgerkv.ErrNewer, "newer"},
+	"kv/sharekv.ErrStranger":  {sharekv.ErrStranger, "in_use"},
 	"kv/sqlitekv.ErrForeign":  {sqlitekv.ErrForeign, "foreign"},
 	"kv/sqlitekv.ErrUnproven": {sqlitekv.ErrUnproven, "unsupported"},
 	"kv/sqlitekv.ErrNewer":    {sqlitekv.ErrNewer, "newer"},
@@ -148,6 +150,7 @@ var inner = map[string]string{
 	"kv/witness.ErrNone":    "Open takes it for an answer",
 	"kv/witness.ErrCopied":  "Open takes it for an answer",
 	"kv/witness.ErrDamaged": "Open takes it for an answer",
+	"kv/sharekv.ErrHeld":    "the process becomes a guest, or is answered with kv.ErrInUse",
 	"kv/copykv.ErrDiffers":  "copykv is called by itself",
 }
 

@@ -2,8 +2,10 @@ package sharekv
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net"
+
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Transport carries connections between the processes that share a store. Its
@@ -19,8 +21,9 @@ type Transport interface {
 	Dial(ctx context.Context, dir string) (net.Conn, error)
 }
 
-// ErrStranger: the owner, or who wants to connect to it, is another user.
-var ErrStranger = errors.New("sharekv: processes of different users cannot share a store")
+// ErrStranger: the owner, or who wants to connect to it, is another user. To a
+// caller it is a kv.ErrInUse.
+var ErrStranger = fmt.Errorf("%w: processes of different users cannot share it", kv.ErrInUse)
 
 // UnixSocket is the Transport by a unix socket in the store's directory. Both
 // sides ask the system who is at the other end. It works on Linux, Android,
