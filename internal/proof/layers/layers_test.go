@@ -67,8 +67,9 @@ var table = map[string][]string{
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "txn"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn"},
 
-	".":         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
-	"bench/...": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},
+	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
+	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},
+	"internal/proof/steadycall": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "matrix", "ratchet"},
 	"internal/proof/aftermath": {
 		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",
 	},
