@@ -128,7 +128,7 @@ func DecodeKey(b []byte) (Key, error) {
 func (k *Key) restore(r *record.Reader, private, session []byte) {
 	switch used := !k.usedAt.IsZero(); {
 	case !used && len(private) == 32 && len(session) == 0:
-		k.pair = ratchet.RestoreKeyPair(k.public, [32]byte(private))
+		k.pair = ratchet.RestoreKeyPair(k.public, ratchet.PrivateKey(private))
 	case used && len(private) == 0 && len(session) == 32 && !k.fallback:
 		k.usedBy = ratchet.SessionID(session)
 	default:

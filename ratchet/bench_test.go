@@ -168,7 +168,7 @@ func BenchmarkSharedSecret(b *testing.B) {
 	private, peer := a.identity.Private(), k.identity.Public()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := sharedSecret(&private, &peer); err != nil {
+		if _, err := private.agree(&peer); err != nil {
 			b.Fatal(err)
 		}
 	}

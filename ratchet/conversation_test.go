@@ -142,8 +142,11 @@ func (c *conversation) receive(t *rapid.T, e *end, m sent) {
 		if string(text.Bytes) != m.text {
 			t.Fatalf("plaintext %q, want %q", text.Bytes, m.text)
 		}
-		again, err := RestoreMessageKey(text.Key.Bytes()).Open(parsed)
-		if err != nil || string(again) != m.text {
+		key, err := RestoreMessageKey(text.Key.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := key.Open(parsed); err != nil || string(again) != m.text {
 			t.Fatalf("its message key opens %q, %v", again, err)
 		}
 		e.session = next

@@ -12,16 +12,15 @@ func (s Session) IsZero() bool { return s.state.IsZero() }
 
 // ID returns the name of the session, the same on both sides.
 func (s Session) ID() SessionID {
-	return sessionID(s.PreKeys())
+	return s.PreKeys().SessionID()
 }
 
-// PreKeys returns the public keys that opened the session: the initiator's
-// identity key and base key, and the other side's one-time or fallback key.
-func (s Session) PreKeys() (identity, base, oneTime PublicKey) {
+// PreKeys returns the public keys that opened the session.
+func (s Session) PreKeys() (keys PreKeys) {
 	if st := s.state.Peek(); st != nil {
-		identity, base, oneTime = st.keys.identity, st.keys.base, st.keys.oneTime
+		keys = *st.keys
 	}
-	return identity, base, oneTime
+	return keys
 }
 
 // Initiated reports whether this side opened the session.

@@ -6,9 +6,9 @@ import (
 	"encoding"
 )
 
-// HMAC-SHA-256 (RFC 2104), for keys of at most one block, which all keys here
-// are. An Olm message takes seven MACs under four keys. crypto/hmac makes five
-// allocations for each; these keep the hash on the stack.
+// HMAC-SHA-256 (RFC 2104) and HKDF over it, for keys of at most one block, which
+// all keys here are. An Olm message takes seven MACs under four keys.
+// crypto/hmac makes five allocations for each; these keep the hash on the stack.
 
 // block is a key masked for one of HMAC's two hashes.
 type block [sha256.BlockSize]byte
@@ -87,4 +87,37 @@ func (k *hmacKey) mac(message []byte) (mac [sha256.Size]byte) {
 	h.Write(mac[:])
 	h.Sum(mac[:0])
 	return mac
+}
+
+// maxInfo bounds the info strings of hkdf; "OLM_RATCHET" is the longest.
+const maxInfo = 16
+
+// hkdf fills out with HKDF-SHA-256 (RFC 5869) of ikm. A nil salt is the salt
+// of zeros. It takes salts of at most 64 bytes, infos of at most maxInfo and
+// outputs of at most 255*32 bytes, and allocates nothing.
+func hkdf(out, salt, ikm []byte, info string) {
+	prk := extract(salt, ikm)
+	expand := newHMACKey(prk[:])
+	var block [sha256.Size + maxInfo + 1]byte
+	n := copy(block[sha256.Size:], info)
+	last := sha256.Size + n
+	// The first round has no block before it.
+	input := block[sha256.Size : last+1]
+	for counter := byte(1); len(out) > 0; counter++ {
+		block[last] = counter
+		t := expand.mac(input)
+		out = out[copy(out, t[:]):]
+		copy(block[:], t[:])
+		input = block[:last+1]
+	}
+}
+
+// zeroSalt is public: it is the salt of every message key.
+var zeroSalt = newHMACKey(nil)
+
+func extract(salt, ikm []byte) [sha256.Size]byte {
+	if salt == nil {
+		return zeroSalt.mac(ikm)
+	}
+	return hmacOnce(salt, ikm)
 }

@@ -83,9 +83,9 @@ func TestSharedSecretIsTheStandardLibrarys(t *testing.T) {
 func checkSharedSecret(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, private [32]byte, peer PublicKey) {
+}, private PrivateKey, peer PublicKey) {
 	t.Helper()
-	got, err := sharedSecret(&private, &peer)
+	got, err := private.agree(&peer)
 	ours, _ := ecdh.X25519().NewPrivateKey(private[:])
 	theirs, _ := ecdh.X25519().NewPublicKey(peer[:])
 	want, wantErr := ours.ECDH(theirs)
@@ -128,11 +128,11 @@ func mustKey(s string) PublicKey {
 }
 
 func TestLowOrderKeysAreRefused(t *testing.T) {
-	var private [32]byte
+	var private PrivateKey
 	rand.Read(private[:])
 	for _, k := range lowOrder() {
 		checkSharedSecret(t, private, k)
-		if _, err := sharedSecret(&private, &k); !errors.Is(err, ErrZeroSecret) {
+		if _, err := private.agree(&k); !errors.Is(err, ErrZeroSecret) {
 			t.Errorf("low-order key %x: %v, want ErrZeroSecret", k, err)
 		}
 	}

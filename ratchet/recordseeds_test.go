@@ -18,7 +18,7 @@ const (
 func sampleState() state {
 	key := func(b byte) [32]byte { return [32]byte{b, 31: b} }
 	return state{
-		keys:      &sessionKeys{PublicKey(key(1)), PublicKey(key(2)), PublicKey(key(3))},
+		keys:      &PreKeys{PublicKey(key(1)), PublicKey(key(2)), PublicKey(key(3))},
 		initiated: true,
 		received:  true,
 		root:      rootKey(key(4)),

@@ -19,11 +19,14 @@ func TestNoKeyIsExposed(t *testing.T) {
 	public := []any{PublicKey{}, SessionID{}, wire(nil)}
 	for _, v := range []any{
 		Session{}, KeyPair{}, MessageKey{}, NormalMessage{}, PreKeyMessage{}, ChainInfo{},
-		GapError{}, VersionError{}, PublicKey{}, SessionID{}, MessageType(0),
+		GapError{}, VersionError{}, PublicKey{}, PreKeys{}, SessionID{}, MessageType(0),
 	} {
 		if found := secret.Exposed(v, public...); len(found) > 0 {
 			t.Errorf("%T shows %q", v, found)
 		}
+	}
+	if found := secret.Exposed(struct{ K PrivateKey }{}, public...); len(found) != 1 {
+		t.Errorf("a private key in the open is found as %q", found)
 	}
 	// The bytes of these two are what they are for.
 	for _, v := range []any{Message{}, Plaintext{}} {
@@ -39,10 +42,10 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	_, m := mustEncrypt(t, bob, "the plaintext")
 	_, text := mustDecrypt(t, alice, m)
 	pair := newParty(t).identity
-	private, key := pair.Private(), text.Key.Bytes()
+	private, key := pair.Private(), text.Key.Append(nil)
 	st := alice.state.Peek()
 	leaks := []string{"the plaintext", hex.EncodeToString([]byte("the plaintext"))}
-	for _, b := range [][]byte{private[:], key[:], st.root[:], st.sender.ratchet.private[:], st.sender.chain.key[:]} {
+	for _, b := range [][]byte{private[:], key, st.root[:], st.sender.ratchet.private[:], st.sender.chain.key[:]} {
 		leaks = append(leaks, hex.EncodeToString(b), base64.RawStdEncoding.EncodeToString(b), strings.Trim(fmt.Sprint(b), "[]"))
 	}
 	type holder struct {
@@ -50,7 +53,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		pair    KeyPair
 		key     MessageKey
 	}
-	for _, v := range []any{alice, &alice, pair, text, text.Key, holder{alice, pair, text.Key}, []Session{alice}} {
+	for _, v := range []any{alice, &alice, pair, private, &private, text, text.Key, holder{alice, pair, text.Key}, []Session{alice}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "%q", "%d"} {
 			out := fmt.Sprintf(verb, v)
 			for _, leak := range leaks {

@@ -82,8 +82,7 @@ func TestPreKeyMessagesUntilAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	identity, base, oneTime := alice.PreKeys()
-	if parsed.IdentityKey != identity || parsed.BaseKey != base || parsed.OneTimeKey != oneTime {
+	if alice.PreKeys() != (PreKeys{Identity: parsed.IdentityKey, Base: parsed.BaseKey, OneTime: parsed.OneTimeKey}) {
 		t.Error("the pre-key message names other keys than the session")
 	}
 	_, answer := mustEncrypt(t, bob, "answer")
@@ -304,7 +303,7 @@ func TestExhaustedChains(t *testing.T) {
 	key, _ := chain.chain.step()
 	bob = wrap(receiver)
 	forge := func(index uint32) NormalMessage {
-		return mustParse(t, Message{Normal, forgeMessage(chain.ratchet, index, key, "last")})
+		return mustParse(t, Message{Normal, forgeMessage(chain.ratchet, index, messageKey(key), "last")})
 	}
 	refused(t, bob, forge(maxIndex), ErrExhausted)
 	bob, text, err := bob.Decrypt(forge(maxIndex - 1))
@@ -316,9 +315,8 @@ func TestExhaustedChains(t *testing.T) {
 }
 
 // forgeMessage makes a normal message under any key.
-func forgeMessage(ratchetKey PublicKey, index uint32, key [32]byte, text string) []byte {
-	s := state{sender: senderChain{ratchet: &senderKey{public: ratchetKey}}}
-	return s.appendNormal(nil, &key, index, []byte(text))
+func forgeMessage(ratchetKey PublicKey, index uint32, key messageKey, text string) []byte {
+	return key.appendNormal(nil, &ratchetKey, index, []byte(text))
 }
 
 func TestLowOrderKeysOfPeers(t *testing.T) {
@@ -364,13 +362,21 @@ func TestMessageKeyOpensItsMessageOnly(t *testing.T) {
 	if _, err := (MessageKey{}).Open(mustParse(t, first)); !errors.Is(err, ErrMAC) {
 		t.Errorf("Open with no key: %v, want ErrMAC", err)
 	}
+	if b := (MessageKey{}).Append(nil); len(b) != 0 {
+		t.Errorf("no key is written as %x", b)
+	}
+	for _, n := range []int{0, 31, 33} {
+		if k, err := RestoreMessageKey(make([]byte, n)); !errors.Is(err, ErrMalformed) || !k.IsZero() {
+			t.Errorf("a key of %d bytes: %v, want ErrMalformed", n, err)
+		}
+	}
 }
 
 // TestBadPaddingIsNotTold: a message whose MAC is right and whose padding is
 // wrong fails as one whose MAC is wrong.
 func TestBadPaddingIsNotTold(t *testing.T) {
-	key := [32]byte{1}
-	c := newMessageCipher(&key)
+	key := remoteMessageKey{1}
+	c := key.cipher()
 	body := appendNormalHeader(nil, &PublicKey{9}, 0, 16)
 	block := make([]byte, 16) // ends in 0, which no padding does
 	c.encrypt(block)
@@ -379,8 +385,8 @@ func TestBadPaddingIsNotTold(t *testing.T) {
 	bad := mustParse(t, Message{Normal, append(bytes.Clone(body), mac[:]...)})
 	mac[7] ^= 1
 	forged := mustParse(t, Message{Normal, append(body, mac[:]...)})
-	_, paddingErr := RestoreMessageKey(key).Open(bad)
-	_, macErr := RestoreMessageKey(key).Open(forged)
+	_, paddingErr := key.open(bad)
+	_, macErr := key.open(forged)
 	if !errors.Is(paddingErr, ErrMAC) || paddingErr.Error() != macErr.Error() {
 		t.Errorf("bad padding: %v; bad MAC: %v", paddingErr, macErr)
 	}

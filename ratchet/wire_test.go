@@ -20,7 +20,7 @@ func TestParseNormalMessage(t *testing.T) {
 			if err != nil || s.name == "wrong MAC" {
 				return
 			}
-			text, err := RestoreMessageKey(p.key).Open(m)
+			text, err := (*remoteMessageKey)(&p.key).open(m)
 			if err != nil || string(text) != sampleText {
 				t.Errorf("opens to %q, %v", text, err)
 			}
@@ -101,8 +101,8 @@ func TestSizesAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		index := uint32(rapid.Uint64Range(0, maxIndex).Draw(t, "index"))
 		text := make([]byte, rapid.IntRange(0, 70000).Draw(t, "length"))
-		s := state{keys: new(sessionKeys), sender: senderChain{ratchet: new(senderKey)}, received: rapid.Bool().Draw(t, "received")}
-		m := s.seal(new([32]byte), index, text)
+		s := state{keys: new(PreKeys), sender: senderChain{ratchet: new(senderKey)}, received: rapid.Bool().Draw(t, "received")}
+		m := new(messageKey).seal(&s, index, text)
 		n, err := parseAny(m)
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func TestSizesAreExact(t *testing.T) {
 
 func TestPublicKeyText(t *testing.T) {
 	k := NewKeyPair([32]byte{5}).Public()
-	id := sessionID(k, k, k)
+	id := PreKeys{k, k, k}.SessionID()
 	if got, err := ParsePublicKey(k.String()); err != nil || got != k {
 		t.Errorf("ParsePublicKey(String()) = %v, %v", got, err)
 	}

@@ -29,15 +29,15 @@ func overlong(v uint64, n int) []byte {
 
 // normalParts are the fields of one normal message and the key it is under.
 type normalParts struct {
-	key                       [32]byte
+	key                       messageKey
 	ratchet, index, encrypted []byte // whole fields
 }
 
 const sampleText = "a text of more than one block"
 
 func sampleParts() normalParts {
-	key := [32]byte{1, 2, 3}
-	c := newMessageCipher(&key)
+	key := messageKey{1, 2, 3}
+	c := key.cipher()
 	text := appendPadding([]byte(sampleText), len(sampleText))
 	c.encrypt(text)
 	ratchetKey := NewKeyPair([32]byte{7}).Public()
@@ -52,7 +52,7 @@ func sampleParts() normalParts {
 // seal puts a version before the fields and their MAC behind.
 func (p normalParts) seal(fields ...[]byte) []byte {
 	b := join(append([][]byte{{version}}, fields...)...)
-	c := newMessageCipher(&p.key)
+	c := p.key.cipher()
 	mac := c.mac(b)
 	return append(b, mac[:]...)
 }
@@ -86,6 +86,6 @@ func (m *NormalMessage) encoded() []byte {
 }
 
 func (m *PreKeyMessage) encoded() []byte {
-	k := sessionKeys{m.IdentityKey, m.BaseKey, m.OneTimeKey}
+	k := m.keys()
 	return join(appendPreKeyHeader(nil, &k, len(m.Normal.raw)), m.Normal.raw)
 }

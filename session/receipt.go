@@ -95,12 +95,8 @@ func (r Receipt) Encode() ([]byte, error) {
 	return record.Encode(receiptVersion, receiptFields, receiptSize, func(w *record.Writer) {
 		w.Bytes(r.id[:])
 		w.Bytes(r.session[:])
-		if r.key.IsZero() {
-			w.Bytes(nil)
-		} else {
-			key := r.key.Bytes()
-			w.Bytes(key[:])
-		}
+		var key [32]byte
+		w.Bytes(r.key.Append(key[:0]))
 		w.Uint(uint64(r.created))
 		w.Uint(uint64(r.expires))
 	}), nil
@@ -113,12 +109,10 @@ func DecodeReceipt(b []byte) (Receipt, error) {
 	err := record.Decode("receipt", b, receiptVersion, receiptFields, func(r *record.Reader) {
 		r.Fixed(out.id[:])
 		r.Fixed(out.session[:])
-		switch key := r.Bytes(32); len(key) {
-		case 0:
-		case 32:
-			out.key = ratchet.RestoreMessageKey([32]byte(key))
-		default:
-			r.Fail("length of a message key")
+		if key := r.Bytes(32); len(key) > 0 {
+			var err error
+			out.key, err = ratchet.RestoreMessageKey(key)
+			r.Check(err == nil, "length of a message key")
 		}
 		out.created = readStamp(r)
 		out.expires = readStamp(r)

@@ -22,7 +22,7 @@ func TestSessionKeepsItsFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, key := o.bob.PreKeys()
+	key := o.bob.PreKeys().OneTime
 	if back.ID() != o.bob.ID() || back.Peer() != o.aliceKey || back.Origin() != WithOneTimeKey || back.OneTimeKey() != key ||
 		!back.ReceiveOnly() || back.Created() != NextStamp(noon) || back.LastReceived() != NextStamp(noon) || back.LastSent() != NextStamp(noon)+2 {
 		t.Errorf("another session came back: %v, %v, %d, %d, %d", back.ID(), back.Origin(), back.Created(), back.LastReceived(), back.LastSent())
@@ -184,9 +184,9 @@ func TestNothingIsExposed(t *testing.T) {
 		}
 	}
 	o := open(t)
-	key := o.key.Bytes()
+	key := o.key.Append(nil)
 	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, noon)
-	recordtest.Redacts(t, key[:], receipt, &receipt, []Receipt{receipt}, struct{ r Receipt }{receipt})
+	recordtest.Redacts(t, key, receipt, &receipt, []Receipt{receipt}, struct{ r Receipt }{receipt})
 	state, _ := o.bob.AppendBinary(nil)
 	root := state[2+3*32:][:32]
 	recordtest.Redacts(t, root, o.inbound(), []Session{o.inbound()}, struct{ s Session }{o.inbound()})

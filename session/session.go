@@ -58,8 +58,7 @@ func (s Session) OneTimeKey() ratchet.PublicKey {
 	if s.pruned != 0 {
 		return s.key
 	}
-	_, _, key := s.ratchet.PreKeys()
-	return key
+	return s.ratchet.PreKeys().OneTime
 }
 
 // Created returns when the session was opened.

@@ -78,9 +78,8 @@ func (s *Session) readBody(r *record.Reader) {
 	var err error
 	s.ratchet, err = ratchet.DecodeSession(state)
 	r.FailWith(err)
-	initiator, _, _ := s.ratchet.PreKeys()
 	r.Check(s.ratchet.Initiated() == (s.origin == Outbound), "origin and ratchet state disagree")
-	r.Check(s.origin == Outbound || initiator == s.peer, "peer did not open this session")
+	r.Check(s.origin == Outbound || s.ratchet.PreKeys().Identity == s.peer, "peer did not open this session")
 }
 
 func readStamp(r *record.Reader) Stamp { return Stamp(r.Uint(record.MaxMillis)) }

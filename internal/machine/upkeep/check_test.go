@@ -114,8 +114,10 @@ var damages = []struct {
 		must(w.T, err)
 		return func(tx *txn.Tx) error { return machine.Accounts.Put(tx, a) }
 	}, "identity key does not match"},
-	{"a receipt of no session", func(*ward) func(*txn.Tx) error {
-		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, ratchet.RestoreMessageKey([32]byte{5}), time.Now())
+	{"a receipt of no session", func(w *ward) func(*txn.Tx) error {
+		key, err := ratchet.RestoreMessageKey(make([]byte, 32))
+		must(w.T, err)
+		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, key, time.Now())
 		return func(tx *txn.Tx) error { return records.Receipts.Put(tx, r) }
 	}, "which is missing"},
 }

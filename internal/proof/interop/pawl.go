@@ -135,8 +135,7 @@ func (a *pawlAccount) InboundAny(m Message) (Session, error) {
 }
 
 func (a *pawlAccount) Consume(s Session) error {
-	_, _, oneTime := s.(*pawlSession).value.PreKeys()
-	delete(a.oneTime, oneTime)
+	delete(a.oneTime, s.(*pawlSession).value.PreKeys().OneTime)
 	return nil
 }
 

@@ -114,31 +114,31 @@ var mutants = []mutant{
 	// The ratchet.
 	{
 		name: "a gap of 2001 is accepted",
-		file: "ratchet/receiverchain.go",
+		file: "ratchet/chains.go",
 		old:  "> MaxGap:", new: "> MaxGap+1:",
 		pkgs: []string{"./ratchet"},
 	},
 	{
 		name: "a skipped key stays after use",
-		file: "ratchet/receiverchain.go",
+		file: "ratchet/chains.go",
 		old:  "slices.Concat(c.skipped[:i], c.skipped[i+1:])", new: "slices.Clone(c.skipped)",
 		pkgs: []string{"./ratchet"},
 	},
 	{
 		name: "39 skipped keys are kept",
-		file: "ratchet/receiverchain.go",
+		file: "ratchet/chains.go",
 		old:  "len(c.skipped)+n-MaxSkippedKeys", new: "len(c.skipped)+n-MaxSkippedKeys+1",
 		pkgs: []string{"./ratchet"},
 	},
 	{
 		name: "the sending chain outlives the peer's answer",
-		file: "ratchet/decrypt.go",
+		file: "ratchet/session.go",
 		old:  "\tnext.sender = senderChain{}\n", new: "",
 		pkgs: []string{"./ratchet"},
 	},
 	{
 		name: "a sixth receiver chain is kept",
-		file: "ratchet/decrypt.go",
+		file: "ratchet/session.go",
 		old:  "MaxReceiverChains-1)", new: "MaxReceiverChains)",
 		pkgs: []string{"./ratchet"},
 	},

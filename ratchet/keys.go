@@ -1,0 +1,124 @@
+package ratchet
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+
+	"filippo.io/edwards25519"
+	"github.com/cloudflare/circl/dh/x25519"
+
+	"github.com/pawlkv/pawl/internal/secret"
+)
+
+// PublicKey is a Curve25519 public key: an identity key, a one-time key, a
+// base key or a ratchet key. Any 32 bytes are one; the ones of low order are
+// refused where they are used ([ErrZeroSecret]).
+type PublicKey [32]byte
+
+// PrivateKey is a Curve25519 private key outside of its [KeyPair], for records
+// and pickles only. The 32 bytes are kept as given and clamped (RFC 7748,
+// section 5) wherever they are used. It redacts itself where it is printed,
+// but not within another type: keep it in local variables.
+type PrivateKey [32]byte
+
+// Format implements [fmt.Formatter] for every verb and flag.
+func (PrivateKey) Format(s fmt.State, verb rune) { secret.Guard{}.Format(s, verb) }
+
+// MarshalJSON always fails.
+func (PrivateKey) MarshalJSON() ([]byte, error) { return secret.Guard{}.MarshalJSON() }
+
+// KeyPair is a Curve25519 key pair. The zero KeyPair holds no key.
+type KeyPair struct {
+	secret.Guard
+	public  PublicKey
+	private secret.Value[PrivateKey]
+}
+
+// GenerateKeyPair makes a key pair of 32 bytes read from rand, which must be
+// a cryptographic source. The error is rand's.
+func GenerateKeyPair(rand io.Reader) (KeyPair, error) {
+	var private PrivateKey
+	if _, err := io.ReadFull(rand, private[:]); err != nil {
+		return KeyPair{}, fmt.Errorf("ratchet: random bytes for a key: %w", err)
+	}
+	return NewKeyPair(private), nil
+}
+
+// NewKeyPair computes the public part of a private key.
+func NewKeyPair(private PrivateKey) KeyPair {
+	return RestoreKeyPair(private.public(), private)
+}
+
+// RestoreKeyPair joins the two parts of a key pair kept in a record. It
+// computes nothing: the caller vouches that they belong together.
+func RestoreKeyPair(public PublicKey, private PrivateKey) KeyPair {
+	return KeyPair{public: public, private: secret.Hide(private)}
+}
+
+// Public returns the public part.
+func (k KeyPair) Public() PublicKey { return k.public }
+
+// Private returns the private part, for records and pickles only.
+func (k KeyPair) Private() PrivateKey { return k.private.Reveal() }
+
+// IsZero reports whether k holds no key.
+func (k KeyPair) IsZero() bool { return k.private.IsZero() }
+
+// public multiplies the base point by the key: with the tables of the Edwards
+// form and one conversion this takes half the time of the ladder.
+func (k *PrivateKey) public() PublicKey {
+	s, err := edwards25519.NewScalar().SetBytesWithClamping(k[:])
+	if err != nil {
+		panic("ratchet: a scalar of 32 bytes was refused") // it fails for other lengths only
+	}
+	return PublicKey(new(edwards25519.Point).ScalarBaseMult(s).BytesMontgomery())
+}
+
+// sharedSecret is what two key pairs agree on. Keys are derived from it; it is
+// none itself.
+type sharedSecret [32]byte
+
+// agree is X25519 (RFC 7748, section 5). It fails with [ErrZeroSecret] when
+// the peer's key is of low order.
+func (k *PrivateKey) agree(peer *PublicKey) (out sharedSecret, err error) {
+	ok := x25519.Shared((*x25519.Key)(&out), (*x25519.Key)(k), (*x25519.Key)(peer))
+	var zero sharedSecret
+	if !ok || subtle.ConstantTimeCompare(out[:], zero[:]) == 1 {
+		return zero, ErrZeroSecret
+	}
+	return out, nil
+}
+
+// String returns the key in unpadded base64, 43 characters, as Matrix writes it.
+func (k PublicKey) String() string { return encode32((*[32]byte)(&k)) }
+
+// ParsePublicKey reads what String writes and nothing else, else [ErrMalformed].
+func ParsePublicKey(s string) (PublicKey, error) {
+	b, err := decode32(s, "public key")
+	return PublicKey(b), err
+}
+
+// encodedSize is 32 bytes in unpadded base64.
+const encodedSize = 43
+
+// unpadded refuses padding and stray bits in the last character.
+var unpadded = base64.RawStdEncoding.Strict()
+
+func encode32(b *[32]byte) string { return unpadded.EncodeToString(b[:]) }
+
+// decode32 accepts the one canonical encoding of 32 bytes. The length check
+// matters: the decoder skips line breaks.
+func decode32(s, what string) (b [32]byte, err error) {
+	if len(s) != encodedSize {
+		return b, malformed("%s of %d characters, want %d of unpadded base64", what, len(s), encodedSize)
+	}
+	var buf [encodedSize]byte
+	n, err := unpadded.Decode(buf[:], []byte(s))
+	if err != nil || n != len(b) {
+		return b, malformed("%s is not canonical unpadded base64", what)
+	}
+	copy(b[:], buf[:])
+	return b, nil
+}
