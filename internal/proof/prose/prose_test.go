@@ -19,14 +19,11 @@ const (
 	root     = "../../.."
 	maxLine  = 100
 	maxCell  = 200
-	leastDoc = 12 // documents there are at least
+	leastDoc = 15 // documents there are at least
 )
 
 // generated are documents that a program writes.
 var generated = []string{"docs/benchmarks/README.md"}
-
-// unwrapped are documents that are still to be wrapped.
-var unwrapped = []string{"docs/architecture.md", "docs/format.md", "docs/processes.md"}
 
 // elsewhere are folders whose documents are not ours.
 var elsewhere = []string{".git", "build", "target", "node_modules"}
@@ -52,7 +49,7 @@ func documents(t *testing.T) []string {
 			return err
 		case d.IsDir() && slices.Contains(elsewhere, d.Name()):
 			return filepath.SkipDir
-		case !d.IsDir() && strings.HasSuffix(name, ".md") && !slices.Contains(slices.Concat(generated, unwrapped), filepath.ToSlash(name)):
+		case !d.IsDir() && strings.HasSuffix(name, ".md") && !slices.Contains(generated, filepath.ToSlash(name)):
 			found = append(found, filepath.ToSlash(name))
 		}
 		return nil
