@@ -22,7 +22,7 @@ const (
 func openEngine(ctx context.Context, engine, dir string) (kv.Store, error) {
 	switch engine {
 	case Badger:
-		store, err := badgerkv.Open(filepath.Join(dir, "badger"))
+		store, err := badgerkv.Open(filepath.Join(dir, "badger"), badgerkv.WithLogger(cli.Logger(ctx)))
 		if err != nil {
 			return nil, err
 		}

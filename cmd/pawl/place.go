@@ -77,7 +77,7 @@ func (p place) open(ctx context.Context) (engine, error) {
 	if p.sqlite {
 		return p.openSQLite(ctx)
 	}
-	return badgerkv.Open(p.path)
+	return badgerkv.Open(p.path, badgerkv.WithLogger(cli.Logger(ctx)))
 }
 
 // openOlder is open for a store whose accounts will be marked if its engine says

@@ -21,7 +21,7 @@ var levels = []string{"debug", "info", "warn", "error"}
 
 // BindLog gives a command and all below it --log. [StartLog] reads it.
 func BindLog(root *cobra.Command) {
-	root.PersistentFlags().String(logFlag, "", "write what the stores log to standard error, from this level on: "+strings.Join(levels, ", "))
+	root.PersistentFlags().String(logFlag, "", "write what the stores log to standard error, as JSON, from this level on: "+strings.Join(levels, ", "))
 }
 
 // StartLog puts the logger that --log asks for into the command's context.
@@ -48,12 +48,12 @@ func logLevel(cmd *cobra.Command) string {
 	return ""
 }
 
-// newLogger returns a logger that writes a line for each record.
+// newLogger returns a logger that writes a line of JSON for each record: some of
+// what an engine has to say has several lines.
 func newLogger(w io.Writer, level zapcore.Level) *slog.Logger {
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	config.EncodeLevel = zapcore.CapitalLevelEncoder
-	core := zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(w)), level)
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(zapcore.AddSync(w)), level)
 	// No stack: where in the store it was is of no use to who runs a command.
 	return slog.New(zapslog.NewHandler(core, zapslog.AddStacktraceAt(slog.Level(math.MaxInt))))
 }

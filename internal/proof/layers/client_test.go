@@ -16,6 +16,14 @@ var clients = map[string][]string{
 		"github.com/gofrs/flock", "github.com/ncruces/go-sqlite3", "github.com/ncruces/go-sqlite3-wasm/v6",
 		"github.com/ncruces/julianday",
 	}, everyClient...),
+	"kv/badgerkv": append([]string{
+		"github.com/gofrs/flock", "golang.org/x/sync",
+		"github.com/cespare/xxhash/v2", "github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2",
+		"github.com/dustin/go-humanize", "github.com/go-logr/logr", "github.com/go-logr/stdr",
+		"github.com/google/flatbuffers", "github.com/klauspost/compress", "go.opentelemetry.io/auto/sdk",
+		"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace",
+		"google.golang.org/protobuf", "net/http", // Badger's, by way of expvar
+	}, everyClient...),
 }
 
 var everyClient = []string{
