@@ -333,3 +333,22 @@ func TestCodesAreClosed(t *testing.T) {
 		t.Errorf("the codes are\n%s\nwant\n%s", got, pinned)
 	}
 }
+
+// A program that hands errors on to another language gives their codes, and
+// acts on what may be done.
+func ExampleCodeOf() {
+	for _, err := range []error{
+		fmt.Errorf("the message of noon: %w", pawl.ErrAlreadyProcessed),
+		fmt.Errorf("the message of one o'clock: %w", kv.ErrUnavailable),
+	} {
+		switch code := pawl.CodeOf(err); code.Remedy() {
+		case pawl.RemedyNone:
+			fmt.Printf("%s: %s\n", code, code.Means())
+		case pawl.RemedyRetry:
+			fmt.Printf("%s: once more\n", code)
+		}
+	}
+	// Output:
+	// already_processed: decrypted before, and acknowledged
+	// unavailable: once more
+}
