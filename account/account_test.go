@@ -3,6 +3,7 @@ package account
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,7 +39,7 @@ func TestNewChecksNames(t *testing.T) {
 }
 
 func TestAccountKeepsItsFacts(t *testing.T) {
-	a := newAccount(t, "@alice:example.org").Retire("store", "/path", noon.Add(time.Hour)).RequireRecovery(Copied, noon)
+	a := newAccount(t, "@alice:example.org").Retire(Retirement{noon.Add(time.Hour), "store", "/path"}).RequireRecovery(Copied, noon)
 	encoded, err := a.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -63,12 +64,12 @@ func TestAccountKeepsItsFacts(t *testing.T) {
 func TestRecordIsStrict(t *testing.T) {
 	a := newAccount(t, "@alice:example.org")
 	recordtest.Strict(t, a, Decode)
-	recordtest.Strict(t, a.Retire("t", "p", time.Time{}), Decode)
+	recordtest.Strict(t, a.Retire(Retirement{Target: "t", Path: "p"}), Decode)
 	recordtest.Strict(t, a.RequireRecovery(Behind, noon), Decode)
 	if _, err := (Account{}).Encode(); !errors.Is(err, ErrFormat) {
 		t.Errorf("zero Account: %v, want ErrFormat", err)
 	}
-	if _, err := a.Retire("", strings.Repeat("x", maxPath+1), noon).Encode(); !errors.Is(err, ErrFormat) {
+	if _, err := a.Retire(Retirement{At: noon, Path: strings.Repeat("x", maxPath+1)}).Encode(); !errors.Is(err, ErrFormat) {
 		t.Errorf("long path: %v, want ErrFormat", err)
 	}
 	a.user = "alice"
@@ -158,6 +159,16 @@ func TestNothingIsExposed(t *testing.T) {
 	expanded, identity := a.signing.Expanded(), a.identity.Private()
 	for _, key := range [][]byte{expanded[:32], expanded[32:], identity[:]} {
 		recordtest.Redacts(t, key, a, &a, []Account{a}, struct{ a Account }{a}, a.signing, struct{ k SigningKey }{a.signing})
+	}
+	for _, v := range []any{expanded, &expanded, Seed(identity), []Seed{Seed(identity)}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if out := fmt.Sprintf(verb, v); !strings.Contains(out, secret.Redacted) || len(out) > 40 {
+				t.Errorf("%s of %T prints %q", verb, v, out)
+			}
+		}
+		if _, err := json.Marshal(v); !errors.Is(err, secret.ErrMarshal) {
+			t.Errorf("JSON of %T: %v, want ErrMarshal", v, err)
+		}
 	}
 	in := Inbound{Plaintext: ratchet.Plaintext{Bytes: []byte("plaintext")}}
 	if out := fmt.Sprintf("%v %+v %#v", in, &in, []Inbound{in}); strings.Contains(out, "plaintext") {

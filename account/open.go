@@ -44,7 +44,7 @@ type Inbound struct {
 // [ratchet.ErrZeroSecret], or what decrypting fails with. The key is then as
 // good as before.
 func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage, now time.Time) (Inbound, error) {
-	pair, err := a.admit(key, sender, m)
+	pair, err := a.checkPreKey(key, sender, m)
 	if err != nil {
 		return Inbound{}, err
 	}
@@ -64,8 +64,9 @@ func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.Pr
 	return Inbound{Session: s, Key: key, Plaintext: plaintext}, nil
 }
 
-// admit makes the checks that need no computation and returns the pair of key.
-func (a Account) admit(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage) (ratchet.KeyPair, error) {
+// checkPreKey makes the checks that need no computation and returns the pair of
+// key.
+func (a Account) checkPreKey(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage) (ratchet.KeyPair, error) {
 	if err := a.checkActive(); err != nil {
 		return ratchet.KeyPair{}, err
 	}

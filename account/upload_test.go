@@ -181,7 +181,7 @@ func TestOnlyOfferedKeysAreUploaded(t *testing.T) {
 }
 
 func TestRetiredAccountSignsNothing(t *testing.T) {
-	a := newAccount(t, "@alice:example.org").Retire("t", "/new", noon)
+	a := newAccount(t, "@alice:example.org").Retire(Retirement{noon, "t", "/new"})
 	offered, fallback := keysOf(t, 1)
 	for name, do := range map[string]func() error{
 		"device keys":   func() error { _, err := a.UploadBody(true, nil, otk.Fallback{}); return err },

@@ -19,8 +19,8 @@ type PublicKey [32]byte
 
 // PrivateKey is a Curve25519 private key outside of its [KeyPair], for records
 // and pickles only. The 32 bytes are kept as given and clamped (RFC 7748,
-// section 5) wherever they are used. It redacts itself where it is printed,
-// but not within another type: keep it in local variables.
+// section 5) wherever they are used. It redacts itself under every verb of fmt
+// but %p, and not in an unexported field: keep it in local variables.
 type PrivateKey [32]byte
 
 // Format implements [fmt.Formatter] for every verb and flag.

@@ -4,9 +4,36 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"time"
 
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/ratchet"
 )
+
+// Stamp is a time in milliseconds since 1970 by which sessions are ordered.
+// 0 is never.
+type Stamp int64
+
+// NextStamp returns the stamp of something that happens now and after all of
+// others: the clock's, or one more than the latest of others if the clock went
+// back or has not moved.
+func NextStamp(now time.Time, others ...Stamp) Stamp {
+	next := max(Stamp(record.Millis(now)), 1)
+	for _, other := range others {
+		next = max(next, other+1)
+	}
+	return min(next, record.MaxMillis)
+}
+
+// Time returns the stamp as a time in UTC, the zero time for never.
+func (s Stamp) Time() time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(s)).UTC()
+}
+
+func readStamp(r *record.Reader) Stamp { return Stamp(r.Uint(record.MaxMillis)) }
 
 // Choose returns the session to send with: the one that most recently received
 // a message that decrypted, where a session that has received none counts from
@@ -62,7 +89,7 @@ func byChoice(a, b Session) int {
 		}
 		return 1
 	}
-	if c := cmp.Compare(b.heard(), a.heard()); c != 0 {
+	if c := cmp.Compare(b.received(), a.received()); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(b.created, a.created); c != 0 {
@@ -72,7 +99,9 @@ func byChoice(a, b Session) int {
 	return bytes.Compare(idA[:], idB[:])
 }
 
-func (s Session) heard() Stamp {
+// received is the time by which Choose goes: of a session that has received
+// nothing, that of its creation.
+func (s Session) received() Stamp {
 	if s.lastReceived != 0 {
 		return s.lastReceived
 	}

@@ -25,7 +25,7 @@
 // peer still sends in it and takes it out of [Choose] for good: its chain would
 // use message keys a second time. A message with a new ratchet key would start
 // a chain of our own from fresh randomness, and no key of that chain was used
-// before. But the peer has perhaps seen the lost state turn to another chain at
+// before. But the peer has perhaps seen the lost state begin another chain at
 // the same place, and then could not follow this one. So the session never
 // sends again, whatever it receives.
 //

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -21,6 +23,33 @@ type Session struct {
 	receiveOnly  bool
 	id           ratchet.SessionID // in a tombstone
 	key          ratchet.PublicKey // in a tombstone
+}
+
+// Origin is how a session was opened.
+type Origin uint8
+
+const (
+	// Outbound: by us, with a key of the peer.
+	Outbound Origin = 1
+	// WithOneTimeKey: by the peer, with a one-time key of ours. The key's own
+	// tombstone keeps a replayed message from opening the session again.
+	WithOneTimeKey Origin = 2
+	// WithFallbackKey: by the peer, with a fallback key of ours. The session's
+	// tombstone must stay for as long as that key has its private part.
+	WithFallbackKey Origin = 3
+)
+
+// String returns the origin in lower case.
+func (o Origin) String() string {
+	switch o {
+	case Outbound:
+		return "outbound"
+	case WithOneTimeKey:
+		return "one-time key"
+	case WithFallbackKey:
+		return "fallback key"
+	}
+	return fmt.Sprintf("origin %d", uint8(o))
 }
 
 // New returns the record of a ratchet session just opened with peer. Use a now
@@ -108,4 +137,81 @@ func (s Session) Prune(now time.Time) Session {
 	s.ratchet = ratchet.Session{}
 	s.pruned = NextStamp(now)
 	return s
+}
+
+const (
+	sessionVersion = 1
+	sessionFields  = 9
+	sessionSize    = 160 // bytes beside the ratchet state, rounded up
+
+	// maxRatchetSize bounds the ratchet state within: five chains with forty
+	// skipped keys each take half of it.
+	maxRatchetSize = 16 << 10
+)
+
+// Encode returns the record. It fails with [ratchet.ErrNoSession] for the zero
+// Session.
+func (s Session) Encode() (out []byte, err error) {
+	size := s.ratchet.RecordSize()
+	out = record.Encode(sessionVersion, sessionFields, sessionSize+size, func(w *record.Writer) {
+		w.Bytes(s.peer[:])
+		w.Uint(uint64(s.origin))
+		w.Uint(uint64(s.created))
+		w.Uint(uint64(s.lastReceived))
+		w.Uint(uint64(s.lastSent))
+		w.Uint(uint64(s.pruned))
+		w.Bool(s.receiveOnly)
+		if s.pruned != 0 {
+			w.Bytes(append(s.id[:], s.key[:]...))
+			w.Bytes(nil)
+			return
+		}
+		w.Bytes(nil)
+		err = w.Nested(size, s.ratchet.AppendBinary)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DecodeSession reads a record written by [Session.Encode]. It fails with
+// [ErrFormat] or [ErrVersion].
+func DecodeSession(b []byte) (Session, error) {
+	var s Session
+	err := record.Decode("session", b, sessionVersion, sessionFields, func(r *record.Reader) {
+		r.Fixed(s.peer[:])
+		s.origin = Origin(r.Uint(uint64(WithFallbackKey)))
+		s.created = readStamp(r)
+		s.lastReceived = readStamp(r)
+		s.lastSent = readStamp(r)
+		s.pruned = readStamp(r)
+		s.receiveOnly = r.Bool()
+		r.Check(s.origin != 0 && s.created != 0, "origin or time of creation")
+		s.readBody(r)
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	return s, nil
+}
+
+// readBody reads the names that a tombstone keeps, or the ratchet state.
+func (s *Session) readBody(r *record.Reader) {
+	names := r.Bytes(len(s.id) + len(s.key))
+	state := r.Bytes(maxRatchetSize)
+	if s.pruned != 0 {
+		r.Check(len(state) == 0 && len(names) == len(s.id)+len(s.key), "tombstone")
+		copy(s.key[:], names[copy(s.id[:], names):])
+		return
+	}
+	r.Check(len(names) == 0, "names in a live session")
+	if !r.OK() {
+		return
+	}
+	var err error
+	s.ratchet, err = ratchet.DecodeSession(state)
+	r.FailWith(err)
+	r.Check(s.ratchet.Initiated() == (s.origin == Outbound), "origin and ratchet state disagree")
+	r.Check(s.origin == Outbound || s.ratchet.PreKeys().Identity == s.peer, "peer did not open this session")
 }

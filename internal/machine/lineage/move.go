@@ -72,7 +72,7 @@ func retireAll(tx *txn.Tx, s *machine.Store, id, path string) error {
 		return ErrNothingToMove
 	}
 	for _, a := range active {
-		if err := machine.Accounts.Put(tx, a.Retire(id, path, s.Now())); err != nil {
+		if err := machine.Accounts.Put(tx, a.Retire(account.Retirement{At: s.Now(), Target: id, Path: path})); err != nil {
 			return err
 		}
 	}

@@ -56,7 +56,7 @@ func TestMissingIsDamage(t *testing.T) {
 // TestRetired: an account that was moved away inspects and does nothing else.
 func TestRetired(t *testing.T) {
 	w := newWard(t)
-	retired := w.self.Retire("store", "/elsewhere", time.Now())
+	retired := w.self.Retire(account.Retirement{At: time.Now(), Target: "store", Path: "/elsewhere"})
 	w.do(func(tx *txn.Tx) error { return machine.Accounts.Put(tx, retired) })
 	r := w.receipt()
 	ctx := t.Context()

@@ -176,7 +176,7 @@ func TestLowOrderRIsRefusedThoughTheEquationHolds(t *testing.T) {
 	expanded := key.Expanded()
 	message := []byte("m")
 	R := edwards25519.NewIdentityPoint().Bytes()
-	S := edwards25519.NewScalar().Multiply(hashToScalar(R, key.public[:], message), scalarOf(&expanded)).Bytes()
+	S := edwards25519.NewScalar().Multiply(hashToScalar(R, key.public[:], message), expanded.scalar()).Bytes()
 	sig := Signature(append(R, S...))
 	if !ed25519.Verify(key.public[:], message, sig[:]) {
 		t.Fatal("the standard library refuses it, so this test shows nothing")
