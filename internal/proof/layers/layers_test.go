@@ -154,6 +154,8 @@ type pkg struct {
 	Dir        string
 	Imports    []string
 	GoFiles    []string
+
+	IgnoredGoFiles []string // for other systems, and tests of those
 }
 
 func (p pkg) name() string {
@@ -207,8 +209,8 @@ func eachSelector(t *testing.T, path string, fn func(x, y string)) {
 
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", module+"/...")
-	cmd.Dir = "../../.."
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles,IgnoredGoFiles", module+"/...")
+	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
