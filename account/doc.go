@@ -1,10 +1,18 @@
 // Package account is the identity of one Matrix device: its Curve25519 and
 // Ed25519 keys, what it signs, and what opening a session needs.
 //
-// An [Account] is a value and performs nothing. [Account.OpenOutbound] and
-// [Account.OpenInbound] compute what must change in the caller's store;
-// [Account.UploadBody] writes a request that the caller sends. Randomness and
-// time are arguments. All types are safe for concurrent use.
+// An [Account] is a value and performs nothing: what a method returns is for the
+// caller to store and to send, in this order. Randomness and time are
+// arguments. All types are safe for concurrent use.
+//
+// # Where to begin
+//
+// [New] makes the account. [Account.UploadBody] writes the /keys/upload with its
+// device keys and the keys that package otk has offered. To write to a device,
+// claim one of its keys, check it with [VerifyJSON], and call
+// [Account.OpenOutbound]. For a pre-key message whose session is not known, call
+// [Account.OpenInbound] with the key of ours that it names. Both give a session
+// of package session; after that the account is not needed to read and write.
 //
 // # Signing
 //

@@ -16,6 +16,11 @@
 // by a peer; then the Pool forgets the key and the Key becomes a tombstone
 // that names the session. No stage ever goes back.
 //
+// To begin: [Pool.Generate] on the zero Pool, then [Pool.Offer], and, when the
+// server has answered, [Pool.Publish]. [Key.Use] belongs to the transaction that
+// stores the session which the key has opened; [Pool.Forget] may follow when
+// the pool is written next.
+//
 // A fallback key is handed out by the server when it has no one-time key left,
 // any number of times. There is a current and a previous one.
 //

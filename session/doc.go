@@ -5,6 +5,10 @@
 // one device. A [Receipt] (record receipt/<id>) says that one message was
 // decrypted, and can open it again until the caller acknowledged it.
 //
+// To begin: [New] for a session that was just opened, and [Peer.Add]; for each
+// message [Session.Received] or [Session.Sent] with the ratchet state after it,
+// and for a received one [NewReceipt], all stored together.
+//
 // # Choice
 //
 // A peer may have several sessions with us. To send, [Choose] takes the one
