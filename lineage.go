@@ -58,12 +58,12 @@ func (s *Store) CopyTo(ctx context.Context, to kv.Store, step func(total int)) (
 	return Copy{source}, err
 }
 
-// Retire marks all accounts as moved to a store with an id at a path, in one
-// commit, which succeeds only if the store still holds what was copied. From
-// then on they only inspect; accounts that were retired before keep their mark.
-// Errors: ErrMovedOn, ErrNothingToMove.
-func (s *Store) Retire(ctx context.Context, c Copy, id, path string) error {
-	return lineage.Retire(ctx, s.store, c.source, id, path)
+// Retire marks all accounts as moved to what to names, now, in one commit, which
+// succeeds only if the store still holds what was copied. From then on they only
+// inspect; accounts that were retired before keep their mark. Errors:
+// ErrMovedOn, ErrNothingToMove.
+func (s *Store) Retire(ctx context.Context, c Copy, to account.Retirement) error {
+	return lineage.Retire(ctx, s.store, c.source, to)
 }
 
 // Retirements returns where the accounts of the store were moved, and how many

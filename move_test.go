@@ -57,7 +57,7 @@ func TestMove(t *testing.T) {
 	if _, err := m.open(); !errors.Is(err, kv.ErrCorrupt) {
 		t.Fatalf("the copy, before the source is retired: %v, want ErrCorrupt", err)
 	}
-	if err := m.store.Retire(t.Context(), c, "id", "/new"); err != nil {
+	if err := m.store.Retire(t.Context(), c, account.Retirement{Target: "id", Path: "/new"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.open(); !errors.Is(err, kv.ErrCorrupt) {
@@ -115,20 +115,20 @@ func TestRetireNeedsTheCopiedState(t *testing.T) {
 			if name == "passphrase" {
 				m.store = openStore(t, m.phone.kv, pawl.WithKey([32]byte{7}))
 			}
-			if err := m.store.Retire(t.Context(), c, "id", "/new"); !errors.Is(err, pawl.ErrMovedOn) {
+			if err := m.store.Retire(t.Context(), c, account.Retirement{Target: "id", Path: "/new"}); !errors.Is(err, pawl.ErrMovedOn) {
 				t.Fatalf("%v, want ErrMovedOn", err)
 			}
 			if moved, _, err := m.store.Retirements(t.Context()); err != nil || len(moved) > 0 {
 				t.Fatalf("retired %v, %v", moved, err)
 			}
-			if err := m.store.Retire(t.Context(), m.copy(), "id", "/new"); err != nil {
+			if err := m.store.Retire(t.Context(), m.copy(), account.Retirement{Target: "id", Path: "/new"}); err != nil {
 				t.Fatal(err)
 			}
 			moved, active, err := m.store.Retirements(t.Context())
 			if err != nil || active != 0 || len(moved) < 2 || moved[0].Target != "id" || moved[0].Path != "/new" {
 				t.Fatalf("retired %v, %d not, %v", moved, active, err)
 			}
-			if err := m.store.Retire(t.Context(), m.copy(), "other", "/other"); !errors.Is(err, pawl.ErrNothingToMove) {
+			if err := m.store.Retire(t.Context(), m.copy(), account.Retirement{Target: "other", Path: "/other"}); !errors.Is(err, pawl.ErrNothingToMove) {
 				t.Fatalf("again: %v, want ErrNothingToMove", err)
 			}
 		})
@@ -145,7 +145,7 @@ func TestMoveWithWitness(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := m.store.Retire(t.Context(), m.copy(), "id", "/new"); err != nil {
+	if err := m.store.Retire(t.Context(), m.copy(), account.Retirement{Target: "id", Path: "/new"}); err != nil {
 		t.Fatal(err)
 	}
 	next := filepath.Join(t.TempDir(), "target")

@@ -23,8 +23,8 @@ type Account struct {
 	recovery Recovery
 }
 
-// Retirement says that an account was moved and where to. The zero Retirement
-// means that it was not.
+// Retirement says that an account was moved, when and where to. The zero
+// Retirement means that it was not.
 type Retirement struct {
 	At     time.Time
 	Target string // names the store it moved to

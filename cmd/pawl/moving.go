@@ -76,7 +76,7 @@ func (m *moving) move(ctx context.Context) (id string, err error) {
 	asked := false
 	err = m.copy(ctx, whole, func(c pawl.Copy) error {
 		asked = true
-		return m.Retire(ctx, c, id, m.to.String())
+		return m.Retire(ctx, c, account.Retirement{Target: id, Path: m.to.String()})
 	})
 	if err != nil && (!asked || errors.Is(err, pawl.ErrMovedOn)) {
 		err = errors.Join(err, whole.removeAll()) // it is certain that no mark names it

@@ -44,21 +44,22 @@ func Copy(ctx context.Context, from *machine.Store, to kv.Store, progress func(t
 	return source, copykv.Verify(ctx, snap, to, copied, step)
 }
 
-// Retire marks all accounts as moved to a store with an id at a path, in one
-// commit, which succeeds only if the store still holds what was copied. It
-// fails with ErrMovedOn or ErrNothingToMove.
-func Retire(ctx context.Context, s *machine.Store, copied kv.ScanRead, id, path string) error {
+// Retire marks all accounts as moved, now, in one commit, which succeeds only if
+// the store still holds what was copied. It fails with ErrMovedOn or
+// ErrNothingToMove.
+func Retire(ctx context.Context, s *machine.Store, copied kv.ScanRead, to account.Retirement) error {
 	unchanged := &onlyIf{Store: s.DB.Store(), holds: copied}
 	_, err := txn.Do(ctx, s.Sealed(unchanged), func(tx *txn.Tx) (struct{}, error) {
 		if unchanged.failed.Load() {
 			return struct{}{}, ErrMovedOn
 		}
-		return struct{}{}, retireAll(tx, s, id, path)
+		to.At = s.Now()
+		return struct{}{}, retireAll(tx, to)
 	})
 	return err
 }
 
-func retireAll(tx *txn.Tx, s *machine.Store, id, path string) error {
+func retireAll(tx *txn.Tx, to account.Retirement) error {
 	var active []account.Account
 	for a, err := range machine.Accounts.Scan(tx) {
 		if err != nil {
@@ -72,7 +73,7 @@ func retireAll(tx *txn.Tx, s *machine.Store, id, path string) error {
 		return ErrNothingToMove
 	}
 	for _, a := range active {
-		if err := machine.Accounts.Put(tx, a.Retire(account.Retirement{At: s.Now(), Target: id, Path: path})); err != nil {
+		if err := machine.Accounts.Put(tx, a.Retire(to)); err != nil {
 			return err
 		}
 	}
