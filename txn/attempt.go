@@ -46,6 +46,35 @@ func (tx *Tx) Unsynced() { tx.nosync = true }
 // Attempt returns 1 in the first run of fn, 2 in the next, and so on.
 func (tx *Tx) Attempt() int { return tx.t.report.Attempts }
 
+// Room reports whether so many writes and checks more than there are go into
+// the commit of this attempt: [kv.Limits]. How many bytes there are shows when
+// it is made.
+func (tx *Tx) Room(writes, checks int) bool {
+	most := tx.db.store.Limits()
+	if len(tx.written)+writes > most.Writes {
+		return false
+	}
+	scanned := 0
+	for _, s := range tx.scans {
+		scanned += max(len(s.read.Entries), 1)
+	}
+	if len(tx.order)+scanned+checks <= most.Checks {
+		return true // even if all that was read is looked at
+	}
+	return tx.looked()+scanned+checks <= most.Checks
+}
+
+// looked counts the reads that must hold, those of scans apart.
+func (tx *Tx) looked() int {
+	n := 0
+	for _, r := range tx.order {
+		if !r.scanned && (r.seen || r.joined) {
+			n++
+		}
+	}
+	return n
+}
+
 // writable returns the error of a write that comes at the wrong time.
 func (tx *Tx) writable() error {
 	if tx.t.mode == readOnly {

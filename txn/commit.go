@@ -142,8 +142,12 @@ func (tx *Tx) batch(version kv.Version, write bool) (*kv.Batch, error) {
 	return b, nil
 }
 
-// deliver brings a batch to the store; see delivery.
+// deliver brings a batch to the store; see delivery. One that only validates
+// may be more than a commit takes.
 func (t *transaction) deliver(b *kv.Batch) (kv.Version, kv.Outcome, error) {
+	if len(b.Writes) == 0 && b.Checks() > t.db.store.Limits().Checks {
+		return t.compare(b)
+	}
 	return delivery{t.db.core, t.ctx, &t.report}.commit(b)
 }
 

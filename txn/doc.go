@@ -30,6 +30,10 @@
 //     can no longer tell, the error is an [*UnknownError] and the result is
 //     withheld for good.
 //
+// What is written must fit one commit of the engine ([kv.Limits]) together with
+// all that it rests on, else the error is a [kv.ErrTooLarge]. What is only
+// looked at may be of any size: it is validated by reading it again.
+//
 // A read that the store could not answer fails the call, also where fn
 // swallows the error: what was computed without it cannot be validated.
 //
