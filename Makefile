@@ -43,9 +43,11 @@ cross:
 
 # The race detector makes a schedule take ten times as long and sees little in
 # it, since one actor runs at a time: 1,000 of them with it, all 10,000 without.
+# The root's tests run on the smallest engine there may be, too: kv.Floor.
 test:
 	$(GO) test -race -timeout 20m ./...
 	$(GO) test -timeout 20m -run 'TestSchedules$$' .
+	$(GO) test -short -floor .
 
 # Where int has 32 bits. Badger refuses there, and the root's tests take SQLite.
 # A machine that runs no 386 programs builds and vets them.

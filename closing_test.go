@@ -10,7 +10,6 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -33,8 +32,8 @@ type stage struct {
 
 func newStage(t testing.TB, opts ...pawl.Option) *stage {
 	s := &stage{
-		alice: newDevice(t, memkv.New(), "@alice:example.org", opts...),
-		bob:   newDevice(t, memkv.New(), "@bob:example.org"),
+		alice: newDevice(t, newMemory(), "@alice:example.org", opts...),
+		bob:   newDevice(t, newMemory(), "@bob:example.org"),
 	}
 	s.alice.meet(s.bob)
 	s.normal = s.bob.send(s.alice, "normal")

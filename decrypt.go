@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/ratchet"
@@ -55,12 +56,14 @@ type Result struct {
 	Err error
 }
 
-// MaxBatch is how many messages DecryptBatch commits at once.
-const MaxBatch = todevice.MaxBatch
+// MaxBatch is how many messages DecryptBatch commits at once, where the engine
+// takes so many: 1,000.
+const MaxBatch = machine.MostPerCommit
 
 // DecryptBatch decrypts messages in their order, with one commit for each
-// MaxBatch of them: what a sync brings. A message that fails has its error, as
-// from Decrypt, in its Result, and hinders no other.
+// MaxBatch of them, or for as many as the engine takes (kv.Limits): what a sync
+// brings. A message that fails has its error, as from Decrypt, in its Result,
+// and hinders no other.
 //
 // When a commit fails, the results of the commits before it are returned with
 // the error; the messages after them may be given again.
@@ -72,7 +75,8 @@ func (m *Machine) DecryptBatch(ctx context.Context, messages []Incoming) ([]Resu
 // Acknowledge tells that the caller has stored the plaintexts of these
 // receipts: the message keys kept for them are erased. From then on the
 // messages are answered with ErrAlreadyProcessed. Receipts that are gone, or
-// acknowledged before, are passed over. Each chunk of 2,000 is one commit.
+// acknowledged before, are passed over. As many as the engine takes, at most
+// 1,000, are one commit.
 func (m *Machine) Acknowledge(ctx context.Context, ids ...session.ReceiptID) error {
 	return m.messages.Acknowledge(ctx, ids...)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -81,7 +80,7 @@ func TestMessagesThatAreNone(t *testing.T) {
 
 func TestSenders(t *testing.T) {
 	alice, bob := pair(t)
-	carol := newDevice(t, memkv.New(), "@carol:example.org")
+	carol := newDevice(t, newMemory(), "@carol:example.org")
 	alice.meet(bob)
 	normal := alice.send(bob, "hello")
 	preKey := alice.send(bob, "hello", pawl.WithOneTimeKey(bob.oneTimeKey()))
@@ -96,7 +95,7 @@ func TestSenders(t *testing.T) {
 
 func TestOneTimeKeysOfPreKeyMessages(t *testing.T) {
 	alice, bob := pair(t)
-	carol := newDevice(t, memkv.New(), "@carol:example.org")
+	carol := newDevice(t, newMemory(), "@carol:example.org")
 	key := bob.oneTimeKey()
 	first := alice.send(bob, "hello", pawl.WithOneTimeKey(key))
 	second := alice.send(bob, "hello again", pawl.WithOneTimeKey(key))

@@ -27,8 +27,12 @@ type Upload struct {
 
 // KeysForUpload returns an upload body with n one-time keys, making those that
 // are missing, and with the fallback key, which is replaced a week after it was
-// published. It commits that the keys are offered before it returns: call it only to send the body.
-// Afterwards call MarkPublished or Abandon.
+// published. It commits that the keys are offered before it returns: call it
+// only to send the body. Afterwards call MarkPublished or Abandon.
+//
+// It takes one commit, or more where the engine takes fewer keys in one
+// (kv.Limits: 48 at the least). When a later one fails, the keys of those before
+// stay offered, and Outstanding has them.
 //
 // It fails with ErrOneTimeKeyCount, account.ErrRetired, ErrNeedsRecovery or
 // otk.ErrExhausted.

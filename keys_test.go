@@ -10,7 +10,6 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -19,7 +18,7 @@ import (
 const week = 7 * 24 * time.Hour
 
 func TestUploadsNeverRepeat(t *testing.T) {
-	d := newDevice(t, memkv.New(), "@alice:example.org")
+	d := newDevice(t, newMemory(), "@alice:example.org")
 	seen := map[string]bool{}
 	for i, n := range []int{5, 0, 1, 50} {
 		u, keys, fallback := d.upload(n)
@@ -57,7 +56,7 @@ func (d *device) signed(body json.RawMessage) {
 }
 
 func TestUploadErrors(t *testing.T) {
-	d := newDevice(t, memkv.New(), "@alice:example.org")
+	d := newDevice(t, newMemory(), "@alice:example.org")
 	u, _, _ := d.upload(2)
 	for _, n := range []int{-1, pawl.MaxUploadKeys + 1} {
 		d.unchanged(func() {
@@ -172,7 +171,7 @@ func TestFallbackRotation(t *testing.T) {
 // TestKeyLimit: at otk.MaxKeys keys, abandoned ones go, then published ones,
 // then those whose outcome was never told.
 func TestKeyLimit(t *testing.T) {
-	d := newDevice(t, memkv.New(), "@alice:example.org")
+	d := newDevice(t, newMemory(), "@alice:example.org")
 	var uploads []pawl.Upload
 	for range otk.MaxKeys / pawl.MaxUploadKeys {
 		u, err := d.KeysForUpload(d.ctx, pawl.MaxUploadKeys)

@@ -3,6 +3,7 @@ package pawl_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,20 @@ type device struct {
 	clock *clock
 }
 
+// atFloor makes the tests show that all works on the smallest engine there may
+// be: every store in memory takes and keeps no more than kv.Floor.
+//
+//	go test -short -floor .
+var atFloor = flag.Bool("floor", false, "run on stores with the limits of kv.Floor")
+
+// newMemory returns an empty store in memory.
+func newMemory() *memkv.Store {
+	if *atFloor {
+		return memkv.New(memkv.WithLimits(kv.Floor()))
+	}
+	return memkv.New()
+}
+
 var testKey = pawl.WithKey([32]byte{9})
 
 // newDevice creates an account in a store.
@@ -49,7 +64,7 @@ func newDevice(t testing.TB, store kv.Store, user matrix.UserID, opts ...pawl.Op
 // pair returns two devices, each in a memory of its own.
 func pair(t testing.TB) (alice, bob *device) {
 	t.Helper()
-	return newDevice(t, memkv.New(), "@alice:example.org"), newDevice(t, memkv.New(), "@bob:example.org")
+	return newDevice(t, newMemory(), "@alice:example.org"), newDevice(t, newMemory(), "@bob:example.org")
 }
 
 func (d *device) open(opts ...pawl.Option) *pawl.Store {

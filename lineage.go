@@ -60,8 +60,12 @@ func (s *Store) CopyTo(ctx context.Context, to kv.Store, step func(total int)) (
 
 // Retire marks all accounts as moved to what to names, now, in one commit, which
 // succeeds only if the store still holds what was copied. From then on they only
-// inspect; accounts that were retired before keep their mark. Errors:
-// ErrMovedOn, ErrNothingToMove.
+// inspect; accounts that were retired before keep their mark.
+//
+// The commit cannot be split: between two parts somebody could write what the
+// copy lacks. So it checks every entry, and where the store has more of them
+// than the engine checks at once (kv.Limits) the error is kv.ErrTooLarge and
+// nothing was retired. Other errors: ErrMovedOn, ErrNothingToMove.
 func (s *Store) Retire(ctx context.Context, c Copy, to account.Retirement) error {
 	return lineage.Retire(ctx, s.store, c.source, to)
 }

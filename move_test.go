@@ -8,7 +8,6 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
 
@@ -22,7 +21,7 @@ type moving struct {
 }
 
 func newMoving(t *testing.T, opts ...pawl.Option) *moving {
-	m := &moving{t: t, phone: newDevice(t, memkv.New(), "@alice:example.org", opts...), target: memkv.New()}
+	m := &moving{t: t, phone: newDevice(t, newMemory(), "@alice:example.org", opts...), target: newMemory()}
 	m.store = m.phone.store
 	var err error
 	if m.tablet, err = m.store.Create(t.Context(), "@alice:example.org", "TABLET"); err != nil {
@@ -48,7 +47,7 @@ func (m *moving) open(opts ...pawl.Option) (*pawl.Store, error) {
 // everything, while the source only inspects.
 func TestMove(t *testing.T) {
 	m := newMoving(t)
-	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
 	bob.meet(m.phone)
 	letter := bob.send(m.phone, "for the new store")
 	before := m.phone.inspect()

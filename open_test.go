@@ -8,7 +8,6 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn/seal"
 )
@@ -38,7 +37,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			store := memkv.New()
+			store := newMemory()
 			if c.with != nil {
 				c.with(t, store)
 			}
@@ -71,7 +70,7 @@ func commit(t testing.TB, store kv.Store, w ...kv.Write) {
 // can read what any of them writes.
 func TestOpenRace(t *testing.T) {
 	for range 20 {
-		store := memkv.New()
+		store := newMemory()
 		opened := make([]*pawl.Store, 4)
 		var group sync.WaitGroup
 		for i := range opened {
@@ -98,7 +97,7 @@ func TestOpenRace(t *testing.T) {
 }
 
 func TestChangePassphrase(t *testing.T) {
-	store := memkv.New()
+	store := newMemory()
 	first, second := []byte("first"), []byte("second")
 	s := openStore(t, store, pawl.WithPassphrase(first))
 	m, err := s.Create(t.Context(), "@alice:example.org", "A")
@@ -143,7 +142,7 @@ func TestChangePassphrase(t *testing.T) {
 }
 
 func TestCreateErrors(t *testing.T) {
-	d := newDevice(t, memkv.New(), "@alice:example.org")
+	d := newDevice(t, newMemory(), "@alice:example.org")
 	cases := []struct {
 		user   matrix.UserID
 		device matrix.DeviceID
@@ -168,7 +167,7 @@ func TestCreateErrors(t *testing.T) {
 
 // TestCreateRace: one of several handles that create one account does.
 func TestCreateRace(t *testing.T) {
-	store := memkv.New()
+	store := newMemory()
 	openStore(t, store, testKey)
 	errs := make([]error, 4)
 	var group sync.WaitGroup
@@ -192,7 +191,7 @@ func TestCreateRace(t *testing.T) {
 
 // TestAccountsAreApart: accounts whose names run together share nothing.
 func TestAccountsAreApart(t *testing.T) {
-	store := memkv.New()
+	store := newMemory()
 	names := []struct {
 		user   matrix.UserID
 		device matrix.DeviceID

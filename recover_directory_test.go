@@ -12,7 +12,6 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
@@ -83,7 +82,7 @@ type past struct {
 }
 
 func newPast(t *testing.T, open opener) *past {
-	p := &past{t: t, open: open, dir: filepath.Join(t.TempDir(), "store"), bob: newDevice(t, memkv.New(), "@bob:example.org"), out: newReleased()}
+	p := &past{t: t, open: open, dir: filepath.Join(t.TempDir(), "store"), bob: newDevice(t, newMemory(), "@bob:example.org"), out: newReleased()}
 	p.backup = p.dir + ".backup"
 	open.inDirectory(t, p.dir, func(alice *device) {
 		alice.meet(p.bob)

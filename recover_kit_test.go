@@ -11,7 +11,6 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -73,7 +72,7 @@ func back(t testing.TB, store kv.Store) (b backup) {
 // restore returns a new store with the content and the head of a backup.
 func (b backup) restore(t testing.TB) kv.Store {
 	t.Helper()
-	store := memkv.New()
+	store := newMemory()
 	commit := func(head kv.Version, writes []kv.Write) {
 		version, err := store.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(0), Writes: writes, Sync: true})
 		if err != nil || version != head {
@@ -147,7 +146,7 @@ func (r *released) upload(keys map[string]ratchet.PublicKey) {
 // witnessed is a device whose store has a keychain.
 func witnessed(t testing.TB) (*device, *keychain) {
 	w := &keychain{}
-	return newDevice(t, memkv.New(), "@alice:example.org", pawl.WithWitness(w)), w
+	return newDevice(t, newMemory(), "@alice:example.org", pawl.WithWitness(w)), w
 }
 
 // refusesToSend fails the test unless the device refuses to send anything, with

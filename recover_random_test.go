@@ -9,7 +9,6 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -21,8 +20,8 @@ func travels(t *testing.T, seed uint64, opts ...pawl.Option) *released {
 	opts = append(opts, pawl.WithRand(rand.NewChaCha8([32]byte{byte(seed)})))
 	tr := &traveller{
 		t: t, rng: rand.New(rand.NewPCG(seed, 0)), opts: opts, out: newReleased(),
-		alice: newDevice(t, memkv.New(), "@alice:example.org", opts...),
-		bob:   newDevice(t, memkv.New(), "@bob:example.org"),
+		alice: newDevice(t, newMemory(), "@alice:example.org", opts...),
+		bob:   newDevice(t, newMemory(), "@bob:example.org"),
 	}
 	for range 40 {
 		tr.step()

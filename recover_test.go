@@ -13,7 +13,6 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -41,7 +40,7 @@ func TestRestoredStoreWithoutWitnessReusesKeys(t *testing.T) {
 
 func TestRestoredStoreIsRefusedUntilRecovered(t *testing.T) {
 	alice, w := witnessed(t)
-	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
 	alice.meet(bob)
 	_, published, _ := alice.upload(3)
 	r := newReleased()
@@ -102,7 +101,7 @@ func TestRestoredStoreIsRefusedUntilRecovered(t *testing.T) {
 // Who finds that the newest commits are missing says what is left.
 func TestLostCommitsAreNamed(t *testing.T) {
 	alice, w := witnessed(t)
-	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
 	alice.meet(bob)
 	old := back(t, alice.kv)
 	alice.send(bob, "lost")
@@ -116,7 +115,7 @@ func TestLostCommitsAreNamed(t *testing.T) {
 
 func TestSameStoreNeedsNoRecovery(t *testing.T) {
 	alice, w := witnessed(t)
-	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
 	alice.meet(bob)
 	for range 3 {
 		alice = alice.on(back(t, alice.kv).restore(t), pawl.WithWitness(w)) // closed and opened
@@ -152,7 +151,7 @@ func TestWitnessThatCannotTell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			alice, w := witnessed(t)
-			bob := newDevice(t, memkv.New(), "@bob:example.org")
+			bob := newDevice(t, newMemory(), "@bob:example.org")
 			alice.meet(bob)
 			w.mark = test.mark(w.mark)
 			alice = alice.on(alice.kv, pawl.WithWitness(w))
@@ -231,7 +230,7 @@ func (w *lateLoad) Load(ctx context.Context) (witness.Mark, error) {
 // All that open a store at the same time find nothing wrong with it.
 func TestOpeningAtTheSameTime(t *testing.T) {
 	for range 50 {
-		store, w := memkv.New(), &keychain{}
+		store, w := newMemory(), &keychain{}
 		var group sync.WaitGroup
 		for i := range 4 {
 			group.Go(func() {
@@ -261,7 +260,7 @@ func TestOpeningAtTheSameTime(t *testing.T) {
 
 // The engine changes hands while a store is opened, so that views are lost.
 func TestViewsLostWhileOpening(t *testing.T) {
-	for _, store := range []kv.Store{memkv.New(), newDevice(t, memkv.New(), "@alice:example.org").kv} {
+	for _, store := range []kv.Store{newMemory(), newDevice(t, newMemory(), "@alice:example.org").kv} {
 		lost := 0
 		losing := faulty.Wrap(store, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
 			if c.Op != faulty.Version && c.Op != faulty.Scan {
@@ -304,7 +303,7 @@ func TestInterruptedRecovery(t *testing.T) {
 	died := errors.New("died")
 	for last := 0; ; last++ {
 		alice, w := witnessed(t)
-		bob := newDevice(t, memkv.New(), "@bob:example.org")
+		bob := newDevice(t, newMemory(), "@bob:example.org")
 		alice.meet(bob)
 		alice.upload(1)
 		w.mark.Head++
@@ -350,7 +349,7 @@ func TestInterruptedRecovery(t *testing.T) {
 // The witness is written last: when that fails, the next opening marks again.
 func TestInterruptedWitness(t *testing.T) {
 	alice, w := witnessed(t)
-	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
 	w.mark.Head++
 	locked := &failingSave{w, errors.New("the keychain is locked")}
 	if _, err := pawl.Open(t.Context(), alice.kv, testKey, pawl.WithWitness(locked)); !errors.Is(err, locked.err) {
@@ -394,7 +393,7 @@ func TestRecoverUnasked(t *testing.T) {
 
 func TestTwoRecoverAtTheSameTime(t *testing.T) {
 	alice, w := witnessed(t)
-	bob := newDevice(t, memkv.New(), "@bob:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
 	for range 5 {
 		alice.meet(bob)
 	}

@@ -75,7 +75,7 @@ func eachSeed(from, n uint64, f func(seed uint64) bool) {
 // run runs a program on a design; nil is Pawl's own.
 func run(t testing.TB, p story.Program, d story.Design) story.Outcome {
 	t.Helper()
-	out, err := story.Run(context.Background(), p, d, nil)
+	out, err := story.Run(context.Background(), newMemory(), p, d, nil)
 	if err != nil {
 		t.Errorf("seed %d does not begin: %v", p.Seed, err)
 	}

@@ -9,14 +9,13 @@ import (
 	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
 // engines that the stories run on. The stores are empty.
 var engines = map[string]func(t *testing.T) kv.Store{
-	"memkv": func(*testing.T) kv.Store { return memkv.New() },
+	"memkv": func(*testing.T) kv.Store { return newMemory() },
 	"files": func(t *testing.T) kv.Store {
 		open := openSQLite
 		if badgerRuns {
@@ -37,9 +36,13 @@ var engines = map[string]func(t *testing.T) kv.Store{
 
 var policies = map[string]txn.CachePolicy{"NoCache": txn.NoCache, "Validated": txn.Validated}
 
-// eachStore runs a test on every engine with every cache policy.
+// eachStore runs a test on every engine with every cache policy; at the floor
+// in memory only.
 func eachStore(t *testing.T, test func(t *testing.T, s story.Setting)) {
 	for engine, open := range engines {
+		if *atFloor && engine != "memkv" {
+			continue
+		}
 		for name, policy := range policies {
 			t.Run(engine+"/"+name, func(t *testing.T) {
 				test(t, story.Setting{Seed: 1, Store: open(t), Policy: policy})
@@ -103,7 +106,7 @@ func TestStoriesOnStaleCache(t *testing.T) {
 			continue
 		}
 		t.Run(one.name, func(t *testing.T) {
-			broken := tell(t, one, story.Setting{Seed: 1, Store: memkv.New(), Design: story.Stale}, false)
+			broken := tell(t, one, story.Setting{Seed: 1, Store: newMemory(), Design: story.Stale}, false)
 			for _, want := range one.wedges {
 				if !broken.Has(want) {
 					t.Errorf("oracle %s holds with a stale cache; broken are:\n%s", want, broken)
@@ -118,7 +121,7 @@ func TestStoriesOnStaleCache(t *testing.T) {
 func TestStaleCacheIsRightAlone(t *testing.T) {
 	for _, one := range tales {
 		t.Run(one.name, func(t *testing.T) {
-			s := story.Setting{Seed: 1, Store: memkv.New(), Design: story.Stale}
+			s := story.Setting{Seed: 1, Store: newMemory(), Design: story.Stale}
 			if broken := tell(t, one, s, true); len(broken) > 0 {
 				t.Errorf("broken:\n%s", broken)
 			}
@@ -353,7 +356,7 @@ func TestRounds(t *testing.T) {
 func TestRoundsOnStaleCache(t *testing.T) {
 	const soon = 40
 	for seed := range uint64(10) {
-		s := story.Setting{Seed: seed, Store: memkv.New(), Design: story.Stale}
+		s := story.Setting{Seed: seed, Store: newMemory(), Design: story.Stale}
 		played, broken, err := story.Rounds(t.Context(), s, rounds())
 		if err != nil {
 			t.Fatal(err)

@@ -39,8 +39,8 @@ type Swept struct {
 // one-time keys whose session is gone. Nothing in the store expires by itself,
 // so that a clock that jumps destroys nothing.
 //
-// It takes a bounded number of commits, each of which looks again at what it
-// deletes. The secrets leave the files when the engine compacts.
+// It takes as many commits as the engine needs, each of which looks again at
+// what it deletes. The secrets leave the files when the engine compacts.
 func (m *Machine) Sweep(ctx context.Context, now time.Time) (Swept, error) {
 	done, err := upkeep.Sweep(ctx, m.account, records.Kinds(), now)
 	return Swept(done), err

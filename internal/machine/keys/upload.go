@@ -3,7 +3,9 @@ package keys
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pawlkv/pawl/account"
@@ -27,71 +29,133 @@ type Upload struct {
 	Evicted     []otk.ID // dropped to stay within otk.MaxKeys
 }
 
+// each is what offering a key takes of a commit, if another is dropped for it.
+var each = machine.Share{Bytes: 512, Writes: 2, Checks: 1}
+
 // Offer returns an upload body with n one-time keys, making those that are
 // missing, and with the fallback key. It commits that the keys are offered
-// before it returns.
+// before it returns, in as many commits as the engine needs. When a later one
+// fails, the keys of those before stay offered, and Outstanding has them.
 func Offer(ctx context.Context, a *machine.Account, n int) (Upload, error) {
 	if n < 0 || n > MaxUpload {
 		return Upload{}, ErrCount
 	}
-	return txn.Do(ctx, a.DB, func(tx *txn.Tx) (Upload, error) {
-		if err := tx.Prefetch(a.Ref(), records.Pool.Ref()); err != nil {
+	o := offer{account: a, most: a.Store.PerCommit(each)}
+	for {
+		made, err := txn.Do(ctx, a.DB, func(tx *txn.Tx) (offer, error) { return o.more(tx, n-len(o.keys)) })
+		switch {
+		case errors.Is(err, errFull):
+			// What was used takes the place of what is dropped otherwise.
+			if err := records.ForgetUsed(ctx, a); err != nil {
+				return Upload{}, err
+			}
+			o.tidy = true
+		case err != nil:
 			return Upload{}, err
+		case made.upload.Body != nil:
+			return made.upload, nil
+		default:
+			o = made
 		}
-		v, err := a.Sending(tx)
-		if err != nil {
-			return Upload{}, err
-		}
-		pool, err := records.UnusedPool(tx)
-		if err != nil {
-			return Upload{}, err
-		}
-		return offer(tx, a, v, pool, n)
-	})
+	}
 }
 
-// offer tops the pool up, offers n keys and writes the body.
-func offer(tx *txn.Tx, a *machine.Account, v account.Account, pool otk.Pool, n int) (Upload, error) {
+// errFull ends an attempt that would drop keys before the used ones are
+// forgotten.
+var errFull = errors.New("pawl: the pool is full")
+
+// offer is an upload being made: what is committed of it.
+type offer struct {
+	account *machine.Account
+	most    int         // keys in one commit
+	keys    []otk.Entry // offered so far
+	upload  Upload      // its body comes last
+	tidy    bool        // the pool was made to forget the used keys
+}
+
+// more offers so many keys, or those of them that one commit takes. It returns
+// the offer as it is once that is committed, with the body if these are all.
+func (o offer) more(tx *txn.Tx, n int) (offer, error) {
+	a := o.account
+	if err := tx.Prefetch(a.Ref(), records.Pool.Ref()); err != nil {
+		return o, err
+	}
+	v, err := a.Sending(tx)
+	if err != nil {
+		return o, err
+	}
+	pool, _, err := records.Pool.Get(tx)
+	if err != nil {
+		return o, err
+	}
 	now := a.Store.Now()
-	pool, evicted, err := generate(tx, a, pool, n-pool.Count(otk.Generated), now)
-	if err != nil {
-		return Upload{}, err
+	some := min(n, o.most)
+	if pool, err = o.generate(tx, pool, some-pool.Count(otk.Generated), now); err != nil {
+		return o, err
 	}
-	pool, err = rotateFallback(tx, a, pool, now)
-	if err != nil {
-		return Upload{}, err
+	if pool, err = rotateFallback(tx, a, pool, now); err != nil {
+		return o, err
 	}
-	pool, offered := pool.Offer(n)
+	pool, offered := pool.Offer(some)
+	o.keys = slices.Concat(o.keys, offered)
+	if some == n {
+		if err := o.write(v, pool); err != nil {
+			return o, err
+		}
+	}
+	return o, records.Pool.Put(tx, pool)
+}
+
+// write makes the body.
+func (o *offer) write(v account.Account, pool otk.Pool) (err error) {
 	current, _ := pool.Fallbacks()
-	body, err := v.UploadBody(true, offered, current)
-	if err != nil {
-		return Upload{}, err
-	}
-	return Upload{body, ids(offered), current.ID, ids(evicted)}, records.Pool.Put(tx, pool)
+	o.upload.OneTimeKeys, o.upload.Fallback = ids(o.keys), current.ID
+	o.upload.Body, err = v.UploadBody(true, o.keys, current)
+	return err
 }
 
 // generate makes n new one-time keys, dropping old ones where there is no
 // place for them.
-func generate(tx *txn.Tx, a *machine.Account, pool otk.Pool, n int, now time.Time) (otk.Pool, []otk.Entry, error) {
+func (o *offer) generate(tx *txn.Tx, pool otk.Pool, n int, now time.Time) (otk.Pool, error) {
 	if n <= 0 {
-		return pool, nil, nil
+		return pool, nil
 	}
-	pool, evicted := pool.Evict(n)
-	for _, e := range evicted {
-		if err := records.Keys.Delete(tx, e.Public); err != nil {
-			return pool, nil, err
-		}
+	pool, dropped := pool.Evict(n)
+	if len(dropped) > 0 && !o.tidy {
+		return pool, errFull
 	}
-	pool, made, err := pool.Generate(a.Store.Rand, n, now)
+	if err := o.drop(tx, dropped); err != nil {
+		return pool, err
+	}
+	pool, made, err := pool.Generate(o.account.Store.Rand, n, now)
 	if err != nil {
-		return pool, nil, err
+		return pool, err
 	}
 	for _, k := range made {
 		if err := records.Keys.Put(tx, k); err != nil {
-			return pool, nil, err
+			return pool, err
 		}
 	}
-	return pool, evicted, nil
+	return pool, nil
+}
+
+// drop deletes what the pool has no place for. A key that was used a moment
+// ago leaves its tombstone.
+func (o *offer) drop(tx *txn.Tx, dropped []otk.Entry) error {
+	used, err := records.UsedOf(tx, slices.Values(dropped))
+	if err != nil {
+		return err
+	}
+	for _, e := range dropped {
+		if slices.Contains(used, e.Public) {
+			continue
+		}
+		o.upload.Evicted = append(slices.Clip(o.upload.Evicted), e.ID)
+		if err := records.Keys.Delete(tx, e.Public); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func rotateFallback(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time) (otk.Pool, error) {

@@ -190,8 +190,9 @@ func head(ctx context.Context, engine kv.Store) (kv.Version, error) {
 	return machine.View(engine, func(snap kv.Snapshot) (kv.Version, error) { return snap.Version(ctx) })
 }
 
-// accountChunk bounds the accounts that are changed in one commit.
-const accountChunk = 500
+// accountShare is what changing an account takes of a commit: its record has
+// two names and a path at most, and five keys.
+var accountShare = machine.Share{Bytes: 8 << 10, Writes: 1, Checks: 1}
 
 // requireRecovery keeps every account from sending until it is recovered. A
 // retired one sends nothing.
@@ -200,7 +201,7 @@ func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause)
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(all, accountChunk) {
+	for chunk := range slices.Chunk(all, s.PerCommit(accountShare)) {
 		_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
 			return struct{}{}, requireAll(tx, s, chunk, cause)
 		})

@@ -19,6 +19,10 @@ var Keys = txn.Record[ratchet.PublicKey, otk.Key]{
 
 var keyKind = Kind{Records: many(&Keys), Check: checkKeys, Sweep: sweepKeys, Inspect: inspectKeys}
 
+// keyShare is what changing a key takes of a commit: it has 128 bytes, and is
+// sealed under a key of some 70.
+var keyShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
+
 // keysByPublic returns all keys, tombstones too.
 func keysByPublic(c *Checkup) map[ratchet.PublicKey]otk.Key {
 	all := map[ratchet.PublicKey]otk.Key{}
@@ -68,7 +72,7 @@ func sweepKeys(ctx context.Context, s *Sweep) error {
 		_, at, used := k.Used()
 		return used && s.Now.Sub(at) >= session.ReceiptLife, nil
 	}
-	found, err := find(ctx, s.Account, &Keys, used)
+	found, err := machine.Delete(&Keys, keyShare, used).Find(ctx, s.Account)
 	if err != nil {
 		return err
 	}
@@ -83,7 +87,7 @@ func sweepKeys(ctx context.Context, s *Sweep) error {
 		old, err := used(tx, k)
 		return old && !kept[by], err
 	}
-	s.Done.OneTimeKeys, err = change(ctx, s.Account, &Keys, found, orphaned, deleteFrom(&Keys))
+	s.Done.OneTimeKeys, err = machine.Delete(&Keys, keyShare, orphaned).Named(ctx, s.Account, found)
 	return err
 }
 

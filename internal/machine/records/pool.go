@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
@@ -58,52 +59,61 @@ func checkPool(c *Checkup) {
 	}
 }
 
-// UnusedPool returns the pool without the keys that were used since it was
-// last written: sessions consume a key's own record and leave the pool alone.
-func UnusedPool(tx *txn.Tx) (otk.Pool, error) {
-	pool, _, err := Pool.Get(tx)
+// ForgetUsed lets the pool forget the keys that were used since it was last
+// written: sessions consume a key's own record and leave the pool alone. What
+// was used stays used, so it is looked for in a view, and the commit reads the
+// pool only: first messages that come meanwhile do not conflict with it.
+func ForgetUsed(ctx context.Context, a *machine.Account) error {
+	used, err := txn.View(ctx, a.DB, func(tx *txn.Tx) ([]ratchet.PublicKey, error) {
+		pool, _, err := Pool.Get(tx)
+		if err != nil {
+			return nil, err
+		}
+		return UsedOf(tx, pool.Entries())
+	})
 	if err != nil {
-		return pool, err
+		return err
 	}
-	var publics []ratchet.PublicKey
-	for e := range pool.Entries() {
-		publics = append(publics, e.Public)
+	if len(used) == 0 {
+		return nil
 	}
-	found, err := Keys.GetAll(tx, publics...)
+	return a.Do(ctx, func(tx *txn.Tx) error {
+		if _, err := a.Active(tx); err != nil {
+			return err
+		}
+		pool, _, err := Pool.Get(tx)
+		if err != nil {
+			return err
+		}
+		return Pool.Put(tx, pool.Forget(used...))
+	})
+}
+
+// UsedOf returns those of the pool's entries whose keys were used.
+func UsedOf(tx *txn.Tx, entries iter.Seq[otk.Entry]) ([]ratchet.PublicKey, error) {
+	var names []ratchet.PublicKey
+	for e := range entries {
+		names = append(names, e.Public)
+	}
+	found, err := Keys.GetAll(tx, names...)
 	if err != nil {
-		return pool, err
+		return nil, err
 	}
 	var used []ratchet.PublicKey
 	for i, f := range found {
 		if !f.OK {
-			return pool, machine.Corrupt("the pool names one-time key %s, which is missing", publics[i])
+			return nil, machine.Corrupt("the pool names one-time key %s, which is missing", names[i])
 		}
 		if _, _, gone := f.Value.Used(); gone {
-			used = append(used, publics[i])
+			used = append(used, names[i])
 		}
 	}
-	return pool.Forget(used...), nil
+	return used, nil
 }
 
-// sweepPool lets the pool forget the keys that were used. It learns of them
-// from their tombstones: after this it needs none that is old enough to be
-// deleted.
-func sweepPool(ctx context.Context, s *Sweep) error {
-	return s.Account.Do(ctx, func(tx *txn.Tx) error {
-		if _, err := s.Account.Active(tx); err != nil {
-			return err
-		}
-		before, _, err := Pool.Get(tx)
-		if err != nil {
-			return err
-		}
-		after, err := UnusedPool(tx)
-		if err != nil || after.Len() == before.Len() {
-			return err
-		}
-		return Pool.Put(tx, after)
-	})
-}
+// sweepPool makes the pool need none of the tombstones that are old enough to
+// be deleted.
+func sweepPool(ctx context.Context, s *Sweep) error { return ForgetUsed(ctx, s.Account) }
 
 // KeyCounts counts one-time keys by stage and names the fallback keys.
 type KeyCounts struct {
@@ -114,10 +124,15 @@ type KeyCounts struct {
 }
 
 func inspectPool(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
-	pool, err := UnusedPool(tx)
+	pool, _, err := Pool.Get(tx)
 	if err != nil {
 		return err
 	}
+	used, err := UsedOf(tx, pool.Entries())
+	if err != nil {
+		return err
+	}
+	pool = pool.Forget(used...)
 	current, previous := pool.Fallbacks()
 	counts := &out.Keys
 	counts.Generated, counts.Offered = pool.Count(otk.Generated), pool.Count(otk.Offered)

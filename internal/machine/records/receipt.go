@@ -16,6 +16,10 @@ var Receipts = txn.Record[session.ReceiptID, session.Receipt]{
 
 var receiptKind = Kind{Records: many(&Receipts), Check: checkReceipts, Sweep: sweepReceipts, Inspect: inspectReceipts}
 
+// receiptShare is what changing a receipt takes of a commit: it has 128 bytes,
+// and is sealed under a key of some 70.
+var receiptShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
+
 // ReceiptCounts counts receipts.
 type ReceiptCounts struct {
 	Open         int // keep their message's key
@@ -35,24 +39,35 @@ func checkReceipts(c *Checkup) {
 
 // sweepReceipts first erases the message keys of those that have expired: a
 // receipt without one still tells that its message was processed.
-func sweepReceipts(ctx context.Context, s *Sweep) error {
+func sweepReceipts(ctx context.Context, s *Sweep) (err error) {
 	expired := func(_ *txn.Tx, r session.Receipt) (bool, error) {
 		_, kept := r.Key()
 		return kept && r.Expired(s.Now), nil
 	}
-	found, err := find(ctx, s.Account, &Receipts, expired)
-	if err != nil {
-		return err
-	}
-	s.Done.Erased, err = change(ctx, s.Account, &Receipts, found, expired, func(tx *txn.Tx, r session.Receipt) error {
-		return Receipts.Put(tx, r.Acknowledged())
-	})
-	if err != nil {
+	if s.Done.Erased, err = acknowledge(expired).All(ctx, s.Account); err != nil {
 		return err
 	}
 	old := func(_ *txn.Tx, r session.Receipt) (bool, error) { return r.Forgettable(s.Now), nil }
-	s.Done.Receipts, err = remove(ctx, s.Account, &Receipts, old)
+	s.Done.Receipts, err = machine.Delete(&Receipts, receiptShare, old).All(ctx, s.Account)
 	return err
+}
+
+// AcknowledgeReceipts erases the message keys that receipts keep. Those that
+// are gone, or keep none, are passed over.
+func AcknowledgeReceipts(ctx context.Context, a *machine.Account, ids []session.ReceiptID) error {
+	keeps := func(_ *txn.Tx, r session.Receipt) (bool, error) {
+		_, kept := r.Key()
+		return kept, nil
+	}
+	_, err := acknowledge(keeps).Named(ctx, a, ids)
+	return err
+}
+
+func acknowledge(concerned func(*txn.Tx, session.Receipt) (bool, error)) machine.Change[session.ReceiptID, session.Receipt] {
+	return machine.Change[session.ReceiptID, session.Receipt]{
+		Records: &Receipts, Each: receiptShare, If: concerned,
+		Do: func(tx *txn.Tx, r session.Receipt) error { return Receipts.Put(tx, r.Acknowledged()) },
+	}
 }
 
 func inspectReceipts(tx *txn.Tx, _ *machine.Account, out *Inspection) error {

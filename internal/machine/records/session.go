@@ -25,6 +25,10 @@ type SessionName struct {
 	ID   ratchet.SessionID
 }
 
+// sessionShare is what changing a session takes of a commit: it has 8 KB at
+// most, and what decides on it may be one record more.
+var sessionShare = machine.Share{Bytes: 8<<10 + 256, Writes: 1, Checks: 2}
+
 // SessionNames returns the names of a peer's sessions.
 func SessionNames(p session.Peer) []SessionName {
 	var names []SessionName
@@ -73,7 +77,7 @@ func checkSessions(c *Checkup) {
 
 // sweepSessions deletes tombstones. One of a session opened with a fallback
 // key stays for as long as that key could open it again.
-func sweepSessions(ctx context.Context, s *Sweep) error {
+func sweepSessions(ctx context.Context, s *Sweep) (err error) {
 	old := func(tx *txn.Tx, one session.Session) (bool, error) {
 		at, pruned := one.Pruned()
 		if !pruned || s.Now.Sub(at.Time()) < session.ReceiptLife {
@@ -85,33 +89,25 @@ func sweepSessions(ctx context.Context, s *Sweep) error {
 		_, usable, err := Keys.Get(tx, one.OneTimeKey())
 		return !usable, err
 	}
-	var err error
-	s.Done.Sessions, err = remove(ctx, s.Account, &Sessions, old)
+	s.Done.Sessions, err = machine.Delete(&Sessions, sessionShare, old).All(ctx, s.Account)
 	return err
 }
 
 // recoverSessions lets no session send that there is: none is added behind its
 // back but such that peers open, whose sending chain begins anew. It changes
 // nothing if another process has finished the recovery.
-func recoverSessions(ctx context.Context, r *Recovery) error {
-	sends := func(_ *txn.Tx, s session.Session) (bool, error) {
-		_, pruned := s.Pruned()
-		return !pruned && !s.ReceiveOnly(), nil
+func recoverSessions(ctx context.Context, r *Recovery) (err error) {
+	stop := machine.Change[SessionName, session.Session]{
+		Records: &Sessions, Each: sessionShare,
+		If: func(tx *txn.Tx, s session.Session) (bool, error) {
+			a, err := r.Account.Active(tx)
+			_, recovering := a.NeedsRecovery()
+			_, pruned := s.Pruned()
+			return recovering && !pruned && !s.ReceiveOnly(), err
+		},
+		Do: func(tx *txn.Tx, s session.Session) error { return Sessions.Put(tx, s.StopSending()) },
 	}
-	found, err := find(ctx, r.Account, &Sessions, sends)
-	if err != nil {
-		return err
-	}
-	still := func(tx *txn.Tx, s session.Session) (bool, error) {
-		a, err := r.Account.Active(tx)
-		if _, needed := a.NeedsRecovery(); !needed || err != nil {
-			return false, err
-		}
-		return sends(tx, s)
-	}
-	r.Done.Sessions, err = change(ctx, r.Account, &Sessions, found, still, func(tx *txn.Tx, s session.Session) error {
-		return Sessions.Put(tx, s.StopSending())
-	})
+	r.Done.Sessions, err = stop.All(ctx, r.Account)
 	return err
 }
 

@@ -3,10 +3,12 @@ package todevice
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -19,9 +21,17 @@ const splitAfter = 5
 // errSplit ends an attempt at a batch that is to be tried in two halves.
 var errSplit = errors.New("pawl: batch lost too often")
 
-// MaxBatch is how many messages DecryptBatch commits at once: with their
-// receipts and sessions they stay well inside kv.EmbeddedWrites.
-const MaxBatch = 1000
+// What one message takes of a commit at most. It reads the account, its receipt,
+// its peer with all sessions, and where it opens a session that session, the
+// key and, if all else is missing, the pool; and it writes its receipt, the
+// peer, its session, one that is pruned and the key.
+const (
+	messageChecks = session.MaxPerPeer + 8
+	messageWrites = 5
+)
+
+// leastShare is what a message takes of a commit at least: its receipt.
+var leastShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
 
 // Result is the answer to one message of a batch: a Decrypted or an error.
 type Result struct {
@@ -33,35 +43,43 @@ type Result struct {
 // results of the commits before it are returned with the error.
 func (m *Messages) DecryptBatch(ctx context.Context, messages []Incoming) ([]Result, error) {
 	results := make([]Result, 0, len(messages))
-	for len(messages) > 0 {
-		n := min(len(messages), MaxBatch)
-		done, err := m.decryptChunk(ctx, messages[:n])
+	for chunk := range slices.Chunk(messages, m.account.Store.PerCommit(leastShare)) {
+		done, err := m.decryptChunk(ctx, chunk)
 		results = append(results, done...)
 		if err != nil {
 			return results, err
 		}
-		messages = messages[n:]
 	}
 	return results, nil
 }
 
-// decryptChunk decrypts messages in one commit, or in two halves if what they
-// write is too large for one, or if they take so long that others always come
-// first.
-func (m *Messages) decryptChunk(ctx context.Context, messages []Incoming) ([]Result, error) {
+// decryptChunk decrypts messages in one commit, or in more if it takes no more,
+// or if what they write is too large for one, or if they take so long that
+// others always come first.
+func (m *Messages) decryptChunk(ctx context.Context, messages []Incoming) (results []Result, err error) {
+	for most := len(messages); len(results) < len(messages); {
+		next := messages[len(results):]
+		next = next[:min(most, len(next))]
+		done, err := m.decryptSome(ctx, next)
+		if half := len(next) / 2; half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)) {
+			most = half
+			continue
+		}
+		results = append(results, done...)
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+// decryptSome decrypts the first of the messages in one commit: as many of them
+// as it takes, at least one.
+func (m *Messages) decryptSome(ctx context.Context, messages []Incoming) ([]Result, error) {
 	all, results := parseAll(messages)
-	done, err := txn.Do(ctx, m.account.DB, func(tx *txn.Tx) ([]Result, error) {
+	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) ([]Result, error) {
 		return m.decryptAll(tx, all, results)
 	})
-	if half := len(messages) / 2; half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)) {
-		done, err = m.decryptChunk(ctx, messages[:half])
-		if err != nil {
-			return done, err
-		}
-		rest, err := m.decryptChunk(ctx, messages[half:])
-		return append(done, rest...), err
-	}
-	return done, err
 }
 
 // parseAll returns the parsed messages, and results that hold the errors of
@@ -85,6 +103,9 @@ func (m *Messages) decryptAll(tx *txn.Tx, all []parsed, parseErrors []Result) ([
 	}
 	results := make([]Result, len(all))
 	for i, in := range all {
+		if i > 0 && !tx.Room(messageWrites, messageChecks) {
+			return results[:i], nil
+		}
 		if results[i].Err = parseErrors[i].Err; results[i].Err != nil {
 			continue
 		}

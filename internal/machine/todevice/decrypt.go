@@ -212,3 +212,8 @@ func foreignKey(tx *txn.Tx, public ratchet.PublicKey) error {
 	}
 	return fmt.Errorf("%w: %s", ErrUnknownOneTimeKey, public)
 }
+
+// Acknowledge erases the message keys that receipts keep.
+func (m *Messages) Acknowledge(ctx context.Context, ids ...session.ReceiptID) error {
+	return records.AcknowledgeReceipts(ctx, m.account, ids)
+}

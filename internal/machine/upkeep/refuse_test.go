@@ -25,13 +25,13 @@ func TestMissingIsDamage(t *testing.T) {
 	decryptNext := func(w *ward) error { _, err := w.Decrypt(w.Context(), w.them, w.next); return err }
 	decryptFresh := func(w *ward) error { _, err := w.Decrypt(w.Context(), w.them, w.fresh); return err }
 	encrypt := func(w *ward) error { _, err := w.Encrypt(w.Context(), w.them, []byte("text")); return err }
-	upload := func(w *ward) error { _, err := w.KeysForUpload(w.Context(), 1); return err }
+	sweep := func(w *ward) error { _, err := w.Sweep(w.Context(), time.Now()); return err }
 	inspect := func(w *ward) error { _, err := w.Inspect(w.Context()); return err }
 	uses := map[string][]func(*ward) error{
 		"a listed session is missing":  {decryptNext, decryptFresh, encrypt, inspect},
 		"a pruned session is listed":   {decryptNext, encrypt, inspect},
 		"the peer's record is gone":    {decryptNext, decryptFresh, encrypt},
-		"a key of the pool is missing": {decryptFresh, upload, inspect},
+		"a key of the pool is missing": {decryptFresh, sweep, inspect},
 	}
 	for _, d := range damages {
 		for i, use := range uses[d.name] {

@@ -14,6 +14,9 @@ import (
 
 // Check verifies every invariant of an account over one snapshot and returns
 // what is broken, a line each, sorted. The error is of the store.
+//
+// All records are read before the first rule looks at them, here and in
+// Inspect: what a rule asks for is in memory.
 func Check(ctx context.Context, a *machine.Account, kinds []records.Kind) ([]string, error) {
 	return txn.View(ctx, a.DB, func(tx *txn.Tx) ([]string, error) {
 		if _, err := a.Read(tx); err != nil {
@@ -24,6 +27,8 @@ func Check(ctx context.Context, a *machine.Account, kinds []records.Kind) ([]str
 			if k.Records != nil {
 				k.Records.Check(tx, c.Complain)
 			}
+		}
+		for _, k := range kinds {
 			if k.Check != nil {
 				k.Check(&c)
 			}
@@ -59,24 +64,23 @@ func Inspect(ctx context.Context, a *machine.Account, kinds []records.Kind) (rec
 			return out, err
 		}
 		for _, k := range kinds {
-			if err := inspect(tx, a, k, &out); err != nil {
+			if k.Records == nil {
+				continue
+			}
+			n, err := k.Records.Count(tx)
+			if err != nil {
+				return records.Inspection{}, err
+			}
+			out.Records[k.Records.Kind] = n
+		}
+		for _, k := range kinds {
+			if k.Inspect == nil {
+				continue
+			}
+			if err := k.Inspect(tx, a, &out); err != nil {
 				return records.Inspection{}, err
 			}
 		}
 		return out, nil
 	})
-}
-
-func inspect(tx *txn.Tx, a *machine.Account, k records.Kind, out *records.Inspection) error {
-	if k.Records != nil {
-		n, err := k.Records.Count(tx)
-		if err != nil {
-			return err
-		}
-		out.Records[k.Records.Kind] = n
-	}
-	if k.Inspect == nil {
-		return nil
-	}
-	return k.Inspect(tx, a, out)
 }

@@ -81,14 +81,13 @@ var mutants = []mutant{
 	{
 		name: "offering keys is not stored",
 		file: "internal/machine/keys/upload.go",
-		old:  "return Upload{body, ids(offered), current.ID, ids(evicted)}, records.Pool.Put(tx, pool)",
-		new:  "return Upload{body, ids(offered), current.ID, ids(evicted)}, nil",
+		old:  "return o, records.Pool.Put(tx, pool)", new: "return o, nil",
 		pkgs: []string{"."},
 	},
 	{
 		name: "an acknowledged message keeps its key",
-		file: "internal/machine/todevice/acknowledge.go",
-		old:  "f.Value.Acknowledged()", new: "f.Value",
+		file: "internal/machine/records/receipt.go",
+		old:  "Receipts.Put(tx, r.Acknowledged())", new: "Receipts.Put(tx, r)",
 		pkgs: []string{"."},
 	},
 	{

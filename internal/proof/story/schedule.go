@@ -21,11 +21,11 @@ type Outcome struct {
 	Violations Violations
 }
 
-// Run runs a program on a memkv store with one actor at a time. The decisions
-// are those of the program if it has any, else they follow from its seed. Then
-// all becomes quiet, and the oracles are asked.
-func Run(ctx context.Context, p Program, d Design, peer NewPeer) (Outcome, error) {
-	s := &scheduler{parked: make(chan *actor), tape: newTape(p), store: memkv.New(), shares: d == nil}
+// Run runs a program on an empty memkv store with one actor at a time. The
+// decisions are those of the program if it has any, else they follow from its
+// seed. Then all becomes quiet, and the oracles are asked.
+func Run(ctx context.Context, store *memkv.Store, p Program, d Design, peer NewPeer) (Outcome, error) {
+	s := &scheduler{parked: make(chan *actor), tape: newTape(p), store: store, shares: d == nil}
 	w, err := NewWorld(ctx, Setting{
 		Seed: p.Seed, Store: s.store, Policy: p.Policy, Design: d, Peer: peer, view: s.view,
 		options: []txn.Option{txn.WithSleep(s.sleep)},
