@@ -38,7 +38,7 @@ var foundBy = map[broken.Flaw][]string{
 	broken.DeletedShows:     {"isolation/deleted-reads-absent", "isolation/read-your-commits"},
 	broken.CoarseConflicts:  {"isolation/blind-writes", "isolation/aba-absent", "isolation/separate-keys"},
 
-	broken.ForgetIDs:      {"commit-id/applied-once", "commit-id/another-batch", "commit-id/at-once", "history/lost-answers"},
+	broken.ForgetIDs:      {"commit-id/applied-once", "commit-id/another-batch", "commit-id/at-once", "commit-id/newest-kept", "reopen/unsynced", "history/lost-answers"},
 	broken.CheckBeforeID:  {"commit-id/applied-once", "commit-id/at-once"},
 	broken.NeverExpires:   {"commit-id/expired", "reopen/expired-id"},
 	broken.RemembersAll:   {"commit-id/refused"},
@@ -64,7 +64,7 @@ var foundBy = map[broken.Flaw][]string{
 
 	broken.WatchFromNow:    {"watch/from-a-version", "watch/without-a-gap", "reopen/watch"},
 	broken.WatchNoDeletion: {"watch/from-a-version", "watch/wakes"},
-	broken.WatchAnyPrefix:  {"watch/prefix"},
+	broken.WatchAnyPrefix:  {"watch/prefix", "watch/last-byte"},
 	broken.WatchStale:      {"watch/latest-state", "watch/from-a-version"},
 	broken.WatchDrops:      {"watch/slow-reader"},
 	broken.WatchSilent:     {"watch/ends"},
@@ -76,14 +76,16 @@ var foundBy = map[broken.Flaw][]string{
 	broken.TurnsGlobal:   {"turn/other-keys-pass"},
 	broken.TurnsLinger:   {"turn/canceled-waiter-leaves"},
 	broken.TurnsOneByOne: {"turn/several-keys"},
+	broken.TurnsStrict:   {"turn/unknown-id", "turn/commit-outlasts-it"},
 	broken.TurnsReversed: {"turn/order"},
 
 	broken.LimitIgnored:     {"limit/writes", "limit/bytes", "limit/checks"},
 	broken.EmptyScansFree:   {"limit/checks"},
 	broken.LimitsBelowFloor: {"limit/floor"},
 	broken.LimitsChange:     {"limit/floor"},
+	broken.LimitsOverstated: {"limit/largest", "limit/writes", "limit/bytes", "limit/checks"},
 	broken.InvalidIgnored:   {"limit/keys", "limit/no-id"},
-	broken.CloseIgnored:     {"close/calls-after", "close/racing-commits"},
+	broken.CloseIgnored:     {"close/calls-after", "close/every-call", "close/racing-commits"},
 	broken.CloseOutwaited:   {"close/outstanding"},
 	broken.CloseLies:        {"reopen/close-outstanding"},
 	broken.CancelIgnored:    {"cancel/before", "cancel/deadline", "cancel/during-scan"},
@@ -176,7 +178,7 @@ func runUntilFound(t *testing.T, c check, flaw broken.Flaw) (failed bool, messag
 // everyCheck returns all checks by name.
 func everyCheck(t *testing.T) map[string]check {
 	all := make(map[string]check)
-	for _, c := range slices.Concat(checks(t), refusalChecks, heldChecks, reopenChecks, reopenRefusalChecks) {
+	for _, c := range slices.Concat(checks(t), reopenedChecks(t)) {
 		if _, twice := all[c.name]; twice {
 			t.Fatalf("two checks are called %s", c.name)
 		}

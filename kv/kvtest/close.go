@@ -9,8 +9,7 @@ import (
 )
 
 var closeChecks = []check{
-	{"close/calls-after", closeAfter},
-	{"close/outstanding", closeOutstanding},
+	{"close/every-call", closeAfter},
 	{"close/racing-commits", closeRacing},
 }
 
@@ -40,34 +39,6 @@ func closeAfter(e *env) {
 		snap.Close()
 	}
 	turn.Release()
-}
-
-// closeOutstanding: calls that wait when the store closes return, and commit
-// nothing.
-func closeOutstanding(e *env) {
-	e.inTime("close with calls outstanding", func() bool {
-		s := e.store()
-		turn := e.turn(s, "k")
-		defer turn.Release()
-		b := batch(0, put("k", "late"))
-		calls := []*call[int]{
-			start(e, "commit", func() (int, error) { _, err := s.Commit(e.ctx, b); return 0, err }),
-			start(e, "turn", func() (int, error) { _, err := s.Turn(e.ctx, "k"); return 0, err }),
-			start(e, "watch", func() (int, error) { return 0, lastError(s.Watch(e.ctx, "", 0)) }),
-		}
-		for _, c := range calls {
-			c.park()
-		}
-		if calls[0].finished() || calls[1].finished() {
-			return false // the turn has expired meanwhile
-		}
-		e.closeNow(s)
-		for _, c := range calls {
-			_, err := c.wait()
-			e.wantError("a "+c.what+" that was outstanding", err, kv.ErrClosed)
-		}
-		return true
-	})
 }
 
 // closeRacing: a commit that races with Close is acknowledged or refused,

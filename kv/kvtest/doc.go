@@ -11,11 +11,11 @@
 //
 // # Parts
 //
-//   - isolation: one anomaly a file in testdata/isolation, as a script of a few
-//     transactions. See [Run] with -v for their names, script.go for the
-//     language.
-//   - commit-id, refusal, watch, turn, snapshot, limit, value, cancel, close, reopen: one
-//     promise a test.
+//   - isolation, commit-id, refusal, watch, turn, limit, close, reopen: one
+//     promise a file in testdata, as a script, so that engines in other languages
+//     can run them too. docs/kv-scripts.md has their language.
+//   - the same, and commit, snapshot, value and cancel: one promise a function,
+//     where it takes many goroutines, or more than a script can say.
 //   - history: random transactions from several goroutines, checked for
 //     linearizability. The seed is printed; -kvtest.seed runs it again. (What
 //     is done is the same then, how goroutines interleave is not.) A history

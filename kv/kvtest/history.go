@@ -17,10 +17,6 @@ import (
 var historyChecks = []check{
 	{"history/linearizable", func(e *env) { e.histories(nil, false) }},
 	{"history/lost-answers", func(e *env) { e.histories(randomFaults, false) }},
-}
-
-// heldChecks are the histories that need what refusalChecks check.
-var heldChecks = []check{
 	{"history/held-batches", func(e *env) { e.histories(heldFaults, true) }},
 }
 

@@ -2,16 +2,13 @@ package kvtest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/pawlkv/pawl/kv"
 )
 
 var limitChecks = []check{
-	{"limit/writes", limitWrites},
-	{"limit/bytes", limitBytes},
-	{"limit/checks", limitOfChecks},
+	{"limit/largest", limitLargest},
 	{"limit/floor", limitFloor},
 	{"limit/keys", limitKeys},
 	{"limit/no-id", limitNoID},
@@ -27,9 +24,9 @@ func manyWrites(n, size int) []kv.Write {
 	return writes
 }
 
-// limitWrites: the largest number of writes is taken, with as many bytes as a
-// batch may have, and one write more is not.
-func limitWrites(e *env) {
+// limitLargest: the largest batch, in writes and bytes at once, reads back whole,
+// and all of it can be deleted at once.
+func limitLargest(e *env) {
 	s := e.store()
 	limits := s.Limits()
 	writes := manyWrites(limits.Writes, limits.Bytes/limits.Writes)
@@ -43,64 +40,12 @@ func limitWrites(e *env) {
 			e.Fatalf("entry %d: %q at version %d, want %q at %d", i, entry.Key, entry.Version, writes[i].Key, version)
 		}
 	}
-	keys := make([]string, len(writes))
 	for i := range writes {
-		writes[i].Delete, keys[i] = true, writes[i].Key
-	}
-	e.refused(s, batch(0, append(writes, put("one-more", ""))...), kv.ErrTooLarge)
-	snap := s.Snapshot()
-	defer snap.Close()
-	if got := e.read(snap, keys...); !got[len(got)-1].Exists() {
-		e.Errorf("a batch that was too large deleted a key")
+		writes[i].Delete = true
 	}
 	e.write(s, writes...)
 	if left := e.content(s); len(left) != 0 {
 		e.Errorf("%d entries left after all were deleted", len(left))
-	}
-}
-
-// limitBytes: the largest number of bytes is taken, in few writes, and one
-// byte more is not. Deletions count by their keys alone.
-func limitBytes(e *env) {
-	s := e.store()
-	big := strings.Repeat("x", s.Limits().Bytes-len("big"))
-	version := e.write(s, put("big", big))
-	e.wantValue(s, "big", big, version)
-	e.refused(s, batch(0, put("big", big+"x")), kv.ErrTooLarge)
-	e.refused(s, batch(0, put("big", big), del("z")), kv.ErrTooLarge)
-	e.wantValue(s, "big", big, version)
-
-	deletion := del("big")
-	deletion.Value = []byte(big) // ignored
-	e.write(s, deletion, put("small", ""))
-	e.wantAbsent(s, "big")
-}
-
-// limitOfChecks: the largest number of checks is taken, reads and what scans
-// yielded together, an empty scan being one, and one more is not, also where
-// nothing is written.
-func limitOfChecks(e *env) {
-	s := e.store()
-	v := e.write(s, put("p/1", ""), put("p/2", ""), put("p/3", ""))
-	three := kv.ScanRead{Prefix: "p/", Entries: []kv.Read{{Key: "p/1", Version: v}, {Key: "p/2", Version: v}, {Key: "p/3", Version: v}}}
-	most := batch(v, put("k", "1"))
-	most.Scans = []kv.ScanRead{three, {Prefix: "q/"}}
-	most.Reads = slices.Repeat([]kv.Read{{Key: "none"}}, s.Limits().Checks-4)
-	e.wantValue(s, "k", "1", e.commit(s, most))
-
-	for what, more := range map[string]func(*kv.Batch){
-		"a read":             func(b *kv.Batch) { b.Reads = append(b.Reads, kv.Read{Key: "none"}) },
-		"an empty scan":      func(b *kv.Batch) { b.Scans = append(b.Scans, kv.ScanRead{Prefix: "r/"}) },
-		"a scan's entry":     func(b *kv.Batch) { b.Scans = append(b.Scans, kv.ScanRead{Prefix: "p/1", Entries: three.Entries[:1]}) },
-		"without any writes": func(b *kv.Batch) { b.Reads, b.Writes = append(b.Reads, kv.Read{Key: "none"}), nil },
-	} {
-		b := batch(v, put("k", "2"))
-		b.Scans, b.Reads = slices.Clone(most.Scans), slices.Clone(most.Reads)
-		more(b)
-		e.refused(s, b, kv.ErrTooLarge)
-		if got := e.get(s, "k"); string(got.Value) != "1" {
-			e.Errorf("a batch with one check too many (%s) was applied", what)
-		}
 	}
 }
 

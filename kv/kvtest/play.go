@@ -1,10 +1,14 @@
 package kvtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -13,157 +17,208 @@ import (
 type player struct {
 	*env
 	store kv.Store
+	dir   string // of a store that is opened again
 	where string // file:line of the step
+
+	kinds map[int]bool // of engines that it may still be: places between bars
 	txns  map[string]*transaction
+	calls map[string]*pending
+	marks map[string]kv.Version
+	last  map[string]change // of each key
+	turns clockwork
 }
 
-// transaction is what one of a script's has read and means to write.
-type transaction struct {
-	snap  kv.Snapshot
-	batch kv.Batch
-}
-
+// play runs a script until it was quick enough to tell anything: what is said of
+// turns holds only while they last.
 func play(e *env, file string, steps []step) {
-	p := &player{env: e, store: e.store(), txns: make(map[string]*transaction)}
-	for _, s := range steps {
-		p.where = fmt.Sprintf("%s:%d", file, s.line)
-		p.play(s)
-	}
-}
-
-func (p *player) play(s step) {
-	p.Helper()
-	switch s.verb {
-	case "setup":
-		p.write(p.store, puts(s.args)...)
-	case "final":
-		p.compare("content", pairs(p.content(p.store)), s.args)
-	case "get":
-		p.get(p.txn(s.who), s)
-	case "scan":
-		p.scan(p.txn(s.who), s)
-	case "put":
-		txn := p.txn(s.who)
-		txn.batch.Writes = append(txn.batch.Writes, puts(s.args)...)
-	case "delete":
-		for _, key := range s.args {
-			txn := p.txn(s.who)
-			txn.batch.Writes = append(txn.batch.Writes, del(key))
+	e.Helper()
+	e.inTime(file, func() bool {
+		p := &player{
+			env: e, kinds: make(map[int]bool), txns: make(map[string]*transaction), calls: make(map[string]*pending),
+			marks: make(map[string]kv.Version), last: make(map[string]change),
 		}
-	case "commit":
-		p.commit(p.txn(s.who), s)
-		delete(p.txns, s.who)
+		if e.reopen != nil {
+			p.dir = e.TempDir()
+			p.store = e.stored(p.dir)
+		} else {
+			p.store = e.store()
+		}
+		defer p.leave()
+		p.turns.life = p.store.Limits().TurnLife
+		for _, s := range steps {
+			for kind := range s.want {
+				p.kinds[kind] = true
+			}
+		}
+		for _, s := range steps {
+			p.where = fmt.Sprintf("%s:%d", file, s.line)
+			forms[s.verb].play(p, s)
+			if p.turns.late() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// leave ends what a script has left under way.
+func (p *player) leave() {
+	for _, c := range p.calls {
+		c.cancel()
+		close(c.left)
+		if c.granted.Release != nil {
+			c.granted.Release()
+		}
+	}
+	for _, txn := range p.txns {
+		txn.close()
 	}
 }
 
-// txn returns the transaction, a new one if it has not begun.
-func (p *player) txn(who string) *transaction {
-	if p.txns[who] == nil {
-		snap := p.store.Snapshot()
-		p.Cleanup(snap.Close)
-		p.txns[who] = &transaction{snap: snap}
-	}
-	return p.txns[who]
-}
-
-func (p *player) get(txn *transaction, s step) {
+// expect narrows down what kind of engine this is to those for which matches is
+// nil, and fails if none is left. got says what was found.
+func (p *player) expect(s step, got string, matches func(want []string) error) {
 	p.Helper()
-	var got []string
-	for _, entry := range p.read(txn.snap, s.args...) {
-		txn.batch.Reads = append(txn.batch.Reads, kv.Read{Key: entry.Key, Version: entry.Version})
-		got = append(got, shown(entry))
-	}
-	p.compare("get", got, s.want)
-}
-
-func (p *player) scan(txn *transaction, s step) {
-	p.Helper()
-	entries := p.env.scan(txn.snap, s.args[0])
-	txn.batch.Scans = append(txn.batch.Scans, kv.ScanRead{Prefix: s.args[0], Entries: readsOf(entries)})
-	p.compare("scan", pairs(entries), s.want)
-}
-
-func (p *player) commit(txn *transaction, s step) {
-	p.Helper()
-	began, err := txn.snap.Version(p.ctx)
-	if err != nil {
-		p.Fatalf("%s: version: %v", p.where, err)
-	}
-	txn.batch.ID = kv.NewCommitID(began)
-	version, err := p.store.Commit(p.ctx, &txn.batch)
-	txn.snap.Close()
-	if s.want[0] == "ok" {
-		if err != nil || version == 0 && len(txn.batch.Writes) > 0 {
-			p.Fatalf("%s: commit: version %d, %v, want success", p.where, version, err)
+	if len(s.want) == 1 {
+		if err := matches(s.want[0]); err != nil {
+			p.Fatalf("%s: %s: %s: %v", p.where, s.verb, got, err)
 		}
 		return
 	}
-	p.wantConflict(p.where+": commit", err, s.want[1:]...)
+	var why []error
+	for _, kind := range slices.Sorted(maps.Keys(p.kinds)) {
+		if err := matches(s.want[kind]); err != nil {
+			delete(p.kinds, kind)
+			why = append(why, err)
+		}
+	}
+	if len(p.kinds) == 0 {
+		p.Fatalf("%s: %s: %s: %v", p.where, s.verb, got, errors.Join(why...))
+	}
 }
 
-func (p *player) compare(what string, got, want []string) {
+// expectWords is expect of a list of words, or of the word for an error.
+func (p *player) expectWords(s step, got []string, err error) {
 	p.Helper()
-	if !slices.Equal(got, want) {
-		p.Errorf("%s: %s: got %q, want %q", p.where, what, got, want)
+	if err != nil {
+		got = []string{word(err)}
 	}
+	p.expect(s, fmt.Sprintf("got %q (%v)", got, err), func(want []string) error {
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("want %q", want)
+		}
+		return nil
+	})
 }
 
-// checkNames returns an error unless err is a *kv.ConflictError that names one
-// of the names at least and nothing else. A prefix is named with a star.
-func checkNames(err error, names []string) error {
-	var conflict *kv.ConflictError
-	if !errors.As(err, &conflict) {
-		return fmt.Errorf("%v: not a *kv.ConflictError", err)
+// words are the errors that scripts name.
+var words = []struct {
+	is   error
+	word string
+}{
+	{kv.ErrExpired, "expired"}, {kv.ErrUnknown, "unknown"}, {kv.ErrConflict, "gone"}, {kv.ErrTooLarge, "too-large"},
+	{kv.ErrInvalid, "invalid"}, {kv.ErrClosed, "closed"}, {context.Canceled, "canceled"},
+}
+
+// word is the one for an error of a call other than a commit's conflict.
+func word(err error) string {
+	if err == nil {
+		return "ok"
 	}
-	got := slices.Clone(conflict.Keys)
-	for _, prefix := range conflict.Prefixes {
-		got = append(got, prefix+"*")
-	}
-	if len(got) == 0 {
-		return fmt.Errorf("a conflict that names nothing, want some of %q", names)
-	}
-	for _, name := range got {
-		if !slices.Contains(names, name) {
-			return fmt.Errorf("a conflict over %q, want only some of %q", got, names)
+	for _, w := range words {
+		if errors.Is(err, w.is) {
+			return w.word
 		}
 	}
-	return nil
+	return err.Error()
 }
 
-func readsOf(entries []kv.Entry) []kv.Read {
-	var reads []kv.Read
-	for _, entry := range entries {
-		reads = append(reads, kv.Read{Key: entry.Key, Version: entry.Version})
-	}
-	return reads
-}
+func (p *player) setup(s step) { p.commitNow(puts(s.args)) }
 
-func puts(words []string) []kv.Write {
+func (p *player) remove(s step) {
 	var writes []kv.Write
-	for _, word := range words {
-		key, value, _ := strings.Cut(word, "=")
-		if value == `""` {
-			value = ""
+	for _, key := range s.args {
+		writes = append(writes, del(key))
+	}
+	p.commitNow(writes)
+}
+
+// commitNow commits what depends on nothing.
+func (p *player) commitNow(writes []kv.Write) {
+	p.Helper()
+	p.changed(writes, p.write(p.store, writes...))
+}
+
+// changed notes what a commit has changed, for watchers.
+func (p *player) changed(writes []kv.Write, version kv.Version) {
+	for _, w := range writes {
+		c := change{version, version}
+		if w.Delete {
+			c.version = 0
 		}
-		writes = append(writes, put(key, value))
+		p.last[w.Key] = c
 	}
-	return writes
 }
 
-func pairs(entries []kv.Entry) []string {
-	got := []string{}
-	for _, entry := range entries {
-		got = append(got, entry.Key+"="+shown(entry))
+// busyKey is what busy commits write. Neither it nor what fill writes is part of
+// the final content.
+const busyKey = "busy"
+
+func (p *player) busy(s step) {
+	n := p.quantity(s.args[0])
+	began := p.head(p.store)
+	for i := range n {
+		b := batch(began, put(busyKey, fmt.Sprint(i)))
+		b.Sync = false
+		began = p.env.commit(p.store, b)
+		p.changed(b.Writes, began)
 	}
-	return got
 }
 
-func shown(entry kv.Entry) string {
-	switch {
-	case !entry.Exists():
-		return "-"
-	case len(entry.Value) == 0:
-		return `""`
+// quantity is a number, one of the store's limits, twice that, or one more.
+func (p *player) quantity(text string) int {
+	p.Helper()
+	limits := p.store.Limits()
+	one, more := strings.CutSuffix(text, "+1")
+	name, twice := strings.CutPrefix(one, "2*")
+	named := map[string]int{"writes": limits.Writes, "bytes": limits.Bytes, "checks": limits.Checks, "kept": p.kept(p.store)}
+	n, known := named[name]
+	if !known {
+		var err error
+		if n, err = strconv.Atoi(name); err != nil {
+			p.Fatalf("%s: %q is no quantity", p.where, text)
+		}
 	}
-	return string(entry.Value)
+	if twice {
+		n *= 2
+	}
+	if more {
+		n++
+	}
+	return n
+}
+
+func (p *player) mark(s step) { p.marks[s.args[0]] = p.head(p.store) }
+
+func (p *player) close(step) { p.closeNow(p.store) }
+
+func (p *player) reopen(step) { p.store = p.reopened(p.store, p.dir) }
+
+func (p *player) final(s step) {
+	entries := slices.DeleteFunc(p.content(p.store), func(e kv.Entry) bool { return e.Key == busyKey || strings.HasPrefix(e.Key, fillPrefix) })
+	p.expectWords(s, pairs(entries), nil)
+}
+
+// clockwork knows how long turns have lasted.
+type clockwork struct {
+	life  time.Duration
+	cause time.Time // of the next grant: when the last step began that may have led to it
+	slow  bool      // something came late
+	since time.Time // not later than the grant of the turn that is held; zero if none is
+}
+
+// late reports whether the turn that is held may be over, or something came so
+// late that it may have waited for one to be over.
+func (c *clockwork) late() bool {
+	return c.slow || !c.since.IsZero() && time.Since(c.since) >= c.life
 }

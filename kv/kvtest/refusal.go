@@ -9,10 +9,6 @@ import (
 // refusalChecks are about batches that come with Again: an earlier try had no
 // known outcome, and may be held up somewhere.
 var refusalChecks = []check{
-	{"refusal/absent-again", refusedAbsent},
-	{"refusal/empty-again", refusedEmpty},
-	{"refusal/not-refused", refusedNot},
-	{"refusal/applied-before", refusedApplied},
 	{"refusal/expires", refusedExpires},
 	{"refusal/many", refusedMany},
 }
@@ -29,23 +25,6 @@ func readsAbsent(began kv.Version, absent, key string) *kv.Batch {
 	b := batch(began, put(key, "late"))
 	b.Reads = []kv.Read{{Key: absent}}
 	return b
-}
-
-// refusedAbsent: a batch that has read nothing but absences is refused, what was
-// in its way goes, and its first try arrives. It is refused by its ID.
-func refusedAbsent(e *env) {
-	s := e.store()
-	e.write(s, put("other", ""))
-	e.arrivesLate(s, readsAbsent(e.head(s), "k", "l"), "k", "k")
-}
-
-// refusedEmpty: the same with a scan that has yielded nothing.
-func refusedEmpty(e *env) {
-	s := e.store()
-	e.write(s, put("other", ""))
-	b := batch(e.head(s), put("l", "late"))
-	b.Scans = []kv.ScanRead{{Prefix: "p/"}}
-	e.arrivesLate(s, b, "p/1", "p/*")
 }
 
 // arrivesLate lets a key be in the way of b while it is resolved, and no longer
@@ -74,37 +53,6 @@ func (e *env) wantRefused(s kv.Store, b *kv.Batch, when string) {
 	e.wantError("the first try of a refused batch, arriving "+when, err, kv.ErrConflict)
 	_, err = e.commitAgain(s, b)
 	e.wantError("another try of a refused batch, "+when, err, kv.ErrConflict)
-}
-
-// refusedNot: a batch that comes again and was never there is applied, once.
-func refusedNot(e *env) {
-	s := e.store()
-	b := readsAbsent(e.head(s), "k", "l")
-	first, err := e.commitAgain(s, b)
-	if err != nil {
-		e.Fatalf("a batch of which nothing had arrived: %v, want it applied", err)
-	}
-	e.write(s, put("k", "1"), put("l", "other"))
-	e.again(s, "the first try, arriving late", b, first)
-	if got := e.get(s, "l"); string(got.Value) != "other" {
-		e.Errorf("a batch was applied twice: key l is %q", got.Value)
-	}
-}
-
-// refusedApplied: what was applied stays applied, though it comes again and its
-// reads are stale.
-func refusedApplied(e *env) {
-	s := e.store()
-	b := readsAbsent(e.head(s), "l", "l")
-	first := e.commit(s, b)
-	for range 2 {
-		version, err := e.commitAgain(s, b)
-		if err != nil || version != first {
-			e.Errorf("an applied batch that comes again: version %d, %v, want %d", version, err, first)
-		}
-		e.again(s, "after that", b, first)
-	}
-	e.wantValue(s, "l", "late", first)
 }
 
 // refusedExpires: refused IDs are kept as long as applied ones, and once they are

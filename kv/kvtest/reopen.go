@@ -1,7 +1,6 @@
 package kvtest
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/pawlkv/pawl/kv"
@@ -10,16 +9,7 @@ import (
 var reopenChecks = []check{
 	{"reopen/content", reopenContent},
 	{"reopen/version", reopenVersion},
-	{"reopen/commit-ids", reopenIDs},
-	{"reopen/expired-id", reopenExpired},
-	{"reopen/unsynced", reopenUnsynced},
 	{"reopen/close-racing-commits", reopenRacing},
-	{"reopen/close-outstanding", reopenOutstanding},
-	{"reopen/watch", reopenWatch},
-}
-
-var reopenRefusalChecks = []check{
-	{"reopen/refused-ids", reopenRefused},
 }
 
 // reopened closes a store and opens its directory.
@@ -78,68 +68,6 @@ func reopenVersion(e *env) {
 	e.wantConflict("a read from before", err, "k")
 }
 
-// reopenIDs: a commit whose answer was lost is resolved by whoever opens the
-// store next.
-func reopenIDs(e *env) {
-	dir := e.TempDir()
-	s := e.stored(dir)
-	b := batch(0, put("a", "1"))
-	b.Reads = []kv.Read{{Key: "a"}}
-	first := e.commit(s, b)
-	s = e.reopened(s, dir)
-	e.again(s, "the batch after opening again", b, first)
-	second := e.write(s, put("a", "2"))
-	s = e.reopened(s, dir)
-	e.again(s, "the batch after opening twice", b, first)
-	e.wantValue(s, "a", "2", second)
-}
-
-// reopenExpired: what was refused as too old stays refused.
-func reopenExpired(e *env) {
-	dir := e.TempDir()
-	s := e.stored(dir)
-	old := batch(0, put("old", "1"))
-	e.commit(s, old)
-	e.write(s, del("old"))
-	kept := e.manyCommits(s, 2*e.kept(s)+1)
-	_, err := s.Commit(e.ctx, old)
-	e.wantError("a dropped ID", err, kv.ErrExpired)
-	s = e.reopened(s, dir)
-	_, err = s.Commit(e.ctx, old)
-	e.wantError("a dropped ID after opening again", err, kv.ErrExpired)
-	e.wantAbsent(s, "old")
-	for i, k := range kept {
-		e.again(s, fmt.Sprintf("the ID of %d commits ago, after opening again", len(kept)-i), k.batch, k.version)
-	}
-}
-
-// reopenRefused: what was refused for good stays refused.
-func reopenRefused(e *env) {
-	dir := e.TempDir()
-	s := e.stored(dir)
-	e.write(s, put("k", "1"))
-	b := readsAbsent(e.head(s), "k", "l")
-	b.Sync = false // a refusal is durable all the same
-	e.refuse(s, b)
-	s = e.reopened(s, dir)
-	e.write(s, del("k"))
-	e.wantRefused(s, b, "after opening again")
-	s = e.reopened(s, dir)
-	e.wantRefused(s, b, "after opening twice")
-	e.wantAbsent(s, "l")
-}
-
-// reopenUnsynced: only power failure may lose commits that were not synced.
-func reopenUnsynced(e *env) {
-	dir := e.TempDir()
-	s := e.stored(dir)
-	b := batch(0, put("k", "1"))
-	b.Sync = false
-	version := e.commit(s, b)
-	s = e.reopened(s, dir)
-	e.wantValue(s, "k", "1", version)
-}
-
 // reopenRacing: of the commits that raced with Close those acknowledged are
 // there, and those refused are not.
 func reopenRacing(e *env) {
@@ -161,43 +89,4 @@ func reopenRacing(e *env) {
 			e.Errorf("key %q was refused and is there", key)
 		}
 	}
-}
-
-// reopenOutstanding: a commit that waited for a turn when the store closed was
-// not applied.
-func reopenOutstanding(e *env) {
-	dir := e.TempDir()
-	e.inTime("close with a commit outstanding", func() bool {
-		s := e.stored(dir)
-		defer e.closeNow(s)
-		turn := e.turn(s, "k")
-		defer turn.Release()
-		c := start(e, "commit", func() (kv.Version, error) { return s.Commit(e.ctx, batch(0, put("k", "late"))) })
-		c.park()
-		if c.finished() {
-			e.write(s, del("k"))
-			return false
-		}
-		e.closeNow(s)
-		_, err := c.wait()
-		e.wantError("a commit that was outstanding", err, kv.ErrClosed)
-		s = e.stored(dir)
-		e.wantAbsent(s, "k")
-		return true
-	})
-}
-
-// reopenWatch: a watch from a version before the store was closed has no gap.
-func reopenWatch(e *env) {
-	dir := e.TempDir()
-	s := e.stored(dir)
-	v1 := e.write(s, put("a", "1"), put("b", "1"))
-	v2 := e.write(s, put("a", "2"), del("b"))
-	s = e.reopened(s, dir)
-	last := map[string]change{"a": {v2, v2}, "b": {0, v2}}
-	e.listen(s, newBell("", v1), last)
-	v3 := e.write(s, put("c", "3"))
-	last["c"] = change{v3, v3}
-	e.listen(s, newBell("", v1), last)
-	e.listen(s, newBell("", v2), last)
 }

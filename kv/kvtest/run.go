@@ -1,7 +1,7 @@
 package kvtest
 
 import (
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,32 +53,64 @@ type check struct {
 
 // Run tests an engine.
 func Run(t *testing.T, open Open, options ...Option) {
-	runAll(t, checks(t), slices.Concat(refusalChecks, heldChecks), &env{open: open}, options)
+	runAll(t, checks(t), &env{open: open}, options)
 }
 
 // RunReopen tests that what an engine acknowledged is there when the store is
 // opened again.
 func RunReopen(t *testing.T, open Reopen, options ...Option) {
-	runAll(t, reopenChecks, reopenRefusalChecks, &env{reopen: open}, options)
+	runAll(t, reopenedChecks(t), &env{reopen: open}, options)
 }
 
-func runAll(t *testing.T, list, ofRefusals []check, prototype *env, options []Option) {
-	if !newEnv(t, prototype, options).forgets {
-		list = slices.Concat(list, ofRefusals)
-	}
+func runAll(t *testing.T, list []check, prototype *env, options []Option) {
+	forgets := newEnv(t, prototype, options).forgets
 	for _, c := range list {
-		t.Run(c.name, func(t *testing.T) { c.run(newEnv(t, prototype, options)) })
+		if !forgets || !c.ofRefusals() {
+			t.Run(c.name, func(t *testing.T) { c.run(newEnv(t, prototype, options)) })
+		}
 	}
+}
+
+// ofRefusals reports whether an engine passes only if it remembers what it has
+// refused.
+func (c check) ofRefusals() bool {
+	part, _, _ := strings.Cut(c.name, "/")
+	return part == "refusal" || c.name == "reopen/refused-ids" || c.name == "history/held-batches"
+}
+
+// parts are those of the suite that Run runs: scripts, and what no script says.
+var parts = []struct {
+	scripts string
+	more    []check
+}{
+	{"isolation", nil},
+	{"", commitChecks},
+	{"commit-id", commitIDChecks},
+	{"refusal", refusalChecks},
+	{"", snapshotChecks},
+	{"watch", watchChecks},
+	{"turn", turnChecks},
+	{"limit", limitChecks},
+	{"", valueChecks},
+	{"", cancelChecks},
+	{"close", closeChecks},
+	{"", historyChecks},
 }
 
 // checks returns everything that Run does.
-func checks(t testing.TB) []check {
-	all := isolationChecks(t)
-	for _, part := range [][]check{
-		commitChecks, commitIDChecks, snapshotChecks, watchChecks, turnChecks,
-		limitChecks, valueChecks, cancelChecks, closeChecks, historyChecks,
-	} {
-		all = append(all, part...)
+func checks(t testing.TB) (all []check) {
+	t.Helper()
+	for _, part := range parts {
+		if part.scripts != "" {
+			all = append(all, scripted(t, part.scripts)...)
+		}
+		all = append(all, part.more...)
 	}
 	return all
+}
+
+// reopenedChecks returns everything that RunReopen does.
+func reopenedChecks(t testing.TB) []check {
+	t.Helper()
+	return append(scripted(t, "reopen"), reopenChecks...)
 }

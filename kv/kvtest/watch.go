@@ -11,14 +11,11 @@ import (
 )
 
 var watchChecks = []check{
-	{"watch/from-a-version", watchFrom},
-	{"watch/wakes", watchWakes},
 	{"watch/latest-state", watchLatest},
-	{"watch/prefix", watchPrefix},
+	{"watch/last-byte", watchLastByte},
 	{"watch/without-a-gap", watchNoGap},
 	{"watch/goes-on-after-loss", watchResumes},
 	{"watch/slow-reader", watchSlow},
-	{"watch/ends", watchEnds},
 }
 
 // lastError ranges over a sequence to its end and returns the error that ended
@@ -28,38 +25,6 @@ func lastError[T any](seq iter.Seq2[T, error]) (last error) {
 		last = err
 	}
 	return last
-}
-
-// watchFrom: everything newer than a version is told, deletions as such, also
-// when it happened long before the watch.
-func watchFrom(e *env) {
-	s := e.store()
-	v1 := e.write(s, put("p/a", "1"), put("p/b", "1"), put("p/c", "1"))
-	v2 := e.write(s, put("p/a", "2"))
-	v3 := e.write(s, del("p/b"), put("p/d", "1"))
-	v4 := e.write(s, del("p/d"))
-	last := map[string]change{"p/a": {v2, v2}, "p/b": {0, v3}, "p/c": {v1, v1}, "p/d": {0, v4}}
-	for after := range v4 {
-		e.listen(s, newBell("p/", after), last)
-	}
-	for _, version := range []kv.Version{v1, v2} {
-		e.listen(s, newBell("p/a", version-1), last)
-	}
-}
-
-// watchWakes: a watch that waits is told of what comes.
-func watchWakes(e *env) {
-	s := e.store()
-	v := e.write(s, put("k", "1"))
-	e.listenWhile(s, newBell("k", v), func() map[string]change {
-		v := e.write(s, put("k", "2"))
-		return map[string]change{"k": {v, v}}
-	})
-	head := e.head(s)
-	e.listenWhile(s, newBell("", head), func() map[string]change {
-		v := e.write(s, del("k"))
-		return map[string]change{"k": {0, v}}
-	})
 }
 
 // watchLatest: what changed often before the watch is told as it is now.
@@ -95,15 +60,12 @@ func watchLatest(e *env) {
 	}
 }
 
-// watchPrefix: other keys are not told, and to pass them over is no gap.
-func watchPrefix(e *env) {
+// watchLastByte: a prefix may end with the last byte there is.
+func watchLastByte(e *env) {
 	s := e.store()
-	after := e.write(s, put("p", "0"), put("p/", "0"), put("q/", "0"))
-	v := e.write(s, put("p/x", "1"), put("p", "1"), put("p0", "1"), put("o/z", "1"), put("\xff", "1"))
-	last := map[string]change{"p/x": {v, v}, "p": {v, v}, "p0": {v, v}, "o/z": {v, v}, "\xff": {v, v}}
-	for _, prefix := range []string{"p/", "p", "", "\xff", "o/z"} {
-		e.listen(s, newBell(prefix, after), last)
-	}
+	after := e.write(s, put("p", "0"))
+	v := e.write(s, put("p/x", "1"), put("\xff", "1"))
+	e.listen(s, newBell("\xff", after), map[string]change{"\xff": {v, v}})
 	e.listenWhile(s, newBell("\xff\xff", v), func() map[string]change {
 		e.write(s, put("\xff", "2"), put("\xfe\xff", "2"), put("p/x", "2"))
 		v := e.write(s, put("\xff\xff\x00", "2"))
@@ -300,32 +262,4 @@ func (e *env) writeMuch(s kv.Store, last map[string]change) {
 			last[w.Key] = change{v, v}
 		}
 	}
-}
-
-// watchEnds: a watch ends with the reason, and with nothing after it.
-func watchEnds(e *env) {
-	s := e.store()
-	head := e.write(s, put("k", "1"))
-	ended, cancel := context.WithCancel(e.ctx)
-	cancel()
-	e.wantError("watch with an ended context", lastError(s.Watch(ended, "", 0)), context.Canceled)
-
-	ctx, cancel := context.WithCancel(e.ctx)
-	defer cancel()
-	waiting := start(e, "watch", func() (int, error) { return 0, lastError(s.Watch(ctx, "", head)) })
-	closed := start(e, "watch", func() (int, error) { return 0, lastError(s.Watch(e.ctx, "", head)) })
-	waiting.park()
-	closed.park()
-	cancel()
-	_, err := waiting.wait()
-	e.wantError("watch whose context is cancelled", err, context.Canceled)
-	if closed.finished() {
-		e.Fatalf("another watch ended with it: %v", closed.err)
-	}
-	if err := s.Close(); err != nil {
-		e.Fatal(err)
-	}
-	_, err = closed.wait()
-	e.wantError("watch whose store is closed", err, kv.ErrClosed)
-	e.wantError("watch of a closed store", lastError(s.Watch(e.ctx, "", 0)), kv.ErrClosed)
 }

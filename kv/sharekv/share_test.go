@@ -54,26 +54,26 @@ func openGuest(t testing.TB, dir string, options ...sharekv.Option) kv.Store {
 func TestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openFew(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs))
+	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
 func TestConformanceReopened(t *testing.T) {
-	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.CommitIDs(fewIDs))
+	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
 func TestGuestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs))
+	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
 func TestGuestConformanceReopened(t *testing.T) {
-	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openGuest(t, dir) }, kvtest.CommitIDs(fewIDs))
+	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openGuest(t, dir) }, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
 func TestGuestConformanceByAnotherTransport(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		pipes := sharekv.WithTransport(new(sharetest.Pipes))
 		return openGuest(t, filepath.Join(t.TempDir(), "store"), pipes)
-	}, kvtest.CommitIDs(fewIDs))
+	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }

@@ -24,6 +24,12 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return s.canceled(b, err)
 	}
+	switch {
+	case s.flaw == LimitsOverstated && b.Check(halved(s.Limits())) != nil:
+		return 0, kv.ErrTooLarge
+	case s.flaw == TurnsStrict && b.Turn != 0 && !s.recent(b.Turn):
+		return 0, kv.ErrInvalid
+	}
 	waited := error(nil)
 	switch s.flaw {
 	case TurnsIgnored:
@@ -58,6 +64,11 @@ func (s *Store) overlooks(b *kv.Batch, err error) bool {
 		return errors.Is(err, kv.ErrInvalid)
 	}
 	return false
+}
+
+func halved(limits kv.Limits) kv.Limits {
+	limits.Writes, limits.Bytes, limits.Checks = limits.Writes/2, limits.Bytes/2, limits.Checks/2
+	return limits
 }
 
 func (s *Store) canceled(b *kv.Batch, err error) (kv.Version, error) {

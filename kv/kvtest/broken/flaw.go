@@ -70,6 +70,7 @@ const (
 	TurnsGlobal     Flaw = "a turn holds up all keys"
 	TurnsLinger     Flaw = "who gives up waiting keeps its place"
 	TurnsOneByOne   Flaw = "the keys of a turn are taken one after the other"
+	TurnsStrict     Flaw = "a commit under a turn that is over is refused"
 	TurnsReversed   Flaw = "who asked last is granted first"
 )
 
@@ -78,6 +79,7 @@ const (
 	LimitIgnored     Flaw = "batches of any size are taken"
 	EmptyScansFree   Flaw = "empty scans do not count as checks"
 	LimitsBelowFloor Flaw = "fewer checks are taken than every engine takes"
+	LimitsOverstated Flaw = "less is taken than the limits tell"
 	LimitsChange     Flaw = "the limits are others after close"
 	InvalidIgnored   Flaw = "keys of any length, written any number of times"
 	CloseIgnored     Flaw = "commits go on after close"

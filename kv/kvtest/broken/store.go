@@ -44,6 +44,7 @@ type Store struct {
 	hub    *watch.Hub
 	closed bool                // under disk.mu
 	before map[string]kv.Entry // the state one commit ago, for ViewLags
+	asked  sync.Map            // turns and when they were granted, for TurnsStrict
 }
 
 var _ kv.Store = (*Store)(nil)
@@ -102,7 +103,15 @@ func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 	case TurnsOneByOne:
 		return s.oneByOne(ctx, keys)
 	}
-	return s.turns.Take(ctx, keys...)
+	turn, err := s.turns.Take(ctx, keys...)
+	s.asked.Store(turn.ID, time.Now())
+	return turn, err
+}
+
+// recent reports whether a turn was granted within the life of one.
+func (s *Store) recent(id kv.TurnID) bool {
+	granted, known := s.asked.Load(id)
+	return known && time.Since(granted.(time.Time)) < s.Limits().TurnLife
 }
 
 // linger asks in the name of somebody who may leave, and keeps the place then.
