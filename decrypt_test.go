@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
-	"github.com/pawlkv/pawl/session"
 )
 
 // refuses fails the test unless m is refused with an error and changes nothing.
@@ -188,129 +186,4 @@ func TestKeyGone(t *testing.T) {
 		}
 	}
 	bob.intact()
-}
-
-func TestReceipts(t *testing.T) {
-	alice, bob := pair(t)
-	alice.meet(bob)
-	kept, acknowledged := alice.send(bob, "kept"), alice.send(bob, "acknowledged")
-	bob.receive(alice, kept)
-	ack := bob.receive(alice, acknowledged)
-	if err := bob.Acknowledge(bob.ctx, ack.Receipt, ack.Receipt, session.ReceiptID{1}); err != nil {
-		t.Fatal(err)
-	}
-	bob.unchanged(func() {
-		if err := bob.Acknowledge(bob.ctx, ack.Receipt); err != nil {
-			t.Errorf("acknowledging again: %v", err)
-		}
-		if d := bob.receive(alice, kept); !d.Duplicate || string(d.Plaintext) != "kept" {
-			t.Errorf("the same message again: %+v", d)
-		}
-	})
-	bob.refuses(alice.id.Curve25519, acknowledged, pawl.ErrAlreadyProcessed)
-	if got := bob.inspect().Receipts; got != (pawl.ReceiptCounts{Open: 2, Acknowledged: 1}) {
-		t.Errorf("receipts are %+v", got)
-	}
-	bob.sweeps(session.ReceiptLife-time.Second, pawl.Swept{})
-	bob.sweeps(session.ReceiptLife+time.Minute, pawl.Swept{Erased: 2})
-	bob.refuses(alice.id.Curve25519, kept, pawl.ErrAlreadyProcessed)
-	bob.refuses(alice.id.Curve25519, acknowledged, pawl.ErrAlreadyProcessed)
-	bob.sweeps(session.ReceiptMemory-time.Second, pawl.Swept{})
-	bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: 3})
-	bob.undecryptable(alice, kept, ratchet.ErrKeyGone)
-	bob.undecryptable(alice, acknowledged, ratchet.ErrKeyGone)
-	bob.intact()
-}
-
-// sweeps sweeps at a time from now and wants that to be deleted.
-func (d *device) sweeps(after time.Duration, want pawl.Swept) {
-	d.t.Helper()
-	got, err := d.Sweep(d.ctx, d.clock.now().Add(after))
-	if err != nil || got != want {
-		d.t.Errorf("sweep deletes %+v, error %v; want %+v", got, err, want)
-	}
-	d.intact()
-}
-
-// fill opens so many sessions from d with a fallback or one-time key that
-// the other device prunes, and returns their first messages.
-func (d *device) fill(other *device, n int, key func() ratchet.PublicKey) []ratchet.Message {
-	d.t.Helper()
-	var first []ratchet.Message
-	for i := range n {
-		m := d.send(other, fmt.Sprint(i), pawl.WithOneTimeKey(key()))
-		first = append(first, m)
-		other.receive(d, m)
-	}
-	return first
-}
-
-// TestPruning: the least recently used session goes when there are too many,
-// and its first message can never open it again.
-func TestPruning(t *testing.T) {
-	for name, kind := range map[string]func(*device) ratchet.PublicKey{
-		"fallback key": (*device).fallbackKey, "one-time key": (*device).oneTimeKey,
-	} {
-		t.Run(name, func(t *testing.T) {
-			alice, bob := pair(t)
-			first := alice.fill(bob, session.MaxPerPeer+1, func() ratchet.PublicKey { return kind(bob) })
-			if n := len(bob.sessions(alice)); n != session.MaxPerPeer {
-				t.Fatalf("%d sessions", n)
-			}
-			if d := bob.receive(alice, first[0]); !d.Duplicate || string(d.Plaintext) != "0" {
-				t.Errorf("from its receipt: %+v", d)
-			}
-			bob.intact()
-			swept := pawl.Swept{Erased: len(first)}
-			if name == "one-time key" {
-				swept.Sessions, swept.OneTimeKeys = 1, 1
-			}
-			bob.sweeps(session.ReceiptLife+time.Minute, swept)
-			bob.refuses(alice.id.Curve25519, first[0], pawl.ErrAlreadyProcessed)
-			bob.refuses(alice.id.Curve25519, first[1], pawl.ErrAlreadyProcessed)
-			bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: len(first)})
-			if name == "one-time key" {
-				bob.refuses(alice.id.Curve25519, first[0], pawl.ErrUnknownOneTimeKey)
-			} else {
-				bob.refuses(alice.id.Curve25519, first[0], session.ErrPruned)
-			}
-			bob.undecryptable(alice, first[1], ratchet.ErrKeyGone)
-		})
-	}
-}
-
-// TestPrunedFallbackSession: the tombstone goes with the fallback key.
-func TestPrunedFallbackSession(t *testing.T) {
-	alice, bob := pair(t)
-	u, _, _ := bob.upload(0)
-	first := alice.fill(bob, session.MaxPerPeer+1, bob.fallbackKey)
-	for range 2 {
-		if err := bob.MarkPublished(bob.ctx, u); err != nil {
-			t.Fatal(err)
-		}
-		bob.clock.pass(week)
-		u, _, _ = bob.upload(0)
-	}
-	bob.sweeps(time.Minute, pawl.Swept{Erased: len(first), Sessions: 1})
-	bob.refuses(alice.id.Curve25519, first[0], pawl.ErrAlreadyProcessed)
-	bob.sweeps(session.ReceiptMemory, pawl.Swept{Receipts: len(first)})
-	bob.refuses(alice.id.Curve25519, first[0], pawl.ErrUnknownOneTimeKey)
-}
-
-// TestPruningWithClockGoneBack: a tombstone outlives the receipts of its
-// session, also when it was made by a clock behind theirs.
-func TestPruningWithClockGoneBack(t *testing.T) {
-	alice, bob := pair(t)
-	bob.clock.pass(time.Hour)
-	first := alice.fill(bob, 1, bob.oneTimeKey)
-	bob.clock.pass(-time.Hour)
-	alice.fill(bob, session.MaxPerPeer, bob.oneTimeKey)
-	got, err := bob.Sweep(bob.ctx, bob.clock.now().Add(session.ReceiptLife+time.Minute))
-	if err != nil || got.Sessions != 0 {
-		t.Errorf("sweep deletes %+v, error %v; the first session's receipt is still there", got, err)
-	}
-	bob.intact()
-	if d := bob.receive(alice, first[0]); !d.Duplicate {
-		t.Errorf("the first message again: %+v", d)
-	}
 }

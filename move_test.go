@@ -134,7 +134,7 @@ func TestRetireNeedsTheCopiedState(t *testing.T) {
 	}
 }
 
-// TestMoveWithWitness: the new store's witness has its mark, in an epoch of its
+// TestMoveWithWitness: the new store's witness has its mark, in a generation of its
 // own, and nothing must be recovered; without that file it must.
 func TestMoveWithWitness(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "source")

@@ -124,7 +124,7 @@ func (f *File) follow() error {
 }
 
 // renew puts a new file with the mark in the place of the one there is, with
-// what that has seen of the same store and epoch. One process at a time does:
+// what that has seen of the same store and generation. One process at a time does:
 // of two, the second would replace the file of the first without having read
 // what others wrote there meanwhile.
 func (f *File) renew(m Mark) error {

@@ -58,7 +58,7 @@ func TestFileIsAJoinOfAllMarks(t *testing.T) {
 			if rapid.IntRange(0, 5).Draw(rt, "restart") == 0 {
 				files[i] = newFile(t, path)
 			}
-			m := Mark{storeA, rapid.Uint64Range(1, 3).Draw(rt, "epoch"), kv.Version(rapid.Uint64Range(1, 50).Draw(rt, "head"))}
+			m := Mark{storeA, rapid.Uint64Range(1, 3).Draw(rt, "generation"), kv.Version(rapid.Uint64Range(1, 50).Draw(rt, "head"))}
 			save(t, files[i], m)
 			if m.Supersedes(want) {
 				want = m

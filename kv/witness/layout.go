@@ -14,7 +14,7 @@ import (
 // big-endian.
 //
 //	0    magic (16)
-//	16   store id (16) | epoch (8) | inode (8) | birth (8) | checksum (8)
+//	16   store id (16) | generation (8) | inode (8) | birth (8) | checksum (8)
 //	256  240 times: version (8) | checksum (8); all zero: empty
 const (
 	magic      = "pawl witness 1\n\x00"
@@ -29,17 +29,17 @@ var polynomial = crc64.MakeTable(crc64.ECMA)
 
 // header is what a file says of itself.
 type header struct {
-	store    StoreID
-	epoch    uint64
-	identity identity
+	store      StoreID
+	generation uint64
+	identity   identity
 }
 
-func (h header) of(m Mark) bool { return h.store == m.Store && h.epoch == m.Epoch }
+func (h header) of(m Mark) bool { return h.store == m.Store && h.generation == m.Generation }
 
 func (h header) encode() []byte {
 	b := append(make([]byte, 0, headerSize), magic...)
 	b = append(b, h.store[:]...)
-	b = binary.BigEndian.AppendUint64(b, h.epoch)
+	b = binary.BigEndian.AppendUint64(b, h.generation)
 	b = binary.BigEndian.AppendUint64(b, h.identity.inode)
 	b = binary.BigEndian.AppendUint64(b, h.identity.birth)
 	return binary.BigEndian.AppendUint64(b, crc64.Checksum(b, polynomial))
@@ -52,7 +52,7 @@ func decodeHeader(page []byte) (header, error) {
 	}
 	var h header
 	copy(h.store[:], page[16:])
-	h.epoch = binary.BigEndian.Uint64(page[32:])
+	h.generation = binary.BigEndian.Uint64(page[32:])
 	h.identity = identity{binary.BigEndian.Uint64(page[40:]), binary.BigEndian.Uint64(page[48:])}
 	if !bytes.Equal(h.encode(), page[:headerSize]) {
 		return header{}, fmt.Errorf("%w: its header is not as it was written", ErrDamaged)
@@ -60,11 +60,11 @@ func decodeHeader(page []byte) (header, error) {
 	return h, nil
 }
 
-// slotSum binds a slot to its file's store and epoch.
+// slotSum binds a slot to its file's store and generation.
 func (h header) slotSum(version []byte) uint64 {
 	var seed [24]byte
 	copy(seed[:], h.store[:])
-	binary.BigEndian.PutUint64(seed[16:], h.epoch)
+	binary.BigEndian.PutUint64(seed[16:], h.generation)
 	return crc64.Update(crc64.Checksum(seed[:], polynomial), polynomial, version)
 }
 

@@ -53,7 +53,7 @@ func readPage(file *os.File) ([]byte, error) {
 }
 
 // empty is the mark of the page before anything was seen.
-func (p *page) empty() Mark { return Mark{Store: p.store, Epoch: p.epoch} }
+func (p *page) empty() Mark { return Mark{Store: p.store, Generation: p.generation} }
 
 // readings bounds how often a page is read until no slot is found half written.
 const readings = 20
@@ -143,7 +143,7 @@ func fillPage(file *os.File, m Mark) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := header{m.Store, m.Epoch, id}
+	h := header{m.Store, m.Generation, id}
 	content := make([]byte, fileSize)
 	copy(content, h.encode())
 	slot := h.encodeSlot(m.Head)

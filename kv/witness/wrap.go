@@ -16,7 +16,7 @@ type Option func(*witnessed)
 func OnError(f func(error)) Option { return func(w *witnessed) { w.failed = f } }
 
 // Wrap returns the store with a witness: the mark of each synced commit is
-// saved before Commit returns. The store and the epoch are those of from, which
+// saved before Commit returns. The store and the generation are those of from, which
 // the witness has already. Closing the result closes store and not the witness.
 func Wrap(store kv.Store, w Witness, from Mark, opts ...Option) kv.Store {
 	out := &witnessed{Store: store, witness: w, from: from, saved: from.Head, failed: func(error) {}}

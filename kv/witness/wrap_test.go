@@ -122,7 +122,7 @@ func TestSupersedes(t *testing.T) {
 				t.Errorf("%+v supersedes %+v: %v", a, b, got)
 			}
 		}
-		if !a.Supersedes(marks[0]) || !a.Supersedes(Mark{Store: storeB, Epoch: 9}) {
+		if !a.Supersedes(marks[0]) || !a.Supersedes(Mark{Store: storeB, Generation: 9}) {
 			t.Errorf("%+v does not supersede one of another store", a)
 		}
 	}

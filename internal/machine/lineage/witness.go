@@ -59,10 +59,10 @@ func Compare(ctx context.Context, s *machine.Store, w witness.Witness) error {
 		if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
 			return err
 		}
-		if stored.Epoch, err = readGeneration(ctx, s.DB); err != nil {
+		if stored.Generation, err = readGeneration(ctx, s.DB); err != nil {
 			return err
 		}
-		if stored.Epoch != before {
+		if stored.Generation != before {
 			continue // another process is at it
 		}
 		cause, err := causeOf(stored, seen, answer)
@@ -88,15 +88,15 @@ func causeOf(stored, seen witness.Mark, answer error) (account.Cause, error) {
 	switch {
 	case answer != nil && !void && !copied:
 		return 0, answer
-	case stored.Epoch == 0 && (void || seen.Store != stored.Store):
+	case stored.Generation == 0 && (void || seen.Store != stored.Store):
 		return 0, nil // it never had a witness: this is where it begins
 	case void, seen.Store != stored.Store:
 		return account.Unwitnessed, nil
 	case copied:
 		return account.Copied, nil
-	case stored.Head < seen.Head, stored.Epoch != 0 && stored.Epoch < seen.Epoch:
+	case stored.Head < seen.Head, stored.Generation != 0 && stored.Generation < seen.Generation:
 		return account.Behind, nil
-	case stored.Epoch > seen.Epoch:
+	case stored.Generation > seen.Generation:
 		return account.Unwitnessed, nil // an older state was accepted, and the witness does not know
 	}
 	return 0, nil
@@ -111,15 +111,15 @@ type comparison struct {
 // agree requires that the accounts are recovered if there is a cause, and makes
 // store and witness agree. It returns false if another process did meanwhile.
 func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witness.Mark, cause account.Cause) (bool, error) {
-	before := stored.Epoch
-	stored.Epoch = nextGeneration(*stored, seen, cause)
+	before := stored.Generation
+	stored.Generation = nextGeneration(*stored, seen, cause)
 	if cause == 0 {
 		// The witness first: a store that says it has one, and has none, is taken
 		// for a copy.
 		if err := c.save(ctx, stored); err != nil {
 			return false, err
 		}
-		return replaceGeneration(ctx, c.store.DB, before, stored.Epoch)
+		return replaceGeneration(ctx, c.store.DB, before, stored.Generation)
 	}
 	c.store.Log.LogAttrs(ctx, slog.LevelWarn, "the store went back in time: its accounts must be recovered before they send",
 		slog.String("cause", cause.String()), slog.Uint64("head", uint64(stored.Head)), slog.Uint64("witnessed", uint64(seen.Head)))
@@ -130,7 +130,7 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		return false, err
 	}
 	// The store first: until the witness agrees, all of this is done again.
-	if ok, err := replaceGeneration(ctx, c.store.DB, before, stored.Epoch); !ok || err != nil {
+	if ok, err := replaceGeneration(ctx, c.store.DB, before, stored.Generation); !ok || err != nil {
 		return false, err
 	}
 	return true, c.save(ctx, stored)
@@ -139,9 +139,9 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 // nextGeneration is the one that store and witness will have. A store that is
 // older than it was gets a new one, in which its head may be lower than before.
 func nextGeneration(stored, seen witness.Mark, cause account.Cause) uint64 {
-	generation := max(stored.Epoch, 1)
+	generation := max(stored.Generation, 1)
 	if seen.Store == stored.Store {
-		generation = max(generation, seen.Epoch)
+		generation = max(generation, seen.Generation)
 	}
 	if cause != 0 {
 		generation++

@@ -55,6 +55,15 @@ func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	return c, nil
 }
 
+// SessionNames returns the names of a peer's sessions.
+func SessionNames(p session.Peer) []SessionName {
+	var names []SessionName
+	for _, id := range p.Sessions() {
+		names = append(names, SessionName{p.Identity(), id})
+	}
+	return names
+}
+
 // checkStranger tells a peer that we never met from one whose record was lost.
 func checkStranger(tx *txn.Tx, identity ratchet.PublicKey) error {
 	for s, err := range Sessions.ScanUnder(tx, txn.PathOf(identity.String())) {

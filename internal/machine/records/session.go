@@ -29,15 +29,6 @@ type SessionName struct {
 // most, and what decides on it may be one record more.
 var sessionShare = machine.Share{Bytes: 8<<10 + 256, Writes: 1, Checks: 2}
 
-// SessionNames returns the names of a peer's sessions.
-func SessionNames(p session.Peer) []SessionName {
-	var names []SessionName
-	for _, id := range p.Sessions() {
-		names = append(names, SessionName{p.Identity(), id})
-	}
-	return names
-}
-
 // sessionsByID returns all sessions, tombstones too.
 func sessionsByID(c *Checkup) map[ratchet.SessionID]session.Session {
 	all := map[ratchet.SessionID]session.Session{}

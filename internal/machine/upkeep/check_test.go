@@ -31,63 +31,63 @@ func misnamed[N, T any](r *txn.Record[N, T], at txn.Path) *txn.Record[txn.Path, 
 // damages are ways to break an invariant, and a line that Check must say.
 var damages = []struct {
 	name  string
-	cause func(w *ward) func(tx *txn.Tx) error
+	cause func(w *fixture) func(tx *txn.Tx) error
 	line  string
 }{
-	{"a listed session is missing", func(w *ward) func(*txn.Tx) error {
+	{"a listed session is missing", func(w *fixture) func(*txn.Tx) error {
 		s := w.session(session.Outbound)
 		return func(tx *txn.Tx) error { return records.Sessions.Delete(tx, records.Sessions.Name(s)) }
 	}, "which is missing"},
-	{"a listed session is of another peer", func(w *ward) func(*txn.Tx) error {
+	{"a listed session is of another peer", func(w *fixture) func(*txn.Tx) error {
 		other := session.NewPeer(ratchet.PublicKey{7})
 		other, _ = other.Add(w.session(session.Outbound).ID())
 		return func(tx *txn.Tx) error { return records.Peers.Put(tx, other) }
 	}, "which is with"},
-	{"a pruned session is listed", func(w *ward) func(*txn.Tx) error {
+	{"a pruned session is listed", func(w *fixture) func(*txn.Tx) error {
 		s := w.session(session.Outbound).Prune(time.Now())
 		return func(tx *txn.Tx) error { return records.Sessions.Put(tx, s) }
 	}, "which was pruned"},
-	{"a session is not listed", func(w *ward) func(*txn.Tx) error {
+	{"a session is not listed", func(w *fixture) func(*txn.Tx) error {
 		p := w.peerRecord().Remove(w.session(session.Outbound).ID())
 		return func(tx *txn.Tx) error { return records.Peers.Put(tx, p) }
 	}, "is not listed by its peer"},
-	{"the peer's record is gone", func(w *ward) func(*txn.Tx) error {
+	{"the peer's record is gone", func(w *fixture) func(*txn.Tx) error {
 		p := w.peerRecord()
 		return func(tx *txn.Tx) error { return records.Peers.Delete(tx, p.Identity()) }
 	}, "is not listed by its peer"},
-	{"a session under another name", func(w *ward) func(*txn.Tx) error {
+	{"a session under another name", func(w *fixture) func(*txn.Tx) error {
 		s := w.session(session.Outbound)
 		return func(tx *txn.Tx) error {
 			return errors.Join(records.Sessions.Delete(tx, records.Sessions.Name(s)), misnamed(&records.Sessions, txn.PathOf(w.them.String(), "else")).Put(tx, s))
 		}
 	}, "is stored under another name"},
-	{"a receipt under a second name", func(w *ward) func(*txn.Tx) error {
+	{"a receipt under a second name", func(w *fixture) func(*txn.Tx) error {
 		r := w.receipt()
 		return func(tx *txn.Tx) error { return misnamed(&records.Receipts, txn.PathOf("else")).Put(tx, r) }
 	}, "1 receipt records are copies"},
-	{"a used key without a tombstone", func(w *ward) func(*txn.Tx) error {
+	{"a used key without a tombstone", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(true)
 		return func(tx *txn.Tx) error { return records.Keys.Delete(tx, k.Public()) }
 	}, "left no tombstone"},
-	{"a used key that looks unused", func(w *ward) func(*txn.Tx) error {
+	{"a used key that looks unused", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(true)
 		unused := otk.NewKey(k.ID(), wrongPair(k.Public()), false, k.Created())
 		return func(tx *txn.Tx) error { return records.Keys.Put(tx, unused) }
 	}, "is not marked so"},
-	{"a key that names a session of another key", func(w *ward) func(*txn.Tx) error {
+	{"a key that names a session of another key", func(w *fixture) func(*txn.Tx) error {
 		k, err := w.key(false).Use(w.session(session.WithOneTimeKey).ID(), time.Now())
 		must(w.T, err)
 		return func(tx *txn.Tx) error { return records.Keys.Put(tx, k) }
 	}, "which another key opened"},
-	{"a key of the pool is missing", func(w *ward) func(*txn.Tx) error {
+	{"a key of the pool is missing", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(false)
 		return func(tx *txn.Tx) error { return records.Keys.Delete(tx, k.Public()) }
 	}, "which is missing"},
-	{"the fallback key is missing", func(w *ward) func(*txn.Tx) error {
+	{"the fallback key is missing", func(w *fixture) func(*txn.Tx) error {
 		k := one(w, &records.Keys, otk.Key.Fallback)
 		return func(tx *txn.Tx) error { return records.Keys.Delete(tx, k.Public()) }
 	}, "which is missing"},
-	{"a key has another id in the pool", func(w *ward) func(*txn.Tx) error {
+	{"a key has another id in the pool", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(false)
 		pair, err := k.Pair()
 		must(w.T, err)
@@ -95,26 +95,26 @@ var damages = []struct {
 			return records.Keys.Put(tx, otk.NewKey(99, pair, false, k.Created()))
 		}
 	}, "has another id or kind in the pool"},
-	{"a key is not in the pool", func(w *ward) func(*txn.Tx) error {
+	{"a key is not in the pool", func(w *fixture) func(*txn.Tx) error {
 		pair := ratchet.NewKeyPair([32]byte{3})
 		k := otk.NewKey(1, pair, false, time.Now())
 		return func(tx *txn.Tx) error { return records.Keys.Put(tx, k) }
 	}, "is not in the pool"},
-	{"the pool is empty", func(*ward) func(*txn.Tx) error {
+	{"the pool is empty", func(*fixture) func(*txn.Tx) error {
 		return func(tx *txn.Tx) error { return records.Pool.Delete(tx) }
 	}, "is not in the pool"},
-	{"the halves of a key do not match", func(w *ward) func(*txn.Tx) error {
+	{"the halves of a key do not match", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(false)
 		return func(tx *txn.Tx) error {
 			return records.Keys.Put(tx, otk.NewKey(k.ID(), wrongPair(k.Public()), false, k.Created()))
 		}
 	}, "do not match"},
-	{"the halves of the identity key do not match", func(w *ward) func(*txn.Tx) error {
+	{"the halves of the identity key do not match", func(w *fixture) func(*txn.Tx) error {
 		a, err := account.Restore(w.account.Name.User, w.account.Name.Device, wrongPair(w.self.Identity()), w.self.SigningKey(), w.self.Created())
 		must(w.T, err)
 		return func(tx *txn.Tx) error { return machine.Accounts.Put(tx, a) }
 	}, "identity key does not match"},
-	{"a receipt of no session", func(w *ward) func(*txn.Tx) error {
+	{"a receipt of no session", func(w *fixture) func(*txn.Tx) error {
 		key, err := ratchet.RestoreMessageKey(make([]byte, 32))
 		must(w.T, err)
 		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, key, time.Now())
@@ -125,7 +125,7 @@ var damages = []struct {
 func TestCheckFindsDamage(t *testing.T) {
 	for _, d := range damages {
 		t.Run(d.name, func(t *testing.T) {
-			w := newWard(t)
+			w := newFixture(t)
 			w.wantCheck("")
 			w.do(d.cause(w))
 			w.wantCheck(d.line)
@@ -135,7 +135,7 @@ func TestCheckFindsDamage(t *testing.T) {
 
 // wantCheck fails the test unless Check says a line with text in it; nothing
 // at all for no text.
-func (w *ward) wantCheck(text string) {
+func (w *fixture) wantCheck(text string) {
 	w.Helper()
 	lines, err := w.Check(w.Context())
 	must(w.T, err)
@@ -155,7 +155,7 @@ func TestDamagedValues(t *testing.T) {
 			"moved":   nil,
 		} {
 			t.Run(kind+" "+name, func(t *testing.T) {
-				w := newWard(t)
+				w := newFixture(t)
 				key := w.raw(kind)
 				from := key
 				if damage == nil {

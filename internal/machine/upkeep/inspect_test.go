@@ -11,7 +11,7 @@ import (
 // TestInspectShowsNoSecrets prints an inspection, and an account's error paths,
 // and looks for the bytes of every private key and message key in the store.
 func TestInspectShowsNoSecrets(t *testing.T) {
-	w := newWard(t)
+	w := newFixture(t)
 	in, err := w.Inspect(t.Context())
 	must(t, err)
 	text := fmt.Sprintf("%v %+v %#v", in, in, in)

@@ -243,7 +243,7 @@ var mutants = []mutant{
 	{
 		name: "a store that is behind its witness is not marked",
 		file: "internal/machine/lineage/witness.go",
-		old:  "case stored.Head < seen.Head, stored.Epoch", new: "case stored.Epoch",
+		old:  "case stored.Head < seen.Head, stored.Generation", new: "case stored.Generation",
 		test: "Restored|LostTail|NoKeyIsUsedTwice", pkgs: []string{"."},
 	},
 	{

@@ -20,9 +20,9 @@ type call struct {
 	make func(ctx context.Context, d *device) (released []byte, err error)
 }
 
-// stage is two devices that know each other, on stores of their own, with what
+// prepared is two devices that know each other, on stores of their own, with what
 // the calls need prepared by Alice.
-type stage struct {
+type prepared struct {
 	alice, bob      *device
 	normal, opening ratchet.Message
 	upload          pawl.Upload
@@ -30,8 +30,8 @@ type stage struct {
 	bobsKey         ratchet.PublicKey
 }
 
-func newStage(t testing.TB, opts ...pawl.Option) *stage {
-	s := &stage{
+func prepare(t testing.TB, opts ...pawl.Option) *prepared {
+	s := &prepared{
 		alice: newDevice(t, newMemory(), "@alice:example.org", opts...),
 		bob:   newDevice(t, newMemory(), "@bob:example.org"),
 	}
@@ -45,7 +45,7 @@ func newStage(t testing.TB, opts ...pawl.Option) *stage {
 }
 
 // calls returns every call that talks to the store.
-func (s *stage) calls() []call {
+func (s *prepared) calls() []call {
 	bob := s.bob.id.Curve25519
 	noResult := func(err error) ([]byte, error) { return nil, err }
 	decrypt := func(m ratchet.Message) func(context.Context, *device) ([]byte, error) {
@@ -111,7 +111,7 @@ func (s *stage) calls() []call {
 func TestClosedStore(t *testing.T) {
 	for name, policy := range policies {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, pawl.WithCache(policy))
+			s := prepare(t, pawl.WithCache(policy))
 			s.alice.inspect()
 			if err := s.alice.kv.Close(); err != nil {
 				t.Fatal(err)
@@ -132,11 +132,11 @@ func TestClosedStore(t *testing.T) {
 // before and after. What is released then is committed, and what is not can be
 // had by making the call again.
 func TestCancel(t *testing.T) {
-	stages := map[string]faulty.Stage{"before": faulty.BeforeCall, "after": faulty.AfterCall}
-	for name, at := range stages {
+	moments := map[string]faulty.Stage{"before": faulty.BeforeCall, "after": faulty.AfterCall}
+	for name, at := range moments {
 		for policy, p := range policies {
-			for i := range newStage(t).calls() {
-				c := newStage(t).calls()[i]
+			for i := range prepare(t).calls() {
+				c := prepare(t).calls()[i]
 				t.Run(c.name+"/"+name+"/"+policy, func(t *testing.T) {
 					n := 1
 					for cancelAt(t, pawl.WithCache(p), i, n, at) {
@@ -155,7 +155,7 @@ func TestCancel(t *testing.T) {
 // and reports whether there was one.
 func cancelAt(t *testing.T, cache pawl.Option, i, n int, at faulty.Stage) bool {
 	t.Helper()
-	s := newStage(t)
+	s := prepare(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	armed := &arm{store: s.alice.kv}
@@ -226,7 +226,7 @@ func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			for _, i := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8} { // those that write
-				s := newStage(t)
+				s := prepare(t)
 				c := s.calls()[i]
 				handle := s.alice.on(faulty.Commits(s.alice.kv, f.fault))
 				before := dump(t, s.alice.kv)

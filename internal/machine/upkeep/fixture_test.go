@@ -24,9 +24,9 @@ import (
 
 var key = [32]byte{1}
 
-// ward is an account with one session that its peer opened, one that it opened
+// fixture is an account with one session that its peer opened, one that it opened
 // itself, unused keys and a receipt: something to damage.
-type ward struct {
+type fixture struct {
 	*testing.T
 	*pawl.Machine
 	kv      kv.Store
@@ -38,8 +38,8 @@ type ward struct {
 	fresh   ratchet.Message // of the peer, with a one-time key that is not used yet
 }
 
-func newWard(t *testing.T) *ward {
-	w := &ward{T: t, kv: memkv.New()}
+func newFixture(t *testing.T) *fixture {
+	w := &fixture{T: t, kv: memkv.New()}
 	w.Machine = makeMachine(t, w.kv, "@alice:example.org")
 	w.account = within(t, w.kv)
 	w.peer = makeMachine(t, memkv.New(), "@bob:example.org")
@@ -64,7 +64,7 @@ func makeMachine(t *testing.T, store kv.Store, user matrix.UserID) *pawl.Machine
 	return m
 }
 
-// within opens the account of a ward's store below the public methods.
+// within opens the account of a fixture's store below the public methods.
 func within(t *testing.T, store kv.Store) *machine.Account {
 	t.Helper()
 	tools := machine.Tools{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
@@ -97,28 +97,28 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func (w *ward) send(m *pawl.Machine, to ratchet.PublicKey, opts ...pawl.EncryptOption) ratchet.Message {
+func (w *fixture) send(m *pawl.Machine, to ratchet.PublicKey, opts ...pawl.EncryptOption) ratchet.Message {
 	w.Helper()
 	e, err := m.Encrypt(w.Context(), to, []byte("text"), opts...)
 	must(w.T, err)
 	return e.Message
 }
 
-func (w *ward) receive(m ratchet.Message) {
+func (w *fixture) receive(m ratchet.Message) {
 	w.Helper()
 	_, err := w.Decrypt(w.Context(), w.them, m)
 	must(w.T, err)
 }
 
 // do writes behind the Machine's back.
-func (w *ward) do(fn func(tx *txn.Tx) error) {
+func (w *fixture) do(fn func(tx *txn.Tx) error) {
 	w.Helper()
 	_, err := txn.Do(w.Context(), w.account.DB, func(tx *txn.Tx) (struct{}, error) { return struct{}{}, fn(tx) })
 	must(w.T, err)
 }
 
 // one returns the record of a kind that want chooses.
-func one[N, T any](w *ward, r *txn.Record[N, T], want func(T) bool) T {
+func one[N, T any](w *fixture, r *txn.Record[N, T], want func(T) bool) T {
 	w.Helper()
 	found, err := txn.View(w.Context(), w.account.DB, func(tx *txn.Tx) ([]T, error) {
 		var found []T
@@ -139,24 +139,24 @@ func one[N, T any](w *ward, r *txn.Record[N, T], want func(T) bool) T {
 	return found[0]
 }
 
-func (w *ward) peerRecord() session.Peer {
+func (w *fixture) peerRecord() session.Peer {
 	return one(w, &records.Peers, func(session.Peer) bool { return true })
 }
 
-func (w *ward) session(o session.Origin) session.Session {
+func (w *fixture) session(o session.Origin) session.Session {
 	return one(w, &records.Sessions, func(s session.Session) bool { return s.Origin() == o })
 }
 
-func (w *ward) key(used bool) otk.Key {
+func (w *fixture) key(used bool) otk.Key {
 	return one(w, &records.Keys, func(k otk.Key) bool { _, _, u := k.Used(); return u == used && !k.Fallback() })
 }
 
-func (w *ward) receipt() session.Receipt {
+func (w *fixture) receipt() session.Receipt {
 	return one(w, &records.Receipts, func(session.Receipt) bool { return true })
 }
 
 // raw returns the stored key of the first entry of a kind.
-func (w *ward) raw(kind string) string {
+func (w *fixture) raw(kind string) string {
 	w.Helper()
 	snap := w.kv.Snapshot()
 	defer snap.Close()
@@ -170,7 +170,7 @@ func (w *ward) raw(kind string) string {
 	return ""
 }
 
-func (w *ward) overwrite(key string, value []byte) {
+func (w *fixture) overwrite(key string, value []byte) {
 	w.Helper()
 	_, err := w.kv.Commit(w.Context(), &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: key, Value: value}}})
 	must(w.T, err)

@@ -22,12 +22,12 @@ import (
 // TestMissingIsDamage: a record that another names and that is missing is
 // damage, and never taken for a stranger, a new key or no session.
 func TestMissingIsDamage(t *testing.T) {
-	decryptNext := func(w *ward) error { _, err := w.Decrypt(w.Context(), w.them, w.next); return err }
-	decryptFresh := func(w *ward) error { _, err := w.Decrypt(w.Context(), w.them, w.fresh); return err }
-	encrypt := func(w *ward) error { _, err := w.Encrypt(w.Context(), w.them, []byte("text")); return err }
-	sweep := func(w *ward) error { _, err := w.Sweep(w.Context(), time.Now()); return err }
-	inspect := func(w *ward) error { _, err := w.Inspect(w.Context()); return err }
-	uses := map[string][]func(*ward) error{
+	decryptNext := func(w *fixture) error { _, err := w.Decrypt(w.Context(), w.them, w.next); return err }
+	decryptFresh := func(w *fixture) error { _, err := w.Decrypt(w.Context(), w.them, w.fresh); return err }
+	encrypt := func(w *fixture) error { _, err := w.Encrypt(w.Context(), w.them, []byte("text")); return err }
+	sweep := func(w *fixture) error { _, err := w.Sweep(w.Context(), time.Now()); return err }
+	inspect := func(w *fixture) error { _, err := w.Inspect(w.Context()); return err }
+	uses := map[string][]func(*fixture) error{
 		"a listed session is missing":  {decryptNext, decryptFresh, encrypt, inspect},
 		"a pruned session is listed":   {decryptNext, encrypt, inspect},
 		"the peer's record is gone":    {decryptNext, decryptFresh, encrypt},
@@ -36,7 +36,7 @@ func TestMissingIsDamage(t *testing.T) {
 	for _, d := range damages {
 		for i, use := range uses[d.name] {
 			t.Run(fmt.Sprintf("%s %d", d.name, i), func(t *testing.T) {
-				w := newWard(t)
+				w := newFixture(t)
 				w.do(d.cause(w))
 				if err := use(w); !errors.Is(err, kv.ErrCorrupt) {
 					t.Errorf("error is %v, want %v", err, kv.ErrCorrupt)
@@ -44,7 +44,7 @@ func TestMissingIsDamage(t *testing.T) {
 			})
 		}
 	}
-	w := newWard(t)
+	w := newFixture(t)
 	k := one(w, &records.Keys, otk.Key.Fallback)
 	m := w.send(w.peer, w.self.Identity(), pawl.WithOneTimeKey(k.Public()))
 	w.do(func(tx *txn.Tx) error { return records.Keys.Delete(tx, k.Public()) })
@@ -55,7 +55,7 @@ func TestMissingIsDamage(t *testing.T) {
 
 // TestRetired: an account that was moved away inspects and does nothing else.
 func TestRetired(t *testing.T) {
-	w := newWard(t)
+	w := newFixture(t)
 	retired := w.self.Retire(account.Retirement{At: time.Now(), Target: "store", Path: "/elsewhere"})
 	w.do(func(tx *txn.Tx) error { return machine.Accounts.Put(tx, retired) })
 	r := w.receipt()
@@ -90,7 +90,7 @@ func TestRetired(t *testing.T) {
 	w.wantCheck("")
 }
 
-func (w *ward) head() kv.Version {
+func (w *fixture) head() kv.Version {
 	snap := w.kv.Snapshot()
 	defer snap.Close()
 	v, err := snap.Version(w.Context())
@@ -101,7 +101,7 @@ func (w *ward) head() kv.Version {
 // TestExhausted: at the last index of a chain both sides stop, and a new chain
 // goes on.
 func TestExhausted(t *testing.T) {
-	w := newWard(t)
+	w := newFixture(t)
 	s := w.session(session.WithOneTimeKey)
 	state, err := s.Ratchet()
 	must(t, err)
