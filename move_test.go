@@ -127,6 +127,9 @@ func TestRetireNeedsTheCopiedState(t *testing.T) {
 			if err != nil || active != 0 || len(moved) < 2 || moved[0].Target != "id" || moved[0].Path != "/new" {
 				t.Fatalf("retired %v, %d not, %v", moved, active, err)
 			}
+			if now := m.phone.clock.now(); name != "passphrase" && !moved[0].At.Equal(now) {
+				t.Errorf("retired at %v, want %v", moved[0].At, now)
+			}
 			if err := m.store.Retire(t.Context(), m.copy(), account.Retirement{Target: "other", Path: "/other"}); !errors.Is(err, pawl.ErrNothingToMove) {
 				t.Fatalf("again: %v, want ErrNothingToMove", err)
 			}

@@ -2,11 +2,13 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -53,6 +55,33 @@ func TestReceiptExpires(t *testing.T) {
 	} {
 		if got := r.Expired(noon.Add(after)); got != want {
 			t.Errorf("expired %v after: %v, want %v", after, got, want)
+		}
+	}
+}
+
+func TestDecodeReceiptRefusesContradictions(t *testing.T) {
+	write := func(key []byte, created, expires uint64) []byte {
+		return record.Encode(receiptVersion, receiptFields, 0, func(w *record.Writer) {
+			w.Bytes(make([]byte, 32))
+			w.Bytes(make([]byte, 32))
+			w.Bytes(key)
+			w.Uint(created)
+			w.Uint(expires)
+		})
+	}
+	for _, n := range []int{0, 32} {
+		if r, err := DecodeReceipt(write(make([]byte, n), 1, 2)); err != nil || len(r.key.Append(nil)) != n {
+			t.Errorf("a key of %d bytes: %v", n, err)
+		}
+	}
+	for name, in := range map[string][]byte{
+		"a short key":          write(make([]byte, 31), 1, 2),
+		"a long key":           write(make([]byte, 33), 1, 2),
+		"created never":        write(nil, 0, 2),
+		"expired when created": write(nil, 3, 2),
+	} {
+		if _, err := DecodeReceipt(in); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want ErrFormat", name, err)
 		}
 	}
 }
