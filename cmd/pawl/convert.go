@@ -26,12 +26,12 @@ an SQLite file (sqlite:FILE) or within one engine. It opens there with the same
 passphrase, or with the key file, which goes along.
 
 A copy is made beside NEWSTORE and compared entry by entry. Then the accounts in
-STORE are marked as moved, so that no account ever works in two places, and the
+STORE are retired, so that no account ever works in two places, and the
 copy gets its name. STORE stays and can only be inspected: delete it when you
 like. Whatever uses STORE meanwhile gets an error once that is done.
 
-If it is interrupted, give the same command again: before the mark it begins
-again, after it it only finishes.`,
+If it is interrupted, give the same command again: before that it begins again,
+afterwards it only finishes.`,
 		Example: "  pawl convert phone.pawl sqlite:phone.db",
 		Args:    cli.Arguments(twoStores),
 		RunE:    c.run,
@@ -90,7 +90,7 @@ func bothPlaces(args []string) (from, to place, err error) {
 	if to, err = parsePlace(args[1]); err != nil {
 		return from, to, err
 	}
-	// The mark names it, and commands are given elsewhere.
+	// Retired accounts name it, and commands are given elsewhere.
 	if to.path, err = filepath.Abs(to.path); err != nil {
 		return from, to, err
 	}

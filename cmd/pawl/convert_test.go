@@ -84,7 +84,7 @@ func TestConvertKilled(t *testing.T) {
 				after := time.Duration(random.Int64N(int64(k.takes + k.takes/10)))
 				k.round(t, func(<-chan struct{}) { <-time.After(after) }) // at any instant
 			}
-			t.Logf("killed before the mark %d times, after it %d times, too late %d times", k.before, k.after, k.late)
+			t.Logf("killed before it retires %d times, after it %d times, too late %d times", k.before, k.after, k.late)
 		})
 	}
 }
@@ -97,7 +97,7 @@ var steps = map[string][]string{
 }
 
 // TestConvertKilledAtEachStep kills convert as soon as it has come to each of its
-// steps, of which some are before the mark and some after it.
+// steps, of which some are before the accounts are retired and some after.
 func TestConvertKilledAtEachStep(t *testing.T) {
 	effort.Processes(t)
 	if runtime.GOOS == "windows" {
@@ -110,9 +110,9 @@ func TestConvertKilledAtEachStep(t *testing.T) {
 			for _, step := range steps[k.to] {
 				k.round(t, func(ended <-chan struct{}) { k.await(t, step, ended) })
 			}
-			t.Logf("killed before the mark %d times, after it %d times, too late %d times", k.before, k.after, k.late)
+			t.Logf("killed before it retires %d times, after it %d times, too late %d times", k.before, k.after, k.late)
 			if k.before == 0 || k.after+k.late == 0 {
-				t.Error("there are steps on both sides of the mark")
+				t.Error("there are steps on both sides of retiring")
 			}
 		})
 	}
@@ -271,7 +271,7 @@ func mustPlace(t *testing.T, store string) place {
 	return p
 }
 
-// content is what inspect tells of the accounts, without their marks.
+// content is what inspect tells of the accounts, without where they went.
 func content(t *testing.T, store string) map[string]any {
 	t.Helper()
 	r := atOnce(t, nil, []string{"inspect", store, "--json"})[0]

@@ -40,7 +40,7 @@ func (m *moving) run(ctx context.Context) (convertedJSON, error) {
 	return convertedJSON{m.to.String(), max(active, len(moved)), left}, err
 }
 
-// begun says whether the accounts were marked by a run before this one, and
+// begun says whether the accounts were retired by a run before this one, and
 // with which id.
 func (m *moving) begun(moved []account.Retirement, active int) (id string, finishing bool, err error) {
 	for _, r := range moved {
@@ -58,8 +58,8 @@ func (m *moving) begun(moved []account.Retirement, active int) (id string, finis
 }
 
 // move makes a copy, of which the name tells what it is: as long as it is being
-// copied nobody depends on it, and the next run removes it; from then on a mark
-// may name it, and nothing removes it.
+// copied nobody depends on it, and the next run removes it; from then on retired
+// accounts may name it, and nothing removes it.
 func (m *moving) move(ctx context.Context) (id string, err error) {
 	if err := m.to.removeLeftovers(copyingInfix); err != nil {
 		return "", err
@@ -79,7 +79,7 @@ func (m *moving) move(ctx context.Context) (id string, err error) {
 		return m.Retire(ctx, c, account.Retirement{Target: id, Path: m.to.String()})
 	})
 	if err != nil && (!asked || errors.Is(err, pawl.ErrMovedOn)) {
-		err = errors.Join(err, whole.removeAll()) // it is certain that no mark names it
+		err = errors.Join(err, whole.removeAll()) // it is certain that no retired account names it
 	}
 	return id, err
 }
@@ -111,7 +111,7 @@ func (m *moving) copy(ctx context.Context, p place, then func(pawl.Copy) error) 
 	return err
 }
 
-// finish makes the copy with an id, which the source's accounts are marked with,
+// finish makes the copy with an id, which the source's accounts were retired for,
 // the store at the new place.
 func (m *moving) finish(ctx context.Context, id string) error {
 	whole := m.to.aside(movedInfix, id)

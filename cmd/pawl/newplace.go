@@ -17,7 +17,7 @@ import (
 // What convert puts beside the place of a new store, after its name.
 const (
 	copyingInfix  = ".copying-" // and an id: a copy that nobody depends on
-	movedInfix    = ".moved-"   // and an id: a whole copy, which a mark may name
+	movedInfix    = ".moved-"   // and an id: a whole copy, which retired accounts may name
 	newLockSuffix = ".converting"
 )
 

@@ -80,7 +80,7 @@ func (p place) open(ctx context.Context) (engine, error) {
 	return badgerkv.Open(p.path, badgerkv.WithLogger(cli.Logger(ctx)))
 }
 
-// openOlder is open for a store whose accounts will be marked if its engine says
+// openOlder is open for a store whose accounts will need recovery if its engine says
 // that its newest commits are missing.
 func (p place) openOlder(ctx context.Context) (engine, error) {
 	if p.sqlite {

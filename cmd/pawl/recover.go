@@ -28,7 +28,8 @@ again, all of them or one.
 
 Such a store may not know what was sent with it before, and would use message
 keys a second time. Every command that opens it notices that, by the file
-STORE/pawl.witness, and marks its accounts: they decrypt and do not encrypt.
+STORE/pawl.witness. Its accounts need recovery then: they decrypt and do not
+encrypt.
 
 Recovering retires every session for sending (they go on receiving), gives up
 the one-time keys that were not published, lets key ids jump ahead and replaces
@@ -41,7 +42,7 @@ nothing is noticed: then use --force.`,
 		RunE: c.run,
 	}
 	c.bind(cmd)
-	cmd.Flags().BoolVar(&c.force, "force", false, "recover accounts that are not marked too")
+	cmd.Flags().BoolVar(&c.force, "force", false, "recover accounts that do not need it too")
 	cli.BindJSON(cmd, &c.json)
 	return cmd
 }

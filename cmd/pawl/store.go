@@ -187,13 +187,13 @@ func lostTail(e engine) (kept, committed kv.Version) {
 }
 
 // lostAll is the error of a store of which nothing is left: there is no account
-// that could be marked, and to make another store in its place would hide that.
+// that could be recovered, and to make another store in its place would hide that.
 func lostAll(p place, committed kv.Version) error {
 	return fmt.Errorf("%w: %s is empty, and %d versions were committed in it", kv.ErrCorrupt, p, committed)
 }
 
 // tailWitness has also seen what the engine says to have committed, so that a
-// store without its newest commits is marked even if the file lags behind.
+// store without its newest commits needs recovery even if the file lags behind.
 type tailWitness struct {
 	*witness.File
 	committed kv.Version
