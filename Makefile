@@ -3,6 +3,7 @@
 # make fuzz    every fuzz target, FUZZTIME each (default 60s)
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
 # make mutants breaks the code on purpose and expects tests to fail
+# make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside goolm and libolm
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
@@ -20,7 +21,7 @@ NESTED := internal/proof/interop bench/peers
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross test test-386 test-interop fuzz crash mutants bench bench-peers peers browser
+.PHONY: check quick lint cross test test-386 test-interop fuzz crash mutants upstream bench bench-peers peers browser
 
 check: lint cross test test-386 test-interop
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
@@ -87,6 +88,9 @@ crash:
 bench:
 	$(GO) run ./bench/storage
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+upstream:
+	$(GO) run ./internal/proof/upstream
 
 mutants:
 	$(GO) run ./internal/proof/mutants

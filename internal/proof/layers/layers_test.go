@@ -51,10 +51,11 @@ var table = map[string][]string{
 	"txn/seal":                 {"internal/secret"},
 	"txn":                      {"kv"},
 
-	"internal/proof/layers":  {},
-	"internal/proof/mutants": {},
-	"internal/proof/effort":  {},
-	"internal/proof/prose":   {},
+	"internal/proof/layers":   {},
+	"internal/proof/mutants":  {},
+	"internal/proof/effort":   {},
+	"internal/proof/upstream": {},
+	"internal/proof/prose":    {},
 
 	// Leaves of the command.
 	"internal/cli": {},
