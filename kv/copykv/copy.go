@@ -39,7 +39,7 @@ func Bring(ctx context.Context, from kv.Snapshot, to kv.Store, selected Selectio
 	w := writer{ctx: ctx, to: to}
 	for p, err := range pairs(ctx, from, target, selected, step) {
 		if err == nil {
-			err = w.settle(p)
+			err = w.copyEntry(p)
 		}
 		if err != nil {
 			return err
@@ -154,8 +154,8 @@ type writer struct {
 	last  kv.Version // of the chunks so far
 }
 
-// settle makes the target's entry the source's.
-func (w *writer) settle(p pair) error {
+// copyEntry makes the target's entry the source's.
+func (w *writer) copyEntry(p pair) error {
 	if p.equal() {
 		return nil
 	}

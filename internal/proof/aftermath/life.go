@@ -120,13 +120,13 @@ func (l *Life) last() *moment { return l.moments[len(l.moments)-1] }
 func (l *Life) readNewSession(now *moment) error {
 	key := l.keys[0]
 	l.keys = l.keys[1:]
-	return l.hear(now, pawl.WithOneTimeKey(key))
+	return l.receive(now, pawl.WithOneTimeKey(key))
 }
 
-func (l *Life) read(now *moment) error { return l.hear(now) }
+func (l *Life) read(now *moment) error { return l.receive(now) }
 
-// hear lets the peer write and the device read.
-func (l *Life) hear(now *moment, opts ...pawl.EncryptOption) error {
+// receive lets the peer write and the device read.
+func (l *Life) receive(now *moment, opts ...pawl.EncryptOption) error {
 	h := heard{text: l.text()}
 	e, err := l.peer.Encrypt(l.ctx, l.curve, []byte(h.text), opts...)
 	if err != nil {

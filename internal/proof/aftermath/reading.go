@@ -36,7 +36,7 @@ func (j *judge) askNext() error {
 	if h == nil {
 		return nil
 	}
-	return j.hear(h.message, h.text, false)
+	return j.deliver(h.message, h.text, false)
 }
 
 // askNew lets the peer write, in the session that there is and in a new one.
@@ -50,15 +50,15 @@ func (j *judge) askNew() error {
 		if err != nil {
 			return err
 		}
-		if err := j.hear(e.Message, text, true); err != nil {
+		if err := j.deliver(e.Message, text, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hear gives the device a message, which is new or may be.
-func (j *judge) hear(m ratchet.Message, text string, isNew bool) error {
+// deliver gives the device a message, which is new or may be.
+func (j *judge) deliver(m ratchet.Message, text string, isNew bool) error {
 	got, err := j.device.Decrypt(j.ctx, j.peer.curve, m)
 	switch {
 	case err != nil:
