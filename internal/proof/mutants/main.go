@@ -7,7 +7,8 @@
 // A mutant is caught early if the tests of its packages fail with -short, which
 // is what somebody runs while working; otherwise all that they can must do.
 //
-// The tree is not touched: the go command is given the broken file as an
+// What is unbroken must pass with -short first: a test that fails anyway proves
+// nothing. The tree is not touched: the go command is given the broken file as an
 // overlay. It exits 1 if a mutant survives, or no longer fits the code, or if
 // fewer than three quarters are caught early.
 package main
@@ -20,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,11 +40,13 @@ func main() {
 	only := flag.String("only", "", "run the mutants whose name contains this text")
 	timeout := flag.Duration("timeout", 5*time.Minute, "for the tests of one mutant")
 	flag.Parse()
+	asked := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.name, *only) })
+	if why := unbroken(asked); why != "" {
+		fmt.Printf("the tests fail without a mutant:\n%s", why)
+		os.Exit(1)
+	}
 	var all tally
-	for _, m := range mutants {
-		if !strings.Contains(m.name, *only) {
-			continue
-		}
+	for _, m := range asked {
 		began := time.Now()
 		v, detail := m.try(*timeout)
 		all[v]++
@@ -51,6 +55,20 @@ func main() {
 	if !all.report(*only == "") {
 		os.Exit(1)
 	}
+}
+
+// unbroken returns why the packages of the mutants do not pass as they are.
+func unbroken(asked []mutant) (why string) {
+	var pkgs []string
+	for _, m := range asked {
+		pkgs = append(pkgs, m.pkgs...)
+	}
+	slices.Sort(pkgs)
+	out, err := exec.Command("go", append([]string{"test", "-short", "-count=1"}, slices.Compact(pkgs)...)...).CombinedOutput()
+	if err != nil {
+		return string(out)
+	}
+	return ""
 }
 
 // verdict is what became of a mutant.

@@ -203,6 +203,20 @@ var mutants = []mutant{
 		pkgs: []string{"./kv/sharekv"},
 	},
 
+	// What the program was built with.
+	{
+		name: "a raised Badger is taken for the proven one",
+		file: "kv/internal/linked/linked.go",
+		old:  "case !slices.Contains(p[path], version):", new: "case version == \"\":",
+		pkgs: []string{"./kv/internal/linked", "./kv/badgerkv"},
+	},
+	{
+		name: "a module that was replaced counts as itself",
+		file: "kv/internal/linked/linked.go",
+		old:  "if by := m.Replace; by != nil {", new: "if by := m.Replace; by != nil && false {",
+		pkgs: []string{"./kv/internal/linked"},
+	},
+
 	// Damage, and stores that went back in time.
 	{
 		name: "a page that was cut off reads as zeros",
