@@ -1,20 +1,39 @@
 // Package pawl keeps a Matrix device's end-to-end encryption state in a
-// versioned key-value store, so that any number of goroutines and handles can
+// versioned key-value store, so that any number of goroutines and processes can
 // use one device at the same time without ever wedging a session, reusing a
 // message key, or losing or double-publishing a one-time key.
 //
-// [Open] puts Pawl on a store that the caller opened:
+// # What to use first
+//
+// [Open] puts Pawl on a store that the caller opened, and a [Machine] is one
+// account in it:
 //
 //	engine, err := badgerkv.Open(dir)
 //	store, err := pawl.Open(ctx, engine, pawl.WithPassphrase(passphrase))
 //	alice, err := store.Create(ctx, "@alice:example.org", "PHONE")
 //
-// A [Machine] is one account. Each of its methods is one transaction, or a
-// bounded number of them where it takes many messages: it reads
-// a snapshot, advances the ratchet on a copy, and commits only if nothing it
-// read has changed; otherwise it runs again. Nothing leaves before the commit
-// is durable. Machines keep no state of their own: any number of them, on any
-// number of handles, may work on one account.
+// The engine: kv/badgerkv, unless a process may be suspended at any moment, as
+// on a phone; there kv/sqlitekv, in which no process has to answer another. Both
+// may be opened by several processes. kv/memkv is for tests.
+//
+// Then, in the order of a client's life: [Machine.KeysForUpload] and
+// [Machine.MarkPublished]; [Machine.DecryptBatch] for what a sync brings, and
+// [Machine.Acknowledge] once the plaintexts are stored; [Machine.Encrypt];
+// [Machine.Sweep] about once a day. All options have a good default but the key.
+// Of a store that may be restored from a backup, see [WithWitness] and
+// [Machine.Recover].
+//
+// # What a call does
+//
+// Each method is one transaction, or several where it takes many messages or
+// records: as many as the engine's limits need. It reads a snapshot, advances the
+// ratchet on a copy, and commits only if nothing it read has changed; otherwise
+// it runs again. Nothing leaves before the commit is durable.
+//
+// So all state is in the store: any number of Machines, in any number of
+// processes, may work on one account, and none has to be told what another did.
+// A Machine remembers hints, the names of its peers' sessions, to ask for them in
+// one round trip; nothing else follows from a hint, right or wrong.
 //
 // # Errors
 //
@@ -25,4 +44,22 @@
 // not reach callers. kv.ErrUnknown means that the outcome could not be learned:
 // nothing was released, and the call may simply be made again. [CodeOf] names
 // errors for programs that are not written in Go, and says what may be done.
+//
+// # Compatibility
+//
+// What is stored: every record begins with the version of its format, and
+// docs/format.md has the bytes. A store that one release has written opens with
+// every later one. A record that a newer release wrote is refused with an error
+// that says so (code "newer"), and left as it is.
+//
+// What is sent: Olm messages and upload bodies are those of the Matrix
+// specification, and are tested against libolm and goolm. Processes that share a
+// store agree on the newest protocol that both speak: that of their own release,
+// and the one before (docs/processes.md).
+//
+// What is called: version 0 says that the Go API may change with each minor
+// version (v0.2.0), and CHANGELOG.md then says how; it says nothing less about
+// what is stored and sent. Patch versions (v0.1.1) change nothing that is
+// documented. Codes of errors are never renamed. Packages below internal and
+// bench are nobody's to import.
 package pawl

@@ -14,12 +14,14 @@ type Encrypted struct {
 }
 
 // EncryptOption changes how Encrypt chooses its session.
-type EncryptOption func(*todevice.Encryption)
+type EncryptOption func(*encryption)
+
+type encryption = todevice.Encryption
 
 // WithOneTimeKey makes Encrypt open a new session with a one-time or fallback
 // key of the peer, whose signature the caller has verified.
 func WithOneTimeKey(key ratchet.PublicKey) EncryptOption {
-	return func(e *todevice.Encryption) { e.OneTimeKey = &key }
+	return func(e *encryption) { e.OneTimeKey = &key }
 }
 
 // Encrypt encrypts a plaintext for the device with the identity key peer, in
@@ -31,7 +33,7 @@ func WithOneTimeKey(key ratchet.PublicKey) EncryptOption {
 // (the store went back in time), ratchet.ErrZeroSecret (a peer's key is of low
 // order) or ratchet.ErrExhausted.
 func (m *Machine) Encrypt(ctx context.Context, peer ratchet.PublicKey, plaintext []byte, opts ...EncryptOption) (Encrypted, error) {
-	var e todevice.Encryption
+	var e encryption
 	for _, set := range opts {
 		set(&e)
 	}

@@ -110,6 +110,26 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 
+	{
+		name: "a large call ignores what the engine takes",
+		file: "internal/machine/change.go",
+		old:  "return min(MostPerCommit, ", new: "return MostPerCommit + 0*min(1, ",
+		pkgs: []string{"."},
+	},
+	{
+		name: "an upload rests on every key of the pool",
+		file: "internal/machine/keys/upload.go",
+		old:  "pool, offered := pool.Offer(some)",
+		new:  "records.UsedOf(tx, pool.Entries())\n\tpool, offered := pool.Offer(some)",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a large view is not validated",
+		file: "txn/validate.go",
+		old:  "if e.Version != b.Reads[i].Version {", new: "if false && e.Version != b.Reads[i].Version {",
+		pkgs: []string{"./txn"},
+	},
+
 	// The ratchet.
 	{
 		name: "a gap of 2001 is accepted",
