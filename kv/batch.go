@@ -66,10 +66,8 @@ func (b *Batch) Check(limits Limits) error {
 	if len(b.Writes) > 0 && b.ID.Random == [16]byte{} {
 		return fmt.Errorf("%w: a batch that writes needs an ID: use NewCommitID", ErrInvalid)
 	}
-	for _, r := range b.Reads {
-		if err := CheckKey(r.Key); err != nil {
-			return err
-		}
+	if err := b.checkReads(); err != nil {
+		return err
 	}
 	written := make(map[string]struct{}, len(b.Writes))
 	for _, w := range b.Writes {
@@ -80,6 +78,26 @@ func (b *Batch) Check(limits Limits) error {
 			return fmt.Errorf("%w: key %q is written twice in one batch", ErrInvalid, w.Key)
 		}
 		written[w.Key] = struct{}{}
+	}
+	return nil
+}
+
+// checkReads looks for what no engine has returned.
+func (b *Batch) checkReads() error {
+	newest := b.ID.Began
+	for _, r := range b.Reads {
+		if err := CheckKey(r.Key); err != nil {
+			return err
+		}
+		newest = max(newest, r.Version)
+	}
+	for _, s := range b.Scans {
+		for _, r := range s.Entries {
+			newest = max(newest, r.Version)
+		}
+	}
+	if newest > MaxVersion {
+		return fmt.Errorf("%w: version %d, at most %d", ErrInvalid, newest, MaxVersion)
 	}
 	return nil
 }

@@ -8,16 +8,17 @@
 // to [Store.Commit]: what it read ([Batch.Reads], [Batch.Scans]) and what it
 // wants to write. The engine applies all writes or none, and applies them only
 // if every read and scan still yields what it yielded. Commits are
-// linearizable, and every snapshot is a state that existed between two of
-// them, not older than any commit that returned before the snapshot's first
-// call.
+// linearizable, and all that a snapshot returns was so at one moment between two
+// of them, not before any commit that returned before the snapshot's first call.
+// A snapshot may stay at that moment or move on as long as it can.
 //
 // # Versions
 //
 // Each commit with writes gets a [Version] higher than all before it. An entry
 // carries the version of the commit that wrote it; version 0 means that there
 // is no entry. Two commits may share a version only if they write no key in
-// common, so a key at a version always has one value.
+// common, so a key at a version always has one value. Versions stay below 2^53
+// ([MaxVersion]).
 //
 // # Outcomes of a commit
 //

@@ -9,6 +9,10 @@ import (
 // for the absence of an entry, and for the state of an empty store.
 type Version uint64
 
+// MaxVersion is the greatest version, so that every one is a number in languages
+// whose only numbers are floating-point.
+const MaxVersion Version = 1<<53 - 1
+
 // Entry is a key, its value, and the version of the commit that wrote it.
 // Version 0 means absent, and then Value is nil. A value of 0 bytes is a
 // value. Neither the engine nor the caller changes Value's bytes after handing
@@ -26,7 +30,7 @@ func (e Entry) Exists() bool { return e.Version != 0 }
 // number of goroutines.
 type Store interface {
 	// Snapshot returns a view of the store. It makes no round trip and cannot
-	// fail: the view is fixed by the first call on it.
+	// fail: the view begins with the first call on it.
 	Snapshot() Snapshot
 
 	// Commit applies b, or nothing; see Outcome for what an error says. It returns the version of the commit. For a batch without
@@ -83,7 +87,11 @@ type Store interface {
 	Close() error
 }
 
-// Snapshot is a consistent view: all that it returns existed together. Its
+// Snapshot is a consistent view: all that it has returned existed together at
+// one moment, not before its first call. Entries, absences, and what scans have
+// yielded and passed over count. A view may be exact, and stay as it was at that
+// call, or move on to a newer state while all that it has returned still stands;
+// once it does not, a view that is not exact is gone, and says ErrConflict. Its
 // methods may be called from any number of goroutines. A snapshot that is not
 // closed holds resources.
 type Snapshot interface {
@@ -98,8 +106,10 @@ type Snapshot interface {
 	// their bytes. Errors as for Get; an error ends the sequence.
 	Scan(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 
-	// Version returns that of the latest commit that the view contains, or of a
-	// refusal after it; 0 in an empty store. It fixes the view if nothing has yet.
+	// Version returns one at which all that the view has returned stood: that of
+	// the latest commit that the view contains, or of a refusal after it; 0 in an
+	// empty store. Later calls may return a later one. It is a first call like any
+	// other. Of a view that is about to be validated it is asked last.
 	// Errors as for Get.
 	Version(ctx context.Context) (Version, error)
 

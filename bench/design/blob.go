@@ -143,4 +143,4 @@ func (b *Blob) lost(ctx context.Context, batch *kv.Batch, stale *kv.ConflictErro
 }
 
 // never is the version of no commit.
-const never = ^kv.Version(0) >> 1
+const never = kv.MaxVersion

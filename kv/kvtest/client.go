@@ -36,28 +36,33 @@ func (c *client) record(op any, from, to int64) {
 	c.ops = append(c.ops, porcupine.Operation{ClientId: c.id, Input: op, Call: from, Return: to})
 }
 
+// looking is a view that is being read.
+type looking struct {
+	snap kv.Snapshot
+	from int64
+	seen viewOp
+	gone bool
+}
+
 // transact reads, commits most of the time, and now and then reads on from the
 // old view.
 func (c *client) transact() error {
-	snap := c.store.Snapshot()
-	defer snap.Close()
-	view := &viewOp{}
-	from := c.clock.Add(1)
-	if err := c.look(snap, view); err != nil {
-		return err
-	}
-	c.record(view, from, c.clock.Add(1)) // what is seen later is the same view
-	for range c.rng.IntN(3) {
-		if err := c.look(snap, view); err != nil {
+	v := &looking{snap: c.store.Snapshot(), from: c.clock.Add(1)}
+	defer v.snap.Close()
+	for range 1 + c.rng.IntN(3) {
+		if err := c.look(v); err != nil {
 			return err
 		}
 	}
 	if c.rng.IntN(4) > 0 {
-		began, err := snap.Version(c.ctx)
+		began, err := c.version(v)
 		if err != nil {
 			return err
 		}
-		if err := c.commit(c.compose(began, view)); err != nil {
+		if !v.gone {
+			err = c.commit(c.compose(began, &v.seen))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -67,26 +72,48 @@ func (c *client) transact() error {
 		}
 	}
 	if c.rng.IntN(3) == 0 {
-		return c.look(snap, view)
+		if err := c.look(v); err != nil {
+			return err
+		}
 	}
+	// All of it existed together, at some moment since its first call.
+	c.record(&v.seen, v.from, c.clock.Add(1))
 	return nil
 }
 
-// look makes one call on a view and adds what it shows.
-func (c *client) look(snap kv.Snapshot, view *viewOp) error {
+// look makes one call on a view and adds what it shows. Of a view that is gone
+// something must have changed by then.
+func (c *client) look(v *looking) error {
+	if v.gone {
+		return nil
+	}
+	from := c.clock.Add(1)
+	err := c.lookOnce(v)
+	if isConflict(err) {
+		c.wentAway(v, from)
+		return nil
+	}
+	return err
+}
+
+// wentAway records that a view was gone during a call.
+func (c *client) wentAway(v *looking, from int64) {
+	v.gone = true
+	c.record(&goneOp{v.seen.clone()}, from, c.clock.Add(1))
+}
+
+func (c *client) lookOnce(v *looking) error {
 	switch c.rng.IntN(5) {
 	case 0:
-		version, err := snap.Version(c.ctx)
-		if view.version != nil && *view.version != version {
-			return fmt.Errorf("one view at version %d and at %d", *view.version, version)
-		}
-		view.version = &version
+		_, err := c.askVersion(v)
 		return err
 	case 1, 2:
 		prefix := cellPrefixes[c.rng.IntN(len(cellPrefixes))]
 		scan := viewScan{prefix: prefix}
-		for entry, err := range snap.Scan(c.ctx, prefix) {
+		for entry, err := range v.snap.Scan(c.ctx, prefix) {
 			if err != nil {
+				scan.part = true
+				v.seen.scans = append(v.seen.scans, scan)
 				return err
 			}
 			if cellOf(entry.Key) < 0 {
@@ -94,16 +121,42 @@ func (c *client) look(snap kv.Snapshot, view *viewOp) error {
 			}
 			scan.entries = append(scan.entries, entry)
 		}
-		view.scans = append(view.scans, scan)
+		v.seen.scans = append(v.seen.scans, scan)
 		return nil
 	}
 	keys := make([]string, 1+c.rng.IntN(3))
 	for i := range keys {
 		keys[i] = c.key()
 	}
-	entries, err := snap.Get(c.ctx, keys...)
-	view.entries = append(view.entries, entries...)
+	entries, err := v.snap.Get(c.ctx, keys...)
+	v.seen.entries = append(v.seen.entries, entries...)
 	return err
+}
+
+// version returns one at which all that the view has shown stood, unless it is
+// gone.
+func (c *client) version(v *looking) (began kv.Version, err error) {
+	if v.gone {
+		return 0, nil
+	}
+	from := c.clock.Add(1)
+	if began, err = c.askVersion(v); isConflict(err) {
+		c.wentAway(v, from)
+		return 0, nil
+	}
+	return began, err
+}
+
+// askVersion asks for the version, and records that all that was seen so far is
+// of that version.
+func (c *client) askVersion(v *looking) (kv.Version, error) {
+	version, err := v.snap.Version(c.ctx)
+	if err == nil {
+		stood := v.seen.clone()
+		stood.version = &version
+		c.record(&stood, v.from, c.clock.Add(1))
+	}
+	return version, err
 }
 
 func (c *client) key() string { return cellKeys[c.rng.IntN(len(cellKeys))] }

@@ -98,6 +98,9 @@ func readPairs(e *env, s kv.Store, reading *sync.WaitGroup, stop *atomic.Bool, r
 		snap := s.Snapshot()
 		pair, err := read(e, snap)
 		snap.Close()
+		if isConflict(err) {
+			continue // between the two reads
+		}
 		if err != nil {
 			return rounds, err
 		}

@@ -72,6 +72,9 @@ func (e *env) commit(s kv.Store, b *kv.Batch) kv.Version {
 	if err != nil {
 		e.Fatalf("commit: %v, want success", err)
 	}
+	if version > kv.MaxVersion {
+		e.Fatalf("commit: version %d, at most %d", version, kv.MaxVersion)
+	}
 	return version
 }
 

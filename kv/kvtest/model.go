@@ -54,16 +54,35 @@ type commitOp struct {
 	again    bool // it took several tries
 }
 
-// viewOp is all that one snapshot showed.
+// viewOp is what one snapshot showed, all of it or so far, and perhaps its version
+// then.
 type viewOp struct {
 	version *kv.Version // nil: not asked for
 	entries []kv.Entry
 	scans   []viewScan
 }
 
+// goneOp is a call on a view that is gone: something that it has shown must have
+// changed by then.
+type goneOp struct{ seen viewOp }
+
+// clone returns what was seen so far, as it stays when more is seen.
+func (op *viewOp) clone() viewOp {
+	return viewOp{entries: slices.Clone(op.entries), scans: slices.Clone(op.scans)}
+}
+
 type viewScan struct {
 	prefix  string
 	entries []kv.Entry
+	part    bool // it was broken off after its last entry
+}
+
+// last is the key up to which the scan came.
+func (s viewScan) last() string {
+	if len(s.entries) == 0 {
+		return ""
+	}
+	return s.entries[len(s.entries)-1].Key
 }
 
 // storeModel is the sequential store that every history has to be explained
@@ -77,6 +96,8 @@ var storeModel = porcupine.Model{
 			return now.(state).commit(op)
 		case *viewOp:
 			return now.(state).shows(op), now
+		case *goneOp:
+			return !now.(state).shows(&op.seen), now
 		}
 		return false, now
 	},
@@ -193,7 +214,11 @@ func (s state) shows(op *viewOp) bool {
 		}
 	}
 	for _, scan := range op.scans {
-		if !slices.Equal(s.scan(scan.prefix), readsOf(scan.entries)) || !s.shows(&viewOp{entries: scan.entries}) {
+		now := s.scan(scan.prefix)
+		if scan.part {
+			now = slices.DeleteFunc(now, func(r kv.Read) bool { return r.Key > scan.last() })
+		}
+		if !slices.Equal(now, readsOf(scan.entries)) || !s.shows(&viewOp{entries: scan.entries}) {
 			return false
 		}
 	}
@@ -225,6 +250,8 @@ func (op *commitOp) String() string {
 	}
 	return text.String()
 }
+
+func (op *goneOp) String() string { return "gone: " + op.seen.String() }
 
 func (op *viewOp) String() string {
 	text := "view"

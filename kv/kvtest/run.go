@@ -84,6 +84,7 @@ var parts = []struct {
 	more    []check
 }{
 	{"isolation", nil},
+	{"view", nil},
 	{"", commitChecks},
 	{"commit-id", commitIDChecks},
 	{"refusal", refusalChecks},

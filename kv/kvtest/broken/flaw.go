@@ -44,15 +44,25 @@ const (
 	LosesHead      Flaw = "opening again starts from the newest entry's version"
 )
 
+// MovesOn is no flaw: views take up newer states as long as all that they have
+// returned stands.
+const MovesOn Flaw = "views move on"
+
 // What can be wrong with views.
 const (
-	ViewMoves   Flaw = "each call reads the latest state"
-	ViewEager   Flaw = "the view is fixed before its first call"
-	ViewLags    Flaw = "the view lacks the latest commit"
-	ViewOutlast Flaw = "closed views go on"
-	GetUnique   Flaw = "a key asked for twice comes once"
-	ScanOrder   Flaw = "scans come in any order"
-	ScanEnd     Flaw = "the end of a prefix is its last byte plus one, even of 0xff"
+	MovesValues   Flaw = "a view moves on though a value that it has returned has changed"
+	MovesAbsences Flaw = "a view moves on though what it found absent is there"
+	MovesScans    Flaw = "a view moves on though a scan would yield something else"
+	MovesParts    Flaw = "a view moves on though something was added where a scan that was broken off has passed"
+	VersionAhead  Flaw = "the version of a view is the store's"
+	ViewsEnd      Flaw = "a view is gone after its second call"
+	ViewMoves     Flaw = "each call reads the latest state"
+	ViewEager     Flaw = "the view is fixed before its first call"
+	ViewLags      Flaw = "the view lacks the latest commit"
+	ViewOutlast   Flaw = "closed views go on"
+	GetUnique     Flaw = "a key asked for twice comes once"
+	ScanOrder     Flaw = "scans come in any order"
+	ScanEnd       Flaw = "the end of a prefix is its last byte plus one, even of 0xff"
 )
 
 // What can be wrong with watches and turns.

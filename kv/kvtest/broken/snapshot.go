@@ -18,6 +18,7 @@ type snapshot struct {
 	mu      sync.Mutex
 	closed  bool
 	fixed   bool
+	calls   int
 	version kv.Version
 	entries map[string]kv.Entry
 }
@@ -86,6 +87,9 @@ func (n *snapshot) begins(key, prefix string) bool {
 // Version implements kv.Snapshot.
 func (n *snapshot) Version(ctx context.Context) (kv.Version, error) {
 	_, version, err := n.view(ctx)
+	if err == nil && n.store.flaw == VersionAhead {
+		version = n.store.head()
+	}
 	return version, err
 }
 
@@ -104,6 +108,9 @@ func (n *snapshot) view(ctx context.Context) (map[string]kv.Entry, kv.Version, e
 	}
 	if err := n.store.closedOr(ctx.Err()); err != nil && (n.store.flaw != CancelIgnored || err == kv.ErrClosed) {
 		return nil, 0, err
+	}
+	if n.calls++; n.store.flaw == ViewsEnd && n.calls > 2 {
+		return nil, 0, kv.ErrConflict
 	}
 	if !n.fixed || n.store.flaw == ViewMoves {
 		n.fix()

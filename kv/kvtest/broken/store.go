@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/turns"
 	"github.com/pawlkv/pawl/kv/internal/watch"
+	"github.com/pawlkv/pawl/kv/kvtest/moving"
 )
 
 // Disk is what a store keeps when it is closed. It holds the newest commitIDs
@@ -84,7 +85,19 @@ func (s *Store) Snapshot() kv.Snapshot {
 	if s.flaw == ViewEager {
 		_, _ = view.Version(context.Background())
 	}
+	if care, moves := moved[s.flaw]; moves {
+		return moving.View(func() kv.Snapshot { return &snapshot{store: s} }, care)
+	}
 	return view
+}
+
+// moved are the engines whose views move on, and what they do not care for.
+var moved = map[Flaw]moving.Care{
+	MovesOn:       {},
+	MovesValues:   {NoReads: true},
+	MovesAbsences: {NoAbsences: true},
+	MovesScans:    {NoScans: true},
+	MovesParts:    {NoParts: true},
 }
 
 // Turn implements kv.Store.
