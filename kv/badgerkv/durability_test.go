@@ -27,7 +27,11 @@ func TestAcknowledgedAfterSync(t *testing.T) {
 		_, err := store.Commit(context.Background(), batch("a", "1"))
 		done <- err
 	}()
-	<-syncing
+	select {
+	case <-syncing:
+	case err := <-done:
+		t.Fatalf("returned %v, and nothing was synced", err)
+	}
 	if get(t, store, "a").Exists() {
 		t.Error("visible before it was synced")
 	}

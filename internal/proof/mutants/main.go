@@ -116,7 +116,7 @@ func (m mutant) try(timeout time.Duration) (v verdict, detail string) {
 	if err != nil {
 		return misfit, ": " + err.Error()
 	}
-	args := []string{"-count=1", "-overlay", overlay, "-timeout", timeout.String()}
+	args := []string{"-count=1", "-failfast", "-overlay", overlay, "-timeout", timeout.String()}
 	if failed, why := m.tests(append(args, "-short")); failed || why != "" {
 		return ifFailed(early, why)
 	}
