@@ -33,7 +33,7 @@ type Recovered struct {
 // What the lost time received is lost: sessions that peers opened with one-time
 // keys made in it cannot be read.
 //
-// It is also for an account that is not marked, when somebody knows that the
+// It is also for an account that does not need it, when somebody knows that the
 // store is older than it looks. Meanwhile, and when it is interrupted, the
 // account does not send; call it again. It fails with account.ErrRetired or
 // otk.ErrExhausted.
@@ -60,7 +60,7 @@ func (s *Store) CopyTo(ctx context.Context, to kv.Store, step func(total int)) (
 
 // Retire marks all accounts as moved to what to names, now, in one commit, which
 // succeeds only if the store still holds what was copied. From then on they only
-// inspect; accounts that were retired before keep their mark.
+// inspect; accounts that were retired before stay so, to where they were.
 //
 // The commit cannot be split: between two parts somebody could write what the
 // copy lacks. So it checks every entry, and where the store has more of them

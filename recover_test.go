@@ -126,24 +126,24 @@ func TestInterruptedRecovery(t *testing.T) {
 			_, err = m.Recover(t.Context())
 			return err == nil
 		}()
-		again := alice.on(alice.kv, pawl.WithWitness(w))
+		next := alice.on(alice.kv, pawl.WithWitness(w))
 		if done {
-			again.needsNoRecovery()
+			next.needsNoRecovery()
 			if last < 4 {
 				t.Errorf("done after %d commits: what was there to interrupt?", last)
 			}
 			return
 		}
-		again.refusesToSend(bob, account.Behind)
-		again.recover()
-		if _, err := again.Encrypt(again.ctx, bob.id.Curve25519, nil); !errors.Is(err, pawl.ErrNoSession) {
+		next.refusesToSend(bob, account.Behind)
+		next.recover()
+		if _, err := next.Encrypt(next.ctx, bob.id.Curve25519, nil); !errors.Is(err, pawl.ErrNoSession) {
 			t.Errorf("after %d commits and a recovery: %v, want ErrNoSession", last, err)
 		}
-		again.intact()
+		next.intact()
 	}
 }
 
-// The witness is written last: when that fails, the next opening marks again.
+// The witness is written last: when that fails, the next opening marks next.
 func TestInterruptedWitness(t *testing.T) {
 	alice, w := witnessed(t)
 	bob := newDevice(t, newMemory(), "@bob:example.org")

@@ -196,7 +196,7 @@ func TestViewsLostWhileOpening(t *testing.T) {
 	}
 }
 
-func TestAllAccountsButRetiredOnesAreMarked(t *testing.T) {
+func TestAllAccountsButRetiredOnesNeedRecovery(t *testing.T) {
 	alice, w := witnessed(t)
 	second, err := alice.store.Create(alice.ctx, "@alice:example.org", "TABLET")
 	if err != nil {
@@ -211,6 +211,6 @@ func TestAllAccountsButRetiredOnesAreMarked(t *testing.T) {
 	}
 	alice.recover()
 	if _, needed, err := second.NeedsRecovery(t.Context()); !needed || err != nil {
-		t.Errorf("the other account: %v, %v, want it marked still", needed, err)
+		t.Errorf("the other account: %v, %v, want it to need recovery still", needed, err)
 	}
 }
