@@ -8,6 +8,12 @@ const MaxKey = 1024
 
 // Limits is what one engine takes and keeps. A caller that must run on every
 // engine splits what it does by [Store.Limits], or stays within [Floor].
+//
+// The commit IDs must be enough for a minute at the highest rate at which the
+// engine commits: within a minute everybody has asked again, or has given up. An
+// engine in the caller's own process or beside it may keep fewer, since nothing
+// comes late there: those of this module keep [EmbeddedCommitIDs], a minute at
+// 1,666 commits/s.
 type Limits struct {
 	Bytes     int           // of all keys and values that one commit writes
 	Writes    int           // of one commit

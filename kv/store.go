@@ -55,11 +55,17 @@ type Store interface {
 
 	// Turn waits for the caller's turn on all of the keys and takes it. Until
 	// it is released, or Limits.TurnLife has passed, commits that write one
-	// of the keys and do not carry the turn in Batch.Turn wait. Turns on a
-	// key are granted in the order asked for; a commit waits for those asked
-	// for before it came and need not wait for later ones. A turn is advice
-	// for progress, never needed for correctness: it may expire, and its
-	// holder's commit may still conflict. A key named twice counts once.
+	// of the keys and do not carry the turn in Batch.Turn wait. A commit waits
+	// for the turns asked for before it came and need not wait for later ones.
+	// A turn is advice for progress, never needed for correctness: it may
+	// expire, and its holder's commit may still conflict. A key named twice
+	// counts once.
+	//
+	// Through one Store, turns on a key are granted in the order asked for.
+	// Where several processes have the data open, a turn may be granted before
+	// one that was asked for earlier in another, but nobody waits for more than
+	// a bounded number of such turns, which may grow with the number of
+	// processes and of the turns before it in its own.
 	//
 	// Errors: the context's, ErrUnavailable, ErrClosed, ErrInvalid.
 	Turn(ctx context.Context, keys ...string) (Turn, error)
@@ -81,9 +87,9 @@ type Store interface {
 	// without a round trip, also after Close.
 	Limits() Limits
 
-	// Close releases the store. Every call after it, and every call that is
-	// outstanding and not yet applied, commits nothing and returns ErrClosed.
-	// Closing twice is harmless.
+	// Close releases the store, and ends the turns that were taken through it.
+	// Every call after it, and every call that is outstanding and not yet
+	// applied, commits nothing and returns ErrClosed. Closing twice is harmless.
 	Close() error
 }
 

@@ -34,3 +34,16 @@ func openTo(t testing.TB, dir string) kv.Store {
 	}
 	return store
 }
+
+// TestLimits: a store that is opened without options takes and keeps what the
+// engines of this module do.
+func TestLimits(t *testing.T) {
+	store, err := badgerkv.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if got := store.Limits(); got != kv.Embedded() {
+		t.Errorf("limits %+v, want %+v", got, kv.Embedded())
+	}
+}

@@ -64,3 +64,9 @@ func openGuest(t testing.TB, dir string) kv.Store {
 	}
 	return guest
 }
+
+// TestConformanceShared: the first store owns the directory, the others are
+// guests.
+func TestConformanceShared(t *testing.T) {
+	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return openTo(t, dir) }, kvtest.ForgetsRefusals())
+}

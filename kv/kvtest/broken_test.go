@@ -85,6 +85,13 @@ var foundBy = map[broken.Flaw][]string{
 	broken.TurnsStrict:   {"turn/unknown-id", "turn/commit-outlasts-it"},
 	broken.TurnsReversed: {"turn/order"},
 
+	broken.HandlesLag:    {"shared/one-store"},
+	broken.HandlesIDs:    {"shared/applied-once", "shared/refused-ids"},
+	broken.HandlesTurns:  {"shared/turns", "shared/turns-end"},
+	broken.HandlesStarve: {"shared/turns-pass-few"},
+	broken.HandlesDeaf:   {"shared/watch"},
+	broken.HandlesClose:  {"shared/close"},
+
 	broken.LimitIgnored:     {"limit/writes", "limit/bytes", "limit/checks"},
 	broken.EmptyScansFree:   {"limit/checks"},
 	broken.LimitsBelowFloor: {"limit/floor"},
@@ -145,9 +152,20 @@ func runChecked(t *testing.T, c check, flaw broken.Flaw) (failed bool, messages 
 	t.Helper()
 	r := &recorder{TB: t}
 	disks := make(map[string]*broken.Disk)
+	shared := make(map[string][]*broken.Handle)
 	prototype := &env{
 		open: func(testing.TB) kv.Store { return broken.Open(broken.NewDisk(brokenIDs), flaw) },
 		reopen: func(_ testing.TB, dir string) kv.Store {
+			if strings.HasPrefix(c.name, "shared/") {
+				all := shared[dir]
+				if len(all) == 0 {
+					all = []*broken.Handle{broken.Share(broken.Open(broken.NewDisk(brokenIDs), broken.None), 1, flaw)}
+				} else {
+					all = append(all, broken.Share(all[0].Store, len(all)+1, flaw))
+				}
+				shared[dir] = all
+				return all[len(all)-1]
+			}
 			if disks[dir] == nil {
 				disks[dir] = broken.NewDisk(brokenIDs)
 			}
@@ -184,7 +202,7 @@ func runUntilFound(t *testing.T, c check, flaw broken.Flaw) (failed bool, messag
 // everyCheck returns all checks by name.
 func everyCheck(t *testing.T) map[string]check {
 	all := make(map[string]check)
-	for _, c := range slices.Concat(checks(t), reopenedChecks(t)) {
+	for _, c := range slices.Concat(checks(t), reopenedChecks(t), sharedChecks(t)) {
 		if _, twice := all[c.name]; twice {
 			t.Fatalf("two checks are called %s", c.name)
 		}

@@ -5,14 +5,15 @@
 //		kvtest.Run(t, func(t testing.TB) kv.Store { return memkv.New() })
 //	}
 //
-// Engines that keep their data on disk also call [RunReopen]. Stores are closed
+// Engines that keep their data on disk also call [RunReopen], and those whose
+// data several processes may have open call [RunShared]. Stores are closed
 // by the suite; what an open function needs besides, it cleans up itself with
 // t.Cleanup, which runs after the store is closed.
 //
 // # Parts
 //
-//   - isolation, commit-id, refusal, watch, turn, limit, close, reopen: one
-//     promise a file in testdata, as a script, so that engines in other languages
+//   - isolation, commit-id, refusal, watch, turn, limit, close, reopen, shared:
+//     one promise a file in testdata, as a script, so that engines in other languages
 //     can run them too. docs/kv-scripts.md has their language.
 //   - the same, and commit, snapshot, value and cancel: one promise a function,
 //     where it takes many goroutines, or more than a script can say.

@@ -16,8 +16,9 @@ import (
 // player runs a script on a store.
 type player struct {
 	*env
-	store kv.Store
-	dir   string // of a store that is opened again
+	store kv.Store   // that a step goes through
+	all   []kv.Store // open of the one in dir
+	dir   string
 	where string // file:line of the step
 
 	kinds map[int]bool // of engines that it may still be: places between bars
@@ -39,12 +40,12 @@ func play(e *env, file string, steps []step) {
 		}
 		if e.reopen != nil {
 			p.dir = e.TempDir()
-			p.store = e.stored(p.dir)
+			p.all = []kv.Store{e.stored(p.dir)}
 		} else {
-			p.store = e.store()
+			p.all = []kv.Store{e.store()}
 		}
 		defer p.leave()
-		p.turns.life = p.store.Limits().TurnLife
+		p.turns.life = p.all[0].Limits().TurnLife
 		for _, s := range steps {
 			for kind := range s.want {
 				p.kinds[kind] = true
@@ -52,6 +53,7 @@ func play(e *env, file string, steps []step) {
 		}
 		for _, s := range steps {
 			p.where = fmt.Sprintf("%s:%d", file, s.line)
+			p.store = p.through(s.store)
 			forms[s.verb].play(p, s)
 			if p.turns.late() {
 				return false
@@ -59,6 +61,14 @@ func play(e *env, file string, steps []step) {
 		}
 		return true
 	})
+}
+
+// through returns one of the open stores, counting from 1. 0 is the first.
+func (p *player) through(number int) kv.Store {
+	for len(p.all) < number {
+		p.all = append(p.all, p.stored(p.dir))
+	}
+	return p.all[max(number, 1)-1]
 }
 
 // leave ends what a script has left under way.
@@ -200,9 +210,12 @@ func (p *player) quantity(text string) int {
 
 func (p *player) mark(s step) { p.marks[s.args[0]] = p.head(p.store) }
 
-func (p *player) close(step) { p.closeNow(p.store) }
+func (p *player) close(step) {
+	p.turns.cause, p.turns.since = time.Now(), time.Time{}
+	p.closeNow(p.store)
+}
 
-func (p *player) reopen(step) { p.store = p.reopened(p.store, p.dir) }
+func (p *player) reopen(step) { p.all[0] = p.reopened(p.store, p.dir) }
 
 func (p *player) final(s step) {
 	entries := slices.DeleteFunc(p.content(p.store), func(e kv.Entry) bool { return e.Key == busyKey || strings.HasPrefix(e.Key, fillPrefix) })

@@ -16,6 +16,7 @@ type pending struct {
 	commit  *call[kv.Version]
 	watch   *call[int]
 	granted kv.Turn
+	store   kv.Store // through which it was asked for
 	writes  []kv.Write
 	bell    *bell
 	changes chan kv.Change
@@ -29,7 +30,7 @@ func (p *player) begin(who string, start func(ctx context.Context, c *pending) (
 		p.Fatalf("%s: %s has made a call before", p.where, who)
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
-	c := &pending{cancel: cancel, left: make(chan struct{})}
+	c := &pending{cancel: cancel, store: p.store, left: make(chan struct{})}
 	p.calls[who] = c
 	start(ctx, c)()
 }
@@ -65,7 +66,7 @@ func (p *player) granted(s step) {
 		p.Fatalf("%s: turn: %d, %v, want it granted", p.where, turn.ID, err)
 	}
 	for name, other := range p.calls {
-		if other.granted.ID == turn.ID {
+		if other.granted.ID == turn.ID && other.store == c.store {
 			p.Fatalf("%s: %s has turn %d too", p.where, name, turn.ID)
 		}
 	}

@@ -75,7 +75,7 @@ func runAll(t *testing.T, list []check, prototype *env, options []Option) {
 // refused.
 func (c check) ofRefusals() bool {
 	part, _, _ := strings.Cut(c.name, "/")
-	return part == "refusal" || c.name == "reopen/refused-ids" || c.name == "history/held-batches"
+	return part == "refusal" || c.name == "reopen/refused-ids" || c.name == "shared/refused-ids" || c.name == "history/held-batches"
 }
 
 // parts are those of the suite that Run runs: scripts, and what no script says.

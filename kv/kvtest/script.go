@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -21,11 +22,12 @@ const scriptDir = "testdata"
 
 // step is one line.
 type step struct {
-	line int
-	who  string     // T1; empty where nobody in particular does it
-	verb string     // get
-	args []string   // what stands before the arrow
-	want [][]string // what stands after it; several where engines may differ
+	line  int
+	who   string     // T1; empty where nobody in particular does it
+	store int        // of several, the one that it goes through; 0: the first
+	verb  string     // get
+	args  []string   // what stands before the arrow
+	want  [][]string // what stands after it; several where engines may differ
 }
 
 // scripted loads the scripts of a part as checks. To find none, or one that says
@@ -89,7 +91,13 @@ func parseStep(line string) (step, error) {
 		if len(s.args) == 0 {
 			return s, fmt.Errorf("%q: no step", line)
 		}
-		s.who, s.verb, s.args = s.verb, s.args[0], s.args[1:]
+		name, number, several := strings.Cut(s.verb, "@")
+		s.who, s.verb, s.args = name, s.args[0], s.args[1:]
+		if several {
+			if s.store, _ = strconv.Atoi(number); s.store < 1 {
+				return s, fmt.Errorf("%q: which store?", line)
+			}
+		}
 	}
 	if s.verb == "final" { // without an arrow: all of it is expected
 		after, arrow, s.args = strings.TrimPrefix(line, s.verb), true, nil

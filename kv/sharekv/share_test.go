@@ -61,6 +61,11 @@ func TestConformanceReopened(t *testing.T) {
 	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
 
+// TestConformanceShared: the first store owns the data, the others are guests.
+func TestConformanceShared(t *testing.T) {
+	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.ForgetsRefusals())
+}
+
 func TestGuestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"))

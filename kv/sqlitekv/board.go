@@ -59,14 +59,26 @@ func openBoard(path string) (*board, error) {
 	}, nil
 }
 
+// close takes back what this process has asked for, so that nobody waits for it.
 func (b *board) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.isClosed() {
+		return
+	}
+	close(b.closed)
+	b.alter(func(s *boardState) {
+		s.notes = slices.DeleteFunc(s.notes, func(n note) bool { return n.process == b.process })
+	})
+	b.file.Close()
+}
+
+func (b *board) isClosed() bool {
 	select {
 	case <-b.closed:
+		return true
 	default:
-		close(b.closed)
-		b.file.Close()
+		return false
 	}
 }
 
@@ -148,11 +160,13 @@ func (b *board) read() boardState {
 func (b *board) change(fn func(*boardState)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	select {
-	case <-b.closed:
-		return
-	default:
+	if !b.isClosed() {
+		b.alter(fn)
 	}
+}
+
+// alter is change for those who hold b.mu.
+func (b *board) alter(fn func(*boardState)) {
 	ctx, cancel := context.WithTimeout(context.Background(), boardWait)
 	defer cancel()
 	if locked, err := b.lock.TryLockContext(ctx, boardPoll); err != nil || !locked {

@@ -33,3 +33,23 @@ func openTo(t testing.TB, path string) kv.Store {
 	}
 	return store
 }
+
+// TestConformanceShared: several stores on one file, as in several processes.
+func TestConformanceShared(t *testing.T) {
+	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store {
+		return openTo(t, filepath.Join(dir, "store.db"))
+	})
+}
+
+// TestLimits: a store that is opened without options takes and keeps what the
+// engines of this module do.
+func TestLimits(t *testing.T) {
+	store, err := sqlitekv.Open(filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if got := store.Limits(); got != kv.Embedded() {
+		t.Errorf("limits %+v, want %+v", got, kv.Embedded())
+	}
+}

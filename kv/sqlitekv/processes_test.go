@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -170,50 +169,5 @@ func TestWatchSeesOthers(t *testing.T) {
 		if c := <-told; c.Key != fmt.Sprintf("other/%d", i) || int(c.Version) != i+2 {
 			t.Fatalf("told of %+v, want other/%d at version %d", c, i, i+2)
 		}
-	}
-}
-
-// TestTurnsAmongStores: a turn in one process holds back others' turns and
-// commits on its keys, and nothing else.
-func TestTurnsAmongStores(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	a, b := openStore(t, path), openStore(t, path)
-	began := time.Now()
-	first, err := a.Turn(t.Context(), "k", "l")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if other, err := b.Turn(t.Context(), "m"); err != nil || time.Since(began) >= kv.EmbeddedTurnLife {
-		t.Fatalf("a turn on another key after %v, %v", time.Since(began), err)
-	} else {
-		other.Release()
-	}
-	if _, err := a.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(0), Turn: first.ID, Writes: []kv.Write{{Key: "k"}}}); err != nil {
-		t.Fatal(err)
-	}
-	version := mustPut(t, b, "l", "waited for expiry")
-	if took := time.Since(began); took < kv.EmbeddedTurnLife-5*time.Millisecond {
-		t.Errorf("another store's commit passed the turn after %v", took)
-	}
-	second, err := b.Turn(t.Context(), "k")
-	if err != nil {
-		t.Fatal(err)
-	}
-	released := make(chan time.Time, 1)
-	go func() {
-		third, err := a.Turn(t.Context(), "k")
-		if err != nil {
-			t.Error(err)
-		}
-		released <- time.Now()
-		third.Release()
-	}()
-	before := time.Now()
-	second.Release()
-	if at := <-released; at.Sub(before) > kv.EmbeddedTurnLife {
-		t.Errorf("a turn was granted %v after the release of the one before", at.Sub(before))
-	}
-	if version != 2 {
-		t.Errorf("version %d, want 2", version)
 	}
 }

@@ -84,6 +84,16 @@ const (
 	TurnsReversed   Flaw = "who asked last is granted first"
 )
 
+// What several stores of the same data can lack.
+const (
+	HandlesLag    Flaw = "what others commit is not seen before one commits"
+	HandlesIDs    Flaw = "each store remembers the commit IDs of its own"
+	HandlesTurns  Flaw = "turns hold within one store only"
+	HandlesStarve Flaw = "turns are asked for when nobody in another store waits"
+	HandlesDeaf   Flaw = "a watch is not told of new values"
+	HandlesClose  Flaw = "closing one store closes all"
+)
+
 // What limits and ends can be passed over.
 const (
 	LimitIgnored     Flaw = "batches of any size are taken"

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -45,6 +46,7 @@ type Store struct {
 	hub    *watch.Hub
 	closed bool                // under disk.mu
 	before map[string]kv.Entry // the state one commit ago, for ViewLags
+	asking atomic.Int64        // who wait for turns
 	asked  sync.Map            // turns and when they were granted, for TurnsStrict
 }
 
