@@ -196,3 +196,24 @@ func TestFullPool(t *testing.T) {
 	bob.wantKeys(pawl.KeyCounts{Offered: otk.MaxKeys, Used: 2, NextID: otk.MaxKeys + 4, Fallback: 2})
 	bob.intact()
 }
+
+// TestMoveAtTheFloor: a copy is made in parts; that its source is retired cannot
+// be, and is refused as a whole where the engine checks less than all of it.
+func TestMoveAtTheFloor(t *testing.T) {
+	bob := smallest(t)
+	bob.upload(crowd)
+	target := memkv.New(memkv.WithLimits(kv.Floor()))
+	c, err := bob.store.CopyTo(t.Context(), target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(dump(t, target)), len(dump(t, bob.kv))-1; got != want {
+		t.Errorf("the copy has %d entries, want all %d but the keyring", got, want)
+	}
+	bob.unchanged(func() {
+		if err := bob.store.Retire(t.Context(), c, account.Retirement{Path: "/new"}); !errors.Is(err, kv.ErrTooLarge) {
+			t.Errorf("retiring more than one commit checks: %v, want ErrTooLarge", err)
+		}
+	})
+	bob.upload(1)
+}

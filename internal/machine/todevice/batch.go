@@ -18,7 +18,7 @@ import (
 // and a busy sender would keep it from ever being committed.
 const splitAfter = 5
 
-// errSplit ends an attempt at a batch that is to be tried in two halves.
+// errSplit ends an attempt at a batch that is to be tried in smaller parts.
 var errSplit = errors.New("pawl: batch lost too often")
 
 // What one message takes of a commit at most. It reads the account, its receipt,
