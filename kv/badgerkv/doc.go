@@ -38,4 +38,12 @@
 // Open reads every byte that Badger is about to trust and refuses what does not
 // add up with kv.ErrCorrupt. It cannot tell that the newest commits are missing
 // as a whole from the end of the log, or that the directory is an older copy.
+//
+// # Badger
+//
+// What is promised rests on private behaviour of Badger, so Open refuses a
+// program that was built with a version of it, or of ristretto below it, that
+// this was not proven with (ErrUnproven, WithUnproven), and one whose int has 32
+// bits, where Badger damages stores (Err32Bit). A program that does not say what
+// it was built with, as tests do not, is let through, with a warning in the log.
 package badgerkv

@@ -35,7 +35,8 @@ type Status = sharekv.Status
 // one reads all of it and checks it; otherwise it connects to the one that
 // owns it. Errors: kv.ErrCorrupt, kv.ErrUnavailable (the owner does not
 // answer), kv.ErrInUse (another process has it open, and this system cannot
-// share), ErrForeign, ErrNewer, Err32Bit, and those of the file system.
+// share), ErrForeign, ErrNewer, ErrUnproven, Err32Bit, and those of the file
+// system.
 func Open(dir string, options ...Option) (*Store, error) {
 	set := defaults()
 	for _, option := range options {

@@ -61,5 +61,6 @@
 // mattn/go-sqlite3 (C) made 4914, 3432 and 5172, and 171, 140 and 175;
 // modernc.org/sqlite 3305, 4932 and 4661, and 101, 118 and 113. It brings three
 // modules of 9 MB where modernc brings 250 MB, checksums of pages, and locks that
-// belong to the open file and not to the process.
+// belong to the open file and not to the process. A program that was built with a
+// version of it that this was not proven with is refused ([ErrUnproven]).
 package sqlitekv
