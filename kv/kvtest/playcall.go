@@ -51,7 +51,7 @@ func (p *player) askTurn(s step) {
 	}
 	p.turns.cause = time.Now()
 	p.begin(s.who, func(ctx context.Context, c *pending) func() {
-		c.turn = start(p.env, "turn", func() (kv.Turn, error) { return p.store.Turn(ctx, keys...) })
+		c.turn = start(p.env, "turn", func() (kv.Turn, error) { return c.store.Turn(ctx, keys...) })
 		return c.turn.park
 	})
 }
@@ -104,7 +104,7 @@ func (p *player) commitLater(s step) {
 	b := batch(p.head(p.store), puts(s.args)...)
 	p.begin(s.who, func(ctx context.Context, c *pending) func() {
 		c.writes = b.Writes
-		c.commit = start(p.env, "commit", func() (kv.Version, error) { return p.store.Commit(ctx, b) })
+		c.commit = start(p.env, "commit", func() (kv.Version, error) { return c.store.Commit(ctx, b) })
 		return c.commit.park
 	})
 }
@@ -142,7 +142,7 @@ func (p *player) watch(s step) {
 	p.begin(s.who, func(ctx context.Context, c *pending) func() {
 		c.bell, c.changes = newBell(prefix, after), make(chan kv.Change)
 		c.watch = start(p.env, "watch", func() (int, error) {
-			for change, err := range p.store.Watch(ctx, prefix, after) {
+			for change, err := range c.store.Watch(ctx, prefix, after) {
 				if err != nil {
 					return 0, err
 				}
