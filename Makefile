@@ -16,8 +16,8 @@ ROUNDS      ?= 5000
 KILLS       ?= 3000
 CHROMIUM    ?= chromium
 
-# Nested modules keep other people's Olm out of Pawl's own dependencies.
-NESTED := internal/proof/interop bench/peers
+# Nested modules keep other people's Olm, and bbolt, out of Pawl's own dependencies.
+NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
@@ -64,6 +64,7 @@ test-386:
 test-interop:
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 20m $(LIBOLM) $$($(GO) list ./... | grep -v /processes)
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./processes
+	cd kv/sharekv/bbolttest && $(GO) test -race -count=1 -timeout 10m ./...
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \
