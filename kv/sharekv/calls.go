@@ -25,7 +25,7 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 		t, err := retry.term(ctx)
 		if err == nil {
 			var version kv.Version
-			if version, err = t.Commit(ctx, t.theirs(b)); err == nil {
+			if version, err = t.Commit(ctx, t.theirs(b, unsure != nil)); err == nil {
 				return version, nil
 			}
 		}
@@ -88,13 +88,14 @@ func (t *term) ours(turn kv.Turn) kv.Turn {
 }
 
 // theirs returns the batch with the turn as the owner knows it; one that a
-// former owner has granted is none.
-func (t *term) theirs(b *kv.Batch) *kv.Batch {
-	if b.Turn == 0 {
+// former owner has granted is none. again says that a former owner has got the
+// batch, and nobody knows what became of it.
+func (t *term) theirs(b *kv.Batch, again bool) *kv.Batch {
+	if b.Turn == 0 && !again {
 		return b
 	}
 	batch := *b
-	batch.Turn = 0
+	batch.Turn, batch.Again = 0, b.Again || again
 	if b.Turn>>termShift == kv.TurnID(t.number<<termShift)>>termShift {
 		batch.Turn = b.Turn & (1<<termShift - 1)
 	}

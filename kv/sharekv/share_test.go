@@ -82,3 +82,20 @@ func TestGuestConformanceByAnotherTransport(t *testing.T) {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"), pipes)
 	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
 }
+
+// TestGuestConformanceOfVersions: of two processes one may be a program that
+// speaks nothing newer than version 1, whichever is the owner. It remembers no
+// refusals for the other.
+func TestGuestConformanceOfVersions(t *testing.T) {
+	for name, old := range map[string]struct{ owner, guest uint64 }{"owner": {1, 2}, "guest": {2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			kvtest.Run(t, func(t testing.TB) kv.Store {
+				dir := filepath.Join(t.TempDir(), "store")
+				pipes := sharekv.WithTransport(new(sharetest.Pipes))
+				owner := openFew(t, dir, pipes, sharekv.WithVersions(1, old.owner))
+				t.Cleanup(func() { owner.Close() })
+				return openFew(t, dir, pipes, sharekv.WithVersions(1, old.guest))
+			}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+		})
+	}
+}

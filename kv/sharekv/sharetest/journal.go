@@ -135,6 +135,7 @@ func (e *journal) replay() error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
+	e.head = e.newest()
 	if err := e.file.Truncate(end); err != nil {
 		return err
 	}
@@ -144,8 +145,7 @@ func (e *journal) replay() error {
 
 // apply does again what was done before. What was refused is refused again.
 func (e *journal) apply(b *kv.Batch) error {
-	version, err := e.memory.Commit(context.Background(), b)
-	e.head = max(e.head, version)
+	_, err := e.memory.Commit(context.Background(), b)
 	if kv.OutcomeOf(err) == kv.Conflict || kv.OutcomeOf(err) == kv.Expired {
 		return nil
 	}
@@ -200,11 +200,30 @@ func (e *journal) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	}
 	version, err := e.memory.Commit(context.Background(), b)
 	Call(e.Committed)
-	if version > e.head {
-		e.head = version
-		e.place.Publish(version, b.Writes)
-	}
+	e.publish(b, err)
 	return version, err
+}
+
+// publish tells of a version that is new: of a commit, or of a refusal, at which
+// nothing changed.
+func (e *journal) publish(b *kv.Batch, err error) {
+	head := e.newest()
+	switch {
+	case head == e.head:
+		return
+	case err != nil:
+		e.place.Publish(head)
+	default:
+		e.place.Publish(head, b.Writes)
+	}
+	e.head = head
+}
+
+func (e *journal) newest() kv.Version {
+	snapshot := e.memory.Snapshot()
+	defer snapshot.Close()
+	head, _ := snapshot.Version(context.Background()) // fails only when closed
+	return head
 }
 
 // Flatten implements sharekv.LocalEngine: nothing is left in memory, and the

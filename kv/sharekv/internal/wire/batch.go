@@ -6,8 +6,9 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// batch writes: began, random, sync, turn, reads, scans, writes.
-func (o *out) batch(b *kv.Batch) {
+// batch writes: began, random, sync, turn, reads, scans, writes, and from version
+// 2 on, again.
+func (o *out) batch(b *kv.Batch, version uint64) {
 	o.version(b.ID.Began)
 	o.bytes(b.ID.Random[:])
 	o.bool(b.Sync)
@@ -28,6 +29,9 @@ func (o *out) batch(b *kv.Batch) {
 		o.string(w.Key)
 		o.bytes(w.Value)
 	})
+	if version >= versionAgain {
+		o.bool(b.Again)
+	}
 }
 
 func (o *out) reads(reads []kv.Read) {
@@ -38,7 +42,7 @@ func (o *out) reads(reads []kv.Read) {
 	})
 }
 
-func (i *in) batch() *kv.Batch {
+func (i *in) batch(version uint64) *kv.Batch {
 	b := &kv.Batch{}
 	b.ID.Began = i.version()
 	if random := i.bytes(); len(random) == len(b.ID.Random) {
@@ -54,6 +58,9 @@ func (i *in) batch() *kv.Batch {
 		return kv.ScanRead{Prefix: i.string(), Entries: i.reads()}
 	})
 	b.Writes = all(i, i.write)
+	if version >= versionAgain {
+		b.Again = i.bool()
+	}
 	return b
 }
 

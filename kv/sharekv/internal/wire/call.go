@@ -110,7 +110,7 @@ func (c *Client) drop(q *call, with func(*in)) {
 // send writes a request, unless stop is closed while another is being written.
 // If it returns an error, the server will not have read it.
 func (c *Client) send(ctx context.Context, r *request, stop <-chan struct{}) error {
-	frame, err := r.frame()
+	frame, err := r.frame(c.Welcome.Version)
 	if err != nil {
 		return err
 	}

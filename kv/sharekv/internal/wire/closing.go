@@ -48,7 +48,7 @@ func (w *closings) flushed() []byte {
 // closeSoon tells the server to close a snapshot, with the next request or a
 // moment later.
 func (c *Client) closeSoon(number uint64) {
-	frame, err := (&request{op: opClose, on: number}).frame()
+	frame, err := (&request{op: opClose, on: number}).frame(c.Welcome.Version)
 	if err == nil && c.closings.add(frame) {
 		time.AfterFunc(closeDelay, c.flush)
 	}

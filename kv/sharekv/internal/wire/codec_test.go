@@ -12,7 +12,8 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-func examples() []*request {
+// examples are requests of every kind that a version has.
+func examples(version uint64) []*request {
 	return []*request{
 		{number: 1, op: opGet, on: 2, keys: []string{"a", "\xff\x00"}},
 		{number: 1 << 60, op: opScan, on: 3, prefix: "p/"},
@@ -22,7 +23,7 @@ func examples() []*request {
 			Reads:  []kv.Read{{Key: "r", Version: 4}, {Key: "absent"}},
 			Scans:  []kv.ScanRead{{Prefix: "p", Entries: []kv.Read{{Key: "p1", Version: 1}}}, {Prefix: ""}},
 			Writes: []kv.Write{{Key: "w", Value: []byte("value")}, {Key: "empty", Value: []byte{}}, {Key: "d", Delete: true}},
-			Turn:   5, Sync: true,
+			Turn:   5, Sync: true, Again: version >= versionAgain,
 		}},
 		{number: 5, op: opCommit, batch: &kv.Batch{}},
 		{number: 6, op: opTurn, keys: []string{"k"}},
@@ -35,9 +36,16 @@ func examples() []*request {
 	}
 }
 
-func frameOf(t testing.TB, r *request) []byte {
+// eachVersion calls fn for every version that we speak.
+func eachVersion(fn func(version uint64)) {
+	for version := Spoken.Oldest; version <= Spoken.Newest; version++ {
+		fn(version)
+	}
+}
+
+func frameOf(t testing.TB, r *request, version uint64) []byte {
 	t.Helper()
-	frame, err := r.frame()
+	frame, err := r.frame(version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,44 +55,73 @@ func frameOf(t testing.TB, r *request) []byte {
 // TestRequests: what is written is read again, and nothing that is cut off or
 // longer is.
 func TestRequests(t *testing.T) {
-	for _, r := range examples() {
-		payload, err := newFrames(bytes.NewReader(frameOf(t, r))).next()
-		if err != nil {
-			t.Fatal(err)
+	eachVersion(func(version uint64) {
+		for _, r := range examples(version) {
+			checkRequest(t, r, version)
 		}
-		var plain any
-		if err := msgpack.Unmarshal(payload, &plain); err != nil || len(plain.([]any)) != 2+r.args() {
-			t.Errorf("request %d: %v, %v: not an array of %d", r.op, plain, err, 2+r.args())
+	})
+}
+
+func checkRequest(t *testing.T, r *request, version uint64) {
+	payload, err := newFrames(bytes.NewReader(frameOf(t, r, version))).next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain any
+	if err := msgpack.Unmarshal(payload, &plain); err != nil || len(plain.([]any)) != 2+r.args(version) {
+		t.Errorf("request %d: %v, %v: not an array of %d", r.op, plain, err, 2+r.args(version))
+	}
+	got, err := parseRequest(payload, version)
+	if err != nil {
+		t.Fatalf("request %d: %v", r.op, err)
+	}
+	if diff := cmp.Diff(r, got, cmp.AllowUnexported(request{})); diff != "" {
+		t.Errorf("request %d: %s", r.op, diff)
+	}
+	for n := range payload {
+		if _, err := parseRequest(payload[:n], version); !errors.Is(err, errFrame) {
+			t.Errorf("request %d cut off after %d of %d bytes: %v", r.op, n, len(payload), err)
 		}
-		got, err := parseRequest(payload)
-		if err != nil {
-			t.Fatalf("request %d: %v", r.op, err)
+	}
+	if _, err := parseRequest(append(payload, 0), version); !errors.Is(err, errFrame) {
+		t.Errorf("request %d with a byte more: %v", r.op, err)
+	}
+}
+
+// TestVersionsDiffer: a commit of one version is none of the other, so that
+// nobody takes a batch for what it is not.
+func TestVersionsDiffer(t *testing.T) {
+	commit := examples(1)[3]
+	for _, c := range []struct{ written, read uint64 }{{1, 2}, {2, 1}} {
+		payload := frameOf(t, commit, c.written)[frameHeader:]
+		if _, err := parseRequest(payload, c.read); !errors.Is(err, errFrame) {
+			t.Errorf("a commit of version %d read as version %d: %v", c.written, c.read, err)
 		}
-		if diff := cmp.Diff(r, got, cmp.AllowUnexported(request{})); diff != "" {
-			t.Errorf("request %d: %s", r.op, diff)
-		}
-		for n := range payload {
-			if _, err := parseRequest(payload[:n]); !errors.Is(err, errFrame) {
-				t.Errorf("request %d cut off after %d of %d bytes: %v", r.op, n, len(payload), err)
-			}
-		}
-		if _, err := parseRequest(append(payload, 0)); !errors.Is(err, errFrame) {
-			t.Errorf("request %d with a byte more: %v", r.op, err)
+	}
+}
+
+// TestRefusedInVersion1: what version 1 has no kind for is a conflict there.
+func TestRefusedInVersion1(t *testing.T) {
+	for version, want := range map[uint64]fault{1: faultConflict, 2: faultRefused} {
+		if got := faultOf(fmt.Errorf("%w: long ago", kv.ErrRefused), version); got != want {
+			t.Errorf("in version %d a refused ID is of kind %d, want %d", version, got, want)
 		}
 	}
 }
 
 // FuzzRequest: what is read is written as the same request.
 func FuzzRequest(f *testing.F) {
-	for _, r := range examples() {
-		f.Add(frameOf(f, r)[frameHeader:])
-	}
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		r, err := parseRequest(payload)
+	eachVersion(func(version uint64) {
+		for _, r := range examples(version) {
+			f.Add(frameOf(f, r, version)[frameHeader:], version)
+		}
+	})
+	f.Fuzz(func(t *testing.T, payload []byte, version uint64) {
+		r, err := parseRequest(payload, version)
 		if err != nil {
 			return
 		}
-		again, err := parseRequest(frameOf(t, r)[frameHeader:])
+		again, err := parseRequest(frameOf(t, r, version)[frameHeader:], version)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +139,7 @@ func FuzzAnswers(f *testing.F) {
 	page := answer(1, partial, 1)
 	each(page, []kv.Change{{Key: "k", Version: 1, Head: 2}, {Resync: true}}, page.change)
 	o := answer(1, failed, 4)
-	o.error(&kv.ConflictError{Keys: []string{"k"}, Prefixes: []string{"p"}})
+	o.error(&kv.ConflictError{Keys: []string{"k"}, Prefixes: []string{"p"}}, Spoken.Newest)
 	for _, frame := range [][]byte{welcome, refused, hello, page.buf.Bytes(), o.buf.Bytes()} {
 		f.Add(frame[frameHeader:])
 	}
@@ -125,12 +162,12 @@ func FuzzAnswers(f *testing.F) {
 // TestFaults: an error is on this side what it was on the other.
 func TestFaults(t *testing.T) {
 	for _, want := range []error{
-		kv.ErrUnknown, kv.ErrExpired, kv.ErrUndecided, kv.ErrUnavailable, kv.ErrTooLarge, kv.ErrInvalid,
+		kv.ErrUnknown, kv.ErrRefused, kv.ErrExpired, kv.ErrUndecided, kv.ErrUnavailable, kv.ErrTooLarge, kv.ErrInvalid,
 		kv.ErrDiskFull, kv.ErrCorrupt, ErrVersion, &kv.ConflictError{Keys: []string{"k"}, Prefixes: []string{"p"}},
 	} {
 		sent := fmt.Errorf("%w: with a reason", want)
 		o := newOut(4)
-		o.error(sent)
+		o.error(sent, Spoken.Newest)
 		i := newIn(o.buf.Bytes()[frameHeader:], 4)
 		got := i.error()
 		if err := i.end(); err != nil {
@@ -159,7 +196,7 @@ func TestTooLarge(t *testing.T) {
 	for i := range r.batch.Reads {
 		r.batch.Reads[i].Key = key
 	}
-	if _, err := r.frame(); !errors.Is(err, kv.ErrTooLarge) {
+	if _, err := r.frame(Spoken.Newest); !errors.Is(err, kv.ErrTooLarge) {
 		t.Errorf("%v, want kv.ErrTooLarge", err)
 	}
 }

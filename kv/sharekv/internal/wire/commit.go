@@ -65,6 +65,11 @@ func (c *Client) takeBack(q *call, why error) (*in, error) {
 		return i, nil
 	}
 	c.drop(q, nil)
+	if c.Welcome.Version < versionAgain {
+		// The next try cannot say that it is one. Over another connection it
+		// need not: the server lets nothing of this one be left then.
+		c.fail(ErrGone)
+	}
 	return nil, why
 }
 

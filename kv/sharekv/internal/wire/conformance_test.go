@@ -9,5 +9,5 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	kvtest.Run(t, func(t testing.TB) kv.Store { return remote(t, memkv.WithCommitIDs(64), memkv.WithWatchLog(16)) }, kvtest.CommitIDs(64), kvtest.ForgetsRefusals())
+	kvtest.Run(t, func(t testing.TB) kv.Store { return remote(t, memkv.WithCommitIDs(64), memkv.WithWatchLog(16)) }, kvtest.CommitIDs(64))
 }

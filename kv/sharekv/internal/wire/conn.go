@@ -142,11 +142,15 @@ func (c *conn) write(frame []byte) {
 
 func (c *conn) sendError(number uint64, err error) {
 	o := answer(number, failed, 4)
-	o.error(err)
+	o.error(err, c.version)
 	c.send(o)
 }
 
-func (c *conn) sendVersion(number uint64, version kv.Version) {
+func (c *conn) sendOutcome(number uint64, version kv.Version, err error) {
+	if err != nil {
+		c.sendError(number, err)
+		return
+	}
 	o := answer(number, answered, 1)
 	o.version(version)
 	c.send(o)

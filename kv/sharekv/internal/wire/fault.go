@@ -24,6 +24,7 @@ const (
 	faultGone     // the server is closing; the request had no effect
 	faultOld      // the versions of the protocol do not meet
 	faultUndecided
+	faultRefused // from version 2 on
 )
 
 // kinds in the order in which they are asked for: the first that an error is.
@@ -34,6 +35,7 @@ var kinds = []struct {
 	{faultExpired, kv.ErrExpired},
 	{faultUndecided, kv.ErrUndecided},
 	{faultUnknown, kv.ErrUnknown},
+	{faultRefused, kv.ErrRefused},
 	{faultConflict, kv.ErrConflict},
 	{faultGone, kv.ErrClosed},
 	{faultTooLarge, kv.ErrTooLarge},
@@ -75,19 +77,24 @@ func (r *remote) Error() string { return r.text }
 func (r *remote) Unwrap() error { return r.is }
 
 // error writes: fault, text, keys, prefixes.
-func (o *out) error(err error) {
+func (o *out) error(err error, version uint64) {
 	var conflict kv.ConflictError
 	if c := (*kv.ConflictError)(nil); errors.As(err, &c) {
 		conflict = *c
 	}
-	o.uint(uint64(faultOf(err)))
+	o.uint(uint64(faultOf(err, version)))
 	o.string(err.Error())
 	o.strings(conflict.Keys)
 	o.strings(conflict.Prefixes)
 }
 
-func faultOf(err error) fault {
+// faultOf returns the kind of an error. What a version does not know is what it
+// is too: a refused ID is a conflict.
+func faultOf(err error, version uint64) fault {
 	for _, k := range kinds {
+		if k.fault == faultRefused && version < versionAgain {
+			continue
+		}
 		if errors.Is(err, k.is) {
 			return k.fault
 		}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -67,7 +68,11 @@ func (c *conn) handler(r *request) func(ctx context.Context) {
 			return s.watch(c.server.Store.Watch(ctx, r.prefix, r.after))
 		})
 	case opCommit:
-		return func(ctx context.Context) { c.commit(ctx, r) }
+		if len(r.batch.Writes) == 0 {
+			return func(ctx context.Context) { c.validate(ctx, r) }
+		}
+		this, earlier := c.held.begin(r.batch.ID, r.number)
+		return func(ctx context.Context) { c.commit(ctx, r, this, earlier) }
 	}
 	return func(ctx context.Context) { c.flatten(ctx, r) }
 }
@@ -109,21 +114,25 @@ func pageOf(entries []kv.Entry) int {
 	return len(entries)
 }
 
-func (c *conn) commit(ctx context.Context, r *request) {
-	for {
-		earlier, done := c.held.only(r.batch.ID)
-		if earlier == nil {
-			defer done()
-			break
-		}
-		<-earlier
+// commit commits after the earlier try, if there was one. A client of version 1
+// cannot say that it tries again, so the server does that has seen it.
+func (c *conn) commit(ctx context.Context, r *request, this, earlier try) {
+	if earlier.over != nil {
+		<-earlier.over
+	}
+	if c.version < versionAgain && earlier.over != nil {
+		r.batch.Again = true
 	}
 	version, err := c.server.Store.Commit(ctx, r.batch)
-	if err != nil {
-		c.sendError(r.number, err)
-		return
-	}
-	c.sendVersion(r.number, version)
+	c.held.end(r.batch.ID, this, ctx.Err() == nil && !errors.Is(err, kv.ErrUnknown))
+	c.sendOutcome(r.number, version, err)
+}
+
+// validate checks a batch without writes, of which it does not matter how often
+// and in which order it comes.
+func (c *conn) validate(ctx context.Context, r *request) {
+	version, err := c.server.Store.Commit(ctx, r.batch)
+	c.sendOutcome(r.number, version, err)
 }
 
 func (c *conn) flatten(ctx context.Context, r *request) {

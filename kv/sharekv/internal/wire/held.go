@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/pawlkv/pawl/kv"
@@ -14,7 +15,7 @@ type held struct {
 	snapshots map[uint64]kv.Snapshot
 	turns     map[kv.TurnID]func()
 	streams   map[uint64]*stream
-	commits   map[kv.CommitID]chan struct{} // closed when the commit is over
+	tries     map[kv.CommitID]try // that are not over, or whose client may not know how they ended
 }
 
 func newHeld() held {
@@ -22,7 +23,7 @@ func newHeld() held {
 		snapshots: make(map[uint64]kv.Snapshot),
 		turns:     make(map[kv.TurnID]func()),
 		streams:   make(map[uint64]*stream),
-		commits:   make(map[kv.CommitID]chan struct{}),
+		tries:     make(map[kv.CommitID]try),
 	}
 }
 
@@ -68,22 +69,40 @@ func (h *held) releaseTurn(id kv.TurnID) {
 	}
 }
 
-// only lets one copy of a commit go at a time. It returns what to wait for
-// before calling it again, or nil when the caller may go, and must call done.
-func (h *held) only(id kv.CommitID) (earlier <-chan struct{}, done func()) {
+// try is the latest one of a commit that came over this connection.
+type try struct {
+	over   chan struct{} // closed when it has ended
+	number uint64        // of its request
+}
+
+// begin lets the tries of one commit go one after the other, in the order in
+// which they came: the caller waits for the earlier one, if it is not nil, and
+// calls end. It must be called in the order of requests.
+func (h *held) begin(id kv.CommitID, number uint64) (this, earlier try) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if running := h.commits[id]; running != nil {
-		return running, nil
+	earlier = h.tries[id]
+	this = try{over: make(chan struct{}), number: number}
+	h.tries[id] = this
+	return this, earlier
+}
+
+// end ends a try. It stays known if its client may not know its outcome.
+func (h *held) end(id kv.CommitID, this try, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(this.over)
+	if known && h.tries[id].number == this.number {
+		delete(h.tries, id)
 	}
-	running := make(chan struct{})
-	h.commits[id] = running
-	return nil, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.commits, id)
-		close(running)
-	}
+}
+
+// inherit takes over what an earlier connection of the client knows of tries.
+// That connection has ended, and they with it.
+func (h *held) inherit(earlier *held) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.Copy(h.tries, earlier.tries)
 }
 
 func (h *held) addStream(number uint64, s *stream) {

@@ -12,7 +12,11 @@ import (
 type Versions struct{ Oldest, Newest uint64 }
 
 // Spoken is what this program speaks.
-var Spoken = Versions{Oldest: 1, Newest: 1}
+var Spoken = Versions{Oldest: 1, Newest: versionAgain}
+
+// versionAgain is the first version in which a commit says whether an earlier
+// try of it had no known outcome, and in which kv.ErrRefused has a kind.
+const versionAgain = 2
 
 // meet returns the newest version that both speak.
 func (v Versions) meet(other Versions) (uint64, error) {
@@ -81,7 +85,7 @@ func refusal(err error) ([]byte, error) {
 	o := newOut(6)
 	o.string(magic)
 	o.bool(false)
-	o.error(err)
+	o.error(err, 1) // before there is a version
 	return o.frame()
 }
 

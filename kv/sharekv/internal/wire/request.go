@@ -23,7 +23,8 @@ const (
 	opFlatten               // nothing, when it is done
 )
 
-// request is one of a client's: an array of number, op, and what the op takes.
+// request is one of a client's: an array of number, op, and what the op takes in
+// the version that both sides speak.
 type request struct {
 	number uint64
 	op     op
@@ -35,8 +36,8 @@ type request struct {
 	sent   func() // called once when it was sent, or will not be; may be nil
 }
 
-func (r *request) frame() ([]byte, error) {
-	o := newOut(2 + r.args())
+func (r *request) frame(version uint64) ([]byte, error) {
+	o := newOut(2 + r.args(version))
 	o.uint(r.number)
 	o.uint(uint64(r.op))
 	switch r.op {
@@ -49,7 +50,7 @@ func (r *request) frame() ([]byte, error) {
 	case opClose, opRelease, opMore, opCancel:
 		o.uint(r.on)
 	case opCommit:
-		o.batch(r.batch)
+		o.batch(r.batch, version)
 	case opTurn:
 		o.strings(r.keys)
 	case opWatch:
@@ -60,19 +61,22 @@ func (r *request) frame() ([]byte, error) {
 }
 
 // args is how many elements the op takes.
-func (r *request) args() int {
+func (r *request) args(version uint64) int {
 	switch r.op {
 	case opGet, opScan, opWatch:
 		return 2
 	case opClose, opRelease, opMore, opCancel, opTurn:
 		return 1
 	case opCommit:
+		if version >= versionAgain {
+			return 8
+		}
 		return 7
 	}
 	return 0
 }
 
-func parseRequest(payload []byte) (*request, error) {
+func parseRequest(payload []byte, version uint64) (*request, error) {
 	i := newIn(payload, 2)
 	r := &request{number: i.uint(), op: op(i.uint())}
 	switch r.op {
@@ -83,7 +87,7 @@ func parseRequest(payload []byte) (*request, error) {
 	case opClose, opRelease, opMore, opCancel:
 		r.on = i.uint()
 	case opCommit:
-		r.batch = i.batch()
+		r.batch = i.batch(version)
 	case opTurn:
 		r.keys = i.strings()
 	case opWatch:

@@ -55,7 +55,7 @@ func (q *requests) next() (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := parseRequest(payload)
+	r, err := parseRequest(payload, q.version)
 	if err != nil {
 		return nil, err
 	}

@@ -134,6 +134,7 @@ func (s *Server) admit(c *conn, version uint64) {
 		}
 		earlier.end()
 		<-earlier.ended
+		c.held.inherit(&earlier.held)
 	}
 }
 

@@ -1,0 +1,16 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/pawlkv/pawl/kv"
+)
+
+// Send is Commit whose answer nobody waits for.
+func (c *Client) Send(ctx context.Context, b *kv.Batch) error {
+	q, err := c.post(ctx, &request{op: opCommit, batch: b})
+	if err == nil {
+		c.drop(q, nil)
+	}
+	return err
+}
