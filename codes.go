@@ -81,6 +81,7 @@ var codes = []struct {
 	// Of the account.
 	{"retired", RemedyNone, "the account was moved to another store", []error{account.ErrRetired}},
 	{"needs_recovery", RemedyRecover, "the store went back in time, or nobody can tell: nothing is sent", []error{ErrNeedsRecovery}},
+	{"unwitnessed", RemedyCall, "the store has a witness and was opened without it: nothing is sent", []error{ErrUnwitnessed}},
 	{"no_account", RemedyCall, "the store has no account for this user and device", []error{ErrNoAccount}},
 	{"account_exists", RemedyCall, "the store has this account already", []error{ErrAccountExists}},
 	{"moved_on", RemedyCall, "the store has changed since it was copied: copy it again", []error{ErrMovedOn}},

@@ -46,6 +46,7 @@ var coded = map[string]struct {
 	"pawl.ErrNoSession":         {pawl.ErrNoSession, "no_session"},
 	"pawl.ErrSelf":              {pawl.ErrSelf, "self"},
 	"pawl.ErrNeedsRecovery":     {pawl.ErrNeedsRecovery, "needs_recovery"},
+	"pawl.ErrUnwitnessed":       {pawl.ErrUnwitnessed, "unwitnessed"},
 	"pawl.ErrOneTimeKeyCount":   {pawl.ErrOneTimeKeyCount, "key_count"},
 	"pawl.ErrMovedOn":           {pawl.ErrMovedOn, "moved_on"},
 	"pawl.ErrNothingToMove":     {pawl.ErrNothingToMove, "nothing_to_move"},
@@ -320,7 +321,7 @@ func TestCodesAreDocumented(t *testing.T) {
 
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
-	const pinned = "undecided unknown starved newer keyring corrupt foreign unsupported retired needs_recovery no_account account_exists" +
+	const pinned = "undecided unknown starved newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
 		" moved_on nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
 		" session_pruned unknown_session no_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +

@@ -10,7 +10,7 @@
 //
 //	engine, err := badgerkv.Open(dir)
 //	store, err := pawl.Open(ctx, engine, pawl.WithPassphrase(passphrase))
-//	alice, err := store.Create(ctx, "@alice:example.org", "PHONE")
+//	alice, err := store.OpenOrCreate(ctx, "@alice:example.org", "PHONE")
 //
 // The engine: kv/badgerkv, unless a process may be suspended at any moment, as
 // on a phone; there kv/sqlitekv, in which no process has to answer another. Both

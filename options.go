@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
@@ -19,11 +20,20 @@ type options struct {
 	unlock   seal.Unlock
 	unlocked bool
 	witness  witness.Witness
+	blind    bool // without the engine's witness
 	tools    machine.Tools
 }
 
 func defaults() options {
 	return options{tools: machine.Tools{Rand: rand.Reader, Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
+}
+
+// witnessOf returns what is to witness a store, or nil.
+func (o *options) witnessOf(store kv.Store) witness.Witness {
+	if o.witness != nil || o.blind {
+		return o.witness
+	}
+	return witness.Of(store)
 }
 
 // WithPassphrase opens, or creates, a store sealed under a passphrase of at
@@ -66,7 +76,18 @@ func withTxn(opts ...txn.Option) Option {
 // one of which the witness cannot tell, all accounts must be recovered before
 // they send again; see [Machine.Recover]. A store that never had a witness is
 // taken as it is. All who open a store give it the same witness.
+//
+// Without this option the witness is the one that the engine keeps beside its
+// store (witness.Keeper): kv/badgerkv and kv/sqlitekv keep a file there. An engine
+// that keeps none, such as kv/memkv, has none.
 func WithWitness(w witness.Witness) Option { return func(o *options) { o.witness = w } }
+
+// WithoutNoticingCopies opens the store without the witness that its engine keeps:
+// two copies of it, or it and a backup, encrypt under the same message keys, and
+// nobody notices. It is for stores that are copied on purpose and never send for
+// long, as in tests. From a store that ever had a witness nothing is sent without
+// it (ErrUnwitnessed). A witness given by WithWitness is used all the same.
+func WithoutNoticingCopies() Option { return func(o *options) { o.blind = true } }
 
 // WithClock replaces time.Now. The clock may go backwards.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.tools.Now = now } }

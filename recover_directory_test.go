@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,10 +14,20 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
-	"github.com/pawlkv/pawl/kv/witness"
 )
 
-const witnessName = "pawl.witness"
+// isWitness tells the engines' witness files from their others.
+func isWitness(name string) bool { return strings.HasSuffix(name, ".witness") }
+
+// witnessIn returns the witness file in a directory.
+func witnessIn(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*.witness"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("witnesses in %s: %q, %v; want one", dir, found, err)
+	}
+	return found[0]
+}
 
 // opener opens the store of an engine in a directory.
 type opener func(dir string) (kv.Store, error)
@@ -42,21 +53,17 @@ func openSQLite(dir string) (kv.Store, error) {
 	return sqlitekv.Open(filepath.Join(dir, "store.db"), sqlitekv.WithLostTail())
 }
 
-// inDirectory opens the store in a directory with the witness in it, calls f
-// with alice's device there, and closes it.
-func (open opener) inDirectory(t *testing.T, dir string, f func(alice *device)) {
+// inDirectory opens the store in a directory, calls f with alice's device there,
+// and closes it.
+func (open opener) inDirectory(t *testing.T, dir string, f func(alice *device), opts ...pawl.Option) {
 	t.Helper()
 	engine, err := open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := witness.NewFile(filepath.Join(dir, witnessName))
-	s := openStore(t, engine, testKey, pawl.WithWitness(w))
-	alice := &device{t: t, ctx: t.Context(), kv: engine, store: s}
-	if alice.Machine, err = s.Machine(t.Context(), "@alice:example.org", "DEVICE"); err != nil {
-		alice.Machine, err = s.Create(t.Context(), "@alice:example.org", "DEVICE")
-	}
-	if err != nil {
+	s := openStore(t, engine, append([]pawl.Option{testKey}, opts...)...)
+	alice := &device{t: t, ctx: t.Context(), kv: engine, store: s, clock: &clock{at: time.Now()}}
+	if alice.Machine, err = s.OpenOrCreate(t.Context(), "@alice:example.org", "DEVICE"); err != nil {
 		t.Fatal(err)
 	}
 	if alice.id, err = alice.Machine.Identity(t.Context()); err != nil {
@@ -65,9 +72,6 @@ func (open opener) inDirectory(t *testing.T, dir string, f func(alice *device)) 
 	f(alice)
 	alice.intact()
 	if err := engine.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,7 +167,7 @@ func TestLostTail(t *testing.T) { eachEngine(t, testLostTail) }
 
 func testLostTail(t *testing.T, open opener) {
 	p := newPast(t, open)
-	p.putBack(func(name string) bool { return name != witnessName })
+	p.putBack(func(name string) bool { return !isWitness(name) })
 	p.refused(p.dir, account.Behind)
 }
 
@@ -171,7 +175,7 @@ func TestLostWitness(t *testing.T) { eachEngine(t, testLostWitness) }
 
 func testLostWitness(t *testing.T, open opener) {
 	p := newPast(t, open)
-	if err := os.Remove(filepath.Join(p.dir, witnessName)); err != nil {
+	if err := os.Remove(witnessIn(t, p.dir)); err != nil {
 		t.Fatal(err)
 	}
 	p.refused(p.dir, account.Unwitnessed)
@@ -187,7 +191,7 @@ func testMovedDirectoryIsNoCopy(t *testing.T, open opener) {
 		t.Fatal(err)
 	}
 	p.goesOn(moved)
-	file := filepath.Join(moved, witnessName)
+	file := witnessIn(t, moved)
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package pawl
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/pawlkv/pawl/account"
@@ -37,8 +38,8 @@ func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
 		return nil, ErrNoKey
 	}
 	s, err := machine.Open(ctx, store, o.unlock, o.tools)
-	if err == nil && o.witness != nil {
-		err = lineage.Compare(ctx, s, o.witness)
+	if err == nil {
+		err = lineage.Compare(ctx, s, o.witnessOf(store))
 	}
 	if err != nil {
 		return nil, err
@@ -85,6 +86,20 @@ func (s *Store) Machine(ctx context.Context, user matrix.UserID, device matrix.D
 		return nil, err
 	}
 	return m, nil
+}
+
+// OpenOrCreate is Machine, and Create if there is no such account: for programs
+// that do the same at every start.
+func (s *Store) OpenOrCreate(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
+	m, err := s.Machine(ctx, user, device)
+	if !errors.Is(err, ErrNoAccount) {
+		return m, err
+	}
+	m, err = s.Create(ctx, user, device)
+	if errors.Is(err, ErrAccountExists) { // another process was first
+		return s.Machine(ctx, user, device)
+	}
+	return m, err
 }
 
 // Accounts returns the identities of all accounts in the store, in no order.

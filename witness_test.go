@@ -42,7 +42,7 @@ func TestSameStoreNeedsNoRecovery(t *testing.T) {
 	}
 	// One that wrote without its witness is ahead of it.
 	plain := alice.on(alice.kv)
-	plain.send(bob, "hello")
+	plain.receive(bob, bob.send(alice, "hello"))
 	alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
 }
 

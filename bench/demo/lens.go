@@ -15,6 +15,9 @@ type lens struct {
 	read, wrote []look
 }
 
+// Unwrap implements kv.Wrapper.
+func (l *lens) Unwrap() kv.Store { return l.Store }
+
 // Snapshot implements kv.Store. What an earlier attempt read does not count.
 func (l *lens) Snapshot() kv.Snapshot {
 	l.read = nil

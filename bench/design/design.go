@@ -49,6 +49,10 @@ type Shared interface {
 // unheld is a store around which nothing is held.
 type unheld struct{ kv.Store }
 
+// Unwrap implements kv.Wrapper: Pawl's own designs have the engine's witness. Those
+// of others have none, and what they put around the engine says nothing of it.
+func (u unheld) Unwrap() kv.Store { return u.Store }
+
 func (unheld) Hold(context.Context, Step) (func(), error) { return func() {}, nil }
 func (unheld) Refused() int                               { return 0 }
 
@@ -59,3 +63,6 @@ func plain(engine kv.Store, _ string) Shared { return unheld{borrowed{engine}} }
 type borrowed struct{ kv.Store }
 
 func (borrowed) Close() error { return nil }
+
+// Unwrap implements kv.Wrapper.
+func (b borrowed) Unwrap() kv.Store { return b.Store }

@@ -33,6 +33,9 @@ type engine struct {
 	syncs func() (calls int64, took time.Duration)
 }
 
+// Unwrap implements kv.Wrapper.
+func (e engine) Unwrap() kv.Store { return e.Store }
+
 // openEngine opens the store in a directory that exists.
 func openEngine(name, dir string) (engine, error) {
 	switch name {

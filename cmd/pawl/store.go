@@ -12,7 +12,6 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn/seal"
 )
 
@@ -81,10 +80,7 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 	if err := o.findKey(ctx, a); err != nil {
 		return err
 	}
-	w := witness.NewFile(p.witnessFile())
-	defer func() { err = errors.Join(err, w.Close()) }()
-	_, committed := lostTail(o.engine)
-	if err := o.unlock(ctx, tailWitness{w, committed}); err != nil {
+	if err := o.unlock(ctx); err != nil {
 		return err
 	}
 	return fn(o)
@@ -99,12 +95,12 @@ func (o *opened) findKey(ctx context.Context, a access) (err error) {
 		}
 	}
 	empty, err := isEmpty(ctx, o.engine)
-	_, lost := lostTail(o.engine)
+	if err == nil && empty {
+		err = lostAll(o.place, o.engine)
+	}
 	switch {
 	case err != nil:
 		return err
-	case empty && lost != 0:
-		return lostAll(o.place, lost)
 	case empty && a != created:
 		return noStore(o.place)
 	case o.given.given:
@@ -131,7 +127,7 @@ func (o *opened) unlockKey() error {
 }
 
 // unlock opens the records.
-func (o *opened) unlock(ctx context.Context, w witness.Witness) (err error) {
+func (o *opened) unlock(ctx context.Context) (err error) {
 	how := pawl.WithKey(o.key.key.Reveal())
 	name := filepath.Base(o.place.keyFile())
 	switch {
@@ -140,7 +136,7 @@ func (o *opened) unlock(ctx context.Context, w witness.Witness) (err error) {
 	case !o.key.found:
 		return fmt.Errorf("%s is sealed and has no %s: %s", o.place, name, giveIt)
 	}
-	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithWitness(w), pawl.WithLogger(cli.Logger(ctx)))
+	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithLogger(cli.Logger(ctx)))
 	switch {
 	case !errors.Is(err, seal.ErrPassphrase):
 		return err
@@ -177,35 +173,15 @@ type losing interface {
 	LostTail() (kept, committed kv.Version)
 }
 
-// lostTail returns what an engine says to be missing of its commits, 0 and 0 if
-// nothing is, or if it cannot know.
-func lostTail(e engine) (kept, committed kv.Version) {
-	if l, ok := e.(losing); ok {
-		return l.LostTail()
+// lostAll is the error of a store of which nothing is left. pawl.Open has it too,
+// but a new store's key file would be written before.
+func lostAll(p place, e engine) error {
+	l, ok := e.(losing)
+	if !ok {
+		return nil
 	}
-	return 0, 0
-}
-
-// lostAll is the error of a store of which nothing is left: there is no account
-// that could be recovered, and to make another store in its place would hide that.
-func lostAll(p place, committed kv.Version) error {
-	return fmt.Errorf("%w: %s is empty, and %d versions were committed in it", kv.ErrCorrupt, p, committed)
-}
-
-// tailWitness has also seen what the engine says to have committed, so that a
-// store without its newest commits needs recovery even if the file lags behind.
-type tailWitness struct {
-	*witness.File
-	committed kv.Version
-}
-
-var _ witness.Witness = tailWitness{}
-
-// Load implements witness.Witness.
-func (w tailWitness) Load(ctx context.Context) (witness.Mark, error) {
-	m, err := w.File.Load(ctx)
-	if err == nil || errors.Is(err, witness.ErrCopied) {
-		m.Head = max(m.Head, w.committed)
+	if _, committed := l.LostTail(); committed != 0 {
+		return fmt.Errorf("%w: %s is empty, and %d versions were committed in it", kv.ErrCorrupt, p, committed)
 	}
-	return m, err
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 var (
 	ErrAccountExists = errors.New("pawl: the store already has this account")
 	ErrNoAccount     = errors.New("pawl: the store has no such account")
+	ErrUnwitnessed   = errors.New("pawl: nothing is sent from a store that has a witness and was opened without it")
 	ErrNeedsRecovery = errors.New("pawl: nothing is sent until the account is recovered ('pawl recover', Machine.Recover)")
 )
 
@@ -106,7 +107,7 @@ func (a *Account) Active(tx *txn.Tx) (account.Account, error) {
 
 // Sending is Active for calls after which the peer or the server has something
 // that must never be made from an older state of the store. It fails with
-// ErrNeedsRecovery.
+// ErrNeedsRecovery or ErrUnwitnessed.
 func (a *Account) Sending(tx *txn.Tx) (account.Account, error) {
 	v, err := a.Active(tx)
 	if err != nil {
@@ -118,6 +119,9 @@ func (a *Account) Sending(tx *txn.Tx) (account.Account, error) {
 			about = a.Store.Behind
 		}
 		return v, fmt.Errorf("%w: %s%s", ErrNeedsRecovery, why.Cause, about)
+	}
+	if a.Store.Unwitnessed {
+		return v, ErrUnwitnessed
 	}
 	return v, nil
 }

@@ -84,7 +84,23 @@ func checkEmpty(ctx context.Context, store kv.Store) error {
 	if err == nil && stray != "" {
 		err = fmt.Errorf("%w: it has entries (%q) but no keyring", kv.ErrCorrupt, stray)
 	}
+	if err == nil {
+		err = checkNotLost(store)
+	}
 	return err
+}
+
+// checkNotLost keeps another store from being made in the place of one of which
+// nothing is left: there is no account that could be recovered.
+func checkNotLost(store kv.Store) error {
+	e, ok := kv.As[LostTail](store)
+	if !ok {
+		return nil
+	}
+	if _, committed := e.LostTail(); committed != 0 {
+		return fmt.Errorf("%w: it is empty, and %d versions were committed in it", kv.ErrCorrupt, committed)
+	}
+	return nil
 }
 
 // Change seals the data key under another passphrase or key. It fails with

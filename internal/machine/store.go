@@ -30,8 +30,17 @@ type Store struct {
 	ID      seal.StoreID
 	DB      *txn.DB // of the records that belong to no account
 	Behind  string  // how far the store went back, if this handle found that; ends an error
+	// Unwitnessed: the store has a witness, and this handle does not have it.
+	Unwitnessed bool
 
 	ring seal.Keyring
+}
+
+// LostTail is what an engine offers that knows by itself how far its store had
+// come: the version to which it goes and the one that was committed, both 0 if
+// nothing is missing.
+type LostTail interface {
+	LostTail() (kept, committed kv.Version)
 }
 
 // Open opens the keyring of a store, or makes one if the store is empty.

@@ -17,6 +17,7 @@ import (
 const (
 	formatName   = "pawl.format"   // says that this is a store, its format, and its ID
 	creatingName = "pawl.creating" // the same before anything was stored
+	witnessName  = "pawl.witness"  // how far the store had come, for whoever asks Store.Witness
 )
 
 const fileMode = 0o600

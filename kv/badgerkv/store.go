@@ -1,10 +1,14 @@
 package badgerkv
 
 import (
+	"errors"
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv"
+	"github.com/pawlkv/pawl/kv/witness"
 )
 
 // Store is a kv.Store in a directory, which any number of processes may have
@@ -22,10 +26,14 @@ import (
 // erased.
 type Store struct {
 	*sharekv.Store
-	syncs *syncs
+	syncs   *syncs
+	witness *witness.File
 }
 
-var _ kv.Store = (*Store)(nil)
+var (
+	_ kv.Store       = (*Store)(nil)
+	_ witness.Keeper = (*Store)(nil)
+)
 
 // Status says who owns the store.
 type Status = sharekv.Status
@@ -50,8 +58,23 @@ func Open(dir string, options ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{shared, set.syncs}, nil
+	// By the directory's own name: a link may lead elsewhere tomorrow.
+	home, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		home, err = filepath.Abs(home)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("badgerkv: open the store: %w", err), shared.Close())
+	}
+	return &Store{shared, set.syncs, witness.NewFile(filepath.Join(home, witnessName))}, nil
 }
+
+// Witness implements witness.Keeper: pawl.witness in the directory, in which
+// nothing is written before a mark is saved.
+func (s *Store) Witness() witness.Witness { return s.witness }
+
+// Close implements kv.Store; see [sharekv.Store.Close].
+func (s *Store) Close() error { return errors.Join(s.Store.Close(), s.witness.Close()) }
 
 // Stats is what a Store did as the owner; while another process owns Badger,
 // that one does it.

@@ -192,7 +192,7 @@ func (c *committer) answer(group []*grouping.Request, outcomes []outcome, head k
 }
 
 func (c *committer) note(head kv.Version) {
-	if err := c.witness.note(head); err != nil {
-		c.set.logger.Warn("the witness of a version was not written", slog.Uint64("version", uint64(head)), slog.Any("error", err))
+	if err := c.headFile.note(head); err != nil {
+		c.set.logger.Warn("the newest synced version was not noted", slog.Uint64("version", uint64(head)), slog.Any("error", err))
 	}
 }

@@ -15,13 +15,13 @@ import (
 // committer is the only one of this process that writes to the database. All
 // but queue and ended is its goroutine's.
 type committer struct {
-	path    string
-	set     *settings
-	queue   *grouping.Queue
-	ended   chan struct{}
-	gate    *gate
-	witness *witness
-	changed func() // tells that something was committed
+	path     string
+	set      *settings
+	queue    *grouping.Queue
+	ended    chan struct{}
+	gate     *gate
+	headFile *headFile
+	changed  func() // tells that something was committed
 
 	file    os.FileInfo // of the database
 	waiting []*grouping.Request

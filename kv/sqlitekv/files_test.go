@@ -121,6 +121,35 @@ func TestMoved(t *testing.T) {
 	mustPut(t, s, "k", "w")
 }
 
+// TestLinks: all names of a store have the same files beside it, and where a link
+// leads nowhere, to a disk that is not there, say, no store is made.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	path, link, broken := filepath.Join(dir, "store.db"), filepath.Join(dir, "link.db"), filepath.Join(dir, "broken.db")
+	if err := os.Symlink("store.db", link); err != nil {
+		t.Logf("no links here: %v", err)
+		return
+	}
+	if err := os.Symlink(filepath.Join("gone", "store.db"), broken); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{path, link, path} {
+		mustPut(t, openStore(t, name), "k"+string(rune('0'+i)), "v")
+	}
+	if _, err := Open(broken); !errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("a link that leads nowhere: %v, want %v", err, kv.ErrUnavailable)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); !strings.HasPrefix(name, "store.db") && name != "link.db" && name != "broken.db" {
+			t.Errorf("there is %s", name)
+		}
+	}
+}
+
 // TestUnfinishedStore: what a crash left of making a store is made anew.
 func TestUnfinishedStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")

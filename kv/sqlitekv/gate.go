@@ -8,11 +8,12 @@ import (
 
 // Files beside the database, named after it.
 const (
-	gateSuffix  = "-gate"  // locked by the process that commits; holds the witness
-	turnsSuffix = "-turns" // turns of all processes, locked while it is changed
-	newSuffix   = "-new"   // a store that is being made
-	logSuffix   = "-wal"   // SQLite's
-	indexSuffix = "-shm"   // SQLite's
+	gateSuffix    = "-gate"    // locked by the process that commits; holds the newest synced version
+	turnsSuffix   = "-turns"   // turns of all processes, locked while it is changed
+	newSuffix     = "-new"     // a store that is being made
+	witnessSuffix = ".witness" // how far the store had come, for whoever asks Store.Witness
+	logSuffix     = "-wal"     // SQLite's
+	indexSuffix   = "-shm"     // SQLite's
 )
 
 // gate lets one process at a time commit. Processes wait for its lock in the

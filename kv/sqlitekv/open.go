@@ -28,6 +28,27 @@ const (
 	headerSize    = 100
 )
 
+// resolve returns the one name of a store's file: processes that open it by
+// different names must meet at the same files beside it.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	found, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return found, translate(err)
+	}
+	if _, err := os.Lstat(path); err == nil { // to a disk that is not there now, say
+		return "", fmt.Errorf("%w: %s is a link that leads nowhere", kv.ErrUnavailable, path)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil // inspect says that there is no directory
+	}
+	return filepath.Join(dir, filepath.Base(path)), translate(err)
+}
+
 // inspect reports whether there is a store, before anything is touched. An
 // empty file holds nothing that could be lost, and counts as none.
 func inspect(path string) (exists bool, err error) {
@@ -157,7 +178,7 @@ func enter(g *gate, set *settings) error {
 
 // makePrivate takes all rights from others.
 func makePrivate(path string) error {
-	for _, suffix := range []string{"", logSuffix, indexSuffix, gateSuffix, turnsSuffix} {
+	for _, suffix := range []string{"", logSuffix, indexSuffix, gateSuffix, turnsSuffix, witnessSuffix} {
 		info, err := os.Stat(path + suffix)
 		if err == nil && info.Mode().Perm() != fileMode {
 			err = os.Chmod(path+suffix, fileMode)

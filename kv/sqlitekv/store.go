@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
@@ -14,6 +13,7 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
 	"github.com/pawlkv/pawl/kv/internal/linked"
+	"github.com/pawlkv/pawl/kv/witness"
 )
 
 // Store is a kv.Store in a file that any number of processes may have open. Its
@@ -21,7 +21,8 @@ import (
 type Store struct {
 	set       settings
 	gate      *gate
-	witness   *witness
+	headFile  *headFile
+	witness   *witness.File
 	turns     *turnQueue
 	pool      *pool
 	committer *committer
@@ -32,11 +33,14 @@ type Store struct {
 	kept, committed kv.Version // if the newest commits are missing
 }
 
-var _ kv.Store = (*Store)(nil)
+var (
+	_ kv.Store       = (*Store)(nil)
+	_ witness.Keeper = (*Store)(nil)
+)
 
 // Open opens the store in a file, which it makes if it does not exist; its
 // directory must exist. Beside it there are files of SQLite and of the store,
-// all named after it. Errors: ErrForeign, ErrNewer, ErrUnproven,
+// all named after it; where the path is a link, after what that leads to. Errors: ErrForeign, ErrNewer, ErrUnproven,
 // kv.ErrCorrupt, kv.ErrDiskFull, and kv.ErrUnavailable (permissions, a missing directory, a
 // process that is stopped with a lock).
 func Open(path string, options ...Option) (*Store, error) {
@@ -47,13 +51,14 @@ func Open(path string, options ...Option) (*Store, error) {
 	if err := checkLinked(&s.set, linked.Program()); err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
 	if _, err := inspect(path); err != nil { // before there is any file of ours
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
+	s.witness = witness.NewFile(path + witnessSuffix)
 	s.gate = newGate(path)
 	s.pool = newPool(path, &s.set)
 	s.follower = newFollower(path, &s.set)
@@ -71,10 +76,10 @@ func (s *Store) open(path string) (err error) {
 	if err := prepare(path, &s.set, s.gate); err != nil {
 		return err
 	}
-	if s.witness, err = openWitness(path); err != nil {
+	if s.headFile, err = openHeadFile(path); err != nil {
 		return err
 	}
-	s.committer.witness = s.witness
+	s.committer.headFile = s.headFile
 	board, err := openBoard(path)
 	if err != nil {
 		return err
@@ -91,20 +96,24 @@ func (s *Store) open(path string) (err error) {
 
 // checkHead looks whether the newest commits are there.
 func (s *Store) checkHead() error {
-	noted := s.witness.newest()
+	noted := s.headFile.newest()
 	snapshot := s.Snapshot()
 	defer snapshot.Close()
 	head, err := snapshot.Version(context.Background())
 	if err != nil {
 		return err
 	}
-	err = s.witness.check(noted, head)
+	err = s.headFile.check(noted, head)
 	if err == nil || !s.set.lostTail {
 		return err
 	}
 	s.kept, s.committed = head, noted
 	return nil
 }
+
+// Witness implements witness.Keeper: a file beside the store's, which is not
+// there before a mark is saved.
+func (s *Store) Witness() witness.Witness { return s.witness }
 
 // LostTail tells a store that was opened although its newest commits are
 // missing: the version to which it goes, and the one that was committed. Both
@@ -119,8 +128,8 @@ func (s *Store) discard() {
 	if s.turns != nil {
 		s.turns.close()
 	}
-	if s.witness != nil {
-		s.witness.close()
+	if s.headFile != nil {
+		s.headFile.close()
 	}
 }
 
@@ -245,7 +254,8 @@ func (s *Store) Close() error {
 		<-s.committer.ended
 		s.failure = errors.Join(s.pool.drain(true), s.committer.drop())
 		s.gate.close()
-		s.witness.close()
+		s.headFile.close()
+		s.failure = errors.Join(s.failure, s.witness.Close())
 	})
 	return s.failure
 }

@@ -3,6 +3,8 @@ package witness
 import (
 	"context"
 	"errors"
+
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Witness keeps the Mark of one store where the store's own fate does not reach
@@ -31,3 +33,15 @@ var (
 	// ErrDamaged: the mark is not readable.
 	ErrDamaged = errors.New("witness: the mark is damaged")
 )
+
+// Keeper is an engine that keeps a witness beside each of its stores, the same
+// for all who open the store. Closing the store closes it.
+type Keeper interface{ Witness() Witness }
+
+// Of returns the witness that the engine of a store keeps for it, or nil.
+func Of(store kv.Store) Witness {
+	if k, ok := kv.As[Keeper](store); ok {
+		return k.Witness()
+	}
+	return nil
+}

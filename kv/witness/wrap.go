@@ -37,6 +37,9 @@ type witnessed struct {
 	saved  kv.Version
 }
 
+// Unwrap implements kv.Wrapper.
+func (w *witnessed) Unwrap() kv.Store { return w.Store }
+
 // Commit implements kv.Store.
 func (w *witnessed) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	version, err := w.Store.Commit(ctx, b)

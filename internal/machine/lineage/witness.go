@@ -41,53 +41,109 @@ func (generationCodec) Decode(b []byte) (generation uint64, err error) {
 	return generation, err
 }
 
-// Compare compares the store with its witness. When it returns, all accounts
-// of a store that went back in time must be recovered, witness and store agree,
-// and the witness sees every commit that goes through the store.
+// Compare compares the store with its witness, and with what its engine knows of
+// its own end. When it returns, all accounts of a store that went back in time
+// must be recovered, witness and store agree, and the witness sees every commit
+// that goes through the store. Without a witness (nil) a store that ever had one
+// sends nothing.
 func Compare(ctx context.Context, s *machine.Store, w witness.Witness) error {
-	c := comparison{s, w}
+	c := comparison{store: s, witness: w}
+	if w == nil {
+		return c.without(ctx)
+	}
 	for {
-		// What is found in the store between two equal generations belongs
-		// together with what the witness says between them.
-		before, err := readGeneration(ctx, s.DB)
-		if err != nil {
+		agreed, err := c.once(ctx)
+		if agreed || err != nil {
 			return err
-		}
-		seen, answer := w.Load(ctx)
-		stored := witness.Mark{Store: witness.StoreID(s.ID)}
-		// The head is looked at after the witness, which is never ahead.
-		if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
-			return err
-		}
-		if stored.Generation, err = readGeneration(ctx, s.DB); err != nil {
-			return err
-		}
-		if stored.Generation != before {
-			continue // another process is at it
-		}
-		cause, err := causeOf(stored, seen, answer)
-		if err != nil {
-			return fmt.Errorf("pawl: ask the witness of the store: %w", err)
-		}
-		agreed, err := c.agree(ctx, &stored, seen, cause)
-		if err != nil {
-			return err
-		}
-		if agreed {
-			s.Use(witness.Wrap(s.DB.Store(), w, stored, witness.OnError(c.lags)))
-			return nil
 		}
 	}
 }
 
+// comparison is a store and what witnesses it.
+type comparison struct {
+	store   *machine.Store
+	witness witness.Witness
+}
+
+// once compares once. It returns false if another process is at it.
+func (c comparison) once(ctx context.Context) (agreed bool, err error) {
+	s := c.store
+	// What is found in the store between two equal generations belongs
+	// together with what the witness says between them.
+	before, err := readGeneration(ctx, s.DB)
+	if err != nil {
+		return false, err
+	}
+	seen, answer := c.witness.Load(ctx)
+	stored := witness.Mark{Store: witness.StoreID(s.ID)}
+	// The head is looked at after the witness, which is never ahead.
+	if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
+		return false, err
+	}
+	if stored.Generation, err = readGeneration(ctx, s.DB); err != nil {
+		return false, err
+	}
+	if stored.Generation != before {
+		return false, nil
+	}
+	lost := lostTail(s.DB.Store(), stored.Head)
+	cause, err := causeOf(stored, seen, answer, lost)
+	if err != nil {
+		return false, fmt.Errorf("pawl: ask the witness of the store: %w", err)
+	}
+	seen.Head = max(seen.Head, lost)
+	if agreed, err = c.agree(ctx, &stored, seen, cause); !agreed || err != nil {
+		return false, err
+	}
+	s.Use(witness.Wrap(s.DB.Store(), c.witness, stored, witness.OnError(c.lags)))
+	return true, nil
+}
+
+// without is Compare where nothing witnesses the store.
+func (c comparison) without(ctx context.Context) error {
+	found, err := head(ctx, c.store.DB.Store())
+	if err != nil {
+		return err
+	}
+	if lost := lostTail(c.store.DB.Store(), found); lost != 0 {
+		c.tell(ctx, account.Behind, found, lost)
+		if err := requireRecovery(ctx, c.store, account.Behind); err != nil {
+			return err
+		}
+	}
+	generation, err := readGeneration(ctx, c.store.DB)
+	c.store.Unwitnessed = generation != 0
+	if c.store.Unwitnessed {
+		c.store.Log.WarnContext(ctx, "the store has a witness and was opened without it: nothing is sent")
+	}
+	return err
+}
+
+// lostTail returns what an engine says to have committed in a store that goes to
+// head, and 0 where nothing is missing. From the next commit on, which requires
+// the recovery, the store is as it is.
+func lostTail(engine kv.Store, head kv.Version) (committed kv.Version) {
+	e, ok := kv.As[machine.LostTail](engine)
+	if !ok {
+		return 0
+	}
+	kept, committed := e.LostTail()
+	if head > kept {
+		return 0
+	}
+	return committed
+}
+
 // causeOf says why the store cannot be the one that the witness has seen, or
 // nothing. The error is the witness's if it says nothing either.
-func causeOf(stored, seen witness.Mark, answer error) (account.Cause, error) {
+func causeOf(stored, seen witness.Mark, answer error, lost kv.Version) (account.Cause, error) {
 	void := errors.Is(answer, witness.ErrNone) || errors.Is(answer, witness.ErrDamaged)
 	copied := errors.Is(answer, witness.ErrCopied)
 	switch {
 	case answer != nil && !void && !copied:
 		return 0, answer
+	case lost != 0:
+		return account.Behind, nil
 	case stored.Generation == 0 && (void || seen.Store != stored.Store):
 		return 0, nil // it never had a witness: this is where it begins
 	case void, seen.Store != stored.Store:
@@ -100,12 +156,6 @@ func causeOf(stored, seen witness.Mark, answer error) (account.Cause, error) {
 		return account.Unwitnessed, nil // an older state was accepted, and the witness does not know
 	}
 	return 0, nil
-}
-
-// comparison is a store and what witnesses it.
-type comparison struct {
-	store   *machine.Store
-	witness witness.Witness
 }
 
 // agree requires that the accounts are recovered if there is a cause, and makes
@@ -121,11 +171,7 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		}
 		return replaceGeneration(ctx, c.store.DB, before, stored.Generation)
 	}
-	c.store.Log.LogAttrs(ctx, slog.LevelWarn, "the store went back in time: its accounts must be recovered before they send",
-		slog.String("cause", cause.String()), slog.Uint64("head", uint64(stored.Head)), slog.Uint64("witnessed", uint64(seen.Head)))
-	if cause == account.Behind && seen.Head > stored.Head {
-		c.store.Behind = fmt.Sprintf(" (it goes to version %d, and %d was committed)", stored.Head, seen.Head)
-	}
+	c.tell(ctx, cause, stored.Head, seen.Head)
 	if err := requireRecovery(ctx, c.store, cause); err != nil {
 		return false, err
 	}
@@ -134,6 +180,15 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		return false, err
 	}
 	return true, c.save(ctx, stored)
+}
+
+// tell says in the log, and in errors of this handle, what was found.
+func (c comparison) tell(ctx context.Context, cause account.Cause, stored, seen kv.Version) {
+	c.store.Log.LogAttrs(ctx, slog.LevelWarn, "the store went back in time: its accounts must be recovered before they send",
+		slog.String("cause", cause.String()), slog.Uint64("head", uint64(stored)), slog.Uint64("witnessed", uint64(seen)))
+	if cause == account.Behind && seen > stored {
+		c.store.Behind = fmt.Sprintf(" (it goes to version %d, and %d was committed)", stored, seen)
+	}
 }
 
 // nextGeneration is the one that store and witness will have. A store that is

@@ -20,24 +20,29 @@ func TestCauseOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		stored, seen witness.Mark
 		answer       error
+		lost         kv.Version
 		cause        account.Cause
 		err          error
 	}{
-		"the same":                       {mark(1, 1, 5), mark(1, 1, 5), nil, 0, nil},
-		"the witness lags":               {mark(1, 1, 9), mark(1, 1, 5), nil, 0, nil},
-		"behind by a commit":             {mark(1, 1, 4), mark(1, 1, 5), nil, account.Behind, nil},
-		"of an earlier generation":       {mark(1, 1, 9), mark(1, 2, 5), nil, account.Behind, nil},
-		"of a later generation":          {mark(1, 2, 9), mark(1, 1, 5), nil, account.Unwitnessed, nil},
-		"another store's witness":        {mark(1, 1, 9), mark(2, 1, 5), nil, account.Unwitnessed, nil},
-		"no witness any more":            {mark(1, 1, 9), mark(0, 0, 0), witness.ErrNone, account.Unwitnessed, nil},
-		"damaged":                        {mark(1, 1, 9), mark(0, 0, 0), witness.ErrDamaged, account.Unwitnessed, nil},
-		"copied":                         {mark(1, 1, 9), mark(1, 1, 5), fmt.Errorf("by hand: %w", witness.ErrCopied), account.Copied, nil},
-		"never witnessed, nothing there": {mark(1, 0, 9), mark(0, 0, 0), witness.ErrNone, 0, nil},
-		"never witnessed, another's":     {mark(1, 0, 9), mark(2, 3, 5), nil, 0, nil},
-		"never witnessed, its own":       {mark(1, 0, 4), mark(1, 1, 5), nil, account.Behind, nil},
-		"no answer":                      {mark(1, 1, 5), mark(0, 0, 0), locked, 0, locked},
+		"the same":                       {mark(1, 1, 5), mark(1, 1, 5), nil, 0, 0, nil},
+		"the witness lags":               {mark(1, 1, 9), mark(1, 1, 5), nil, 0, 0, nil},
+		"behind by a commit":             {mark(1, 1, 4), mark(1, 1, 5), nil, 0, account.Behind, nil},
+		"of an earlier generation":       {mark(1, 1, 9), mark(1, 2, 5), nil, 0, account.Behind, nil},
+		"of a later generation":          {mark(1, 2, 9), mark(1, 1, 5), nil, 0, account.Unwitnessed, nil},
+		"another store's witness":        {mark(1, 1, 9), mark(2, 1, 5), nil, 0, account.Unwitnessed, nil},
+		"no witness any more":            {mark(1, 1, 9), mark(0, 0, 0), witness.ErrNone, 0, account.Unwitnessed, nil},
+		"damaged":                        {mark(1, 1, 9), mark(0, 0, 0), witness.ErrDamaged, 0, account.Unwitnessed, nil},
+		"copied":                         {mark(1, 1, 9), mark(1, 1, 5), fmt.Errorf("by hand: %w", witness.ErrCopied), 0, account.Copied, nil},
+		"never witnessed, nothing there": {mark(1, 0, 9), mark(0, 0, 0), witness.ErrNone, 0, 0, nil},
+		"never witnessed, another's":     {mark(1, 0, 9), mark(2, 3, 5), nil, 0, 0, nil},
+		"never witnessed, its own":       {mark(1, 0, 4), mark(1, 1, 5), nil, 0, account.Behind, nil},
+		"no answer":                      {mark(1, 1, 5), mark(0, 0, 0), locked, 0, 0, locked},
+		"without its end":                {mark(1, 1, 4), mark(1, 1, 4), nil, 7, account.Behind, nil},
+		"without its end, witness lost":  {mark(1, 1, 4), mark(0, 0, 0), witness.ErrNone, 7, account.Behind, nil},
+		"without its end, no witness":    {mark(1, 0, 4), mark(0, 0, 0), witness.ErrNone, 7, account.Behind, nil},
+		"without its end, no answer":     {mark(1, 1, 4), mark(0, 0, 0), locked, 7, 0, locked},
 	} {
-		if cause, err := causeOf(c.stored, c.seen, c.answer); cause != c.cause || !errors.Is(err, c.err) {
+		if cause, err := causeOf(c.stored, c.seen, c.answer, c.lost); cause != c.cause || !errors.Is(err, c.err) {
 			t.Errorf("%s: cause %v, error %v; want %v, %v", name, cause, err, c.cause, c.err)
 		}
 	}

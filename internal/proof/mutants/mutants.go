@@ -246,7 +246,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "an SQLite store opens without its newest commits",
-		file: "kv/sqlitekv/witness.go",
+		file: "kv/sqlitekv/headfile.go",
 		old:  "if head >= noted {", new: "if true || head >= noted {",
 		test: "TestLostTail|TestDamage", pkgs: []string{"./kv/sqlitekv"},
 	},
@@ -261,6 +261,24 @@ var mutants = []mutant{
 		file: "kv/witness/page.go",
 		old:  "err == nil && !p.identity.is(now)", new: "err == nil && false && !p.identity.is(now)",
 		pkgs: []string{"./kv/witness"},
+	},
+	{
+		name: "a store is opened without the witness that its engine keeps",
+		file: "options.go",
+		old:  "if o.witness != nil || o.blind {", new: "if true {",
+		test: "TestREADMEExampleCopied|TestStoresFromBefore", pkgs: []string{"."},
+	},
+	{
+		name: "a store that had a witness sends without it",
+		file: "internal/machine/lineage/witness.go",
+		old:  "c.store.Unwitnessed = generation != 0", new: "c.store.Unwitnessed = generation != 0 && false",
+		test: "TestNothingIsSentWithoutTheWitness", pkgs: []string{"."},
+	},
+	{
+		name: "nobody asks an engine whether its newest commits are missing",
+		file: "internal/machine/lineage/witness.go",
+		old:  "if head > kept {", new: "if head >= kept {",
+		test: "TestLostTailWithoutWitness", pkgs: []string{"."},
 	},
 	{
 		name: "a member of a group that failed is tried on a closed connection",

@@ -54,6 +54,9 @@ type snapshot struct {
 	store *wrapped
 }
 
+// Unwrap implements kv.Wrapper.
+func (s *wrapped) Unwrap() kv.Store { return s.Store }
+
 func (s *wrapped) before(ctx context.Context, call Call) error {
 	if s.hooks.Before == nil {
 		return nil

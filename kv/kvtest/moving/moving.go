@@ -19,6 +19,9 @@ func Wrap(store kv.Store) kv.Store { return &wrapped{store} }
 
 type wrapped struct{ kv.Store }
 
+// Unwrap implements kv.Wrapper.
+func (w wrapped) Unwrap() kv.Store { return w.Store }
+
 // Snapshot implements kv.Store.
 func (s *wrapped) Snapshot() kv.Snapshot { return View(s.Store.Snapshot, Care{}) }
 

@@ -20,6 +20,9 @@ type engine struct {
 	owner func() bool
 }
 
+// Unwrap implements kv.Wrapper: the processes have the engine's witness.
+func (e engine) Unwrap() kv.Store { return e.Store }
+
 // open opens the engine of a setup. tell is called when it begins to.
 func (s Setup) open(tell func()) (engine, error) {
 	switch s.Engine {

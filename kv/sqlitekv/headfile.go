@@ -9,50 +9,50 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// witness remembers, in a file of its own, the newest version that was synced.
+// headFile remembers, in a file of its own, the newest version that was synced.
 // It is written after the sync, so it is never ahead; a store that is behind it
 // has lost commits that were acknowledged, as when the log is cut or damaged,
 // which SQLite takes for the log's end.
-type witness struct{ file *os.File }
+type headFile struct{ file *os.File }
 
 const (
-	witnessAt   = 8 // Windows keeps the bytes that are locked from being read
-	witnessSize = 8 + 4
+	headFileAt   = 8 // Windows keeps the bytes that are locked from being read
+	headFileSize = 8 + 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func openWitness(path string) (*witness, error) {
+func openHeadFile(path string) (*headFile, error) {
 	file, err := os.OpenFile(path+gateSuffix, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", translate(err))
 	}
-	return &witness{file: file}, nil
+	return &headFile{file: file}, nil
 }
 
 // newest returns what was noted last, 0 if that is not readable.
-func (w *witness) newest() kv.Version {
-	var b [witnessSize]byte
-	if _, err := w.file.ReadAt(b[:], witnessAt); err != nil || crc32.Checksum(b[:8], castagnoli) != binary.BigEndian.Uint32(b[8:]) {
+func (h *headFile) newest() kv.Version {
+	var b [headFileSize]byte
+	if _, err := h.file.ReadAt(b[:], headFileAt); err != nil || crc32.Checksum(b[:8], castagnoli) != binary.BigEndian.Uint32(b[8:]) {
 		return 0
 	}
 	return kv.Version(binary.BigEndian.Uint64(b[:]))
 }
 
 // note remembers a version. Callers hold the gate.
-func (w *witness) note(version kv.Version) error {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, witnessSize), uint64(version))
+func (h *headFile) note(version kv.Version) error {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, headFileSize), uint64(version))
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	_, err := w.file.WriteAt(b, witnessAt)
+	_, err := h.file.WriteAt(b, headFileAt)
 	return err
 }
 
 // check compares a store's newest version, read after newest, with it.
-func (w *witness) check(noted, head kv.Version) error {
+func (h *headFile) check(noted, head kv.Version) error {
 	if head >= noted {
 		return nil
 	}
 	return fmt.Errorf("%w: its newest commits are missing: it goes to version %d, and %d was committed (see WithLostTail)", kv.ErrCorrupt, head, noted)
 }
 
-func (w *witness) close() { w.file.Close() }
+func (h *headFile) close() { h.file.Close() }
