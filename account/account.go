@@ -21,6 +21,8 @@ type Account struct {
 	created  time.Time
 	retired  Retirement
 	recovery Recovery
+	raised   bool // is of format 2, and has what follows
+	lineage  Lineage
 }
 
 // Retirement says that an account was moved, when and where to. The zero
@@ -114,68 +116,4 @@ func (a Account) checkActive() error {
 		return fmt.Errorf("%w: to %q", ErrRetired, r.Path)
 	}
 	return nil
-}
-
-const (
-	accountVersion = 1
-	accountFields  = 12
-	accountSize    = 256 // bytes of an encoded account beside its names
-
-	maxTarget = 255  // bytes of a store's name
-	maxPath   = 4096 // bytes of a path, as on Linux
-)
-
-// Encode returns the record. It fails with [ErrFormat] for the zero Account
-// and when the retired mark's texts are too long.
-func (a Account) Encode() ([]byte, error) {
-	if a.identity.IsZero() || len(a.retired.Target) > maxTarget || len(a.retired.Path) > maxPath {
-		return nil, fmt.Errorf("account: %w: empty, or a retired mark that is too long", ErrFormat)
-	}
-	size := accountSize + len(a.user) + len(a.device) + len(a.retired.Target) + len(a.retired.Path)
-	return record.Encode(accountVersion, accountFields, size, func(w *record.Writer) {
-		identity, public := a.identity.Private(), a.identity.Public()
-		expanded := a.signing.Expanded()
-		w.Text(string(a.user))
-		w.Text(string(a.device))
-		w.Bytes(public[:])
-		w.Bytes(identity[:])
-		w.Bytes(a.signing.public[:])
-		w.Bytes(expanded[:])
-		w.Time(a.created)
-		w.Time(a.retired.At)
-		w.Text(a.retired.Target)
-		w.Text(a.retired.Path)
-		w.Time(a.recovery.Since)
-		w.Uint(uint64(a.recovery.Cause))
-	}), nil
-}
-
-// Decode reads a record written by [Account.Encode]. It fails with [ErrFormat]
-// or [ErrVersion]. That private and public keys belong together is not
-// computed here; see [Account.Check].
-func Decode(b []byte) (Account, error) {
-	var a Account
-	err := record.Decode("account", b, accountVersion, accountFields, func(r *record.Reader) {
-		var curve ratchet.PublicKey
-		var private ratchet.PrivateKey
-		var expanded ExpandedKey
-		a.user, a.device = matrix.UserID(r.Text(matrix.MaxLength)), matrix.DeviceID(r.Text(matrix.MaxLength))
-		r.Fixed(curve[:])
-		r.Fixed(private[:])
-		r.Fixed(a.signing.public[:])
-		r.Fixed(expanded[:])
-		a.created, a.retired.At = r.Time(), r.Time()
-		a.retired.Target, a.retired.Path = r.Text(maxTarget), r.Text(maxPath)
-		a.readRecovery(r)
-		if r.OK() {
-			r.FailWith(a.user.Check())
-			r.FailWith(a.device.Check())
-		}
-		a.identity = ratchet.RestoreKeyPair(curve, private)
-		a.signing = restoreSigningKey(a.signing.public, expanded)
-	})
-	if err != nil {
-		return Account{}, err
-	}
-	return a, nil
 }

@@ -16,9 +16,12 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
 )
 
 var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func at(t time.Time) session.Moment { return session.Moment{Time: t} }
 
 func newAccount(t testing.TB, user matrix.UserID) Account {
 	t.Helper()
@@ -66,6 +69,22 @@ func TestRecordIsStrict(t *testing.T) {
 	recordtest.Strict(t, a, Decode)
 	recordtest.Strict(t, a.Retire(Retirement{Target: "t", Path: "p"}), Decode)
 	recordtest.Strict(t, a.RequireRecovery(Behind, noon), Decode)
+	raised := a.Raise(Lineage{Base: MaxBase, OldReceipts: true, KeysFrom: 1<<32 - 1})
+	recordtest.Strict(t, raised, Decode)
+	recordtest.Strict(t, a.Raise(Lineage{}), Decode)
+	encoded, err := raised.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := Decode(encoded); err != nil || !back.Raised() || back.Lineage() != raised.Lineage() || a.Raised() {
+		t.Errorf("raised %v with %+v, %v", back.Raised(), back.Lineage(), err)
+	}
+	if encoded, err = a.Raise(Lineage{Base: MaxBase + 1}).Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(encoded); !errors.Is(err, ErrFormat) {
+		t.Errorf("a base of more than 53 bits: %v, want ErrFormat", err)
+	}
 	if _, err := (Account{}).Encode(); !errors.Is(err, ErrFormat) {
 		t.Errorf("zero Account: %v, want ErrFormat", err)
 	}
@@ -73,7 +92,7 @@ func TestRecordIsStrict(t *testing.T) {
 		t.Errorf("long path: %v, want ErrFormat", err)
 	}
 	a.user = "alice"
-	encoded, err := a.Encode()
+	encoded, err = a.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +229,7 @@ func BenchmarkUpload50(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, offered := pool.Offer(50)
+		_, offered := pool.Offer(50, noon)
 		if _, err := a.UploadBody(true, offered, otk.Fallback{}); err != nil {
 			b.Fatal(err)
 		}

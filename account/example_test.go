@@ -11,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
 )
 
 // Bob uploads his keys; Alice claims one, opens a session with it and writes;
@@ -23,7 +24,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, offered := pool.Offer(1)
+	_, offered := pool.Offer(1, now)
 	upload, err := bob.UploadBody(true, offered, otk.Fallback{})
 	if err != nil {
 		log.Fatal(err)
@@ -34,7 +35,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	opened, err := alice.OpenOutbound(rand.Reader, bob.Identity(), claimed, now)
+	opened, err := alice.OpenOutbound(rand.Reader, bob.Identity(), claimed, session.Moment{Time: now})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	// What OpenInbound returns is stored whole, before the plaintext is used.
-	in, err := bob.OpenInbound(keys[0], alice.Identity(), parsed, now)
+	in, err := bob.OpenInbound(keys[0], alice.Identity(), parsed, session.Moment{Time: now})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package account
 
 import (
 	"io"
-	"time"
 
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/otk"
@@ -14,7 +13,7 @@ import (
 // opened with one of its one-time or fallback keys. The caller has verified
 // that key's signature. It reads 64 bytes from rand and fails with
 // [ErrRetired], [ratchet.ErrZeroSecret] or rand's error.
-func (a Account) OpenOutbound(rand io.Reader, peer, oneTimeKey ratchet.PublicKey, now time.Time) (session.Session, error) {
+func (a Account) OpenOutbound(rand io.Reader, peer, oneTimeKey ratchet.PublicKey, at session.Moment) (session.Session, error) {
 	if err := a.checkActive(); err != nil {
 		return session.Session{}, err
 	}
@@ -22,7 +21,7 @@ func (a Account) OpenOutbound(rand io.Reader, peer, oneTimeKey ratchet.PublicKey
 	if err != nil {
 		return session.Session{}, err
 	}
-	return session.New(r, peer, session.Outbound, now), nil
+	return session.New(r, peer, session.Outbound, at), nil
 }
 
 // Inbound is what opening a session for a pre-key message changes. Session and
@@ -43,7 +42,7 @@ type Inbound struct {
 // [otk.UsedError] (whose session the message may belong to),
 // [ratchet.ErrZeroSecret], or what decrypting fails with. The key is then as
 // good as before.
-func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage, now time.Time) (Inbound, error) {
+func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.PreKeyMessage, at session.Moment) (Inbound, error) {
 	pair, err := a.checkPreKey(key, sender, m)
 	if err != nil {
 		return Inbound{}, err
@@ -56,11 +55,11 @@ func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.Pr
 	if err != nil {
 		return Inbound{}, err
 	}
-	key, err = key.Use(next.ID(), now)
+	key, err = key.Use(next.ID(), at)
 	if err != nil {
 		return Inbound{}, err
 	}
-	s := session.New(next, sender, originOf(key), now).Received(next, now)
+	s := session.New(next, sender, originOf(key), at).Received(next, at)
 	return Inbound{Session: s, Key: key, Plaintext: plaintext}, nil
 }
 

@@ -27,7 +27,7 @@ func meet(t *testing.T, fallback bool) meeting {
 		t.Fatal(err)
 	}
 	m.key = otk.NewKey(1, pair, fallback, noon)
-	if m.outbound, err = m.alice.OpenOutbound(rand.Reader, m.bob.Identity(), m.key.Public(), noon); err != nil {
+	if m.outbound, err = m.alice.OpenOutbound(rand.Reader, m.bob.Identity(), m.key.Public(), at(noon)); err != nil {
 		t.Fatal(err)
 	}
 	state, err := m.outbound.Ratchet()
@@ -54,7 +54,7 @@ func (m meeting) message(t *testing.T) ratchet.PreKeyMessage {
 
 func TestOpenInboundUsesUpAOneTimeKey(t *testing.T) {
 	m := meet(t, false)
-	in, err := m.bob.OpenInbound(m.key, m.alice.Identity(), m.message(t), noon)
+	in, err := m.bob.OpenInbound(m.key, m.alice.Identity(), m.message(t), at(noon))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestOpenInboundUsesUpAOneTimeKey(t *testing.T) {
 		t.Error("OpenInbound changed the key it was given")
 	}
 	var usedErr *otk.UsedError
-	if _, err := m.bob.OpenInbound(in.Key, m.alice.Identity(), m.message(t), noon); !errors.As(err, &usedErr) || usedErr.Session != in.Session.ID() {
+	if _, err := m.bob.OpenInbound(in.Key, m.alice.Identity(), m.message(t), at(noon)); !errors.As(err, &usedErr) || usedErr.Session != in.Session.ID() {
 		t.Errorf("the same message again: %v, want a UsedError with the session", err)
 	}
 	for _, s := range []session.Session{in.Session, m.outbound} {
@@ -88,7 +88,7 @@ func TestOpenInboundUsesUpAOneTimeKey(t *testing.T) {
 
 func TestOpenInboundKeepsAFallbackKey(t *testing.T) {
 	m := meet(t, true)
-	in, err := m.bob.OpenInbound(m.key, m.alice.Identity(), m.message(t), noon)
+	in, err := m.bob.OpenInbound(m.key, m.alice.Identity(), m.message(t), at(noon))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,27 +129,27 @@ func TestOpenInboundConsumesNothingOnFailure(t *testing.T) {
 		"base key of low order":  {m.key, m.alice.Identity(), zeroBase, ratchet.ErrZeroSecret},
 		"no key at all":          {otk.Key{}, m.alice.Identity(), good, ErrOneTimeKey},
 	} {
-		in, err := m.bob.OpenInbound(test.key, test.sender, test.message, noon)
+		in, err := m.bob.OpenInbound(test.key, test.sender, test.message, at(noon))
 		if !errors.Is(err, test.want) || in.Plaintext.Bytes != nil {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
 	}
 	var sender *SenderError
-	_, err := m.bob.OpenInbound(m.key, other.alice.Identity(), good, noon)
+	_, err := m.bob.OpenInbound(m.key, other.alice.Identity(), good, at(noon))
 	if !errors.As(err, &sender) || sender.Claimed != other.alice.Identity() || sender.Message != m.alice.Identity() {
 		t.Errorf("%v, want a SenderError with both keys", err)
 	}
-	if _, err := m.bob.OpenInbound(m.key, m.alice.Identity(), good, noon); err != nil {
+	if _, err := m.bob.OpenInbound(m.key, m.alice.Identity(), good, at(noon)); err != nil {
 		t.Errorf("after all these failures the message does not open its session: %v", err)
 	}
 }
 
 func TestOpenOutboundRefusesLowOrderKeys(t *testing.T) {
 	m := meet(t, false)
-	if _, err := m.alice.OpenOutbound(rand.Reader, m.bob.Identity(), ratchet.PublicKey{}, noon); !errors.Is(err, ratchet.ErrZeroSecret) {
+	if _, err := m.alice.OpenOutbound(rand.Reader, m.bob.Identity(), ratchet.PublicKey{}, at(noon)); !errors.Is(err, ratchet.ErrZeroSecret) {
 		t.Errorf("one-time key of zeros: %v, want ErrZeroSecret", err)
 	}
-	if _, err := m.alice.OpenOutbound(rand.Reader, ratchet.PublicKey{1}, m.key.Public(), noon); !errors.Is(err, ratchet.ErrZeroSecret) {
+	if _, err := m.alice.OpenOutbound(rand.Reader, ratchet.PublicKey{1}, m.key.Public(), at(noon)); !errors.Is(err, ratchet.ErrZeroSecret) {
 		t.Errorf("identity key 1: %v, want ErrZeroSecret", err)
 	}
 }

@@ -84,7 +84,7 @@ func keysOf(t testing.TB, n int) ([]otk.Entry, otk.Fallback) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, offered := pool.Offer(n)
+	pool, offered := pool.Offer(n, noon)
 	pool, _, _, err = pool.RotateFallback(rand.Reader, noon)
 	if err != nil {
 		t.Fatal(err)
@@ -191,11 +191,11 @@ func TestRetiredAccountSignsNothing(t *testing.T) {
 		"DeviceKeys":    func() error { _, err := a.DeviceKeys(); return err },
 		"SignedKey":     func() error { _, err := a.SignedKey(ratchet.PublicKey{}, false); return err },
 		"OpenOutbound": func() error {
-			_, err := a.OpenOutbound(rand.Reader, ratchet.PublicKey{9}, ratchet.PublicKey{9}, noon)
+			_, err := a.OpenOutbound(rand.Reader, ratchet.PublicKey{9}, ratchet.PublicKey{9}, at(noon))
 			return err
 		},
 		"OpenInbound": func() error {
-			_, err := a.OpenInbound(otk.Key{}, ratchet.PublicKey{}, ratchet.PreKeyMessage{}, noon)
+			_, err := a.OpenInbound(otk.Key{}, ratchet.PublicKey{}, ratchet.PreKeyMessage{}, at(noon))
 			return err
 		},
 	} {

@@ -18,7 +18,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	// Store the pool and the keys, before a body that has them leaves.
-	pool, offered := pool.Offer(1)
+	pool, offered := pool.Offer(1, now)
 	fmt.Println("offered:", offered[0].ID, "left to offer:", pool.Count(otk.Generated))
 
 	// The server has answered the upload.
@@ -29,13 +29,13 @@ func Example() {
 
 	// A peer has opened a session with it. The tombstone that Use returns is
 	// stored together with that session; the pool forgets the key then or later.
-	used, err := keys[0].Use(ratchet.SessionID{1}, now)
+	used, err := keys[0].Use(ratchet.SessionID{1}, otk.Moment{Time: now})
 	if err != nil {
 		log.Fatal(err)
 	}
 	pool = pool.Forget(used.Public())
 	fmt.Println("kept:", pool.Len())
-	_, err = used.Use(ratchet.SessionID{2}, now)
+	_, err = used.Use(ratchet.SessionID{2}, otk.Moment{Time: now})
 	fmt.Println("again:", err != nil)
 	// Output:
 	// offered: AAAAAQ left to offer: 1

@@ -3,7 +3,9 @@ package otk
 import (
 	"fmt"
 	"io"
+	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/record"
@@ -16,19 +18,41 @@ type Fallback struct {
 	Public    ratchet.PublicKey
 	Created   time.Time
 	Published bool // an upload that carried it succeeded
+
+	// Both are zero in format 1, which does not say.
+	InBody     time.Time // when it was last in a body that may have arrived
+	Superseded time.Time // when a newer one was published; zero: none was
 }
+
+// MaxFallbacks is how many fallback keys a pool of format 2 has at most.
+const MaxFallbacks = 9
+
+// maxFallbacks1 is the same in format 1: the current and the previous one.
+const maxFallbacks1 = 2
+
+// AllFallbacks yields the fallback keys that there are, the current one first.
+func (p Pool) AllFallbacks() iter.Seq[Fallback] { return slices.Values(p.fallbacks) }
 
 // Fallbacks returns the current and the previous fallback key. Either may be
 // none, that is with ID 0.
-func (p Pool) Fallbacks() (current, previous Fallback) { return p.current, p.previous }
+func (p Pool) Fallbacks() (current, previous Fallback) {
+	if len(p.fallbacks) > 0 {
+		current = p.fallbacks[0]
+	}
+	if len(p.fallbacks) > 1 {
+		previous = p.fallbacks[1]
+	}
+	return current, previous
+}
 
 // FallbackDue reports that the fallback key should be replaced: there is none,
 // or it was published and is older than [FallbackLife]. See SetBack.
 func (p Pool) FallbackDue(now time.Time) bool {
-	if p.current.ID == 0 {
+	current, _ := p.Fallbacks()
+	if current.ID == 0 {
 		return true
 	}
-	return p.current.Published && now.Sub(p.current.Created) >= FallbackLife
+	return current.Published && now.Sub(current.Created) >= FallbackLife
 }
 
 // SetBack returns the pool in which no fallback key is of the future: one that
@@ -36,9 +60,11 @@ func (p Pool) FallbackDue(now time.Time) bool {
 // not replaced at once, since that would drop the previous key, which may have
 // been the current one a moment ago.
 func (p Pool) SetBack(now time.Time) Pool {
-	if p.current.ID != 0 && p.current.Created.After(now) {
-		p.current.Created = record.Time(now)
+	if len(p.fallbacks) == 0 || !p.fallbacks[0].Created.After(now) {
+		return p
 	}
+	p.fallbacks = slices.Clone(p.fallbacks)
+	p.fallbacks[0].Created = record.Time(now)
 	return p
 }
 
@@ -56,23 +82,34 @@ func (p Pool) RotateFallback(rand io.Reader, now time.Time) (next Pool, key Key,
 	}
 	next = p
 	next.last++
-	next.previous = p.current
-	next.current = Fallback{ID: next.last, Public: pair.Public(), Created: record.Time(now)}
-	return next, NewKey(next.last, pair, true, now), p.previous, nil
+	made := Fallback{ID: next.last, Public: pair.Public(), Created: record.Time(now)}
+	if p.raised {
+		made.InBody = record.Time(laterThanZero(now))
+	}
+	next.fallbacks = append([]Fallback{made}, p.fallbacks...)
+	if len(next.fallbacks) > maxFallbacks1 {
+		next.fallbacks, dropped = next.fallbacks[:maxFallbacks1], next.fallbacks[maxFallbacks1]
+	}
+	return next, NewKey(next.last, pair, true, now), dropped, nil
 }
 
 // PublishFallback records that an upload of a fallback key succeeded. A key
 // that was replaced and dropped meanwhile is passed over. It fails with
 // [ErrUnknownID].
-func (p Pool) PublishFallback(id ID) (Pool, error) {
-	next := p
-	switch {
-	case id == 0 || id > p.last:
+func (p Pool) PublishFallback(id ID, now time.Time) (Pool, error) {
+	if id == 0 || id > p.last {
 		return p, fmt.Errorf("%w: %v", ErrUnknownID, id)
-	case id == p.current.ID:
-		next.current.Published = true
-	case id == p.previous.ID:
-		next.previous.Published = true
+	}
+	next := p
+	next.fallbacks = slices.Clone(p.fallbacks)
+	for i := range next.fallbacks {
+		f := &next.fallbacks[i]
+		switch {
+		case f.ID == id:
+			f.Published = true
+		case f.ID < id && p.raised && f.Superseded.IsZero() && slices.ContainsFunc(p.fallbacks, func(o Fallback) bool { return o.ID == id }):
+			f.Superseded = record.Time(laterThanZero(now))
+		}
 	}
 	return next, nil
 }

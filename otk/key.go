@@ -43,7 +43,15 @@ type Key struct {
 	pair     ratchet.KeyPair // none once used
 	usedBy   ratchet.SessionID
 	usedAt   time.Time // zero while unused
+	usedIn   Order     // 0 while unused, and in format 1
 }
+
+// Order says which of two things came later, and Moment when something happens:
+// see package record.
+type (
+	Order  = record.Order
+	Moment = record.Moment
+)
 
 // NewKey returns an unused key made of a key pair from elsewhere.
 func NewKey(id ID, pair ratchet.KeyPair, fallback bool, created time.Time) Key {
@@ -76,19 +84,31 @@ func (k Key) Used() (session ratchet.SessionID, at time.Time, used bool) {
 	return k.usedBy, k.usedAt, !k.usedAt.IsZero()
 }
 
+// UsedIn returns the order in which a one-time key was used, 0 in format 1.
+func (k Key) UsedIn() Order { return k.usedIn }
+
+// Moved returns the tombstone with another time of use: its own was of a wrong
+// clock.
+func (k Key) Moved(to time.Time) Key {
+	if !k.usedAt.IsZero() {
+		k.usedAt = record.Time(laterThanZero(to))
+	}
+	return k
+}
+
 // Use returns the key as it is to be stored together with the session that it
 // opened: a one-time key without its private part, a fallback key unchanged.
 // It fails with a [UsedError] for a tombstone.
-func (k Key) Use(session ratchet.SessionID, now time.Time) (Key, error) {
+func (k Key) Use(session ratchet.SessionID, at Moment) (Key, error) {
 	if _, err := k.Pair(); err != nil {
 		return k, err
 	}
 	if k.fallback {
 		return k, nil
 	}
-	k.pair, k.usedBy = ratchet.KeyPair{}, session
+	k.pair, k.usedBy, k.usedIn = ratchet.KeyPair{}, session, at.Order
 	// A clock that says "zero time" must not leave the key looking unused.
-	k.usedAt = record.Time(laterThanZero(now))
+	k.usedAt = record.Time(laterThanZero(at.Time))
 	return k, nil
 }
 
@@ -100,31 +120,41 @@ func laterThanZero(now time.Time) time.Time {
 }
 
 const (
-	keyVersion = 1
-	keyFields  = 7
-	keySize    = 128 // bytes of an encoded key, rounded up
+	keyVersion1 = 1
+	keyFields1  = 7
+	keyVersion2 = 2
+	keyFields2  = 8
+	keySize     = 128 // bytes of an encoded key, rounded up
 )
 
-// Encode returns the record.
+// Encode returns the record: in version 2 if it has an order, else in version 1.
 func (k Key) Encode() ([]byte, error) {
 	if _, _, used := k.Used(); !used && k.pair.IsZero() {
 		return nil, fmt.Errorf("otk: encode: key %v has no private part", k.id)
 	}
-	return record.Encode(keyVersion, keyFields, keySize, func(w *record.Writer) {
-		w.Uint(uint64(k.id))
-		w.Bool(k.fallback)
-		w.Time(k.created)
-		w.Bytes(k.public[:])
-		if _, _, used := k.Used(); used {
-			w.Bytes(nil)
-			w.Bytes(k.usedBy[:])
-		} else {
-			private := k.pair.Private()
-			w.Bytes(private[:])
-			w.Bytes(nil)
-		}
-		w.Time(k.usedAt)
+	if k.usedIn == 0 {
+		return record.Encode(keyVersion1, keyFields1, keySize, k.write), nil
+	}
+	return record.Encode(keyVersion2, keyFields2, keySize, func(w *record.Writer) {
+		k.write(w)
+		w.Order(k.usedIn)
 	}), nil
+}
+
+func (k Key) write(w *record.Writer) {
+	w.Uint(uint64(k.id))
+	w.Bool(k.fallback)
+	w.Time(k.created)
+	w.Bytes(k.public[:])
+	if _, _, used := k.Used(); used {
+		w.Bytes(nil)
+		w.Bytes(k.usedBy[:])
+	} else {
+		private := k.pair.Private()
+		w.Bytes(private[:])
+		w.Bytes(nil)
+	}
+	w.Time(k.usedAt)
 }
 
 // DecodeKey reads a record written by [Key.Encode]. It fails with [ErrFormat]
@@ -132,19 +162,27 @@ func (k Key) Encode() ([]byte, error) {
 // computed here; see [Key.Check].
 func DecodeKey(b []byte) (Key, error) {
 	var k Key
-	err := record.Decode("one-time key", b, keyVersion, keyFields, func(r *record.Reader) {
-		k.id = ID(r.Uint(1<<32 - 1))
-		k.fallback = r.Bool()
-		k.created = r.Time()
-		r.Fixed(k.public[:])
-		private, session := r.Bytes(32), r.Bytes(32)
-		k.usedAt = r.Time()
-		k.restore(r, private, session)
-	})
+	err := record.DecodeOneOf("one-time key", b,
+		record.Layout{Version: keyVersion1, Count: keyFields1, Fields: k.read},
+		record.Layout{Version: keyVersion2, Count: keyFields2, Fields: func(r *record.Reader) {
+			k.read(r)
+			k.usedIn = r.Order()
+			r.Check(k.usedIn != 0 && !k.usedAt.IsZero(), "order")
+		}})
 	if err != nil {
 		return Key{}, err
 	}
 	return k, nil
+}
+
+func (k *Key) read(r *record.Reader) {
+	k.id = ID(r.Uint(1<<32 - 1))
+	k.fallback = r.Bool()
+	k.created = r.Time()
+	r.Fixed(k.public[:])
+	private, session := r.Bytes(32), r.Bytes(32)
+	k.usedAt = r.Time()
+	k.restore(r, private, session)
 }
 
 // restore sets what is either a private part or the mark of having been used.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/pawlkv/pawl/internal/record/recordtest"
 	"github.com/pawlkv/pawl/internal/secret"
@@ -39,7 +38,7 @@ func TestUseLeavesATombstone(t *testing.T) {
 		t.Fatal(err)
 	}
 	private := pair.Private()
-	used, err := key.Use(sessionID, noon)
+	used, err := key.Use(sessionID, Moment{Time: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,13 +59,13 @@ func TestUseLeavesATombstone(t *testing.T) {
 	if _, err := back.Pair(); !errors.As(err, &usedErr) || usedErr.Session != sessionID || !errors.Is(err, ErrUsed) {
 		t.Errorf("Pair of a tombstone: %v", err)
 	}
-	if _, err := back.Use(ratchet.SessionID{9}, noon); !errors.Is(err, ErrUsed) {
+	if _, err := back.Use(ratchet.SessionID{9}, Moment{Time: noon}); !errors.Is(err, ErrUsed) {
 		t.Errorf("second use: %v, want ErrUsed", err)
 	}
 }
 
 func TestUseAtTheZeroTimeStillMarks(t *testing.T) {
-	used, err := newKey(t, false).Use(sessionID, time.Time{})
+	used, err := newKey(t, false).Use(sessionID, Moment{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +76,7 @@ func TestUseAtTheZeroTimeStillMarks(t *testing.T) {
 
 func TestFallbackKeyIsNotUsedUp(t *testing.T) {
 	key := newKey(t, true)
-	used, err := key.Use(sessionID, noon)
+	used, err := key.Use(sessionID, Moment{Time: noon})
 	if err != nil || !bytes.Equal(mustEncode(t, used), mustEncode(t, key)) {
 		t.Errorf("using a fallback key changed it: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -56,15 +57,47 @@ type Entry struct {
 	ID     ID
 	Public ratchet.PublicKey
 	Stage  Stage
+	InBody time.Time // when it was last in a body that may have arrived; zero: never, or in format 1
 }
 
 // Pool is the set of an account's unused one-time keys with their stages, its
 // fallback keys, and the last id given out.
 type Pool struct {
-	last     ID
-	entries  []Entry // by id; never changed in place
-	current  Fallback
-	previous Fallback
+	raised    bool // is of format 2, and has times
+	last      ID
+	entries   []Entry    // by id; never changed in place
+	fallbacks []Fallback // the newest, that is the current one, first; never changed in place
+}
+
+// NewPool returns the empty pool of an account of format 2. The zero Pool is
+// that of an account of format 1.
+func NewPool() Pool { return Pool{raised: true} }
+
+// Raised reports that the pool is of format 2.
+func (p Pool) Raised() bool { return p.raised }
+
+// Raise returns the pool in format 2. What was in a body, and what was replaced,
+// counts from now on: format 1 does not say since when.
+func (p Pool) Raise(now time.Time) Pool {
+	if p.raised {
+		return p
+	}
+	next := p
+	next.raised = true
+	now = record.Time(laterThanZero(now))
+	next.entries, next.fallbacks = slices.Clone(p.entries), slices.Clone(p.fallbacks)
+	for i := range next.entries {
+		if e := &next.entries[i]; e.Stage != Generated {
+			e.InBody = now
+		}
+	}
+	for i := range next.fallbacks {
+		next.fallbacks[i].InBody = now
+		if i > 0 && slices.ContainsFunc(next.fallbacks[:i], func(f Fallback) bool { return f.Published }) {
+			next.fallbacks[i].Superseded = now
+		}
+	}
+	return next
 }
 
 // Next returns the id that the next key will get.
@@ -106,20 +139,23 @@ func (p Pool) Generate(rand io.Reader, n int, now time.Time) (Pool, []Key, error
 		}
 		next.last++
 		keys[i] = NewKey(next.last, pair, false, now)
-		next.entries = append(next.entries, Entry{next.last, pair.Public(), Generated})
+		next.entries = append(next.entries, Entry{ID: next.last, Public: pair.Public(), Stage: Generated})
 	}
 	return next, keys, nil
 }
 
 // Offer returns the pool with at most n generated keys offered, the oldest
 // first, and these keys. Each key is returned by one Offer, ever.
-func (p Pool) Offer(n int) (Pool, []Entry) {
+func (p Pool) Offer(n int, now time.Time) (Pool, []Entry) {
 	next := p
 	next.entries = slices.Clone(p.entries)
 	var offered []Entry
 	for i := range next.entries {
 		if e := &next.entries[i]; e.Stage == Generated && len(offered) < n {
 			e.Stage = Offered
+			if p.raised {
+				e.InBody = record.Time(laterThanZero(now))
+			}
 			offered = append(offered, *e)
 		}
 	}
@@ -187,7 +223,7 @@ func (p Pool) Evict(n int) (Pool, []Entry) {
 // Recover returns the pool of a store that may be a copy, or older than what
 // this device once published: ids jump ahead by more than was lost, and no key
 // made before is ever offered. It fails with [ErrExhausted].
-func (p Pool) Recover(jump uint32) (Pool, error) {
+func (p Pool) Recover(jump uint32, now time.Time) (Pool, error) {
 	if jump > math.MaxUint32-uint32(p.last) {
 		return p, ErrExhausted
 	}
@@ -197,6 +233,9 @@ func (p Pool) Recover(jump uint32) (Pool, error) {
 	for i := range next.entries {
 		if e := &next.entries[i]; e.Stage != Published {
 			e.Stage = Abandoned
+		}
+		if e := &next.entries[i]; p.raised && e.InBody.IsZero() {
+			e.InBody = record.Time(laterThanZero(now))
 		}
 	}
 	return next, nil

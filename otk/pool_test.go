@@ -55,7 +55,7 @@ func (m *model) generate(t *rapid.T) {
 
 func (m *model) offer(t *rapid.T) {
 	n := rapid.IntRange(0, 6).Draw(t, "n")
-	next, offered := m.pool.Offer(n)
+	next, offered := m.pool.Offer(n, noon)
 	generated := m.at(Generated)
 	want := generated[:min(n, len(generated))]
 	if len(offered) != len(want) {
@@ -121,7 +121,7 @@ func (m *model) forget(t *rapid.T) {
 
 func (m *model) recover(t *rapid.T) {
 	jump := rapid.Uint32Range(0, 9).Draw(t, "jump")
-	next, err := m.pool.Recover(jump)
+	next, err := m.pool.Recover(jump, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestIDsAreNeverReused(t *testing.T) {
 	if _, _, err := p.Generate(rand.Reader, 2, noon); !errors.Is(err, ErrExhausted) {
 		t.Errorf("two keys with one id left: %v, want ErrExhausted", err)
 	}
-	if _, err := p.Recover(2); !errors.Is(err, ErrExhausted) {
+	if _, err := p.Recover(2, noon); !errors.Is(err, ErrExhausted) {
 		t.Errorf("jump past the end: %v, want ErrExhausted", err)
 	}
 	p, keys, err := p.Generate(rand.Reader, 1, noon)
@@ -303,7 +303,7 @@ func TestFallbackDue(t *testing.T) {
 	if p.FallbackDue(noon.Add(2 * FallbackLife)) {
 		t.Error("a key that was never published is replaced")
 	}
-	if p, err = p.PublishFallback(key.ID()); err != nil {
+	if p, err = p.PublishFallback(key.ID(), noon); err != nil {
 		t.Fatal(err)
 	}
 	for after, want := range map[time.Duration]bool{
@@ -321,15 +321,15 @@ func TestFallbackDue(t *testing.T) {
 	if set := p.SetBack(noon.Add(time.Hour)); set.FallbackDue(noon.Add(FallbackLife-1)) || !set.FallbackDue(noon.Add(FallbackLife)) {
 		t.Error("setting back moves a key that is not of the future")
 	}
-	if _, err := p.PublishFallback(key.ID() + 1); !errors.Is(err, ErrUnknownID) {
+	if _, err := p.PublishFallback(key.ID()+1, noon); !errors.Is(err, ErrUnknownID) {
 		t.Errorf("publishing an id not given out: %v, want ErrUnknownID", err)
 	}
 	p, second, _, _ := p.RotateFallback(rand.Reader, noon)
 	p, _, _, _ = p.RotateFallback(rand.Reader, noon)
-	if p, err = p.PublishFallback(key.ID()); err != nil {
+	if p, err = p.PublishFallback(key.ID(), noon); err != nil {
 		t.Errorf("publishing a dropped key: %v", err)
 	}
-	p, _ = p.PublishFallback(second.ID())
+	p, _ = p.PublishFallback(second.ID(), noon)
 	if current, previous := p.Fallbacks(); current.Published || !previous.Published {
 		t.Errorf("published the previous one, have %v and %v", current, previous)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/record/recordtest"
@@ -17,7 +18,7 @@ func samplePool(t testing.TB) Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _ = p.Offer(4)
+	p, _ = p.Offer(4, noon)
 	if p, err = p.Publish(1, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -33,20 +34,63 @@ func samplePool(t testing.TB) Pool {
 }
 
 func TestRecordsAreStrict(t *testing.T) {
-	used, err := newKey(t, false).Use(sessionID, noon)
+	used, err := newKey(t, false).Use(sessionID, Moment{Time: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []Key{newKey(t, false), newKey(t, true), used} {
+	used2, err := newKey(t, false).Use(sessionID, Moment{Time: noon, Order: 1<<63 + 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []Key{newKey(t, false), newKey(t, true), used, used2} {
 		recordtest.Strict(t, k, DecodeKey)
 	}
-	recordtest.Strict(t, Pool{}, DecodePool)
-	recordtest.Strict(t, samplePool(t), DecodePool)
+	if back, err := DecodeKey(mustEncode(t, used2)); err != nil || back.UsedIn() != 1<<63+5 {
+		t.Errorf("used in %d, %v", back.UsedIn(), err)
+	}
+	for _, p := range []Pool{{}, NewPool(), samplePool(t), samplePool(t).Raise(noon), {raised: true, last: 9, fallbacks: falling(9)}} {
+		recordtest.Strict(t, p, DecodePool)
+	}
+}
+
+// falling returns n fallback keys, the newest first.
+func falling(n int) (f []Fallback) {
+	for id := ID(n); id > 0; id-- {
+		f = append(f, Fallback{ID: id})
+	}
+	return f
+}
+
+// TestRaise: a pool of format 1 knows no times, so they are those of its raise.
+func TestRaise(t *testing.T) {
+	old := samplePool(t)
+	old, err := old.PublishFallback(old.fallbacks[0].ID, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := noon.Add(time.Hour)
+	back, err := DecodePool(encodePool(t, old.Raise(later)))
+	if err != nil || !back.Raised() || old.Raised() {
+		t.Fatalf("raised is %v, %v", back.Raised(), err)
+	}
+	for e := range back.Entries() {
+		if e.Stage == Generated && !e.InBody.IsZero() || e.Stage != Generated && !e.InBody.Equal(later) {
+			t.Errorf("key %v (%v) in a body at %v", e.ID, e.Stage, e.InBody)
+		}
+	}
+	for i, want := range []time.Time{{}, later} {
+		if f := back.fallbacks[i]; !f.InBody.Equal(later) || !f.Superseded.Equal(want) {
+			t.Errorf("fallback %d in a body at %v, superseded at %v", i, f.InBody, f.Superseded)
+		}
+	}
+	if again := back.Raise(later.Add(time.Hour)); !bytes.Equal(encodePool(t, again), encodePool(t, back)) {
+		t.Error("a raised pool was raised again")
+	}
 }
 
 // writeKey writes a key record of any content.
 func writeKey(id uint64, fallback bool, private, session []byte, usedAt uint64) []byte {
-	return record.Encode(keyVersion, keyFields, 0, func(w *record.Writer) {
+	return record.Encode(keyVersion1, keyFields1, 0, func(w *record.Writer) {
 		w.Uint(id)
 		w.Bool(fallback)
 		w.Uint(1)
@@ -90,9 +134,13 @@ func TestDecodePoolRefusesDisorder(t *testing.T) {
 		"id never given out":     {last: 9, entries: []Entry{entry(10, Offered)}},
 		"stage 0":                {last: 9, entries: []Entry{entry(1, 0)}},
 		"stage 5":                {last: 9, entries: []Entry{entry(1, 5)}},
-		"fallback not given out": {last: 9, current: Fallback{ID: 10}},
-		"fallback out of order":  {last: 9, current: Fallback{ID: 3}, previous: Fallback{ID: 4}},
-		"fallback twice":         {last: 9, current: Fallback{ID: 3}, previous: Fallback{ID: 3}},
+		"fallback not given out": {last: 9, fallbacks: []Fallback{{ID: 10}}},
+		"fallback out of order":  {last: 9, fallbacks: []Fallback{{ID: 3}, {ID: 4}}},
+		"fallback twice":         {last: 9, fallbacks: []Fallback{{ID: 3}, {ID: 3}}},
+		"three fallbacks":        {last: 9, fallbacks: []Fallback{{ID: 3}, {ID: 2}, {ID: 1}}},
+		"ten in format 2":        {raised: true, last: 99, fallbacks: falling(10)},
+		"offered in no body":     {raised: true, last: 9, entries: []Entry{entry(2, Offered)}},
+		"generated in a body":    {raised: true, last: 9, entries: []Entry{{ID: 2, Stage: Generated, InBody: noon}}},
 		"too many":               {last: MaxKeys + 1, entries: filled(MaxKeys+1, func(int) Stage { return Offered }).entries},
 	} {
 		if _, err := DecodePool(encodePool(t, p)); !errors.Is(err, ErrFormat) {

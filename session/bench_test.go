@@ -32,7 +32,7 @@ func BenchmarkSessionRecord(b *testing.B) {
 
 func BenchmarkReceiptRecord(b *testing.B) {
 	o := open(b)
-	r := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, noon)
+	r := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, Moment{Time: noon})
 	encoded := mustEncode(b, r)
 	b.Run("encode", func(b *testing.B) {
 		b.ReportAllocs()

@@ -10,13 +10,19 @@ import (
 	"github.com/pawlkv/pawl/ratchet"
 )
 
-// Stamp is a time in milliseconds since 1970 by which sessions are ordered.
-// 0 is never.
+// Stamp is a time in milliseconds since 1970. 0 is never.
 type Stamp int64
 
-// NextStamp returns the stamp of something that happens now and after all of
-// others: the clock's, or one more than the latest of others if the clock went
-// back or has not moved.
+// Order says which of two things came later, and Moment when something happens:
+// see package record.
+type (
+	Order  = record.Order
+	Moment = record.Moment
+)
+
+// NextStamp returns the stamp of something that happens now and, in format 1,
+// where stamps are the order too, after all of others: the clock's, or one more
+// than the latest of others if the clock went back or has not moved.
 func NextStamp(now time.Time, others ...Stamp) Stamp {
 	next := max(Stamp(record.Millis(now)), 1)
 	for _, other := range others {
@@ -66,8 +72,8 @@ func Candidates(sessions []Session, m ratchet.NormalMessage) []Session {
 }
 
 // LeastRecentlyUsed returns the session to prune when a peer has too many: the
-// one whose creation, last received and last sent message are longest ago. Of
-// equals it is never the one that [Choose] takes, if there is another. It
+// one whose creation and last received message are first in order, and where
+// there is no order, whose last use is longest ago. Of equals it is never the one that [Choose] takes, if there is another. It
 // returns false when there is no session but tombstones.
 func LeastRecentlyUsed(sessions []Session) (Session, bool) {
 	live := slices.DeleteFunc(slices.Clone(sessions), isPruned)
@@ -76,7 +82,9 @@ func LeastRecentlyUsed(sessions []Session) (Session, bool) {
 	}
 	slices.SortFunc(live, byChoice)
 	slices.Reverse(live)
-	return slices.MinFunc(live, func(a, b Session) int { return cmp.Compare(a.used(), b.used()) }), true
+	return slices.MinFunc(live, func(a, b Session) int {
+		return cmp.Or(cmp.Compare(a.order(), b.order()), cmp.Compare(a.used(), b.used()))
+	}), true
 }
 
 func isPruned(s Session) bool { return s.pruned != 0 }
@@ -89,18 +97,18 @@ func byChoice(a, b Session) int {
 		}
 		return 1
 	}
-	if c := cmp.Compare(b.received(), a.received()); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(b.created, a.created); c != 0 {
-		return c
-	}
 	idA, idB := a.ID(), b.ID()
-	return bytes.Compare(idA[:], idB[:])
+	if a.order() == 0 && b.order() == 0 {
+		return cmp.Or(cmp.Compare(b.received(), a.received()), cmp.Compare(b.created, a.created), bytes.Compare(idA[:], idB[:]))
+	}
+	return cmp.Or(cmp.Compare(b.order(), a.order()), cmp.Compare(b.createdIn, a.createdIn), bytes.Compare(idA[:], idB[:]))
 }
 
-// received is the time by which Choose goes: of a session that has received
-// nothing, that of its creation.
+// order is what Choose goes by: of a session that has received nothing, that of
+// its creation.
+func (s Session) order() Order { return max(s.createdIn, s.receivedIn) }
+
+// received is the same in format 1, which has nothing but times.
 func (s Session) received() Stamp {
 	if s.lastReceived != 0 {
 		return s.lastReceived
@@ -108,4 +116,10 @@ func (s Session) received() Stamp {
 	return s.created
 }
 
-func (s Session) used() Stamp { return max(s.created, s.lastReceived, s.lastSent) }
+// used is when a session without an order was last used, 0 with one.
+func (s Session) used() Stamp {
+	if s.order() != 0 {
+		return 0
+	}
+	return max(s.created, s.lastReceived, s.lastSent)
+}

@@ -68,7 +68,7 @@ func TestChoose(t *testing.T) {
 		"all equal, the lower id":                {[]Session{at(high, 1, 5, 0), at(low, 1, 5, 0)}, low},
 		"a tombstone is none":                    {[]Session{pruned, at(low, 1, 0, 0)}, low},
 		"one that only receives is never chosen": {[]Session{mute, at(low, 1, 0, 0)}, low},
-		"nor after it received":                  {[]Session{mute.Received(mute.ratchet, noon), at(low, 1, 0, 0)}, low},
+		"nor after it received":                  {[]Session{mute.Received(mute.ratchet, Moment{Time: noon}), at(low, 1, 0, 0)}, low},
 	} {
 		if got, ok := Choose(test.in); !ok || !sameSession(got, test.want) {
 			t.Errorf("%s: chose another", name)
@@ -91,14 +91,14 @@ func TestChoose(t *testing.T) {
 // is used from then on.
 func TestChoiceWhenTheClockGoesBack(t *testing.T) {
 	old := open(t).outbound()
-	old = old.Received(old.ratchet, noon)
+	old = old.Received(old.ratchet, Moment{Time: noon})
 	back := noon.Add(-time.Hour)
 	o := open(t)
-	fresh := New(o.alice, o.bobKey, Outbound, NextStamp(back, old.LastReceived()).Time())
+	fresh := New(o.alice, o.bobKey, Outbound, Moment{Time: NextStamp(back, old.LastReceived()).Time()})
 	if got, _ := Choose([]Session{old, fresh}); !sameSession(got, fresh) {
 		t.Error("the session opened last is not chosen")
 	}
-	again := old.Received(old.ratchet, back)
+	again := old.Received(old.ratchet, Moment{Time: back})
 	if again.LastReceived() != old.LastReceived() {
 		t.Errorf("last received went from %d to %d", old.LastReceived(), again.LastReceived())
 	}

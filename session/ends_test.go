@@ -69,9 +69,9 @@ func (o opened) reply(t testing.TB) (opened, ratchet.NormalMessage) {
 	return o, parsed
 }
 
-func (o opened) outbound() Session { return New(o.alice, o.bobKey, Outbound, noon) }
+func (o opened) outbound() Session { return New(o.alice, o.bobKey, Outbound, Moment{Time: noon}) }
 
-func (o opened) inbound() Session { return New(o.bob, o.aliceKey, WithOneTimeKey, noon) }
+func (o opened) inbound() Session { return New(o.bob, o.aliceKey, WithOneTimeKey, Moment{Time: noon}) }
 
 func mustEncode(t testing.TB, v interface{ Encode() ([]byte, error) }) []byte {
 	t.Helper()

@@ -21,7 +21,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	outbound := session.New(ours, alice.Public(), session.Outbound, now)
+	outbound := session.New(ours, alice.Public(), session.Outbound, session.Moment{Time: now})
 
 	// She opens another, and he reads her first message.
 	oneTimeKey := generate()
@@ -34,13 +34,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	inbound := session.New(opened, alice.Public(), session.WithOneTimeKey, now).Received(next, now.Add(time.Second))
+	inbound := session.New(opened, alice.Public(), session.WithOneTimeKey, session.Moment{Time: now}).Received(next, session.Moment{Time: now.Add(time.Second)})
 
 	chosen, _ := session.Choose([]session.Session{outbound, inbound})
 	fmt.Println("writes in the session opened with a", chosen.Origin())
 
 	// The receipt is stored with the session, and opens the same bytes again.
-	receipt := session.NewReceipt(session.ReceiptOf(alice.Public(), message), inbound.ID(), plaintext.Key, now)
+	receipt := session.NewReceipt(session.ReceiptOf(alice.Public(), message), inbound.ID(), plaintext.Key, session.Moment{Time: now})
 	key, _ := receipt.Key()
 	again, err := key.Open(parsed.Normal)
 	fmt.Printf("reads %s, and again %s: %v\n", plaintext.Bytes, again, err)

@@ -11,13 +11,35 @@ import (
 type Peer struct {
 	identity ratchet.PublicKey
 	sessions []ratchet.SessionID // never changed in place
+	standing Standing
 }
+
+// Standing is what a peer is to us, apart from its sessions.
+type Standing uint8
+
+const (
+	// Unrated: its record is of format 1, which does not say.
+	Unrated Standing = 0
+	// Stranger: it came by a fallback key, and nothing was ever sent to it.
+	Stranger Standing = 1
+	// Acquainted: it came by a one-time key, or we wrote to it.
+	Acquainted Standing = 2
+)
 
 // NewPeer returns a peer without sessions.
 func NewPeer(identity ratchet.PublicKey) Peer { return Peer{identity: identity} }
 
 // Identity returns the peer's Curve25519 identity key.
 func (p Peer) Identity() ratchet.PublicKey { return p.identity }
+
+// Standing returns what the peer is to us.
+func (p Peer) Standing() Standing { return p.standing }
+
+// Rated returns the peer with a standing.
+func (p Peer) Rated(s Standing) Peer {
+	p.standing = s
+	return p
+}
 
 // Sessions returns the ids of the live sessions in the order of adding.
 func (p Peer) Sessions() []ratchet.SessionID { return slices.Clone(p.sessions) }
@@ -48,37 +70,56 @@ func (p Peer) Remove(id ratchet.SessionID) Peer {
 }
 
 const (
-	peerVersion = 1
-	peerFields  = 2
+	peerVersion1 = 1
+	peerFields1  = 2
+	peerVersion2 = 2
+	peerFields2  = 3
 )
 
-// Encode returns the record.
+// Encode returns the record: in version 2 if it has a standing, else in version
+// 1.
 func (p Peer) Encode() ([]byte, error) {
 	size := 48 + 34*len(p.sessions)
-	return record.Encode(peerVersion, peerFields, size, func(w *record.Writer) {
-		w.Bytes(p.identity[:])
-		w.Count(len(p.sessions))
-		for _, id := range p.sessions {
-			w.Bytes(id[:])
-		}
+	if p.standing == Unrated {
+		return record.Encode(peerVersion1, peerFields1, size, p.writeSessions), nil
+	}
+	return record.Encode(peerVersion2, peerFields2, size, func(w *record.Writer) {
+		p.writeSessions(w)
+		w.Uint(uint64(p.standing))
 	}), nil
+}
+
+func (p Peer) writeSessions(w *record.Writer) {
+	w.Bytes(p.identity[:])
+	w.Count(len(p.sessions))
+	for _, id := range p.sessions {
+		w.Bytes(id[:])
+	}
 }
 
 // DecodePeer reads a record written by [Peer.Encode]. It fails with
 // [ErrFormat] or [ErrVersion].
 func DecodePeer(b []byte) (Peer, error) {
 	var p Peer
-	err := record.Decode("peer", b, peerVersion, peerFields, func(r *record.Reader) {
-		r.Fixed(p.identity[:])
-		for range r.Count(MaxPerPeer) {
-			var id ratchet.SessionID
-			r.Fixed(id[:])
-			r.Check(!p.Has(id), "session listed twice")
-			p.sessions = append(p.sessions, id)
-		}
-	})
+	err := record.DecodeOneOf("peer", b,
+		record.Layout{Version: peerVersion1, Count: peerFields1, Fields: p.readSessions},
+		record.Layout{Version: peerVersion2, Count: peerFields2, Fields: func(r *record.Reader) {
+			p.readSessions(r)
+			p.standing = Standing(r.Uint(uint64(Acquainted)))
+			r.Check(p.standing != Unrated, "standing")
+		}})
 	if err != nil {
 		return Peer{}, err
 	}
 	return p, nil
+}
+
+func (p *Peer) readSessions(r *record.Reader) {
+	r.Fixed(p.identity[:])
+	for range r.Count(MaxPerPeer) {
+		var id ratchet.SessionID
+		r.Fixed(id[:])
+		r.Check(!p.Has(id), "session listed twice")
+		p.sessions = append(p.sessions, id)
+	}
 }

@@ -42,16 +42,14 @@ type Receipt struct {
 	session ratchet.SessionID
 	key     ratchet.MessageKey // none once erased
 	created Stamp
-	expires Stamp
+	order   Order // 0: in format 1, whose receipts have other names
 }
 
 // NewReceipt returns the receipt of the message named by id, decrypted in a
 // session. The key is the zero one when the message's whole effect is committed
 // with it.
-func NewReceipt(id ReceiptID, session ratchet.SessionID, key ratchet.MessageKey, now time.Time) Receipt {
-	created := NextStamp(now)
-	expires := NextStamp(created.Time().Add(ReceiptLife))
-	return Receipt{id: id, session: session, key: key, created: created, expires: expires}
+func NewReceipt(id ReceiptID, session ratchet.SessionID, key ratchet.MessageKey, at Moment) Receipt {
+	return Receipt{id: id, session: session, key: key, created: NextStamp(at.Time), order: at.Order}
 }
 
 // ID returns the message's name, under which the receipt is stored.
@@ -67,8 +65,20 @@ func (r Receipt) Key() (ratchet.MessageKey, bool) { return r.key, !r.key.IsZero(
 // Created returns when the message was decrypted.
 func (r Receipt) Created() Stamp { return r.created }
 
+// Order returns in which order the message was decrypted, 0 in format 1.
+func (r Receipt) Order() Order { return r.order }
+
+// Named1 reports a receipt of format 1, which is named by [ReceiptOf].
+func (r Receipt) Named1() bool { return r.order == 0 }
+
 // Expires returns when the message's key is to be erased.
-func (r Receipt) Expires() Stamp { return r.expires }
+func (r Receipt) Expires() Stamp { return NextStamp(r.created.Time().Add(ReceiptLife)) }
+
+// Moved returns the receipt with another time: its own was of a wrong clock.
+func (r Receipt) Moved(to time.Time) Receipt {
+	r.created = NextStamp(to)
+	return r
+}
 
 // Acknowledged returns the receipt without the key.
 func (r Receipt) Acknowledged() Receipt {
@@ -77,7 +87,7 @@ func (r Receipt) Acknowledged() Receipt {
 }
 
 // Expired reports whether the message's key is to be erased.
-func (r Receipt) Expired(now time.Time) bool { return NextStamp(now) >= r.expires }
+func (r Receipt) Expired(now time.Time) bool { return NextStamp(now) >= r.Expires() }
 
 // Forgettable reports whether the receipt may be deleted.
 func (r Receipt) Forgettable(now time.Time) bool {
@@ -85,20 +95,29 @@ func (r Receipt) Forgettable(now time.Time) bool {
 }
 
 const (
-	receiptVersion = 1
-	receiptFields  = 5
-	receiptSize    = 128 // bytes of an encoded receipt, rounded up
+	receiptVersion1 = 1
+	receiptVersion2 = 2
+	receiptFields   = 5
+	receiptSize     = 128 // bytes of an encoded receipt, rounded up
 )
 
-// Encode returns the record.
+// Encode returns the record: in version 2 if it has an order, else in version 1.
 func (r Receipt) Encode() ([]byte, error) {
-	return record.Encode(receiptVersion, receiptFields, receiptSize, func(w *record.Writer) {
+	version := byte(receiptVersion2)
+	if r.Named1() {
+		version = receiptVersion1
+	}
+	return record.Encode(version, receiptFields, receiptSize, func(w *record.Writer) {
 		w.Bytes(r.id[:])
 		w.Bytes(r.session[:])
 		var key [32]byte
 		w.Bytes(r.key.Append(key[:0]))
 		w.Uint(uint64(r.created))
-		w.Uint(uint64(r.expires))
+		if r.Named1() {
+			w.Uint(uint64(r.Expires()))
+		} else {
+			w.Order(r.order)
+		}
 	}), nil
 }
 
@@ -106,20 +125,34 @@ func (r Receipt) Encode() ([]byte, error) {
 // [ErrFormat] or [ErrVersion].
 func DecodeReceipt(b []byte) (Receipt, error) {
 	var out Receipt
-	err := record.Decode("receipt", b, receiptVersion, receiptFields, func(r *record.Reader) {
-		r.Fixed(out.id[:])
-		r.Fixed(out.session[:])
-		if key := r.Bytes(32); len(key) > 0 {
-			var err error
-			out.key, err = ratchet.RestoreMessageKey(key)
-			r.Check(err == nil, "length of a message key")
-		}
-		out.created = readStamp(r)
-		out.expires = readStamp(r)
-		r.Check(out.created != 0 && out.created <= out.expires, "times")
-	})
+	err := record.DecodeOneOf("receipt", b,
+		record.Layout{Version: receiptVersion1, Count: receiptFields, Fields: out.read1},
+		record.Layout{Version: receiptVersion2, Count: receiptFields, Fields: out.read2})
 	if err != nil {
 		return Receipt{}, err
 	}
 	return out, nil
+}
+
+func (r *Receipt) read1(in *record.Reader) {
+	r.readMessage(in)
+	in.Check(r.created <= readStamp(in), "times")
+}
+
+func (r *Receipt) read2(in *record.Reader) {
+	r.readMessage(in)
+	r.order = in.Order()
+	in.Check(r.order != 0, "order")
+}
+
+func (r *Receipt) readMessage(in *record.Reader) {
+	in.Fixed(r.id[:])
+	in.Fixed(r.session[:])
+	if key := in.Bytes(32); len(key) > 0 {
+		var err error
+		r.key, err = ratchet.RestoreMessageKey(key)
+		in.Check(err == nil, "length of a message key")
+	}
+	r.created = readStamp(in)
+	in.Check(r.created != 0, "time")
 }

@@ -19,7 +19,7 @@ func TestReceiptReopensItsMessageUntilAcknowledged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewReceipt(ReceiptID{7}, o.alice.ID(), plaintext.Key, noon)
+	r := NewReceipt(ReceiptID{7}, o.alice.ID(), plaintext.Key, Moment{Time: noon})
 	back, err := DecodeReceipt(mustEncode(t, r))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestReceiptReopensItsMessageUntilAcknowledged(t *testing.T) {
 }
 
 func TestReceiptExpires(t *testing.T) {
-	r := NewReceipt(ReceiptID{7}, ratchet.SessionID{}, ratchet.MessageKey{}, noon)
+	r := NewReceipt(ReceiptID{7}, ratchet.SessionID{}, ratchet.MessageKey{}, Moment{Time: noon})
 	for after, want := range map[time.Duration]bool{
 		0: false, ReceiptLife: false, ReceiptMemory - time.Millisecond: false, ReceiptMemory: true,
 	} {
@@ -61,7 +61,7 @@ func TestReceiptExpires(t *testing.T) {
 
 func TestDecodeReceiptRefusesContradictions(t *testing.T) {
 	write := func(key []byte, created, expires uint64) []byte {
-		return record.Encode(receiptVersion, receiptFields, 0, func(w *record.Writer) {
+		return record.Encode(receiptVersion1, receiptFields, 0, func(w *record.Writer) {
 			w.Bytes(make([]byte, 32))
 			w.Bytes(make([]byte, 32))
 			w.Bytes(key)
@@ -79,6 +79,7 @@ func TestDecodeReceiptRefusesContradictions(t *testing.T) {
 		"a long key":           write(make([]byte, 33), 1, 2),
 		"created never":        write(nil, 0, 2),
 		"expired when created": write(nil, 3, 2),
+		"of no order":          append([]byte{receiptVersion2}, write(nil, 1, 0)[1:]...),
 	} {
 		if _, err := DecodeReceipt(in); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v, want ErrFormat", name, err)

@@ -13,7 +13,7 @@ import (
 
 func TestSessionKeepsItsFacts(t *testing.T) {
 	o := open(t)
-	s := o.inbound().Received(o.bob, noon.Add(1)).Sent(o.bob, noon.Add(2e6))
+	s := o.inbound().Received(o.bob, Moment{Time: noon.Add(1)}).Sent(o.bob, noon.Add(2e6))
 	if s.ReceiveOnly() || !s.StopSending().ReceiveOnly() {
 		t.Error("receive-only is not what StopSending sets")
 	}
@@ -39,7 +39,7 @@ func TestSessionKeepsItsFacts(t *testing.T) {
 
 func TestPruneLeavesATombstone(t *testing.T) {
 	o := open(t)
-	live := New(o.bob, o.aliceKey, WithFallbackKey, noon)
+	live := New(o.bob, o.aliceKey, WithFallbackKey, Moment{Time: noon})
 	before := mustEncode(t, live)
 	tombstone := live.Prune(noon)
 	if !bytes.Equal(mustEncode(t, live), before) {
@@ -72,13 +72,22 @@ func TestRecordsAreStrict(t *testing.T) {
 	recordtest.Strict(t, o.outbound(), DecodeSession)
 	recordtest.Strict(t, o.outbound().StopSending(), DecodeSession)
 	recordtest.Strict(t, o.outbound().Prune(noon), DecodeSession)
+	recordtest.Strict(t, New(o.alice, o.bobKey, Outbound, Moment{Time: noon, Order: 5}), DecodeSession)
+	recordtest.Strict(t, o.inbound().Received(o.bob, Moment{Time: noon, Order: 1 << 63}), DecodeSession)
 	recordtest.Strict(t, NewPeer(o.bobKey), DecodePeer)
 	peer, err := NewPeer(o.bobKey).Add(o.bob.ID())
 	if err != nil {
 		t.Fatal(err)
 	}
 	recordtest.Strict(t, peer, DecodePeer)
-	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, noon)
+	recordtest.Strict(t, peer.Rated(Stranger), DecodePeer)
+	recordtest.Strict(t, peer.Rated(Acquainted), DecodePeer)
+	recordtest.Strict(t, Mark{o.bob.ID(), 1<<32 - 1}, DecodeMark)
+	if n := len(mustEncode(t, Mark{o.bob.ID(), 1<<32 - 1})); n > MaxMark {
+		t.Errorf("a mark of %d bytes, at most %d", n, MaxMark)
+	}
+	recordtest.Strict(t, NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, Moment{Time: noon, Order: 3}), DecodeReceipt)
+	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, Moment{Time: noon})
 	recordtest.Strict(t, receipt, DecodeReceipt)
 	recordtest.Strict(t, receipt.Acknowledged(), DecodeReceipt)
 	if _, err := (Session{}).Encode(); !errors.Is(err, ratchet.ErrNoSession) {
@@ -102,7 +111,7 @@ func TestDecodeSessionRefusesContradictions(t *testing.T) {
 		}
 	}
 	write := func(pruned uint64, names, state []byte) []byte {
-		return record.Encode(sessionVersion, sessionFields, 0, func(w *record.Writer) {
+		return record.Encode(sessionVersion1, sessionFields1, 0, func(w *record.Writer) {
 			w.Bytes(o.aliceKey[:])
 			for _, n := range []uint64{uint64(WithOneTimeKey), 1, 0, 0, pruned} {
 				w.Uint(n)
@@ -131,6 +140,44 @@ func TestDecodeSessionRefusesContradictions(t *testing.T) {
 		if _, err := DecodeSession(in); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v, want ErrFormat", name, err)
 		}
+	}
+}
+
+// TestOrderIsKept: what has an order is of format 2, and keeps it; a tombstone
+// has none.
+func TestOrderIsKept(t *testing.T) {
+	o := open(t)
+	s := New(o.bob, o.aliceKey, WithOneTimeKey, Moment{Time: noon, Order: 7}).Received(o.bob, Moment{Time: noon.Add(-1e9), Order: 9})
+	back, err := DecodeSession(mustEncode(t, s))
+	if err != nil || back.CreatedIn() != 7 || back.ReceivedIn() != 9 || back.Created() != NextStamp(noon) || back.LastReceived() != NextStamp(noon)-1000 {
+		t.Errorf("created %d in %d, received %d in %d, %v", back.Created(), back.CreatedIn(), back.LastReceived(), back.ReceivedIn(), err)
+	}
+	if again := s.Received(o.bob, Moment{Time: noon, Order: 8}); again.ReceivedIn() != 9 {
+		t.Errorf("the order was pulled back to %d", again.ReceivedIn())
+	}
+	old := o.inbound().Received(o.bob, Moment{Time: noon, Order: 9})
+	if back, err := DecodeSession(mustEncode(t, old)); err != nil || back.CreatedIn() != 0 || back.ReceivedIn() != 9 {
+		t.Errorf("a session of format 1 that received: %d, %d, %v", back.CreatedIn(), back.ReceivedIn(), err)
+	}
+	if got := mustEncode(t, s.Prune(noon))[0]; got != sessionVersion1 {
+		t.Errorf("a tombstone of version %d", got)
+	}
+	for name, s := range map[string]Session{
+		"received before it was created": {ratchet: o.bob, peer: o.aliceKey, origin: WithOneTimeKey, created: 1, createdIn: 9, lastReceived: 1, receivedIn: 8},
+		"received at no time":            {ratchet: o.bob, peer: o.aliceKey, origin: WithOneTimeKey, created: 1, createdIn: 9, receivedIn: 9},
+	} {
+		if _, err := DecodeSession(mustEncode(t, s)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v, want ErrFormat", name, err)
+		}
+	}
+	plain := mustEncode(t, New(o.bob, o.aliceKey, WithOneTimeKey, Moment{Time: noon, Order: 7}))
+	at := bytes.Index(plain, o.aliceKey[:]) + 32 + 1 + 9
+	if plain[at] != 7 {
+		t.Fatal("not the layout that this test knows")
+	}
+	plain[at] = 0
+	if _, err := DecodeSession(plain); !errors.Is(err, ErrFormat) {
+		t.Errorf("a record of format 2 without an order: %v, want ErrFormat", err)
 	}
 }
 
@@ -185,7 +232,7 @@ func TestNothingIsExposed(t *testing.T) {
 	}
 	o := open(t)
 	key := o.key.Append(nil)
-	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, noon)
+	receipt := NewReceipt(ReceiptID{7}, o.bob.ID(), o.key, Moment{Time: noon})
 	recordtest.Redacts(t, key, receipt, &receipt, []Receipt{receipt}, struct{ r Receipt }{receipt})
 	state, _ := o.bob.AppendBinary(nil)
 	root := state[2+3*32:][:32]

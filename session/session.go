@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -17,7 +16,9 @@ type Session struct {
 	peer         ratchet.PublicKey
 	origin       Origin
 	created      Stamp
+	createdIn    Order
 	lastReceived Stamp
+	receivedIn   Order
 	lastSent     Stamp
 	pruned       Stamp // 0 while the session lives
 	receiveOnly  bool
@@ -52,11 +53,11 @@ func (o Origin) String() string {
 	return fmt.Sprintf("origin %d", uint8(o))
 }
 
-// New returns the record of a ratchet session just opened with peer. Use a now
-// from [NextStamp] over the peer's other sessions, so that the new one is
-// chosen before them.
-func New(r ratchet.Session, peer ratchet.PublicKey, origin Origin, now time.Time) Session {
-	return Session{ratchet: r, peer: peer, origin: origin, created: NextStamp(now)}
+// New returns the record of a ratchet session just opened with peer. A moment
+// without an order, in an account of format 1, must have a time from [NextStamp]
+// over the peer's other sessions, so that the new one is chosen before them.
+func New(r ratchet.Session, peer ratchet.PublicKey, origin Origin, at Moment) Session {
+	return Session{ratchet: r, peer: peer, origin: origin, created: NextStamp(at.Time), createdIn: at.Order}
 }
 
 // ID returns the session's id, also of a tombstone.
@@ -96,6 +97,13 @@ func (s Session) Created() Stamp { return s.created }
 // LastReceived returns when a message was last decrypted in the session, or 0.
 func (s Session) LastReceived() Stamp { return s.lastReceived }
 
+// CreatedIn returns the order in which the session was opened, 0 in format 1.
+func (s Session) CreatedIn() Order { return s.createdIn }
+
+// ReceivedIn returns the order of the message last decrypted in the session, 0
+// if there was none, or in format 1.
+func (s Session) ReceivedIn() Order { return s.receivedIn }
+
 // LastSent returns when a message was last encrypted in the session, or 0.
 func (s Session) LastSent() Stamp { return s.lastSent }
 
@@ -114,9 +122,13 @@ func (s Session) StopSending() Session {
 }
 
 // Received returns the session after a message decrypted to the state next.
-func (s Session) Received(next ratchet.Session, now time.Time) Session {
+func (s Session) Received(next ratchet.Session, at Moment) Session {
 	s.ratchet = next
-	s.lastReceived = max(NextStamp(now), s.lastReceived)
+	if at.Order == 0 {
+		s.lastReceived = max(NextStamp(at.Time), s.lastReceived)
+		return s
+	}
+	s.lastReceived, s.receivedIn = NextStamp(at.Time), max(at.Order, s.receivedIn)
 	return s
 }
 
@@ -135,83 +147,6 @@ func (s Session) Prune(now time.Time) Session {
 	}
 	s.id, s.key = s.ID(), s.OneTimeKey()
 	s.ratchet = ratchet.Session{}
-	s.pruned = NextStamp(now)
+	s.pruned, s.createdIn, s.receivedIn = NextStamp(now), 0, 0
 	return s
-}
-
-const (
-	sessionVersion = 1
-	sessionFields  = 9
-	sessionSize    = 160 // bytes beside the ratchet state, rounded up
-
-	// maxRatchetSize bounds the ratchet state within: five chains with forty
-	// skipped keys each take half of it.
-	maxRatchetSize = 16 << 10
-)
-
-// Encode returns the record. It fails with [ratchet.ErrNoSession] for the zero
-// Session.
-func (s Session) Encode() (out []byte, err error) {
-	size := s.ratchet.RecordSize()
-	out = record.Encode(sessionVersion, sessionFields, sessionSize+size, func(w *record.Writer) {
-		w.Bytes(s.peer[:])
-		w.Uint(uint64(s.origin))
-		w.Uint(uint64(s.created))
-		w.Uint(uint64(s.lastReceived))
-		w.Uint(uint64(s.lastSent))
-		w.Uint(uint64(s.pruned))
-		w.Bool(s.receiveOnly)
-		if s.pruned != 0 {
-			w.Bytes(append(s.id[:], s.key[:]...))
-			w.Bytes(nil)
-			return
-		}
-		w.Bytes(nil)
-		err = w.Nested(size, s.ratchet.AppendBinary)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// DecodeSession reads a record written by [Session.Encode]. It fails with
-// [ErrFormat] or [ErrVersion].
-func DecodeSession(b []byte) (Session, error) {
-	var s Session
-	err := record.Decode("session", b, sessionVersion, sessionFields, func(r *record.Reader) {
-		r.Fixed(s.peer[:])
-		s.origin = Origin(r.Uint(uint64(WithFallbackKey)))
-		s.created = readStamp(r)
-		s.lastReceived = readStamp(r)
-		s.lastSent = readStamp(r)
-		s.pruned = readStamp(r)
-		s.receiveOnly = r.Bool()
-		r.Check(s.origin != 0 && s.created != 0, "origin or time of creation")
-		s.readBody(r)
-	})
-	if err != nil {
-		return Session{}, err
-	}
-	return s, nil
-}
-
-// readBody reads the names that a tombstone keeps, or the ratchet state.
-func (s *Session) readBody(r *record.Reader) {
-	names := r.Bytes(len(s.id) + len(s.key))
-	state := r.Bytes(maxRatchetSize)
-	if s.pruned != 0 {
-		r.Check(len(state) == 0 && len(names) == len(s.id)+len(s.key), "tombstone")
-		copy(s.key[:], names[copy(s.id[:], names):])
-		return
-	}
-	r.Check(len(names) == 0, "names in a live session")
-	if !r.OK() {
-		return
-	}
-	var err error
-	s.ratchet, err = ratchet.DecodeSession(state)
-	r.FailWith(err)
-	r.Check(s.ratchet.Initiated() == (s.origin == Outbound), "origin and ratchet state disagree")
-	r.Check(s.origin == Outbound || s.ratchet.PreKeys().Identity == s.peer, "peer did not open this session")
 }

@@ -71,7 +71,7 @@ func newOurPair() (*ourPair, error) {
 		return nil, err
 	}
 	p := &ourPair{}
-	if p.alice, err = alice.account.OpenOutbound(rand.Reader, bob.account.Identity(), bob.key.Public(), now); err != nil {
+	if p.alice, err = alice.account.OpenOutbound(rand.Reader, bob.account.Identity(), bob.key.Public(), session.Moment{Time: now}); err != nil {
 		return nil, err
 	}
 	body, err := encryptNext(&p.alice)
@@ -82,7 +82,7 @@ func newOurPair() (*ourPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := bob.account.OpenInbound(bob.key, alice.account.Identity(), m, now)
+	in, err := bob.account.OpenInbound(bob.key, alice.account.Identity(), m, session.Moment{Time: now})
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func decryptNext(s *session.Session, body string) error {
 	if err != nil {
 		return err
 	}
-	*s = s.Received(next, now)
+	*s = s.Received(next, session.Moment{Time: now})
 	return nil
 }
 
@@ -246,7 +246,7 @@ func ourOpenInbound(int) (func(int) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := alice.account.OpenOutbound(rand.Reader, bob.account.Identity(), bob.key.Public(), now)
+	s, err := alice.account.OpenOutbound(rand.Reader, bob.account.Identity(), bob.key.Public(), session.Moment{Time: now})
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +271,7 @@ func (d ourDevice) openInbound(from ratchet.PublicKey, body string) error {
 	if err != nil {
 		return err
 	}
-	in, err := a.OpenInbound(key, from, m, now)
+	in, err := a.OpenInbound(key, from, m, session.Moment{Time: now})
 	if err != nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func ourOpenOutbound(int) (func(int) error, error) {
 		if err != nil {
 			return err
 		}
-		s, err := a.OpenOutbound(rand.Reader, bob.account.Identity(), bob.key.Public(), now)
+		s, err := a.OpenOutbound(rand.Reader, bob.account.Identity(), bob.key.Public(), session.Moment{Time: now})
 		if err != nil {
 			return err
 		}

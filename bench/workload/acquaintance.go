@@ -61,7 +61,7 @@ func (d *device) write(w *entryWriter) error {
 		if a.session != nil {
 			return *a.session
 		}
-		return session.New(like, a.peer, session.Outbound, now).Received(like, now).Sent(like, now)
+		return session.New(like, a.peer, session.Outbound, session.Moment{Time: now}).Received(like, session.Moment{Time: now}).Sent(like, now)
 	}
 	return errors.Join(
 		d.writeAll(w, "/peer/", func(a acquaintance) (string, []byte, error) {

@@ -52,7 +52,7 @@ func (p *peer) id() ratchet.PublicKey { return p.account.Identity() }
 // does not arrive, so that he has the chain in which he sends. It returns Bob's
 // side.
 func (p *peer) meet(bob account.Account, now time.Time) (session.Session, error) {
-	ours, err := bob.OpenOutbound(p.rand, p.id(), p.key.Public(), now)
+	ours, err := bob.OpenOutbound(p.rand, p.id(), p.key.Public(), session.Moment{Time: now})
 	if err != nil {
 		return ours, err
 	}
@@ -79,12 +79,12 @@ func (p *peer) meet(bob account.Account, now time.Time) (session.Session, error)
 		return ours, err
 	}
 	state, _, err = state.Encrypt(p.rand, []byte("how are you"))
-	return ours.Received(state, now).Sent(state, now), err
+	return ours.Received(state, session.Moment{Time: now}).Sent(state, now), err
 }
 
 // open opens a session from the peer to Bob with a one-time key of his.
 func (p *peer) open(bob, oneTimeKey ratchet.PublicKey, now time.Time) error {
-	opened, err := p.account.OpenOutbound(p.rand, bob, oneTimeKey, now)
+	opened, err := p.account.OpenOutbound(p.rand, bob, oneTimeKey, session.Moment{Time: now})
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (p *peer) read(bob ratchet.PublicKey, m ratchet.Message, now time.Time) ([]
 			return nil, err
 		}
 		if parsed.SessionID() != p.session.ID() {
-			in, err := p.account.OpenInbound(p.key, bob, parsed, now)
+			in, err := p.account.OpenInbound(p.key, bob, parsed, session.Moment{Time: now})
 			if err != nil {
 				return nil, err
 			}

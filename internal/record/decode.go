@@ -29,16 +29,36 @@ var readers = sync.Pool{New: func() any {
 // as said, are read by fields. It fails with [ErrVersion] or [ErrFormat]; the
 // error names what was being read, not what it held.
 func Decode(what string, in []byte, version byte, count int, fields func(*Reader)) error {
+	return DecodeOneOf(what, in, Layout{version, count, fields})
+}
+
+// Layout is one version of a record: how many fields it has, and what reads
+// them.
+type Layout struct {
+	Version byte
+	Count   int
+	Fields  func(*Reader)
+}
+
+// DecodeOneOf is Decode for a record that was written in several versions, the
+// newest last.
+func DecodeOneOf(what string, in []byte, layouts ...Layout) error {
 	if len(in) == 0 {
 		return fmt.Errorf("%s: %w: it is empty", what, ErrFormat)
 	}
-	if in[0] != version {
-		return fmt.Errorf("%s: %w: version %d, known is %d", what, ErrVersion, in[0], version)
+	for _, l := range layouts {
+		if in[0] == l.Version {
+			return l.decode(what, in)
+		}
 	}
+	return fmt.Errorf("%s: %w: version %d, known is %d", what, ErrVersion, in[0], layouts[len(layouts)-1].Version)
+}
+
+func (l Layout) decode(what string, in []byte) error {
 	r := readers.Get().(*Reader)
 	r.in, r.err = in, nil
 	r.rest.Reset(in[1:])
-	err := r.all(count, fields)
+	err := r.all(l.Count, l.Fields)
 	r.in = nil
 	r.rest.Reset(nil)
 	readers.Put(r)

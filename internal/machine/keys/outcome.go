@@ -39,7 +39,7 @@ func MarkPublished(ctx context.Context, a *machine.Account, u Upload) error {
 		if err != nil || u.Fallback == 0 {
 			return pool, err
 		}
-		return pool.PublishFallback(u.Fallback)
+		return pool.PublishFallback(u.Fallback, a.Store.Now())
 	})
 }
 

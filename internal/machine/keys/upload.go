@@ -96,7 +96,7 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 	if pool, err = rotateFallback(tx, a, pool, now); err != nil {
 		return o, err
 	}
-	pool, offered := pool.Offer(some)
+	pool, offered := pool.Offer(some, now)
 	o.keys = slices.Concat(o.keys, offered)
 	if some == n {
 		if err := o.write(v, pool); err != nil {

@@ -103,6 +103,7 @@ func Kinds() []Kind {
 		receiptKind,
 		peerKind,
 		sessionKind,
+		markKind,
 		poolKind,
 		keyKind,
 		accountKind,

@@ -128,7 +128,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 			order = append(order, k.Records.Kind)
 		}
 	}
-	if want := []string{"receipt", "peer", "session", "otk-pool", "otk"}; !slices.Equal(order, want) {
+	if want := []string{"receipt", "peer", "session", "mark", "otk-pool", "otk"}; !slices.Equal(order, want) {
 		t.Errorf("the kinds are %q, want %q", order, want)
 	}
 }

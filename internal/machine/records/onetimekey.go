@@ -40,8 +40,9 @@ func checkKeys(c *Checkup) {
 	for e := range pool.Entries() {
 		pooled[e.Public] = true
 	}
-	current, previous := pool.Fallbacks()
-	pooled[current.Public], pooled[previous.Public] = true, true
+	for f := range pool.AllFallbacks() {
+		pooled[f.Public] = true
+	}
 	sessions := sessionsByID(c)
 	for k := range readable(c, &Keys) {
 		if err := k.Check(); err != nil {

@@ -51,11 +51,8 @@ func checkPool(c *Checkup) {
 	for e := range pool.Entries() {
 		named(e.ID, e.Public, false)
 	}
-	current, previous := pool.Fallbacks()
-	for _, f := range []otk.Fallback{current, previous} {
-		if f.ID != 0 {
-			named(f.ID, f.Public, true)
-		}
+	for f := range pool.AllFallbacks() {
+		named(f.ID, f.Public, true)
 	}
 }
 
@@ -153,7 +150,7 @@ func recoverPool(tx *txn.Tx, a *machine.Account, done *Recovered) error {
 	if err != nil {
 		return err
 	}
-	if pool, err = pool.Recover(jump); err != nil {
+	if pool, err = pool.Recover(jump, a.Store.Now()); err != nil {
 		return err
 	}
 	done.OneTimeKeys = pool.Count(otk.Abandoned) - before

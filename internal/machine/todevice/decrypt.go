@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -100,23 +99,23 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 	if err != nil {
 		return Decrypted{}, err
 	}
-	now := m.nextStamp(a, c).Time()
+	at := m.moment(a, c)
 	var plaintext ratchet.Plaintext
 	var s session.Session
 	switch {
 	case in.preKey == nil:
-		s, plaintext, err = m.receive(tx, in, session.Candidates(c.Sessions, in.normal), now)
+		s, plaintext, err = m.receive(tx, in, session.Candidates(c.Sessions, in.normal), at)
 	case c.Peer.Has(in.session):
 		if s, err = c.Find(in.session); err == nil {
-			s, plaintext, err = m.receive(tx, in, []session.Session{s}, now)
+			s, plaintext, err = m.receive(tx, in, []session.Session{s}, at)
 		}
 	default:
-		s, plaintext, err = m.open(tx, a, c, in, now)
+		s, plaintext, err = m.open(tx, a, c, in, at)
 	}
 	if err != nil {
 		return Decrypted{}, err
 	}
-	receipt := session.NewReceipt(in.receipt, s.ID(), plaintext.Key, now)
+	receipt := session.NewReceipt(in.receipt, s.ID(), plaintext.Key, at)
 	if err := records.Receipts.Put(tx, receipt); err != nil {
 		return Decrypted{}, err
 	}
@@ -124,7 +123,7 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 }
 
 // receive decrypts in the first of the candidates that can, and stores it.
-func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, now time.Time) (session.Session, ratchet.Plaintext, error) {
+func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, at session.Moment) (session.Session, ratchet.Plaintext, error) {
 	var first error
 	for _, s := range candidates {
 		state, err := s.Ratchet()
@@ -136,7 +135,7 @@ func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, 
 		next, plaintext, err := state.Decrypt(in.normal)
 		probe.End(txn.Computing, began)
 		if err == nil {
-			s = s.Received(next, now)
+			s = s.Received(next, at)
 			return s, plaintext, records.Sessions.Put(tx, s)
 		}
 		// The first candidate knows the message's chain, if any does: its error
@@ -153,14 +152,14 @@ func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, 
 
 // open opens the session of a pre-key message and consumes its one-time key,
 // both in this transaction.
-func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in parsed, now time.Time) (session.Session, ratchet.Plaintext, error) {
+func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in parsed, at session.Moment) (session.Session, ratchet.Plaintext, error) {
 	key, err := keyFor(tx, in)
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
 	probe := tx.Probe()
 	began := probe.Begin()
-	opened, err := a.OpenInbound(key, in.sender, *in.preKey, now)
+	opened, err := a.OpenInbound(key, in.sender, *in.preKey, at)
 	probe.End(txn.Computing, began)
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
@@ -206,9 +205,10 @@ func foreignKey(tx *txn.Tx, public ratchet.PublicKey) error {
 			return machine.Corrupt("the pool names one-time key %s, which is missing", public)
 		}
 	}
-	current, previous := pool.Fallbacks()
-	if current.ID != 0 && current.Public == public || previous.ID != 0 && previous.Public == public {
-		return machine.Corrupt("the pool names fallback key %s, which is missing", public)
+	for f := range pool.AllFallbacks() {
+		if f.Public == public {
+			return machine.Corrupt("the pool names fallback key %s, which is missing", public)
+		}
 	}
 	return fmt.Errorf("%w: %s", ErrUnknownOneTimeKey, public)
 }

@@ -3,7 +3,6 @@ package todevice
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -50,10 +49,10 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	if err != nil {
 		return Encrypted{}, err
 	}
-	now := m.nextStamp(a, c).Time()
+	at := m.moment(a, c)
 	probe := tx.Probe()
 	began := probe.Begin()
-	s, err := m.sender(a, c, e, now)
+	s, err := m.sender(a, c, e, at)
 	probe.End(txn.Computing, began)
 	if err != nil {
 		return Encrypted{}, err
@@ -68,7 +67,7 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	if err != nil {
 		return Encrypted{}, err
 	}
-	s = s.Sent(next, now)
+	s = s.Sent(next, at.Time)
 	if e.OneTimeKey != nil {
 		err = m.add(tx, c, s)
 	} else {
@@ -79,12 +78,12 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 
 // sender returns the session to encrypt with: a new one, not yet stored, or
 // the one that the specification chooses.
-func (m *Messages) sender(a account.Account, c records.Contact, e Encryption, now time.Time) (session.Session, error) {
+func (m *Messages) sender(a account.Account, c records.Contact, e Encryption, at session.Moment) (session.Session, error) {
 	if a.Identity() == c.Peer.Identity() {
 		return session.Session{}, ErrSelf
 	}
 	if e.OneTimeKey != nil {
-		return a.OpenOutbound(m.account.Store.Rand, c.Peer.Identity(), *e.OneTimeKey, now)
+		return a.OpenOutbound(m.account.Store.Rand, c.Peer.Identity(), *e.OneTimeKey, at)
 	}
 	s, ok := session.Choose(c.Sessions)
 	if !ok {

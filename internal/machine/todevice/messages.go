@@ -58,15 +58,15 @@ func (m *Messages) contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact,
 	return c, err
 }
 
-// nextStamp returns the time that what happens next with a peer must come
-// after, so that a clock that went back can neither change which session is
-// chosen nor make a receipt expire before its time.
-func (m *Messages) nextStamp(a account.Account, c records.Contact) session.Stamp {
+// moment returns the moment of what happens next with a peer. In format 1 its
+// time comes after all others, so that a clock that went back can neither change
+// which session is chosen nor make a receipt expire before its time.
+func (m *Messages) moment(a account.Account, c records.Contact) session.Moment {
 	all := []session.Stamp{session.NextStamp(a.Created())}
 	for _, s := range c.Sessions {
 		all = append(all, s.Created(), s.LastReceived())
 	}
-	return session.NextStamp(m.account.Store.Now(), all...)
+	return session.Moment{Time: session.NextStamp(m.account.Store.Now(), all...).Time()}
 }
 
 // add stores a new session with the peer, pruning another if there are too

@@ -75,7 +75,7 @@ var damages = []struct {
 		return func(tx *txn.Tx) error { return records.Keys.Put(tx, unused) }
 	}, "is not marked so"},
 	{"a key that names a session of another key", func(w *fixture) func(*txn.Tx) error {
-		k, err := w.key(false).Use(w.session(session.WithOneTimeKey).ID(), time.Now())
+		k, err := w.key(false).Use(w.session(session.WithOneTimeKey).ID(), otk.Moment{Time: time.Now()})
 		must(w.T, err)
 		return func(tx *txn.Tx) error { return records.Keys.Put(tx, k) }
 	}, "which another key opened"},
@@ -117,7 +117,7 @@ var damages = []struct {
 	{"a receipt of no session", func(w *fixture) func(*txn.Tx) error {
 		key, err := ratchet.RestoreMessageKey(make([]byte, 32))
 		must(w.T, err)
-		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, key, time.Now())
+		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, key, session.Moment{Time: time.Now()})
 		return func(tx *txn.Tx) error { return records.Receipts.Put(tx, r) }
 	}, "which is missing"},
 }

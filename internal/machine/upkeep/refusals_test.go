@@ -115,7 +115,7 @@ func TestExhausted(t *testing.T) {
 	binary.BigEndian.PutUint32(record[index:], 1<<32-1)
 	last, err := ratchet.DecodeSession(record)
 	must(t, err)
-	s = s.Received(last, time.Now())
+	s = s.Received(last, session.Moment{Time: time.Now()})
 	w.do(func(tx *txn.Tx) error { return records.Sessions.Put(tx, s) })
 
 	normal := w.next.Body[1+3*34+1:]

@@ -119,8 +119,8 @@ var mutants = []mutant{
 	{
 		name: "an upload rests on every key of the pool",
 		file: "internal/machine/keys/upload.go",
-		old:  "pool, offered := pool.Offer(some)",
-		new:  "records.UsedOf(tx, pool.Entries())\n\tpool, offered := pool.Offer(some)",
+		old:  "pool, offered := pool.Offer(some, now)",
+		new:  "records.UsedOf(tx, pool.Entries())\n\tpool, offered := pool.Offer(some, now)",
 		pkgs: []string{"."},
 	},
 	{

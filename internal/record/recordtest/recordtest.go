@@ -11,6 +11,9 @@ import (
 	"github.com/pawlkv/pawl/internal/record"
 )
 
+// newest is the newest version of any record.
+const newest = 2
+
 // Encoder is a value with a record.
 type Encoder interface{ Encode() ([]byte, error) }
 
@@ -40,7 +43,7 @@ func Stable[T Encoder](t *testing.T, in []byte, decode func([]byte) (T, error)) 
 }
 
 // Strict fails unless decode takes the record of v, and refuses each part of
-// it, more than it, and another version.
+// it, more than it, and versions that do not exist.
 func Strict[T Encoder](t *testing.T, v T, decode func([]byte) (T, error)) {
 	t.Helper()
 	good, err := v.Encode()
@@ -60,7 +63,9 @@ func Strict[T Encoder](t *testing.T, v T, decode func([]byte) (T, error)) {
 		refused(fmt.Sprintf("%d of %d bytes", n, len(good)), good[:n], record.ErrFormat)
 	}
 	refused("a byte more", append(bytes.Clone(good), 0), record.ErrFormat)
-	refused("the next version", append([]byte{good[0] + 1}, good[1:]...), record.ErrVersion)
+	for _, version := range []byte{0, newest + 1, 255} {
+		refused(fmt.Sprintf("version %d", version), append([]byte{version}, good[1:]...), record.ErrVersion)
+	}
 }
 
 // Redacts fails when printing one of values under any verb shows a part of
