@@ -116,6 +116,8 @@ var codes = []struct {
 	{"unknown_one_time_key", RemedyNone, "a pre-key message for a key that is not ours, or no longer", []error{ErrUnknownOneTimeKey}},
 	{"one_time_key_used", RemedyNone, "a pre-key message for a key that opened another session", []error{otk.ErrUsed}},
 	{"session_pruned", RemedyNone, "the message's session was given up for newer ones", []error{session.ErrPruned}},
+	{"ratchet_key", RemedyNone, "another session with the sender has the message's ratchet key", []error{session.ErrRatchetKey}},
+	{"untried", RemedyNone, "too far ahead to be tried in all sessions with the sender", []error{ErrUntried}},
 	{"unknown_session", RemedyNone, "no session with this sender", []error{ErrUnknownSession}},
 	{"no_session", RemedyCall, "no session to encrypt in: pass one of the peer's one-time keys", []error{ErrNoSession}},
 	{"key_gone", RemedyNone, "the message's key was used or dropped", []error{ratchet.ErrKeyGone}},

@@ -43,6 +43,7 @@ var coded = map[string]struct {
 	"pawl.ErrUnknownSession":    {pawl.ErrUnknownSession, "unknown_session"},
 	"pawl.ErrUnknownOneTimeKey": {pawl.ErrUnknownOneTimeKey, "unknown_one_time_key"},
 	"pawl.ErrAlreadyProcessed":  {pawl.ErrAlreadyProcessed, "already_processed"},
+	"pawl.ErrUntried":           {pawl.ErrUntried, "untried"},
 	"pawl.ErrNoSession":         {pawl.ErrNoSession, "no_session"},
 	"pawl.ErrSelf":              {pawl.ErrSelf, "self"},
 	"pawl.ErrNeedsRecovery":     {pawl.ErrNeedsRecovery, "needs_recovery"},
@@ -76,9 +77,10 @@ var coded = map[string]struct {
 	"otk.ErrUsed":      {otk.ErrUsed, "one_time_key_used"},
 	"otk.UsedError":    {&otk.UsedError{}, "one_time_key_used"},
 
-	"session.ErrFormat":  {session.ErrFormat, "corrupt"},
-	"session.ErrVersion": {session.ErrVersion, "newer"},
-	"session.ErrPruned":  {session.ErrPruned, "session_pruned"},
+	"session.ErrFormat":     {session.ErrFormat, "corrupt"},
+	"session.ErrVersion":    {session.ErrVersion, "newer"},
+	"session.ErrPruned":     {session.ErrPruned, "session_pruned"},
+	"session.ErrRatchetKey": {session.ErrRatchetKey, "ratchet_key"},
 
 	"ratchet.ErrMalformed":    {ratchet.ErrMalformed, "malformed"},
 	"ratchet.ErrVersion":      {ratchet.ErrVersion, "version"},
@@ -324,7 +326,7 @@ func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided unknown starved newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
 		" moved_on nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
-		" session_pruned unknown_session no_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +
+		" session_pruned ratchet_key untried unknown_session no_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {

@@ -34,7 +34,8 @@ type Decrypted struct {
 //   - of the message: ErrMessageType, ratchet.ErrMalformed, ratchet.ErrVersion,
 //     account.ErrSender, ErrSelf;
 //   - of its key: ErrUnknownOneTimeKey, otk.ErrUsed, ratchet.ErrZeroSecret;
-//   - of its session: ErrUnknownSession, session.ErrPruned, and an
+//   - of its session: ErrUnknownSession, session.ErrPruned,
+//     session.ErrRatchetKey, ErrUntried (see session.MaxSteps), and an
 //     [UndecryptableError] that wraps ratchet.ErrMAC, ratchet.ErrKeyGone,
 //     ratchet.ErrGap, ratchet.ErrUnknownChain or ratchet.ErrExhausted;
 //   - ErrAlreadyProcessed;

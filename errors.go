@@ -33,6 +33,11 @@ var (
 	// ErrAlreadyProcessed: the message was decrypted before, and its key is
 	// gone because it was acknowledged. Not a sign of a broken session.
 	ErrAlreadyProcessed = todevice.ErrAlreadyProcessed
+	// ErrUntried: no session that the message was tried in decrypts it, and it
+	// was not tried in all, since one message may cost no more: its index is
+	// above 62 and no session decrypts it at that. Not a sign of a broken
+	// session.
+	ErrUntried = todevice.ErrUntried
 	// ErrNoSession: encrypting to a peer that we have no session with. Claim
 	// one of its one-time keys and pass it with WithOneTimeKey.
 	ErrNoSession = todevice.ErrNoSession

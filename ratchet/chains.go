@@ -139,6 +139,14 @@ func (c *receiverChain) take(index uint32) (key remoteMessageKey, next receiverC
 	return key, next, nil
 }
 
+// steps returns how many steps take makes.
+func (c *receiverChain) steps(index uint32) int {
+	if index < c.chain.index || index-c.chain.index > MaxGap || index == maxIndex {
+		return 0
+	}
+	return int(index - c.chain.index)
+}
+
 func (c *receiverChain) takeSkipped(index uint32) (key remoteMessageKey, next receiverChain, err error) {
 	for i := range c.skipped {
 		if c.skipped[i].index == index {

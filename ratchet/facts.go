@@ -61,6 +61,23 @@ func (s Session) ReceiverChains() []ChainInfo {
 	return out
 }
 
+// Steps returns how many steps of a chain [Session.Decrypt] takes to reach the
+// key of m, genuine or not: at most [MaxGap], and none where it refuses m for
+// its place. What it costs beside that is the same for all messages.
+func (s Session) Steps(m NormalMessage) int {
+	st := s.state.Peek()
+	if st == nil {
+		return 0
+	}
+	var c receiverChain // one that the message begins, if the session does not have it
+	if at := st.receiver(&m.RatchetKey); at >= 0 {
+		c = st.receivers[at]
+	} else if !st.sender.active() {
+		return 0
+	}
+	return c.steps(m.Index)
+}
+
 // HasReceiverChain reports whether messages with this ratchet key continue a
 // chain that the session has.
 func (s Session) HasReceiverChain(ratchetKey PublicKey) bool {

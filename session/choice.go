@@ -54,21 +54,41 @@ func Choose(sessions []Session) (Session, bool) {
 	return slices.MinFunc(sending, byChoice), true
 }
 
-// Candidates returns the sessions that m may be for, in the order in which to
-// try them: first those that know its chain, then the others; the one that
-// [Choose] prefers comes first within each.
-func Candidates(sessions []Session, m ratchet.NormalMessage) []Session {
+// Candidates returns the sessions to try m in, in this order: first those that
+// know its chain, then the others; the one that [Choose] prefers comes first
+// within each. It leaves out those that would cost more than [MaxSteps] with
+// the ones before them, and says how many.
+func Candidates(sessions []Session, m ratchet.NormalMessage) (try []Session, left int) {
 	live := slices.DeleteFunc(slices.Clone(sessions), isPruned)
 	slices.SortFunc(live, byChoice)
 	var known, others []Session
 	for _, s := range live {
-		if s.ratchet.HasReceiverChain(m.RatchetKey) {
+		if s.Knows(m.RatchetKey) {
 			known = append(known, s)
 		} else {
 			others = append(others, s)
 		}
 	}
-	return append(known, others...)
+	try = append(within(MaxSteps, known, m), within(MaxSteps, others, m)...)
+	return try, len(live) - len(try)
+}
+
+// within returns the sessions that m is tried in for so many steps, each whole
+// or not at all.
+func within(steps int, sessions []Session, m ratchet.NormalMessage) (try []Session) {
+	for _, s := range sessions {
+		if n := s.ratchet.Steps(m); n <= steps {
+			steps -= n
+			try = append(try, s)
+		}
+	}
+	return try
+}
+
+// Known reports whether one of the sessions knows a ratchet key. Another may not
+// come to know it: each that does makes a message under it dearer.
+func Known(sessions []Session, ratchetKey ratchet.PublicKey) bool {
+	return slices.ContainsFunc(sessions, func(s Session) bool { return s.Knows(ratchetKey) })
 }
 
 // LeastRecentlyUsed returns the session to prune when a peer has too many: the

@@ -149,7 +149,10 @@ func TestCandidatesKnowingTheChainComeFirst(t *testing.T) {
 	owner := at(o.outbound(), 1, 1, 0).StopSending()
 	preferred, other := at(open(t).outbound(), 5, 9, 0), at(open(t).outbound(), 7, 0, 0)
 	pruned := open(t).outbound().Prune(noon)
-	got := Candidates([]Session{other, pruned, preferred, owner}, second)
+	got, left := Candidates([]Session{other, pruned, preferred, owner}, second)
+	if left != 0 {
+		t.Errorf("%d are left out", left)
+	}
 	want := []Session{owner, preferred, other}
 	if len(got) != len(want) {
 		t.Fatalf("%d candidates, want %d", len(got), len(want))
@@ -162,7 +165,61 @@ func TestCandidatesKnowingTheChainComeFirst(t *testing.T) {
 	if _, _, err := got[0].ratchet.Decrypt(second); err != nil {
 		t.Errorf("the first candidate does not decrypt: %v", err)
 	}
-	if got := Candidates(nil, ratchet.NormalMessage{}); len(got) != 0 {
-		t.Errorf("%d candidates among none", len(got))
+	if got, left := Candidates(nil, ratchet.NormalMessage{}); len(got) != 0 || left != 0 {
+		t.Errorf("%d candidates among none, %d left out", len(got), left)
+	}
+}
+
+// TestCandidatesWithinSteps: a message is tried in those sessions in which it
+// costs no more than MaxSteps, in the order of choice.
+func TestCandidatesWithinSteps(t *testing.T) {
+	o := open(t)
+	o, first := o.reply(t)
+	knowing, _, err := o.alice.Decrypt(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last in the order of choice knows a chain; the others can begin one.
+	sessions := []Session{at(o.outbound().Received(knowing, Moment{Time: noon}), 1, 1, 0)}
+	for i := range MaxPerPeer - 1 {
+		sessions = append(sessions, at(open(t).outbound(), Stamp(i+2), 0, 0))
+	}
+	known, other := first.RatchetKey, ratchet.PublicKey{9}
+	for _, test := range []struct {
+		name string
+		m    ratchet.NormalMessage
+		want int // candidates
+	}{
+		{"the first of an unknown chain", ratchet.NormalMessage{RatchetKey: other}, MaxPerPeer},
+		{"the 63rd", ratchet.NormalMessage{RatchetKey: other, Index: 62}, MaxPerPeer},
+		{"the 65th", ratchet.NormalMessage{RatchetKey: other, Index: 64}, MaxPerPeer}, // in one of them for nothing
+		{"the 66th", ratchet.NormalMessage{RatchetKey: other, Index: 65}, 31},
+		{"one that is just cheap enough for two", ratchet.NormalMessage{RatchetKey: other, Index: 1000}, 3},
+		{"one that is cheap enough for one", ratchet.NormalMessage{RatchetKey: other, Index: 1001}, 2},
+		{"the last that is not refused", ratchet.NormalMessage{RatchetKey: other, Index: 2000}, 2},
+		{"one that costs nothing", ratchet.NormalMessage{RatchetKey: other, Index: 2001}, MaxPerPeer},
+		{"of the known chain", ratchet.NormalMessage{RatchetKey: known, Index: 2001}, MaxPerPeer},
+		{"of the known chain and dear to others", ratchet.NormalMessage{RatchetKey: known, Index: 2000}, 2},
+	} {
+		got, left := Candidates(sessions, test.m)
+		if len(got) != test.want || left != MaxPerPeer-test.want {
+			t.Errorf("%s: %d candidates, %d left out; want %d", test.name, len(got), left, test.want)
+		}
+		knows, others := 0, 0
+		for _, s := range got {
+			if s.Knows(test.m.RatchetKey) {
+				knows += s.ratchet.Steps(test.m)
+			} else {
+				others += s.ratchet.Steps(test.m)
+			}
+		}
+		if knows > MaxSteps || others > MaxSteps {
+			t.Errorf("%s: %d steps in those that know the chain, %d in others", test.name, knows, others)
+		}
+	}
+	// Sessions that know one chain, which Pawl does not let come to be.
+	got, left := Candidates([]Session{sessions[0], sessions[0], sessions[0]}, ratchet.NormalMessage{RatchetKey: known, Index: 1001})
+	if len(got) != 2 || left != 1 {
+		t.Errorf("of three that know the chain %d are candidates, %d left out; want 2 and 1", len(got), left)
 	}
 }

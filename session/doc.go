@@ -14,7 +14,9 @@
 // A peer may have several sessions with us. To send, [Choose] takes the one
 // that most recently received a message that decrypted (Matrix specification,
 // m.olm.v1.curve25519-aes-sha2). To receive, [Candidates] puts those first
-// that know the message's chain.
+// that know the message's chain, and leaves out those that a message from far
+// ahead would cost too much in: only who sends may say how far ahead it is. Two
+// sessions with a peer never know one ratchet key ([Known]).
 //
 // # Times
 //
@@ -48,6 +50,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/ratchet"
 )
 
 const (
@@ -55,6 +58,12 @@ const (
 	// peer's record and what a message of unknown session costs; the Matrix
 	// specification asks for 4 at least.
 	MaxPerPeer = 32
+
+	// MaxSteps is how many steps of chains one message may cost in the sessions
+	// that know its chain, and as many more in those that do not. It lets any
+	// message that a session accepts be tried in one of either kind, and one of
+	// the first 63 of its chain in all.
+	MaxSteps = ratchet.MaxGap
 
 	// ReceiptLife is how long a receipt answers the same message again.
 	ReceiptLife = 14 * 24 * time.Hour
@@ -80,6 +89,9 @@ var (
 	ErrKnown = errors.New("session: peer already has this session")
 	// ErrFull: the peer has MaxPerPeer sessions. Prune one first.
 	ErrFull = errors.New("session: peer has too many sessions")
+	// ErrRatchetKey: another session with the peer knows the message's ratchet
+	// key, which a peer makes for one session.
+	ErrRatchetKey = errors.New("session: another session with this peer has the message's ratchet key")
 	// ErrPruned: the session was pruned and its keys are gone.
 	ErrPruned = errors.New("session: session was pruned")
 )

@@ -91,6 +91,12 @@ func (s Session) OneTimeKey() ratchet.PublicKey {
 	return s.ratchet.PreKeys().OneTime
 }
 
+// Knows reports whether messages with this ratchet key of the peer continue a
+// chain of the session.
+func (s Session) Knows(ratchetKey ratchet.PublicKey) bool {
+	return s.ratchet.HasReceiverChain(ratchetKey)
+}
+
 // Created returns when the session was opened.
 func (s Session) Created() Stamp { return s.created }
 

@@ -20,6 +20,7 @@ var (
 	ErrUnknownSession    = errors.New("pawl: no session with this sender")
 	ErrUnknownOneTimeKey = errors.New("pawl: the pre-key message names a one-time key that is not ours")
 	ErrAlreadyProcessed  = errors.New("pawl: message was already processed and acknowledged")
+	ErrUntried           = errors.New("pawl: message is too far ahead to be tried in all sessions with its sender")
 )
 
 // UndecryptableError says that none of the sessions with the sender decrypts a
@@ -104,10 +105,10 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 	var s session.Session
 	switch {
 	case in.preKey == nil:
-		s, plaintext, err = m.receive(tx, in, session.Candidates(c.Sessions, in.normal), at)
+		s, plaintext, err = m.receive(tx, c, in, at)
 	case c.Peer.Has(in.session):
 		if s, err = c.Find(in.session); err == nil {
-			s, plaintext, err = m.receive(tx, in, []session.Session{s}, at)
+			s, plaintext, err = m.try(tx, c, in, []session.Session{s}, at)
 		}
 	default:
 		s, plaintext, err = m.open(tx, a, c, in, at)
@@ -122,8 +123,21 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 	return Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: in.receipt}, nil
 }
 
-// receive decrypts in the first of the candidates that can, and stores it.
-func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, at session.Moment) (session.Session, ratchet.Plaintext, error) {
+// receive decrypts a normal message in the session that can, and stores it.
+func (m *Messages) receive(tx *txn.Tx, c records.Contact, in parsed, at session.Moment) (session.Session, ratchet.Plaintext, error) {
+	candidates, left := session.Candidates(c.Sessions, in.normal)
+	s, plaintext, err := m.try(tx, c, in, candidates, at)
+	var failed *UndecryptableError
+	if left > 0 && errors.As(err, &failed) {
+		// One of those that are left may be the message's: what the others say
+		// of it is no answer.
+		err = fmt.Errorf("%w: tried in %d of %d with %s", ErrUntried, failed.Tried, failed.Tried+left, in.sender)
+	}
+	return s, plaintext, err
+}
+
+// try decrypts in the first of the candidates that can, and stores it.
+func (m *Messages) try(tx *txn.Tx, c records.Contact, in parsed, candidates []session.Session, at session.Moment) (session.Session, ratchet.Plaintext, error) {
 	var first error
 	for _, s := range candidates {
 		state, err := s.Ratchet()
@@ -135,6 +149,9 @@ func (m *Messages) receive(tx *txn.Tx, in parsed, candidates []session.Session, 
 		next, plaintext, err := state.Decrypt(in.normal)
 		probe.End(txn.Computing, began)
 		if err == nil {
+			if !s.Knows(in.normal.RatchetKey) && session.Known(c.Sessions, in.normal.RatchetKey) {
+				return s, ratchet.Plaintext{}, session.ErrRatchetKey
+			}
 			s = s.Received(next, at)
 			return s, plaintext, records.Sessions.Put(tx, s)
 		}
@@ -156,6 +173,9 @@ func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in par
 	key, err := keyFor(tx, in)
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
+	}
+	if session.Known(c.Sessions, in.normal.RatchetKey) {
+		return session.Session{}, ratchet.Plaintext{}, session.ErrRatchetKey
 	}
 	probe := tx.Probe()
 	began := probe.Begin()

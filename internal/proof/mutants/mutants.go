@@ -176,6 +176,32 @@ var mutants = []mutant{
 		pkgs: []string{"./session"},
 	},
 
+	// What a peer can cost.
+	{
+		name: "a message is tried in every session whatever it costs",
+		file: "session/choice.go",
+		old:  "steps -= n", new: "",
+		pkgs: []string{"./session", "."},
+	},
+	{
+		name: "a second session is opened under one ratchet key",
+		file: "internal/machine/todevice/decrypt.go",
+		old:  "\tif session.Known(c.Sessions, in.normal.RatchetKey) {", new: "\tif false {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a second session turns to a ratchet key that another has",
+		file: "internal/machine/todevice/decrypt.go",
+		old:  "!s.Knows(in.normal.RatchetKey) && session.Known(c.Sessions, in.normal.RatchetKey)", new: "false",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a message that was not tried in all is a failure of all",
+		file: "internal/machine/todevice/decrypt.go",
+		old:  "left > 0 && errors.As(err, &failed)", new: "false && errors.As(err, &failed)",
+		pkgs: []string{"."},
+	},
+
 	// Durability.
 	{
 		name: "Badger answers before it syncs",
