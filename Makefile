@@ -77,7 +77,7 @@ crash:
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/sharekv -sharekv.rounds=2000
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/badgerkv -badgerkv.images=0 -badgerkv.power=40
-	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/sqlitekv -sqlitekv.power=40
+	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/sqlitekv -sqlitekv.images=0 -sqlitekv.power=40
 	$(GO) test -run 'TestDamage$$' -timeout 24h ./internal/proof/aftermath -aftermath.damages=0
 	$(GO) test -run TestConvertKilled -timeout 6h ./cmd/pawl -convert.rounds=100
 	$(GO) test -run TestHistoryOfProcesses -count=20 -timeout 6h ./kv/sqlitekv -sqlitekv.kills=50

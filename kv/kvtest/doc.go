@@ -12,9 +12,9 @@
 //
 // # Parts
 //
-//   - isolation, commit-id, refusal, watch, turn, limit, close, reopen, shared:
-//     one promise a file in testdata, as a script, so that engines in other languages
-//     can run them too. docs/kv-scripts.md has their language.
+//   - isolation, view, commit-id, refusal, watch, turn, limit, close, reopen,
+//     shared: one promise a file in testdata, as a script, so that engines in
+//     other languages can run them too. docs/kv-scripts.md has their language.
 //   - the same, and commit, snapshot, value and cancel: one promise a function,
 //     where it takes many goroutines, or more than a script can say.
 //   - history: random transactions from several goroutines, checked for
@@ -24,7 +24,9 @@
 //
 // # What the suite cannot see
 //
-// Whether a commit is durable when power fails: engines test that themselves.
+// Whether a commit is durable when power fails, and what processes do to each
+// other that are killed: engines plug into packages kv/kvtest/power and
+// kv/kvtest/processes.
 //
 // # Is the suite any good?
 //

@@ -166,7 +166,7 @@ func count(path string, args []string) error {
 }
 
 // putOne commits one key.
-func putOne(s *Store, key, value string, sync bool) (kv.Version, error) {
+func putOne(s kv.Store, key, value string, sync bool) (kv.Version, error) {
 	snap := s.Snapshot()
 	began, err := snap.Version(context.Background())
 	snap.Close()

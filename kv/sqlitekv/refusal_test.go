@@ -37,8 +37,8 @@ func TestRefusalThatCannotBeRecorded(t *testing.T) {
 	openStore(t, path).Close()
 	for name, failure := range map[string]error{"full": syscall.ENOSPC, "broken": syscall.EIO, "read-only": sqlite3.READONLY} {
 		t.Run(name, func(t *testing.T) {
-			d, vfs := newDisk(t)
-			s := openStore(t, path, func(s *settings) { s.vfs = vfs })
+			d := newDisk(t)
+			s := openStore(t, path, func(s *settings) { s.vfs = d.name })
 			b := inTheWay(mustPut(t, s, "in the way", "1"))
 			d.failWrites(failure)
 			for range 2 {
