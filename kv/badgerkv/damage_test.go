@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 )
 
 // damageSamples is how many places of each file are damaged in each way.
-const damageSamples = 16
+func damageSamples() int { return effort.Of(16, 5) }
 
 // history is the contents of a store after each of its commits.
 type history []map[string]string
@@ -86,12 +87,13 @@ func damageAll(t *testing.T, files image, h history) {
 		file := files[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for i := range damageSamples {
-				at := i * (len(file.data) - 1) / damageSamples
+			samples := damageSamples()
+			for i := range samples {
+				at := i * (len(file.data) - 1) / samples
 				if at >= 0 && len(file.data) > 0 {
 					checkDamaged(t, files.with(name, file.flipped(at, byte(1)<<(i%8))), h, name, fmt.Sprintf("bit %d of byte %d flipped", i%8, at))
 				}
-				if size := int64(i) * int64(len(file.data)) / damageSamples; size < file.size {
+				if size := int64(i) * int64(len(file.data)) / int64(samples); size < file.size {
 					checkDamaged(t, files.with(name, file.cut(size)), h, name, fmt.Sprintf("cut at %d", size))
 				}
 			}

@@ -14,13 +14,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pawlkv/pawl/internal/proof/aftermath"
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 )
 
 var (
 	powerMixtures = flag.Int("badgerkv.power", 4, "how many random sets of pages are written back before each sync")
-	powerImages   = flag.Int("badgerkv.images", 32, "how many of the images of a life are opened; 0 is all")
+	powerImages   = effort.Flag("badgerkv.images", 32, 8, "how many of the images of a life are opened; 0 is all")
 )
 
 // outage is an image that a power failure may leave of a life.
@@ -102,7 +103,7 @@ func (r *recorder) judgeAll() {
 		r.Errorf("%d images of %d calls: what is left out?", len(r.images), aftermath.Calls)
 	}
 	chosen := r.images
-	if n := *powerImages; n > 0 && n < len(chosen) {
+	if n := powerImages(); n > 0 && n < len(chosen) {
 		r.rng.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
 		chosen = chosen[:n]
 	}
