@@ -1,6 +1,7 @@
 package badgerkv
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -11,7 +12,9 @@ import (
 )
 
 // committer is the only one that writes to Badger. All but ended is its
-// goroutine's.
+// goroutine's. A commit's way through it: it waits in the queue, is considered
+// (run, round, consider), joins a group (admits, add), is written and synced with
+// the group (apply, write), becomes visible (applied) and is answered.
 type committer struct {
 	*database
 	ended chan struct{}
@@ -32,7 +35,7 @@ func newCommitter(d *database) *committer {
 // run commits until the queue is closed.
 func (c *committer) run() {
 	defer close(c.ended)
-	defer func() { // not the log of now: Flatten opens others, or fails to
+	defer func() { // not the log that is open now: Flatten opens others, or fails to
 		if c.wal != nil {
 			c.wal.close()
 		}
@@ -48,17 +51,12 @@ func (c *committer) run() {
 			job(closed)
 		}
 		if closed {
-			refuse(waiting)
+			for _, r := range waiting {
+				r.Refuse(kv.ErrClosed)
+			}
 			return
 		}
 		waiting = c.round(waiting)
-	}
-}
-
-// refuse answers those that will not be applied because the store closes.
-func refuse(waiting []*grouping.Request) {
-	for _, r := range waiting {
-		r.Refuse(kv.ErrClosed)
 	}
 }
 
@@ -70,7 +68,7 @@ func (c *committer) round(waiting []*grouping.Request) (later []*grouping.Reques
 			later = append(later, r)
 		}
 	}
-	if len(g.requests) > 0 {
+	if len(g.ids) > 0 {
 		c.apply(g)
 	}
 	return later
@@ -82,21 +80,26 @@ func (c *committer) consider(g *group, r *grouping.Request) bool {
 	if !g.admits(r.Batch) {
 		return false
 	}
-	// An ID that was applied is answered before its reads are checked: its own
-	// writes have made them stale.
+	// An ID that is known is answered before its reads are checked: its own
+	// writes have made them stale, or they hold again.
 	version, err := c.resolve(r.Batch.ID)
-	if version == 0 && err == nil {
-		err = c.check(r.Batch)
-	}
 	if version != 0 || err != nil {
 		r.Answer(kv.Version(version), err)
 		return true
 	}
-	g.add(r)
+	switch err = c.check(r.Batch); {
+	case err == nil:
+		g.add(r)
+	case r.Batch.Again && errors.Is(err, kv.ErrConflict):
+		g.refuse(r, err)
+	default:
+		r.Answer(0, err)
+	}
 	return true
 }
 
-// resolve returns the version at which an ID was applied, 0 if it was not.
+// resolve returns the version at which an ID was applied, 0 if it was neither
+// applied nor refused for good.
 func (c *committer) resolve(id kv.CommitID) (uint64, error) {
 	if _, unsure := c.unknown[id]; unsure {
 		return 0, fmt.Errorf("%w: %w", kv.ErrUndecided, c.failed)
@@ -119,6 +122,60 @@ func (c *committer) check(b *kv.Batch) error {
 	})
 }
 
+// group is the batches that one transaction applies, in the order in which they
+// could have been applied one after the other: none reads or writes what one
+// before it writes. With them come those that are refused for good: their IDs are
+// recorded in the same transaction.
+type group struct {
+	requests []*grouping.Request
+	refused  []refusal
+	keys     map[string]struct{}      // that are written
+	ids      map[kv.CommitID]struct{} // of all
+	size     int
+	sync     bool
+}
+
+// refusal is a request and why its batch is refused.
+type refusal struct {
+	request *grouping.Request
+	because error
+}
+
+func newGroup() *group {
+	return &group{keys: make(map[string]struct{}), ids: make(map[kv.CommitID]struct{})}
+}
+
+// admits reports whether b may join.
+func (g *group) admits(b *kv.Batch) bool {
+	if len(g.ids) == 0 {
+		return true
+	}
+	_, twin := g.ids[b.ID]
+	full := len(g.ids) == maxGroupBatches || len(g.keys)+len(b.Writes) > maxGroupWrites || g.size+cost(b) > maxGroup
+	return !twin && !full && !overlaps(b, g.keys)
+}
+
+func cost(b *kv.Batch) int { return b.Size() + len(b.Writes)*writeCost }
+
+func (g *group) add(r *grouping.Request) {
+	b := r.Batch
+	g.requests = append(g.requests, r)
+	g.ids[b.ID] = struct{}{}
+	g.size += cost(b)
+	g.sync = g.sync || b.Sync
+	for _, w := range b.Writes {
+		g.keys[w.Key] = struct{}{}
+	}
+}
+
+// refuse takes in a request that is refused for good. It is answered when that is
+// on disk, whatever its Sync says.
+func (g *group) refuse(r *grouping.Request, because error) {
+	g.refused = append(g.refused, refusal{r, because})
+	g.ids[r.Batch.ID] = struct{}{}
+	g.sync = true
+}
+
 // apply writes the group as one transaction, syncs it, makes it visible and
 // answers it, in this order.
 func (c *committer) apply(g *group) {
@@ -126,31 +183,31 @@ func (c *committer) apply(g *group) {
 	// Somebody who removed our lock file let another process lock the next.
 	if !c.dir.Held() {
 		c.queue.Close()
-		g.answer(0, kv.ErrClosed)
+		g.fail(kv.ErrClosed)
 		return
 	}
 	if err := c.checkSpace(g.size); err != nil {
-		g.answer(0, err)
+		g.fail(err)
 		return
 	}
 	// What was committed without a sync is synced before it can be overtaken.
 	if err := c.wal.before(); err != nil {
 		c.fail(err)
-		g.answer(0, fmt.Errorf("%w: %w", kv.ErrUnavailable, err))
+		g.fail(fmt.Errorf("%w: %w", kv.ErrUnavailable, err))
 		return
 	}
 	puts, dropped := c.puts(g, version)
 	if err := c.write(puts, version, g.sync); err != nil {
 		c.fail(err)
 		c.unknown = g.ids
-		g.answer(0, fmt.Errorf("%w: %w", kv.ErrUndecided, err))
+		g.fail(fmt.Errorf("%w: %w", kv.ErrUndecided, err))
 		return
 	}
 	c.applied(g, version, dropped)
-	g.answer(kv.Version(version), nil)
+	g.answer(kv.Version(version))
 }
 
-// puts returns what the group comes to, our own records included, and what that
+// puts returns what the group comes to, our own entries included, and what that
 // drops of the IDs.
 func (c *committer) puts(g *group, version uint64) ([]put, surplus) {
 	var puts []put
@@ -159,20 +216,23 @@ func (c *committer) puts(g *group, version uint64) ([]put, surplus) {
 			puts = c.splits.puts(puts, w)
 		}
 	}
-	ids := g.commitIDs()
-	record := slot{synced: c.synced(), floor: c.ids.floor, ids: ids}
+	ids := g.appliedIDs()
+	commit := slot{synced: c.synced(), floor: c.ids.floor, ids: ids}
 	dropped := surplus{floor: c.ids.floor}
 	if version%slots == slots-1 {
 		// The slots are full. What they hold goes into a chunk, as it did when
 		// they were full before, and the oldest chunks go.
 		puts = append(puts, put{key: chunkKey(version / slots), value: encodeChunk(c.ids.closing(version, ids))})
 		dropped = c.ids.surplus()
-		for _, number := range dropped.chunks {
-			puts = append(puts, put{key: chunkKey(number), delete: true})
+		for _, key := range dropped.keys {
+			puts = append(puts, put{key: key, delete: true})
 		}
-		record.floor = dropped.floor
+		commit.floor = dropped.floor
 	}
-	return append(puts, put{key: slotKey(version), value: record.encode()}), dropped
+	if len(g.refused) > 0 {
+		puts = append(puts, put{key: refusalKey(version), value: encodeIDs(g.refusedIDs())})
+	}
+	return append(puts, put{key: slotKey(version), value: commit.encode()}), dropped
 }
 
 // synced returns a version up to which everything is on disk.
@@ -209,16 +269,57 @@ func (c *committer) write(puts []put, version uint64, sync bool) (err error) {
 // applied notes a group that was written and makes it visible.
 func (c *committer) applied(g *group, version uint64, dropped surplus) {
 	c.head = version
-	c.ids.add(version, g.commitIDs()...)
+	c.ids.add(version, g.appliedIDs(), g.refusedIDs())
 	c.ids.drop(dropped)
-	writes := g.writes()
-	for _, batch := range writes {
-		for _, w := range batch {
+	writes := make([][]kv.Write, len(g.requests))
+	for i, r := range g.requests {
+		writes[i] = r.Batch.Writes
+		for _, w := range writes[i] {
 			c.splits.applied(w)
 		}
 	}
-	c.db.SetDiscardTs(uint64(c.views.publish(kv.Version(version))))
+	c.db.SetDiscardTs(uint64(c.versions.publish(kv.Version(version))))
 	c.dir.Publish(kv.Version(version), writes...)
+}
+
+// answer tells everybody in a group that was written.
+func (g *group) answer(version kv.Version) {
+	for _, r := range g.requests {
+		r.Answer(version, nil)
+	}
+	for _, r := range g.refused {
+		r.request.Answer(0, r.because)
+	}
+}
+
+// fail answers a group that was not written, or may not have been. That a batch
+// was refused is not on disk then, so that its outcome stays unknown.
+func (g *group) fail(err error) {
+	for _, r := range g.requests {
+		r.Answer(0, err)
+	}
+	if !errors.Is(err, kv.ErrUnknown) && !errors.Is(err, kv.ErrClosed) {
+		err = fmt.Errorf("%w: the refusal was not recorded: %w", kv.ErrUnknown, err)
+	}
+	for _, r := range g.refused {
+		r.request.Answer(0, err)
+	}
+}
+
+func (g *group) appliedIDs() []kv.CommitID {
+	ids := make([]kv.CommitID, len(g.requests))
+	for i, r := range g.requests {
+		ids[i] = r.Batch.ID
+	}
+	return ids
+}
+
+func (g *group) refusedIDs() []kv.CommitID {
+	ids := make([]kv.CommitID, len(g.refused))
+	for i, r := range g.refused {
+		ids[i] = r.request.Batch.ID
+	}
+	return ids
 }
 
 // fail ends committing: after a failed sync nobody knows what is on disk.

@@ -16,13 +16,13 @@ const fewIDs = 200
 func TestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openTo(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	}, kvtest.CommitIDs(fewIDs))
 }
 
 func TestConformanceReopened(t *testing.T) {
 	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store {
 		return openTo(t, dir)
-	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	}, kvtest.CommitIDs(fewIDs))
 }
 
 // openTo opens a store that the suite closes.

@@ -20,8 +20,8 @@ import (
 // writes to it. It is what sharekv shares.
 type database struct {
 	settings
-	dir   *directory
-	views *views
+	dir      *directory
+	versions *versions
 
 	queue     *grouping.Queue
 	committer *committer
@@ -60,7 +60,7 @@ func (d *database) openAll() error {
 	if err := d.committer.load(); err != nil {
 		return err
 	}
-	d.views = newViews(kv.Version(d.committer.head))
+	d.versions = newVersions(kv.Version(d.committer.head))
 	d.db.SetDiscardTs(d.committer.head)
 	return d.dir.finish()
 }

@@ -39,7 +39,7 @@ func (c *committer) flatten() error {
 	steps := []func() error{
 		func() error { return c.reopen(flattening) },
 		func() error { return c.db.Flatten(1) },
-		c.mark,
+		c.span,
 		func() error { return c.reopen(serving) },
 	}
 	for _, step := range steps {
@@ -51,12 +51,12 @@ func (c *committer) flatten() error {
 	return nil
 }
 
-// mark commits a version without anybody's writes, from the first of all keys
+// span commits a version without anybody's writes, from the first of all keys
 // to the last.
-func (c *committer) mark() error {
+func (c *committer) span() error {
 	version, g := c.head+1, newGroup()
 	puts, dropped := c.puts(g, version)
-	puts = append(puts, put{key: []byte{markPrefix}, value: []byte{recordFormat}})
+	puts = append(puts, put{key: []byte{spanPrefix}, value: []byte{layoutFormat}})
 	if err := c.write(puts, version, true); err != nil {
 		return err
 	}
@@ -81,6 +81,6 @@ func (c *committer) reopen(m mode) error {
 	if c.wal, err = openWAL(c.dir.Path, c.db, &c.settings); err != nil {
 		return err
 	}
-	c.db.SetDiscardTs(uint64(c.views.publish(kv.Version(c.head))))
+	c.db.SetDiscardTs(uint64(c.versions.publish(kv.Version(c.head))))
 	return nil
 }

@@ -126,8 +126,8 @@ func eachItem(txn *badger.Txn, prefix, from string, fn func(item *badger.Item, k
 // validate checks the reads of a batch without writes against the newest
 // version.
 func (d *database) validate(b *kv.Batch) (kv.Version, error) {
-	version := d.views.open()
-	defer d.views.release(version)
+	version := d.versions.open()
+	defer d.versions.release(version)
 	err := d.read(func(db *badger.DB) error {
 		txn := db.NewTransactionAt(uint64(version), false)
 		defer txn.Discard()

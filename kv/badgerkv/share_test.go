@@ -41,13 +41,13 @@ func TestHandover(t *testing.T) { sharetest.Run(t, shared) }
 func TestGuestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	}, kvtest.CommitIDs(fewIDs))
 }
 
 // TestGuestConformanceReopened closes and opens the guest; the owner of each
 // directory stays.
 func TestGuestConformanceReopened(t *testing.T) {
-	kvtest.RunReopen(t, openGuest, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	kvtest.RunReopen(t, openGuest, kvtest.CommitIDs(fewIDs))
 }
 
 // openGuest opens a store that this Store does not own.
@@ -68,5 +68,5 @@ func openGuest(t testing.TB, dir string) kv.Store {
 // TestConformanceShared: the first store owns the directory, the others are
 // guests.
 func TestConformanceShared(t *testing.T) {
-	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return openTo(t, dir) }, kvtest.ForgetsRefusals())
+	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return openTo(t, dir) })
 }

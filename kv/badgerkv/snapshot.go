@@ -82,7 +82,7 @@ func (n *snapshot) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.fixed && !n.closed {
-		n.database.views.release(n.version)
+		n.database.versions.release(n.version)
 	}
 	n.closed = true
 }
@@ -116,7 +116,48 @@ func (n *snapshot) fix(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.fixed && !n.closed {
-		n.fixed, n.version = true, n.database.views.open()
+		n.fixed, n.version = true, n.database.versions.open()
 	}
 	return nil
+}
+
+// versions knows the newest visible version and which ones snapshots look at.
+// Compaction drops only what none of them needs.
+type versions struct {
+	mu     sync.Mutex
+	head   kv.Version
+	counts map[kv.Version]int // open snapshots at each version
+}
+
+func newVersions(head kv.Version) *versions {
+	return &versions{head: head, counts: make(map[kv.Version]int)}
+}
+
+// open returns the newest version and holds on to it until release.
+func (v *versions) open() kv.Version {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.counts[v.head]++
+	return v.head
+}
+
+func (v *versions) release(version kv.Version) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.counts[version]--; v.counts[version] == 0 {
+		delete(v.counts, version)
+	}
+}
+
+// publish makes a version visible and returns the oldest that is looked at, now
+// or by snapshots to come.
+func (v *versions) publish(version kv.Version) kv.Version {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.head = version
+	oldest := version
+	for open := range v.counts {
+		oldest = min(oldest, open)
+	}
+	return oldest
 }

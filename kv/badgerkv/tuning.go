@@ -22,8 +22,8 @@ const (
 	// logSize is the size of the file that Badger makes for a memtable's log.
 	logSize = 2 * memTable
 	// maxGroup, maxGroupWrites and maxGroupBatches bound one transaction, so that
-	// with our own records (24 bytes an ID in its slot, and at every slots-th
-	// version a chunk of 32 bytes an ID) it stays under Badger's limits: 15% of
+	// with our own entries (24 bytes an ID in its slot, and at every slots-th
+	// version a chunk of 32 bytes an ID and some deletions) it stays under Badger's limits: 15% of
 	// memTable, and 26,214 entries. Any single batch fits.
 	maxGroup        = kv.EmbeddedBytes + kv.EmbeddedWrites*writeCost
 	maxGroupWrites  = 2 * kv.EmbeddedWrites

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -55,7 +56,7 @@ const (
 
 // walCost is at least what a memtable takes for the puts.
 func walCost(puts []put) int {
-	cost := walEntry // for the mark that ends a transaction
+	cost := walEntry // for the entry that ends a transaction
 	for _, p := range puts {
 		cost += walEntry + len(p.key) + len(p.value)
 	}
@@ -164,3 +165,11 @@ func (w *wal) pending() int {
 }
 
 func (w *wal) close() { w.file.Close() }
+
+// syncs counts what the committers of a store have synced.
+type syncs struct{ calls, nanos atomic.Int64 }
+
+func (s *syncs) add(began time.Time) {
+	s.calls.Add(1)
+	s.nanos.Add(int64(time.Since(began)))
+}

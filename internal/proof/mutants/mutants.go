@@ -41,6 +41,30 @@ var mutants = []mutant{
 		pkgs: []string{"./kv/memkv"},
 	},
 	{
+		name: "Badger forgets what it refused for good",
+		file: "kv/badgerkv/committer.go",
+		old:  "g.refuse(r, err)", new: "r.Answer(0, err)",
+		pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "a refusal that is not on disk is final",
+		file: "kv/badgerkv/committer.go",
+		old:  "r.request.Answer(0, err)", new: "r.request.Answer(0, r.because)",
+		pkgs: []string{"./kv/badgerkv"},
+	},
+	{
+		name: "two tries of a commit race over one connection",
+		file: "kv/sharekv/internal/wire/handle.go",
+		old:  "<-earlier.over", new: "_ = 0",
+		pkgs: []string{"./kv/sharekv/internal/wire"},
+	},
+	{
+		name: "an owner does not see that a guest of version 1 tries again",
+		file: "kv/sharekv/internal/wire/handle.go",
+		old:  "r.batch.Again = true", new: "r.batch.Again = false",
+		pkgs: []string{"./kv/sharekv/internal/wire"},
+	},
+	{
 		name: "SQLite answers a refusal before it is synced",
 		file: "kv/sqlitekv/apply.go",
 		old:  "r.Batch.Sync || r.Batch.Again", new: "r.Batch.Sync",
