@@ -75,6 +75,17 @@ func (tx *Tx) looked() int {
 	return n
 }
 
+// checked returns the keys of the reads that must hold.
+func (tx *Tx) checked() []string {
+	keys := make([]string, 0, len(tx.order))
+	for _, r := range tx.order {
+		if r.seen || r.joined {
+			keys = append(keys, r.key)
+		}
+	}
+	return keys
+}
+
 // writable returns the error of a write that comes at the wrong time.
 func (tx *Tx) writable() error {
 	if tx.t.mode == readOnly {

@@ -23,8 +23,9 @@ const (
 // remembers which it lost, backs off, and takes turns. It begins empty.
 type contention struct {
 	t       *transaction
-	lost    []string // in all attempts so far
-	due     bool     // the next attempt begins with a turn on them
+	lost    []string        // in all attempts so far, and what else to queue for
+	known   map[string]bool // the same
+	due     bool            // the next attempt begins with a turn on them
 	turn    kv.Turn
 	holds   []string // keys of the turn; none without one
 	backoff *backoff.ExponentialBackOff
@@ -35,6 +36,9 @@ type contention struct {
 func (c *contention) lose(keys []string) {
 	c.add(keys)
 	c.add(c.holds)
+	if c.t.report.Conflicts >= coverAfter {
+		c.add(c.t.tx.checked())
+	}
 	c.release()
 	db := c.t.db
 	if heated := db.hot.lost(keys); len(heated) > 0 {
@@ -44,8 +48,12 @@ func (c *contention) lose(keys []string) {
 }
 
 func (c *contention) add(keys []string) {
+	if c.known == nil {
+		c.known = make(map[string]bool, len(keys))
+	}
 	for _, key := range keys {
-		if !slices.Contains(c.lost, key) {
+		if !c.known[key] {
+			c.known[key] = true
 			c.lost = append(c.lost, key)
 		}
 	}

@@ -21,9 +21,10 @@ import (
 //     ever lost, and takes its snapshot then. Turns are granted in the order
 //     asked for and each lasts at most kv.Limits.TurnLife, so the wait is bounded.
 //   - While it holds the turn nobody else commits to those keys. If it loses
-//     still, then on another key, which joins the set. The set grows with each
-//     loss and holds at most the keys that the function reads: the number of
-//     attempts is bounded by turnAfter plus that number.
+//     still, then on another key. From then on the turn is on all keys that the
+//     attempt read, and the next can lose only on keys that were not read
+//     before, because others changed what names them between two attempts. A
+//     function that reads the same keys each time has five attempts at most.
 //   - Attempts from the third on read the store and not the cache, so an old
 //     cache cannot add losses.
 //

@@ -11,10 +11,13 @@ const (
 	// turnAfter losses make an attempt queue for its keys: fewer, and two
 	// unlucky transactions pay for a queue; more, and the tail grows.
 	turnAfter = 3
+	// coverAfter losses make it queue for all that it reads: others may have as
+	// many keys to make it lose one after the other. Sooner, and transactions
+	// that share no more than a key nobody writes would wait for each other.
+	coverAfter = turnAfter + 1
 	// cachedAttempts is how many attempts may read from the cache.
 	cachedAttempts = 2
-	// maxAttempts is above what the argument at DB allows: the largest read set
-	// is that of an upload, some 5,000 keys.
+	// maxAttempts is above what the argument at DB allows.
 	maxAttempts = 10_000
 	// cacheSize is in records; a session is about 1 KB decoded.
 	cacheSize = 4096

@@ -3,6 +3,7 @@ package txn_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -73,6 +74,41 @@ func TestTurnsCoverAllKeysLost(t *testing.T) {
 		wait()
 		if s := db.Stats(); err != nil || s.Attempts > 3+len(keys) {
 			t.Errorf("%v after %d attempts, want at most 3 and one for each key", err, s.Attempts)
+		}
+	})
+}
+
+// TestTurnsCoverAllKeysRead: others who have a key for each loss get no further
+// than the first turn.
+func TestTurnsCoverAllKeysRead(t *testing.T) {
+	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
+		inner := newStore(t)
+		rival := open(inner, txn.NoCache)
+		var wg sync.WaitGroup
+		commits := 0
+		db := open(faulty.Wrap(inner, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+			if c.Op == faulty.Commit {
+				key := fmt.Sprint("purse ", commits) // another each time
+				commits++
+				done := make(chan struct{})
+				wg.Go(func() { defer close(done); pay(t, rival, key, 1) })
+				if c.Batch.Turn == 0 || commits <= 4 {
+					<-done
+				}
+			}
+			return nil
+		}}), p)
+		_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+			for i := range 20 {
+				if _, err := add(tx, fmt.Sprint("purse ", i), 1); err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		})
+		wg.Wait()
+		if s := db.Stats(); err != nil || s.Attempts != 5 {
+			t.Errorf("%v after %d attempts, want 5", err, s.Attempts)
 		}
 	})
 }
