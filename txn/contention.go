@@ -36,8 +36,8 @@ type contention struct {
 func (c *contention) lose(keys []string) {
 	c.add(keys)
 	c.add(c.holds)
-	if c.t.report.Conflicts >= coverAfter {
-		c.add(c.t.tx.checked())
+	if all := c.t.tx.checked(); c.t.report.Conflicts >= coverAfter && len(all) <= coverMost {
+		c.add(all)
 	}
 	c.release()
 	db := c.t.db

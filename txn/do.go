@@ -24,7 +24,8 @@ import (
 //     still, then on another key. From then on the turn is on all keys that the
 //     attempt read, and the next can lose only on keys that were not read
 //     before, because others changed what names them between two attempts. A
-//     function that reads the same keys each time has five attempts at most.
+//     function that reads the same keys each time, at most coverMost, has five
+//     attempts at most.
 //   - Attempts from the third on read the store and not the cache, so an old
 //     cache cannot add losses.
 //

@@ -15,6 +15,9 @@ const (
 	// many keys to make it lose one after the other. Sooner, and transactions
 	// that share no more than a key nobody writes would wait for each other.
 	coverAfter = turnAfter + 1
+	// coverMost is how many keys that are: what a turn costs grows with them. It
+	// is twice what a change of a thousand records looks at.
+	coverMost = 2048
 	// cachedAttempts is how many attempts may read from the cache.
 	cachedAttempts = 2
 	// maxAttempts is above what the argument at DB allows.

@@ -200,7 +200,13 @@ var mutants = []mutant{
 		pkgs: []string{"./session"},
 	},
 
-	// What a peer can cost.
+	// What others can cost.
+	{
+		name: "a turn is on nothing but what was lost",
+		file: "txn/options.go",
+		old:  "coverAfter = turnAfter + 1", new: "coverAfter = 1000",
+		pkgs: []string{"./txn", "."},
+	},
 	{
 		name: "a message is tried in every session whatever it costs",
 		file: "session/choice.go",
