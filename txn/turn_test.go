@@ -85,16 +85,16 @@ func TestTurnsCoverAllKeysRead(t *testing.T) {
 		inner := newStore(t)
 		rival := open(inner, txn.NoCache)
 		var wg sync.WaitGroup
-		commits := 0
+		commits, covered := 0, 0
 		db := open(faulty.Wrap(inner, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
-			if c.Op == faulty.Commit {
-				key := fmt.Sprint("purse ", commits) // another each time
+			switch {
+			case c.Op == faulty.Turn:
+				covered = len(c.Keys)
+			case c.Op == faulty.Commit && covered == 20:
+				wg.Go(func() { pay(t, rival, "purse 19", 1) }) // when it is let
+			case c.Op == faulty.Commit:
+				pay(t, rival, fmt.Sprint("purse ", commits), 1) // another each time
 				commits++
-				done := make(chan struct{})
-				wg.Go(func() { defer close(done); pay(t, rival, key, 1) })
-				if c.Batch.Turn == 0 || commits <= 4 {
-					<-done
-				}
 			}
 			return nil
 		}}), p)
