@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package sqlitekv
 
 import (
@@ -5,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,143 +16,60 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/processes"
 )
 
-// childRole makes the test binary act as a process of its own.
-const childRole = "SQLITEKV_TEST_ROLE"
+// argsEnv has the arguments of a role.
+const argsEnv = "SQLITEKV_TEST_ARGS"
 
 func TestMain(m *testing.M) {
-	role := os.Getenv(childRole)
-	if role == "" {
-		os.Exit(m.Run())
+	all := map[string]processes.Role{
+		processes.CountRole: inStore(func(s kv.Store, path string) error { return processes.Count(s, path, nil) }),
+		processes.SwapRole:  inStore(processes.Swap),
 	}
-	if err := roles[role](os.Args[1], os.Args[2:]); err != nil {
-		fmt.Fprintln(os.Stderr, role+":", err)
-		os.Exit(1)
+	for name, role := range roles {
+		all[name] = func(path string) error { return role(path, strings.Fields(os.Getenv(argsEnv))) }
 	}
+	processes.Main(m, all)
+}
+
+// inStore is a role in an open store.
+func inStore(role func(kv.Store, string) error) processes.Role {
+	return func(path string) error {
+		s, err := Open(path)
+		if err != nil {
+			return err
+		}
+		return role(s, path)
+	}
+}
+
+// spawn starts a process in a role with arguments.
+func spawn(t testing.TB, role, path string, args ...string) *processes.Child {
+	t.Helper()
+	return processes.Start(t, role, path, argsEnv+"="+strings.Join(args, " "))
 }
 
 // roles are what a child does with the store at a path.
 var roles = map[string]func(path string, args []string) error{
-	"count":  count,
-	"write":  writeUntilKilled,
-	"hammer": hammer,
-	"hold":   holdGate,
-	"unsync": commitUnsynced,
-	"open":   openOnly,
+	"increment": incrementTimes,
+	"write":     writeUntilKilled,
+	"hammer":    hammer,
+	"hold":      holdGate,
+	"unsync":    commitUnsynced,
+	"open":      openOnly,
 }
 
-// child is a process that was started.
-type child struct {
-	*exec.Cmd
-	out *bufio.Scanner
-	in  io.WriteCloser
-}
-
-// spawn starts a child, which ends with the test.
-func spawn(t testing.TB, role, path string, args ...string) *child {
-	t.Helper()
-	effort.Processes(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, append([]string{path}, args...)...)
-	cmd.Env = append(os.Environ(), childRole+"="+role)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	return &child{Cmd: cmd, out: bufio.NewScanner(out), in: in}
-}
-
-// line returns the next line that the child prints, "" at the end.
-func (c *child) line() string {
-	if !c.out.Scan() {
-		return ""
-	}
-	return c.out.Text()
-}
-
-// begin waits until a child is ready and lets it go.
-func (c *child) begin(t testing.TB) {
-	t.Helper()
-	if got := c.line(); got != "ready" {
-		t.Fatalf("a child says %q, want ready", got)
-	}
-	if _, err := io.WriteString(c.in, "go\n"); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// ready waits, in a child, until the parent lets it go.
-func ready() {
-	fmt.Println("ready")
-	bufio.NewReader(os.Stdin).ReadString('\n')
-}
-
-// increment adds one to the number at a key, taking a turn after some losses,
-// and returns the version and how often it lost.
-func increment(ctx context.Context, s *Store, key string) (version kv.Version, losses int, err error) {
-	for ; ; losses++ {
-		var turn kv.Turn
-		if losses >= 3 {
-			if turn, err = s.Turn(ctx, key); err != nil {
-				return 0, losses, err
-			}
-		}
-		version, err = incrementOnce(ctx, s, key, turn.ID)
-		if turn.Release != nil {
-			turn.Release()
-		}
-		if !errors.Is(err, kv.ErrConflict) {
-			return version, losses, err
-		}
-	}
-}
-
-func incrementOnce(ctx context.Context, s *Store, key string, turn kv.TurnID) (kv.Version, error) {
-	snap := s.Snapshot()
-	defer snap.Close()
-	entries, err := snap.Get(ctx, key)
-	if err != nil {
-		return 0, err
-	}
-	began, err := snap.Version(ctx)
-	if err != nil {
-		return 0, err
-	}
-	n, _ := strconv.Atoi(string(entries[0].Value))
-	return s.Commit(ctx, &kv.Batch{
-		ID: kv.NewCommitID(began), Turn: turn, Sync: true,
-		Reads:  []kv.Read{{Key: key, Version: entries[0].Version}},
-		Writes: []kv.Write{{Key: key, Value: []byte(strconv.Itoa(n + 1))}},
-	})
-}
-
-// count increments a number that all share, and prints the losses.
-func count(path string, args []string) error {
+// incrementTimes increments a number that all share, and prints the losses.
+func incrementTimes(path string, args []string) error {
 	s, err := Open(path)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	n, _ := strconv.Atoi(args[0])
-	ready()
+	processes.Ready()
 	worst, lost, began := 0, 0, time.Now()
 	for range n {
 		_, losses, err := increment(context.Background(), s, "n")
@@ -165,26 +82,13 @@ func count(path string, args []string) error {
 	return nil
 }
 
-// putOne commits one key.
-func putOne(s kv.Store, key, value string, sync bool) (kv.Version, error) {
-	snap := s.Snapshot()
-	began, err := snap.Version(context.Background())
-	snap.Close()
-	if err != nil {
-		return 0, err
-	}
-	return s.Commit(context.Background(), &kv.Batch{
-		ID: kv.NewCommitID(began), Sync: sync, Writes: []kv.Write{{Key: key, Value: []byte(value)}},
-	})
-}
-
 // writeUntilKilled prints each key, and its version, that was acknowledged.
 func writeUntilKilled(path string, args []string) error {
 	s, err := Open(path)
 	if err != nil {
 		return err
 	}
-	ready()
+	processes.Ready()
 	for i := 0; ; i++ {
 		key := fmt.Sprintf("%s/%d", args[0], i)
 		version, err := putOne(s, key, strings.Repeat(key, 1+i%200), i%3 > 0)
@@ -201,7 +105,7 @@ func commitUnsynced(path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	ready()
+	processes.Ready()
 	n, _ := strconv.Atoi(args[0])
 	var version kv.Version
 	for i := range n {
@@ -256,7 +160,7 @@ func hammer(path string, args []string) error {
 		return err
 	}
 	value := strings.Repeat("v", 500)
-	ready()
+	processes.Ready()
 	end := time.Now().Add(d)
 	var commits, worst atomic.Int64
 	var group errgroup.Group
@@ -281,4 +185,43 @@ func hammer(path string, args []string) error {
 	err = group.Wait()
 	fmt.Println(commits.Load(), worst.Load())
 	return err
+}
+
+// increment adds one to the number at a key, taking a turn after some losses,
+// and returns the version and how often it lost.
+func increment(ctx context.Context, s *Store, key string) (version kv.Version, losses int, err error) {
+	for ; ; losses++ {
+		var turn kv.Turn
+		if losses >= 3 {
+			if turn, err = s.Turn(ctx, key); err != nil {
+				return 0, losses, err
+			}
+		}
+		version, err = incrementOnce(ctx, s, key, turn.ID)
+		if turn.Release != nil {
+			turn.Release()
+		}
+		if !errors.Is(err, kv.ErrConflict) {
+			return version, losses, err
+		}
+	}
+}
+
+func incrementOnce(ctx context.Context, s *Store, key string, turn kv.TurnID) (kv.Version, error) {
+	snap := s.Snapshot()
+	defer snap.Close()
+	entries, err := snap.Get(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	began, err := snap.Version(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, _ := strconv.Atoi(string(entries[0].Value))
+	return s.Commit(ctx, &kv.Batch{
+		ID: kv.NewCommitID(began), Turn: turn, Sync: true,
+		Reads:  []kv.Read{{Key: key, Version: entries[0].Version}},
+		Writes: []kv.Write{{Key: key, Value: []byte(strconv.Itoa(n + 1))}},
+	})
 }

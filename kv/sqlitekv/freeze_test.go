@@ -1,4 +1,4 @@
-//go:build !windows
+//go:build linux || darwin
 
 package sqlitekv
 
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,12 +20,8 @@ func TestFrozenHolder(t *testing.T) {
 	s := openStore(t, path, WithWait(200*time.Millisecond))
 	mustPut(t, s, "k", "before")
 	holder := spawn(t, "hold", path)
-	if got := holder.line(); got != "held" {
-		t.Fatalf("the holder says %q", got)
-	}
-	if err := holder.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	holder.Says("held")
+	holder.Freeze()
 	for range 2 {
 		began := time.Now()
 		if _, err := putOne(s, "k", "during", true); !errors.Is(err, kv.ErrUnavailable) {
@@ -48,10 +43,8 @@ func TestFrozenHolder(t *testing.T) {
 	patient := openStore(t, path, WithWait(time.Minute))
 	after := make(chan error, 1)
 	go func() { _, err := putOne(patient, "k", "after", true); after <- err }()
-	if err := holder.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	holder.in.Close()
+	holder.Thaw()
+	holder.Finish()
 	if err := <-after; err != nil {
 		t.Errorf("a commit after the holder went on: %v", err)
 	}
@@ -65,8 +58,8 @@ func TestCloseDuringFreeze(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openStore(t, path, WithWait(time.Minute))
 	holder := spawn(t, "hold", path)
-	holder.line()
-	holder.Process.Signal(syscall.SIGSTOP)
+	holder.Says("held")
+	holder.Freeze()
 	outcome := make(chan error, 1)
 	go func() { _, err := putOne(s, "k", "v", true); outcome <- err }()
 	if err := s.Close(); err != nil {
@@ -85,13 +78,11 @@ func TestStoppedAtRandom(t *testing.T) {
 	s := openStore(t, path, WithWait(60*time.Millisecond))
 	patient := openStore(t, path, WithWait(time.Minute))
 	writer := spawn(t, "write", path, "w")
-	writer.begin(t)
+	writer.Begin()
 	refused := make(map[string]bool)
 	for i := range rounds {
-		writer.line()
-		if err := writer.Process.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		writer.Says("")
+		writer.Freeze()
 		key := fmt.Sprintf("k/%d", i)
 		_, err := putOne(s, key, "v", true)
 		if err != nil && (!errors.Is(err, kv.ErrUnavailable) || errors.Is(err, kv.ErrUnknown)) {
@@ -99,9 +90,7 @@ func TestStoppedAtRandom(t *testing.T) {
 		}
 		refused[key] = err != nil
 		getOne(t, s, key)
-		if err := writer.Process.Signal(syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
+		writer.Thaw()
 		mustPut(t, patient, "patient", key)
 	}
 	stopped := 0

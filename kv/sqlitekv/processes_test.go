@@ -1,7 +1,9 @@
+//go:build linux || darwin
+
 package sqlitekv
 
 import (
-	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -9,38 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/processes"
 )
-
-func openStore(t testing.TB, path string, options ...Option) *Store {
-	t.Helper()
-	s, err := Open(path, options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-func getOne(t testing.TB, s kv.Store, key string) kv.Entry {
-	t.Helper()
-	snap := s.Snapshot()
-	defer snap.Close()
-	entries, err := snap.Get(context.Background(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return entries[0]
-}
-
-func mustPut(t testing.TB, s *Store, key, value string) kv.Version {
-	t.Helper()
-	version, err := putOne(s, key, value, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return version
-}
 
 // Sizes of TestProcessesCount.
 const (
@@ -52,15 +26,15 @@ const (
 // and no addition is lost or counted twice.
 func TestProcessesCount(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	var children []*child
+	var children []*processes.Child
 	for range counting {
-		children = append(children, spawn(t, "count", path, fmt.Sprint(increments)))
+		children = append(children, spawn(t, "increment", path, fmt.Sprint(increments)))
 	}
 	for _, c := range children {
-		c.begin(t)
+		c.Begin()
 	}
 	for _, c := range children {
-		text := c.line()
+		text := c.Says("")
 		if !strings.HasPrefix(text, fmt.Sprintf("done %d ", increments)) {
 			t.Fatalf("a child ended with %q", text)
 		}
@@ -72,74 +46,19 @@ func TestProcessesCount(t *testing.T) {
 	}
 }
 
-// killRounds is how many times TestKilled kills everybody.
-const killRounds = 6
-
-// TestKilled: whenever processes are killed, all that they said was committed is
-// there, and the file is whole.
-func TestKilled(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	rng := rand.New(rand.NewPCG(1, 2))
-	acknowledged := make(map[string]string)
-	for round := range killRounds {
-		var children []*child
-		for i := range 4 {
-			children = append(children, spawn(t, "write", path, fmt.Sprintf("%d.%d", round, i)))
-		}
-		for _, c := range children {
-			c.begin(t)
-		}
-		for range 20 + rng.IntN(100) {
-			hear(children[rng.IntN(len(children))], acknowledged)
-		}
-		for _, c := range children {
-			c.Process.Kill()
-		}
-		for _, c := range children {
-			for hear(c, acknowledged) {
-			}
-		}
-		checkAcknowledged(t, path, acknowledged)
-	}
-}
-
-// hear notes what a child says, until there is no more.
-func hear(c *child, acknowledged map[string]string) bool {
-	key, version, found := strings.Cut(c.line(), " ")
-	if found {
-		acknowledged[key] = version
-	}
-	return found
-}
-
-func checkAcknowledged(t *testing.T, path string, acknowledged map[string]string) {
-	t.Helper()
-	s := openStore(t, path)
-	defer s.Close()
-	if err := s.Check(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	for key, version := range acknowledged {
-		if e := getOne(t, s, key); fmt.Sprint(e.Version) != version || !strings.HasPrefix(string(e.Value), key) {
-			t.Fatalf("key %s has version %d and %d bytes, want version %s", key, e.Version, len(e.Value), version)
-		}
-	}
-}
-
 // TestUnsyncedBeforeSynced: a process that is killed leaves its unsynced commits
 // to others, in order before their synced ones.
 func TestUnsyncedBeforeSynced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	other := spawn(t, "unsync", path, "20")
-	other.begin(t)
-	last := other.line()
+	other.Begin()
+	last := other.Says("")
 	s := openStore(t, path)
 	version := mustPut(t, s, "synced", "v")
 	if fmt.Sprint(version-1) != last {
 		t.Errorf("the synced commit has version %d, the last unsynced one %s", version, last)
 	}
-	other.Process.Kill()
-	other.Wait()
+	other.Kill()
 	s.Close()
 	s = openStore(t, path)
 	for i := range 20 {
@@ -164,10 +83,57 @@ func TestWatchSeesOthers(t *testing.T) {
 			told <- c
 		}
 	}()
-	other.begin(t)
+	other.Begin()
 	for i := range 20 {
 		if c := <-told; c.Key != fmt.Sprintf("other/%d", i) || int(c.Version) != i+2 {
 			t.Fatalf("told of %+v, want other/%d at version %d", c, i, i+2)
 		}
 	}
+}
+
+// More of it, from a seed, with
+//
+//	go test ./kv/sqlitekv -run TestHistoryOfProcesses -sqlitekv.kills=50 -sqlitekv.historyseed=7
+var (
+	historyKills = flag.Int("sqlitekv.kills", 10, "processes killed while they make a history")
+	historySeed  = flag.Uint64("sqlitekv.historyseed", 0, "of what is killed when; 0 is another each time")
+)
+
+// crewOf returns the arguments of a crew in a store of its own.
+func crewOf(t *testing.T) (*testing.T, int, string, *rand.Rand) {
+	seed := *historySeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-sqlitekv.historyseed=%d", seed)
+	return t, 4, filepath.Join(t.TempDir(), "store.db"), rand.New(rand.NewPCG(seed, 0))
+}
+
+// checked opens a store whose pages are all right.
+func checked(t *testing.T, path string) func() (kv.Store, error) {
+	return func() (kv.Store, error) {
+		s, err := Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return s, s.Check(t.Context())
+	}
+}
+
+// TestKilled: whenever processes are killed, all that they said was committed is
+// there, once, and the file is whole.
+func TestKilled(t *testing.T) {
+	effort.Processes(t)
+	crew := processes.NewCrew(crewOf(t))
+	crew.KillAtRandom(*historyKills)
+	crew.Check(checked(t, crew.Dir))
+}
+
+// TestHistoryOfProcesses kills processes at any instant of their work, and finds
+// an order of all views and commits of all of them that explains each.
+func TestHistoryOfProcesses(t *testing.T) {
+	effort.Processes(t)
+	crew := processes.NewSwapCrew(crewOf(t))
+	crew.KillAtRandom(*historyKills)
+	crew.Check(checked(t, crew.Dir))
 }

@@ -51,6 +51,16 @@ func InputEnded() <-chan struct{} {
 	return done
 }
 
+// ready is what a process says that waits until it may begin.
+const ready = "ready"
+
+// Ready says, in a role, that all is prepared, and waits until the process may
+// begin: so several begin at the same time.
+func Ready() {
+	fmt.Println(ready)
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+}
+
 // Patience is how long anything that a test waits for may take.
 const Patience = 30 * time.Second
 
@@ -58,7 +68,7 @@ const Patience = 30 * time.Second
 type Child struct {
 	t     testing.TB
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	lines chan string // what it says; closed when it has ended
 }
 
@@ -91,8 +101,25 @@ func Start(t testing.TB, role, dir string, env ...string) *Child {
 	return c
 }
 
+// Begin waits until the process is Ready and lets it go.
+func (c *Child) Begin() {
+	c.t.Helper()
+	c.Says(ready)
+	if _, err := io.WriteString(c.stdin, "\n"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // PID is the process's.
 func (c *Child) PID() int { return c.cmd.Process.Pid }
+
+// Rest returns what a process has said that was killed, or ended.
+func (c *Child) Rest() (lines []string) {
+	for line := range c.lines {
+		lines = append(lines, line)
+	}
+	return lines
+}
 
 // Freeze stops the process and returns when it stands still.
 func (c *Child) Freeze() {

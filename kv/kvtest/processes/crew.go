@@ -16,22 +16,40 @@ import (
 // in the directory and calls Count.
 const CountRole = "count"
 
-// Crew is processes that count in one store. Its methods fail the test.
+// Crew is processes that work in one store. Its methods fail the test.
 type Crew struct {
 	*testing.T
 	Dir     string
+	role    string
 	Rand    *rand.Rand
 	Members []*Child
 }
 
-// NewCrew starts processes over the store in a directory, which must have one of
-// its own around it for the logs.
+// NewCrew starts processes that count in the store in a directory, which must
+// have one of its own around it for the logs.
 func NewCrew(t *testing.T, size int, dir string, rng *rand.Rand) *Crew {
-	c := &Crew{T: t, Dir: dir, Rand: rng}
+	return newCrew(t, CountRole, size, dir, rng)
+}
+
+func newCrew(t *testing.T, role string, size int, dir string, rng *rand.Rand) *Crew {
+	c := &Crew{T: t, Dir: dir, role: role, Rand: rng}
 	for range size {
-		c.Members = append(c.Members, Start(t, CountRole, dir))
+		c.Members = append(c.Members, Start(t, role, dir))
 	}
 	return c
+}
+
+// KillAtRandom kills so many members at any instant of their work, and starts
+// others.
+func (c *Crew) KillAtRandom(kills int) {
+	c.Helper()
+	for range kills {
+		for range 1 + c.Rand.IntN(10) {
+			c.Wait("")
+		}
+		c.Pause(2 * time.Millisecond)
+		c.Replace(c.Rand.IntN(len(c.Members)))
+	}
 }
 
 // Wait returns a member that says something that begins with a text.
@@ -64,7 +82,7 @@ func (c *Crew) Pause(most time.Duration) {
 // Replace kills a member and starts another.
 func (c *Crew) Replace(i int) {
 	c.Members[i].Kill()
-	c.Members[i] = Start(c.T, CountRole, c.Dir)
+	c.Members[i] = Start(c.T, c.role, c.Dir)
 }
 
 // Check lets the members finish and holds what they say to have done against
