@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +94,25 @@ func TestWitnessThatFails(t *testing.T) {
 	w.fail = nil
 	alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
 }
+
+// What a witness cannot notice where it is goes into the log at each opening.
+func TestBlindWitnessIsNamed(t *testing.T) {
+	for _, why := range []string{"", "all files are alike"} {
+		var log strings.Builder
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		openStore(t, newMemory(), testKey, pawl.WithWitness(blind{&keychain{}, why}), pawl.WithLogger(logger))
+		if why == "" && log.Len() > 0 || why != "" && (!strings.Contains(log.String(), why) || !strings.Contains(log.String(), "WithWitness")) {
+			t.Errorf("blind because %q, the log says %q", why, log.String())
+		}
+	}
+}
+
+type blind struct {
+	*keychain
+	why string
+}
+
+func (b blind) Blind() string { return b.why }
 
 // A store from before there were witnesses is taken as it is.
 func TestFirstWitness(t *testing.T) {

@@ -26,7 +26,12 @@ func newInit() *cobra.Command {
 
 A new store takes the passphrase that is given. Without one it is sealed under
 a key in the file STORE/pawl.key, or FILE.key for sqlite:FILE, which only you can
-read: whoever has that too can open it. 'pawl passwd' changes that later.`,
+read: whoever has that too can open it. 'pawl passwd' changes that later.
+
+Keep a store in a volume and not in the image of a container: all containers
+that begin with the image have the same store. On overlay, Btrfs and ZFS they
+notice that and send nothing until 'pawl recover'. Clones of block devices and of
+virtual machines, and FUSE, do not: see docs/processes.md.`,
 		Example: "  pawl init phone.pawl --user @alice:example.org --device PHONE\n  pawl init sqlite:phone.db --user @alice:example.org --device PHONE",
 		Args:    cli.Arguments(oneStore),
 		RunE:    c.run,

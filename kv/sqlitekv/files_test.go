@@ -150,6 +150,31 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestHardLinks: a file is a store under one name only, since what belongs to it
+// lies beside its name.
+func TestHardLinks(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "store.db"), filepath.Join(dir, "other.db")
+	s := openStore(t, path)
+	mustPut(t, s, "k", "v")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(path, other); err != nil || runtime.GOOS == "windows" {
+		t.Logf("no links here, or they are not counted: %v", err)
+		return
+	}
+	for _, name := range []string{path, other} {
+		if _, err := Open(name); !errors.Is(err, kv.ErrUnavailable) || !strings.Contains(err.Error(), "2 names") {
+			t.Errorf("%s: %v, want %v", name, err, kv.ErrUnavailable)
+		}
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	mustPut(t, openStore(t, path), "k", "w")
+}
+
 // TestUnfinishedStore: what a crash left of making a store is made anew.
 func TestUnfinishedStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")

@@ -65,6 +65,11 @@ func inspect(path string) (exists bool, err error) {
 		return false, fmt.Errorf("%w: %s is not a regular file", ErrForeign, path)
 	case info.Size() == 0:
 		return false, nil
+	case namesOf(info) > 1:
+		// The log and the locks lie beside each name: whoever opened the file by
+		// another one would commit past us.
+		return false, fmt.Errorf("%w: %s has %d names (hard links): remove all but one, and copy a store to copy it",
+			kv.ErrUnavailable, path, namesOf(info))
 	}
 	file, err := os.Open(path)
 	if err != nil {

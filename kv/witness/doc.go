@@ -8,9 +8,8 @@
 // pawl does that (WithWitness) and refuses to encrypt from a store that is
 // behind.
 //
-//	w := witness.NewFile(filepath.Join(dir, "pawl.witness"))
-//	defer w.Close()
-//	store, err := pawl.Open(ctx, engine, key, pawl.WithWitness(w))
+//	store, err := pawl.Open(ctx, engine, key) // with the engine's own, if it is a Keeper
+//	store, err := pawl.Open(ctx, engine, key, pawl.WithWitness(keychain))
 //
 // # Never ahead
 //
@@ -20,13 +19,19 @@
 //
 // # What each kind of witness sees
 //
-// [File] is a file beside the store. It shows an engine that lost its tail, and,
-// since it knows its own inode and time of birth, a directory that was copied,
-// moved to another file system or unpacked. It gets a new inode at each opening
-// of the store, so that it also shows when an older copy is written over it in
-// place. What it cannot show is a whole disk that went back (a snapshot of a
-// volume or of a virtual machine), because the file went with it, and a copy
-// written over it in place that was made since the store was last opened.
+// [File] is a file beside the store, as kv/badgerkv and kv/sqlitekv keep it. It
+// shows an engine that lost its tail, and, since it knows its own inode and time of
+// birth, a directory that was copied, moved to another file system or unpacked. It
+// gets a new inode at each opening of the store, so that it also shows when an
+// older copy is written over it in place. It shows that it came with the image of
+// a container (it lies in a lower layer of an overlay), and snapshots and clones
+// of Btrfs and ZFS, whose files have the same inodes and times of birth.
+//
+// What it cannot show is a whole disk that went back or has a twin (a snapshot of
+// a block device or of a virtual machine), because the file is the same there in
+// every respect, and a copy written over it in place that was made since the
+// store was last opened. Where a file system tells too little, File says so
+// ([Blind]).
 //
 // A [Witness] of the caller's own, in a keychain or on a server, shows these
 // too.

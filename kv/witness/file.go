@@ -21,10 +21,14 @@ type File struct {
 
 	mu     sync.Mutex
 	closed bool
-	page   *page // nil before the first Save
+	page   *page  // nil before the first Save
+	blind  string // what does not show by the page
 }
 
-var _ Witness = (*File)(nil)
+var (
+	_ Witness = (*File)(nil)
+	_ Blind   = (*File)(nil)
+)
 
 // NewFile returns the witness in a file, which need not exist; its directory
 // must when a mark is saved. It opens nothing yet.
@@ -34,7 +38,7 @@ func NewFile(path string) *File {
 
 // Load implements Witness.
 func (f *File) Load(context.Context) (Mark, error) {
-	p, err := openPage(f.path, os.O_RDONLY)
+	p, err := lookAt(f.path)
 	if err != nil {
 		return Mark{}, err
 	}
@@ -60,6 +64,13 @@ func (f *File) Save(_ context.Context, m Mark) error {
 	return nil
 }
 
+// Blind implements the interface of its name.
+func (f *File) Blind() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.blind
+}
+
 // Close closes the file. Saving fails afterwards, so the stores that use the
 // witness are closed before.
 func (f *File) Close() error {
@@ -73,13 +84,15 @@ func (f *File) Close() error {
 func (f *File) use(p *page) error {
 	old := f.page
 	f.page = p
+	var err error
 	if p != nil {
 		p.slot = firstSlot + slotSize*int64(f.slot()%slots)
+		_, f.blind, err = identityOf(p.file)
 	}
 	if old == nil {
-		return nil
+		return err
 	}
-	return old.file.Close()
+	return errors.Join(err, old.file.Close())
 }
 
 func (f *File) save(m Mark) error {

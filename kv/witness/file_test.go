@@ -1,11 +1,13 @@
 package witness
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -251,7 +253,7 @@ func TestDamageShows(t *testing.T) {
 		bad[i] ^= 1 << (i % 8)
 		overwrite(t, path, bad)
 		m, err := f.Load(t.Context())
-		if i >= headerSize && i < firstSlot {
+		if i >= headerSize+volumeSize && i < firstSlot {
 			if err != nil || m != at(6) {
 				t.Fatalf("byte %d, which means nothing: %+v, %v", i, m, err)
 			}
@@ -320,20 +322,81 @@ func TestIdentity(t *testing.T) {
 		recorded, now identity
 		same          bool
 	}{
-		"the same":                          {identity{1, 2}, identity{1, 2}, true},
-		"another inode":                     {identity{1, 2}, identity{3, 2}, false},
-		"an inode used again":               {identity{1, 2}, identity{1, 3}, false},
-		"no times of birth":                 {identity{1, 0}, identity{1, 0}, true},
-		"no times of birth, another":        {identity{1, 0}, identity{2, 0}, false},
-		"no stable inodes":                  {identity{0, 2}, identity{0, 2}, true},
-		"no stable inodes, another":         {identity{0, 2}, identity{0, 3}, false},
-		"a system that tells more":          {identity{1, 0}, identity{1, 2}, true},
-		"nothing known":                     {identity{}, identity{1, 2}, true},
-		"moved to where nothing is told":    {identity{1, 2}, identity{}, false},
-		"moved to where less, and no match": {identity{1, 0}, identity{0, 2}, false},
+		"the same":                          {identity{1, 2, 0}, identity{1, 2, 0}, true},
+		"another inode":                     {identity{1, 2, 0}, identity{3, 2, 0}, false},
+		"an inode used again":               {identity{1, 2, 0}, identity{1, 3, 0}, false},
+		"no times of birth":                 {identity{1, 0, 0}, identity{1, 0, 0}, true},
+		"no times of birth, another":        {identity{1, 0, 0}, identity{2, 0, 0}, false},
+		"no stable inodes":                  {identity{0, 2, 0}, identity{0, 2, 0}, true},
+		"no stable inodes, another":         {identity{0, 2, 0}, identity{0, 3, 0}, false},
+		"a system that tells more":          {identity{1, 0, 0}, identity{1, 2, 5}, true},
+		"nothing known":                     {identity{}, identity{1, 2, 5}, true},
+		"moved to where nothing is told":    {identity{1, 2, 0}, identity{}, false},
+		"moved to where less, and no match": {identity{1, 0, 0}, identity{0, 2, 0}, false},
+		"the same volume":                   {identity{1, 2, 5}, identity{1, 2, 5}, true},
+		"a copy of the volume":              {identity{1, 2, 5}, identity{1, 2, 6}, false},
+		"no volume any more":                {identity{1, 2, 5}, identity{1, 2, 0}, true},
+		"a volume and nothing else":         {identity{0, 0, 5}, identity{0, 0, 6}, true},
 	} {
 		if got := test.recorded.is(test.now); got != test.same {
 			t.Errorf("%s: %v, want %v", name, got, test.same)
+		}
+	}
+}
+
+func TestBlindness(t *testing.T) {
+	for name, test := range map[string]struct {
+		id     identity
+		layers bool
+		want   string // part of it
+	}{
+		"all is told":             {identity{1, 2, 0}, false, ""},
+		"of layers":               {identity{1, 2, 0}, true, ""},
+		"births alone":            {identity{0, 2, 0}, false, ""},
+		"inodes alone":            {identity{1, 0, 0}, false, ""},
+		"of layers, without time": {identity{1, 0, 0}, true, "containers that begin with one image are alike"},
+		"nothing":                 {identity{}, false, "a file and its copy"},
+		"nothing but a volume":    {identity{0, 0, 5}, false, "a file and its copy"},
+	} {
+		if got := test.id.blindness(test.layers); got != test.want && (test.want == "" || !strings.Contains(got, test.want)) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestFileSaysWhatItDoesNotSee, once it has a file.
+func TestFileSaysWhatItDoesNotSee(t *testing.T) {
+	path := inTemp(t)
+	f := newFile(t, path)
+	if why := f.Blind(); why != "" {
+		t.Errorf("before there is a file: %q", why)
+	}
+	save(t, f, at(1))
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, want, err := identityOf(file); f.Blind() != want || err != nil {
+		t.Errorf("%q, %v; want %q", f.Blind(), err, want)
+	}
+}
+
+// TestVolume: a page says which volume it is in, or not, as pages from before.
+func TestVolume(t *testing.T) {
+	for _, volume := range []uint64{0, 1, 1<<64 - 1} {
+		page := make([]byte, fileSize)
+		h := header{storeA, 7, identity{1, 2, volume}}
+		copy(page, h.encode())
+		if got, err := decodeHeader(page); got != h || err != nil {
+			t.Errorf("%+v, %v; want %+v", got, err, h)
+		}
+		if volume == 0 && !bytes.Equal(page[headerSize:], make([]byte, fileSize-headerSize)) {
+			t.Error("a page without a volume is not what it was")
+		}
+		page[headerSize+3] ^= 4
+		if got, err := decodeHeader(page); !errors.Is(err, ErrDamaged) {
+			t.Errorf("damaged: %+v, %v; want ErrDamaged", got, err)
 		}
 	}
 }

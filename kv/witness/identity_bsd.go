@@ -11,12 +11,13 @@ import (
 const renewable = true
 
 // identityOf asks the file system who a file is.
-func identityOf(file *os.File) (identity, error) {
+func identityOf(file *os.File) (id identity, blind string, err error) {
 	found, err := stat(file)
 	if err != nil {
-		return identity{}, err
+		return identity{}, "", err
 	}
-	return identity{inode: uint64(found.Ino), birth: uint64(found.Birthtimespec.Nano())}, nil
+	id = identity{inode: uint64(found.Ino), birth: uint64(found.Birthtimespec.Nano())}
+	return id, id.blindness(false), nil
 }
 
 // isReplaced reports whether a file that is open has no name any more.

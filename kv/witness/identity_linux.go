@@ -10,46 +10,58 @@ import (
 const renewable = true
 
 // identityOf asks the file system who a file is.
-func identityOf(file *os.File) (identity, error) {
-	var found unix.Statx_t
+func identityOf(file *os.File) (id identity, blind string, err error) {
 	fd := int(file.Fd())
-	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &found); err != nil {
-		return inodeOf(fd) // a sandbox without this call
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		fs.Type = unix.FUSE_SUPER_MAGIC // as of one that tells little
 	}
-	var id identity
-	if found.Mask&unix.STATX_BTIME != 0 {
-		id.birth = uint64(found.Btime.Sec)*1e9 + uint64(found.Btime.Nsec)
+	if id.inode, id.birth, err = stat(fd); err != nil {
+		return identity{}, "", err
 	}
-	if found.Mask&unix.STATX_INO != 0 && hasStableInodes(fd) {
-		id.inode = found.Ino
+	kind := uint32(fs.Type)
+	if !hasStableInodes(kind) {
+		id.inode = 0
 	}
-	return id, nil
+	if copiesVolumes(kind) {
+		id.volume = uint64(uint32(fs.Fsid.Val[0])) | uint64(uint32(fs.Fsid.Val[1]))<<32
+	}
+	return id, id.blindness(kind == unix.OVERLAYFS_SUPER_MAGIC), nil
 }
 
-func inodeOf(fd int) (identity, error) {
-	var found unix.Stat_t
-	if err := unix.Fstat(fd, &found); err != nil {
-		return identity{}, err
+// stat returns a file's inode number and time of birth, 0 where there is none.
+func stat(fd int) (inode, birth uint64, err error) {
+	var found unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &found) != nil {
+		var found unix.Stat_t // a sandbox without that call
+		err := unix.Fstat(fd, &found)
+		return found.Ino, 0, err
 	}
-	if !hasStableInodes(fd) {
-		return identity{}, nil
+	if found.Mask&unix.STATX_BTIME != 0 {
+		birth = uint64(found.Btime.Sec)*1e9 + uint64(found.Btime.Nsec)
 	}
-	return identity{inode: found.Ino}, nil
+	return found.Ino, birth, nil
 }
 
 // hasStableInodes is false for file systems that may number their files anew
 // when they are mounted.
-func hasStableInodes(fd int) bool {
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return false
-	}
-	switch uint32(fs.Type) {
+func hasStableInodes(kind uint32) bool {
+	switch kind {
 	case unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC,
 		unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC:
 		return false
 	}
 	return true
+}
+
+// zfsSuperMagic is OpenZFS's.
+const zfsSuperMagic = 0x2fc12fc1
+
+// copiesVolumes is true for file systems whose snapshots and clones hold the same
+// files, and whose statfs tells one from another by an id (f_fsid) that lasts:
+// subvolumes of Btrfs, data sets of ZFS. Others make it of the device's number.
+func copiesVolumes(kind uint32) bool {
+	return kind == unix.BTRFS_SUPER_MAGIC || kind == zfsSuperMagic
 }
 
 // isReplaced reports whether a file that is open has no name any more.

@@ -15,10 +15,12 @@ import (
 //
 //	0    magic (16)
 //	16   store id (16) | generation (8) | inode (8) | birth (8) | checksum (8)
+//	64   volume (8) | checksum of all before (8); all zero: no volume
 //	256  240 times: version (8) | checksum (8); all zero: empty
 const (
 	magic      = "pawl witness 1\n\x00"
 	headerSize = 64
+	volumeSize = 16
 	firstSlot  = 256
 	slotSize   = 16
 	fileSize   = 4096
@@ -37,11 +39,16 @@ type header struct {
 func (h header) of(m Mark) bool { return h.store == m.Store && h.generation == m.Generation }
 
 func (h header) encode() []byte {
-	b := append(make([]byte, 0, headerSize), magic...)
+	b := append(make([]byte, 0, headerSize+volumeSize), magic...)
 	b = append(b, h.store[:]...)
 	b = binary.BigEndian.AppendUint64(b, h.generation)
 	b = binary.BigEndian.AppendUint64(b, h.identity.inode)
 	b = binary.BigEndian.AppendUint64(b, h.identity.birth)
+	b = binary.BigEndian.AppendUint64(b, crc64.Checksum(b, polynomial))
+	if h.identity.volume == 0 {
+		return b[:headerSize+volumeSize]
+	}
+	b = binary.BigEndian.AppendUint64(b, h.identity.volume)
 	return binary.BigEndian.AppendUint64(b, crc64.Checksum(b, polynomial))
 }
 
@@ -53,8 +60,11 @@ func decodeHeader(page []byte) (header, error) {
 	var h header
 	copy(h.store[:], page[16:])
 	h.generation = binary.BigEndian.Uint64(page[32:])
-	h.identity = identity{binary.BigEndian.Uint64(page[40:]), binary.BigEndian.Uint64(page[48:])}
-	if !bytes.Equal(h.encode(), page[:headerSize]) {
+	h.identity = identity{
+		inode: binary.BigEndian.Uint64(page[40:]), birth: binary.BigEndian.Uint64(page[48:]),
+		volume: binary.BigEndian.Uint64(page[headerSize:]),
+	}
+	if !bytes.Equal(h.encode(), page[:headerSize+volumeSize]) {
 		return header{}, fmt.Errorf("%w: its header is not as it was written", ErrDamaged)
 	}
 	return h, nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -20,6 +21,19 @@ type page struct {
 	file *os.File
 	header
 	slot int64 // its offset; the first until another is chosen
+}
+
+// lookAt opens a page to be read, and for writing if that is allowed, though
+// nothing is written. Where the file system has layers, as that of a container,
+// a file of an image that is opened so is copied to the container's own layer,
+// and the copy has a time of birth of its own: it shows that the file is not the
+// container's, before anybody else's container has the same mark.
+func lookAt(path string) (*page, error) {
+	p, err := openPage(path, os.O_RDWR)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return openPage(path, os.O_RDONLY)
+	}
+	return p, err
 }
 
 // openPage fails with ErrNone or ErrDamaged, or why it cannot be read.
@@ -77,7 +91,7 @@ func (p *page) mark() (Mark, error) {
 	if err != nil {
 		return m, err
 	}
-	now, err := identityOf(p.file)
+	now, _, err := identityOf(p.file)
 	if err == nil && !p.identity.is(now) {
 		err = fmt.Errorf("%w: %s is not the file that was written", ErrCopied, p.file.Name())
 	}
@@ -139,7 +153,7 @@ func asFirst(file, path string) error {
 
 // fillPage writes a header and the first slot of a file that has nothing.
 func fillPage(file *os.File, m Mark) (*page, error) {
-	id, err := identityOf(file)
+	id, _, err := identityOf(file)
 	if err != nil {
 		return nil, err
 	}

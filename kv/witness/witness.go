@@ -24,6 +24,11 @@ type Witness interface {
 	Save(ctx context.Context, m Mark) error
 }
 
+// Blind is a Witness that can tell which copies of a store it does not notice
+// where it is, of those that it ought to. Blind returns that for people, and ""
+// if there are none. It is asked after a mark was saved.
+type Blind interface{ Blind() string }
+
 // Answers of Load that say something about the store.
 var (
 	// ErrNone: no mark was ever saved, or it was deleted.

@@ -96,7 +96,20 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 		return false, err
 	}
 	s.Use(witness.Wrap(s.DB.Store(), c.witness, stored, witness.OnError(c.lags)))
+	c.warn(ctx)
 	return true, nil
+}
+
+// warn says in the log what the witness will not notice.
+func (c comparison) warn(ctx context.Context) {
+	b, ok := c.witness.(witness.Blind)
+	if !ok {
+		return
+	}
+	if why := b.Blind(); why != "" {
+		c.store.Log.LogAttrs(ctx, slog.LevelWarn, "not every copy of the store is noticed here: give it a witness of your own (pawl.WithWitness)",
+			slog.String("because", why))
+	}
 }
 
 // without is Compare where nothing witnesses the store.

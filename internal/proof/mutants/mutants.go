@@ -319,6 +319,12 @@ var mutants = []mutant{
 		pkgs: []string{"./kv/witness"},
 	},
 	{
+		name: "a copy of a volume is taken for the volume",
+		file: "kv/witness/identity.go",
+		old:  "volumes && id.volume != now.volume {", new: "volumes && false {",
+		pkgs: []string{"./kv/witness"},
+	},
+	{
 		name: "a store is opened without the witness that its engine keeps",
 		file: "options.go",
 		old:  "if o.witness != nil || o.blind {", new: "if true {",
