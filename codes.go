@@ -69,10 +69,13 @@ var codes = []struct {
 	{"unknown", RemedyRetry, "the commit may have been applied or not, and its result is withheld for good", []error{kv.ErrUnknown}},
 	{"starved", RemedyRetry, "others changed what the call reads each time it ran", []error{kv.ErrConflict}},
 
+	// A way on, also where the sessions that there were cannot be read.
+	{"no_session", RemedyCall, "no session to encrypt in: pass one of the peer's one-time keys", []error{ErrNoSession}},
+
 	// Of what is stored.
 	{"newer", RemedyUpdate, "a newer version wrote the store or the record, or shares the store",
-		[]error{kv.ErrNewer, account.ErrVersion, txn.ErrFormat}},
-	{"keyring", RemedyRepair, "the keyring record is damaged, or of a newer version: update, or restore it from a copy", []error{seal.ErrFormat}},
+		[]error{kv.ErrNewer, account.ErrVersion, seal.ErrVersion, txn.ErrFormat}},
+	{"keyring", RemedyRepair, "the keyring record is damaged, and nothing opens without it: restore it from a copy", []error{seal.ErrFormat}},
 	{"corrupt", RemedyRepair, "records in the store are damaged or missing",
 		[]error{kv.ErrCorrupt, seal.ErrDamaged, account.ErrFormat, ratchet.ErrFormat}},
 	{"foreign", RemedyCall, "the path holds something else than a store", []error{kv.ErrForeign}},
@@ -119,7 +122,6 @@ var codes = []struct {
 	{"ratchet_key", RemedyNone, "another session with the sender has the message's ratchet key", []error{session.ErrRatchetKey}},
 	{"untried", RemedyNone, "too far ahead to be tried in all sessions with the sender", []error{ErrUntried}},
 	{"unknown_session", RemedyNone, "no session with this sender", []error{ErrUnknownSession}},
-	{"no_session", RemedyCall, "no session to encrypt in: pass one of the peer's one-time keys", []error{ErrNoSession}},
 	{"key_gone", RemedyNone, "the message's key was used or dropped", []error{ratchet.ErrKeyGone}},
 	{"gap", RemedyNone, "more than 2000 messages are missing before this one", []error{ratchet.ErrGap}},
 	{"unknown_chain", RemedyNone, "of a chain that the sender cannot have begun", []error{ratchet.ErrUnknownChain}},

@@ -127,6 +127,7 @@ var coded = map[string]struct {
 	"txn/seal.ErrPassphrase": {seal.ErrPassphrase, "passphrase"},
 	"txn/seal.ErrFormat":     {seal.ErrFormat, "keyring"},
 	"txn/seal.ErrDamaged":    {seal.ErrDamaged, "corrupt"},
+	"txn/seal.ErrVersion":    {seal.ErrVersion, "newer"},
 
 	"errors.ErrUnsupported":      {errors.ErrUnsupported, "unsupported"},
 	"context.Canceled":           {context.Canceled, "canceled"},
@@ -323,10 +324,10 @@ func TestCodesAreDocumented(t *testing.T) {
 
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
-	const pinned = "undecided unknown starved newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
+	const pinned = "undecided unknown starved no_session newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
 		" moved_on nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
-		" session_pruned ratchet_key untried unknown_session no_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +
+		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {

@@ -23,6 +23,9 @@ type Decrypted struct {
 	Session   ratchet.SessionID
 	// Receipt is for Acknowledge.
 	Receipt session.ReceiptID
+	// Damaged counts the records of the sender that cannot be read: the message
+	// was decrypted without them. See [Machine.Check].
+	Damaged int
 }
 
 // Decrypt decrypts a message. The plaintext is returned only after the step,

@@ -11,6 +11,9 @@ import (
 type Encrypted struct {
 	Message ratchet.Message
 	Session ratchet.SessionID
+	// Damaged counts the records of the peer that cannot be read: the message
+	// was made without them. See [Machine.Check].
+	Damaged int
 }
 
 // EncryptOption changes how Encrypt chooses its session.

@@ -13,6 +13,7 @@ import (
 
 // Inspection is what may be shown of an account: public parts and counts.
 type Inspection struct {
+	Damaged  []error // of the records that cannot be shown; see [Machine.Check]
 	Identity Identity
 	Retired  string // where the account moved, or ""
 	Recovery string // why the account must be recovered, or ""
@@ -57,11 +58,11 @@ type SessionInfo struct {
 }
 
 // Inspect returns the public parts of the account, from one snapshot. It
-// works on a retired account too.
+// works on a retired account too. What is damaged is left out and told.
 func (m *Machine) Inspect(ctx context.Context) (Inspection, error) {
 	in, err := upkeep.Inspect(ctx, m.account, records.Kinds())
 	return Inspection{
-		Identity: Identity(in.Identity), Retired: in.Retired, Recovery: in.Recovery,
+		Damaged: in.Damaged, Identity: Identity(in.Identity), Retired: in.Retired, Recovery: in.Recovery,
 		Keys: KeyCounts(in.Keys), Receipts: ReceiptCounts(in.Receipts), Records: in.Records,
 		Peers: convert(in.Peers, peerInfo),
 	}, err

@@ -20,6 +20,8 @@ func (m *Machine) NeedsRecovery(ctx context.Context) (account.Recovery, bool, er
 type Recovered struct {
 	Sessions    int `json:"sessions"`      // only receive from now on
 	OneTimeKeys int `json:"one_time_keys"` // will not be offered any more
+	// Damaged counts records that were passed over; see [Machine.Check].
+	Damaged int `json:"damaged,omitempty"`
 }
 
 // Recover makes the account fit to send after its store went back in time, so
@@ -35,8 +37,10 @@ type Recovered struct {
 //
 // It is also for an account that does not need it, when somebody knows that the
 // store is older than it looks. Meanwhile, and when it is interrupted, the
-// account does not send; call it again. It fails with account.ErrRetired or
-// otk.ErrExhausted.
+// account does not send; call it again. A session that is damaged cannot send:
+// it is passed over and counted. It fails with account.ErrRetired,
+// otk.ErrExhausted, or kv.ErrCorrupt if the account's own record is damaged or
+// which keys it has is not known.
 func (m *Machine) Recover(ctx context.Context) (Recovered, error) {
 	done, err := lineage.Recover(ctx, m.account, records.Kinds())
 	return Recovered(done), err
@@ -71,7 +75,8 @@ func (s *Store) Retire(ctx context.Context, c Copy, to account.Retirement) error
 }
 
 // Retirements returns where the accounts of the store were moved, and how many
-// were not.
+// were not. Where the records of some are damaged the error is a kv.ErrCorrupt,
+// and what is known of the others is returned with it.
 func (s *Store) Retirements(ctx context.Context) (moved []account.Retirement, active int, err error) {
 	return lineage.Retirements(ctx, s.store)
 }

@@ -70,7 +70,9 @@ type Identity struct {
 }
 
 // Create makes an account with new identity keys. It fails with
-// ErrAccountExists, matrix.ErrUserID or matrix.ErrDeviceID.
+// ErrAccountExists, matrix.ErrUserID, matrix.ErrDeviceID, or kv.ErrCorrupt if
+// the store has records of this account but not its own: another identity never
+// takes the place of one that was lost.
 func (s *Store) Create(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
 	a, err := s.store.Create(ctx, machine.AccountName{User: user, Device: device})
 	if err != nil {
@@ -103,9 +105,11 @@ func (s *Store) OpenOrCreate(ctx context.Context, user matrix.UserID, device mat
 }
 
 // Accounts returns the identities of all accounts in the store, in no order.
+// Where the records of some are damaged the error is a kv.ErrCorrupt, and the
+// others are returned with it.
 func (s *Store) Accounts(ctx context.Context) ([]Identity, error) {
-	found, err := s.store.Identities(ctx)
-	return convert(found, func(id machine.Identity) Identity { return Identity(id) }), err
+	found, damaged, err := s.store.Identities(ctx)
+	return convert(found, func(id machine.Identity) Identity { return Identity(id) }), errors.Join(err, damaged.Err())
 }
 
 // Stats returns the cumulated statistics of all transactions on this handle.

@@ -30,6 +30,8 @@ type Swept struct {
 	Receipts    int `json:"receipts"`      // deleted
 	Sessions    int `json:"sessions"`      // tombstones of pruned sessions
 	OneTimeKeys int `json:"one_time_keys"` // tombstones of used keys
+	// Damaged counts records that were passed over; see [Machine.Check].
+	Damaged int `json:"damaged,omitempty"`
 }
 
 // Sweep erases and deletes what is no longer needed at a time: the message keys
@@ -40,7 +42,8 @@ type Swept struct {
 // so that a clock that jumps destroys nothing.
 //
 // It takes as many commits as the engine needs, each of which looks again at
-// what it deletes. The secrets leave the files when the engine compacts.
+// what it deletes. The secrets leave the files when the engine compacts. What is
+// damaged is passed over and counted, with all that depends on it.
 func (m *Machine) Sweep(ctx context.Context, now time.Time) (Swept, error) {
 	done, err := upkeep.Sweep(ctx, m.account, records.Kinds(), now)
 	return Swept(done), err

@@ -44,7 +44,7 @@ var designs = map[string]wrong{
 	"no-tombstone":            {dropWrites("/otk/", "/session/"), story.OneTimeKeys, 50, true},
 	"no-receipt":              {dropWrites("/receipt/", ""), story.FalseFailure, 50, false},
 	"no-look-at-receipts":     {hide("/receipt/"), story.FalseFailure, 50, false},
-	"offered-is-not-written":  {dropWrites("/otk-pool", ""), story.Uploads, 500, false},
+	"offered-is-not-written":  {dropRewrites("/otk-pool"), story.Uploads, 500, false},
 	"session-is-not-written":  {dropWrites("/session/", ""), story.Consistency, 50, true},
 	"key-used-before-session": {tombstoneFirst, story.OneTimeKeys, 500, true},
 }
@@ -127,6 +127,21 @@ func dropWrites(kind, beside string) story.Design {
 				less.Writes = slices.DeleteFunc(slices.Clone(b.Writes), holds(kind))
 			}
 			return store.Commit(ctx, &less)
+		}}
+	}
+}
+
+// dropRewrites leaves out the writes whose key contains kind, but the first: one
+// that is missing would show.
+func dropRewrites(kind string) story.Design {
+	drop := dropWrites(kind, "")
+	return func(store kv.Store) kv.Store {
+		return editing{drop(store), func(ctx context.Context, dropping kv.Store, b *kv.Batch) (kv.Version, error) {
+			first := func(r kv.Read) bool { return strings.Contains(r.Key, kind) && r.Version == 0 }
+			if slices.ContainsFunc(b.Reads, first) {
+				return store.Commit(ctx, b)
+			}
+			return dropping.Commit(ctx, b)
 		}}
 	}
 }

@@ -162,6 +162,19 @@ func (p Pool) Offer(n int, now time.Time) (Pool, []Entry) {
 	return next, offered
 }
 
+// Withhold returns the pool in which these keys are never offered. Keys that are
+// not there, or that were offered before, are passed over.
+func (p Pool) Withhold(keys ...ratchet.PublicKey) Pool {
+	next := p
+	next.entries = slices.Clone(p.entries)
+	for i := range next.entries {
+		if e := &next.entries[i]; e.Stage == Generated && slices.Contains(keys, e.Public) {
+			e.Stage = Abandoned
+		}
+	}
+	return next
+}
+
 // Publish records that the upload of these keys succeeded. Keys that were used
 // or evicted meanwhile are passed over. It fails with [ErrStage] for a key
 // that is generated or abandoned and with [ErrUnknownID].

@@ -103,7 +103,7 @@ func TestSwallowedReadErrorsEndTheCall(t *testing.T) {
 			}
 			return nil
 		}})
-		for _, scan := range []bool{false, true} {
+		for _, scan := range []bool{true, false} {
 			v, err := txn.Do(ctx, open(store, txn.NoCache), func(tx *txn.Tx) (int, error) {
 				if scan {
 					for range purses.Scan(tx) {
@@ -114,6 +114,9 @@ func TestSwallowedReadErrorsEndTheCall(t *testing.T) {
 				}
 				return 1, tokens.Put(tx, token{"x"})
 			})
+			if fault == kv.ErrCorrupt && !scan {
+				continue // an answer: see TestDamagedKeyAmongOthers
+			}
 			wantErr(t, "a swallowed error", err, fault)
 			if v != 0 || head(t, inner) != 0 {
 				t.Errorf("%v: released %d, head %d", fault, v, head(t, inner))

@@ -8,6 +8,8 @@ import (
 	"reflect"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Codec turns values into bytes and back. The bytes begin with a format
@@ -17,7 +19,7 @@ type Codec[T any] interface {
 	Append(dst []byte, v T) ([]byte, error)
 	// Decode returns the value encoded in b, which is Decode's to keep.
 	// Trailing bytes are an error; so is a version that is not known, and that
-	// error is an ErrFormat where the record should be told from a damaged one.
+	// error is a kv.ErrNewer: the record is not damaged.
 	Decode(b []byte) (T, error)
 }
 
@@ -100,6 +102,9 @@ func decode(b []byte, v any) (ok bool) {
 func versionError(b []byte, want byte) error {
 	if len(b) == 0 {
 		return fmt.Errorf("%w: the record is empty", ErrFormat)
+	}
+	if b[0] > want {
+		return fmt.Errorf("%w: %w: version %d, this program reads %d", ErrFormat, kv.ErrNewer, b[0], want)
 	}
 	return fmt.Errorf("%w: version %d, this program reads %d", ErrFormat, b[0], want)
 }

@@ -122,7 +122,7 @@ func (tx *Tx) batch(version kv.Version, write bool) (*kv.Batch, error) {
 	b := &kv.Batch{ID: kv.NewCommitID(version), Sync: !tx.nosync, Turn: tx.t.contention.turn.ID}
 	b.Reads = make([]kv.Read, 0, len(tx.order))
 	for _, r := range tx.order {
-		if !r.scanned && (r.seen || r.joined && write) {
+		if !r.scanned && !r.unread && (r.seen || r.joined && write) {
 			b.Reads = append(b.Reads, kv.Read{Key: r.key, Version: r.version})
 		}
 	}

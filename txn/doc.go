@@ -35,7 +35,10 @@
 // looked at may be of any size: it is validated by reading it again.
 //
 // A read that the store could not answer fails the call, also where fn
-// swallows the error: what was computed without it cannot be validated.
+// swallows the error: what was computed without it cannot be validated. A record
+// that is damaged is an answer, a [*RecordError]: fn may go on without it, also
+// where it was the engine that found it damaged. Keys that are read together
+// are then read one by one, so that one of them does not keep the others.
 //
 // # Progress
 //

@@ -24,9 +24,11 @@ var (
 // Update the program; nothing was changed.
 var ErrFormat = errors.New("txn: record of a newer or foreign format")
 
-// RecordError is a [kv.ErrCorrupt] that names the record: a value that could
-// not be opened (damaged, moved from another key, sealed under another key)
-// or decoded. It is an [ErrFormat] too if its format version is not known.
+// RecordError names a record that is there and cannot be read: the engine did
+// not find its bytes whole, or the value could not be opened (damaged, moved
+// from another key, sealed under another key) or decoded. It is a
+// [kv.ErrCorrupt], unless the codec or the sealer says that a newer program
+// wrote it (kv.ErrNewer): that is no damage.
 type RecordError struct {
 	Key string // as stored, blinded
 	Err error
@@ -37,8 +39,10 @@ func (e *RecordError) Error() string {
 	return fmt.Sprintf("txn: record %q cannot be read: %v", e.Key, e.Err)
 }
 
-// Is makes errors.Is(err, kv.ErrCorrupt) true.
-func (e *RecordError) Is(target error) bool { return target == kv.ErrCorrupt }
+// Is makes errors.Is(err, kv.ErrCorrupt) true for damage.
+func (e *RecordError) Is(target error) bool {
+	return target == kv.ErrCorrupt && !errors.Is(e.Err, kv.ErrNewer)
+}
 
 // Unwrap returns the cause.
 func (e *RecordError) Unwrap() error { return e.Err }

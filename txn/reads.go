@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type read struct {
 	seen    bool // fn knows it: it must hold at the commit
 	joined  bool // base of a join: it must hold too, but fn does not know it
 	scanned bool // covered by a scan that is validated as a whole
+	unread  bool // the engine could not read it: there is no version that could hold
 }
 
 // get returns the value of a key as fn is to see it: its own write, or what
@@ -51,6 +53,9 @@ func (tx *Tx) see(r *read) {
 
 // open returns the decoded value of a read. It is decoded once.
 func (tx *Tx) open(c coder, r *read) (value any, ok bool, err error) {
+	if r.unread {
+		return nil, false, r.err
+	}
 	if r.version == 0 {
 		return nil, false, nil
 	}
@@ -98,16 +103,41 @@ func (tx *Tx) load(keys ...string) error {
 		return nil
 	}
 	entries, err := tx.fetch(tx.snap, missing)
+	if errors.Is(err, kv.ErrCorrupt) {
+		return tx.loadEach(missing)
+	}
 	if err != nil {
 		return tx.fail(err)
 	}
 	for _, e := range entries {
-		tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value})
-		if !e.Exists() {
-			tx.db.cache.learn(e.Key, 0, nil)
+		tx.rememberEntry(e)
+	}
+	return nil
+}
+
+// loadEach reads keys one by one after the engine found some of them damaged,
+// so that the others are read all the same. A damaged one is known not to be
+// readable, whatever its version.
+func (tx *Tx) loadEach(keys []string) error {
+	for _, key := range keys {
+		entries, err := tx.fetch(tx.snap, []string{key})
+		switch {
+		case errors.Is(err, kv.ErrCorrupt):
+			tx.remember(&read{key: key, err: &RecordError{key, err}, unread: true})
+		case err != nil:
+			return tx.fail(err)
+		default:
+			tx.rememberEntry(entries[0])
 		}
 	}
 	return nil
+}
+
+func (tx *Tx) rememberEntry(e kv.Entry) {
+	tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value})
+	if !e.Exists() {
+		tx.db.cache.learn(e.Key, 0, nil)
+	}
 }
 
 // missing returns the keys that must come from the store, each once, after it
@@ -234,6 +264,7 @@ func (tx *Tx) scanStore(s *scan) error {
 			tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value, scanned: true})
 		} else if known.version == e.Version {
 			known.scanned = true
+			known.sealed = e.Value // unless it was there, it came from the cache
 		} // else the cache was behind: fn sees what it saw before, and the commit conflicts
 	}
 	return nil

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -19,8 +20,8 @@ import (
 // A value knows its name N, so that none can be stored under another's. The
 // key is <account>/<kind>/<segments of the name's path>. Methods may be called
 // from any number of goroutines, each with its own Tx. Errors of reads:
-// ErrDone, ErrNoSealer, a *RecordError, and those of kv.Snapshot, which end the
-// attempt. Errors of writes: ErrReadOnly, ErrDone, ErrNoSealer. A kind that is
+// ErrDone, ErrNoSealer, a *RecordError, after which the attempt goes on, and
+// those of kv.Snapshot, which end it. Errors of writes: ErrReadOnly, ErrDone, ErrNoSealer. A kind that is
 // no word, or a path that is too long, is a kv.ErrInvalid.
 type Record[N, T any] struct {
 	Kind   string       // "session"; readable in the key, without '/'
@@ -33,7 +34,8 @@ type Record[N, T any] struct {
 // Found is one answer of GetAll.
 type Found[T any] struct {
 	Value T
-	OK    bool // false: there is no such record
+	OK    bool  // false: there is no such record, or it cannot be read
+	Err   error // a *RecordError: why it cannot
 }
 
 // Ref names a record for [Tx.Prefetch].
@@ -49,7 +51,8 @@ func (r *Record[N, T]) Get(tx *Tx, name N) (v T, ok bool, err error) {
 }
 
 // GetAll returns an answer for each name, in their order, with one round trip
-// at most.
+// at most. A record that cannot be read is one of the answers; any other error
+// is that of the call.
 func (r *Record[N, T]) GetAll(tx *Tx, names ...N) ([]Found[T], error) {
 	keys := make([]string, len(names))
 	for i, name := range names {
@@ -65,10 +68,10 @@ func (r *Record[N, T]) GetAll(tx *Tx, names ...N) ([]Found[T], error) {
 	found := make([]Found[T], len(names))
 	for i, key := range keys {
 		v, ok, err := getAs[T](tx, r, key)
-		if err != nil {
+		if err != nil && !errors.As(err, new(*RecordError)) {
 			return nil, err
 		}
-		found[i] = Found[T]{v, ok}
+		found[i] = Found[T]{v, ok, err}
 	}
 	return found, nil
 }

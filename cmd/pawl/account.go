@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
 )
 
 // storeFlags are those of the commands that work on accounts of a store.
@@ -46,47 +48,61 @@ func (f *storeFlags) each(cmd *cobra.Command, dir string, fn func(*pawl.Machine,
 	})
 }
 
+// eachOf goes on with the next account when one is damaged, and returns that
+// when all are done.
 func (f *storeFlags) eachOf(ctx context.Context, o *opened, fn func(*pawl.Machine, pawl.Identity) error) error {
-	ids, err := f.wanted(ctx, o)
+	ids, damaged, err := f.wanted(ctx, o)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
 		m, err := o.Machine(ctx, id.UserID, id.DeviceID)
-		if err != nil {
+		if err == nil {
+			err = fn(m, id)
+		}
+		if err != nil && !errors.Is(err, kv.ErrCorrupt) {
 			return err
 		}
-		if err := fn(m, id); err != nil {
-			return err
-		}
+		damaged = errors.Join(damaged, err)
 	}
-	return nil
+	return damaged
 }
 
-// wanted returns the accounts that match --account, sorted; all without it.
-func (f *storeFlags) wanted(ctx context.Context, o *opened) ([]pawl.Identity, error) {
-	ids, err := o.Accounts(ctx)
+// wanted returns the accounts that match --account, sorted; without it all that
+// can be read, and what is damaged of the others.
+func (f *storeFlags) wanted(ctx context.Context, o *opened) (ids []pawl.Identity, damaged, err error) {
+	ids, err = o.Accounts(ctx)
+	if errors.Is(err, kv.ErrCorrupt) {
+		damaged, err = err, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.SortFunc(ids, func(a, b pawl.Identity) int {
 		return cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.DeviceID, b.DeviceID))
 	})
 	if f.account == "" {
-		return ids, nil
+		return ids, damaged, nil
 	}
 	matching := selectAccounts(ids, f.account)
-	if len(matching) == 0 {
-		return nil, fmt.Errorf("the store has no account %q: it has %s", f.account, names(ids))
+	switch {
+	case len(matching) > 0:
+		return matching, nil, nil
+	case damaged != nil:
+		return nil, nil, fmt.Errorf("the store has %s; whether it has %q cannot be read: %w", names(ids), f.account, damaged)
 	}
-	return matching, nil
+	return nil, nil, fmt.Errorf("the store has no account %q: it has %s", f.account, names(ids))
 }
 
 func (f *storeFlags) chosen(ctx context.Context, o *opened) (pawl.Identity, error) {
-	ids, err := f.wanted(ctx, o)
+	ids, damaged, err := f.wanted(ctx, o)
 	switch {
 	case err != nil:
 		return pawl.Identity{}, err
+	case damaged != nil && len(ids) == 0:
+		return pawl.Identity{}, damaged
+	case damaged != nil: // the one that was meant may be damaged
+		return pawl.Identity{}, fmt.Errorf("give --account: the store has %s, and what cannot be read: %w", names(ids), damaged)
 	case len(ids) == 0:
 		return pawl.Identity{}, fmt.Errorf("the store has no account yet: make one with 'pawl init %s --user USER --device DEVICE'", o.place)
 	case len(ids) > 1:

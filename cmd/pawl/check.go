@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -48,10 +49,10 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
 		broken += len(found)
 		return err
 	})
-	if err != nil {
+	if !isOnlyDamage(err) {
 		return err
 	}
-	if err := c.print(cmd.OutOrStdout(), checked, broken == 0); err != nil {
+	if err := cmp.Or(c.print(cmd.OutOrStdout(), checked, broken == 0 && err == nil), err); err != nil {
 		return err
 	}
 	if broken > 0 {

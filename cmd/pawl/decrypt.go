@@ -38,7 +38,9 @@ each a line is printed, in order, empty lines left out:
   {"error":"...","code":"..."}
 
 Lines are decrypted in batches of one commit, and printed after it. A line that
-fails stops no other and leaves the exit status 0, unless --strict is given.
+fails stops no other and leaves the exit status 0, unless --strict is given, or
+unless it is the store's fault: a line of code corrupt or newer would decrypt
+here if the store were whole, and the command exits with 1 when all are done.
 
 A message that is decrypted again gives the same plaintext, marked as duplicate,
 for two weeks, or until it was acknowledged: --ack does that after all was
@@ -108,6 +110,7 @@ func (c *decryptCommand) one(cmd *cobra.Command, m *pawl.Machine, from ratchet.P
 	if err != nil {
 		return err
 	}
+	tellDamage(cmd, got.Damaged)
 	out := newOutput(cmd)
 	if c.json {
 		err = cli.PrintJSON(out, answerOf(got))

@@ -55,6 +55,7 @@ func (c *encryptCommand) run(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
+		tellDamage(cmd, made.Damaged)
 		return cli.PrintJSON(cmd.OutOrStdout(), messageOf(made.Message))
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Exit statuses.
@@ -56,6 +57,27 @@ func explain(err error) string {
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
 
+// passedOver is the error of a command that has done all but what damaged
+// records are needed for, nil if there were none.
+func passedOver(n int) error {
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d records were passed over", kv.ErrCorrupt, n)
+}
+
+// isOnlyDamage reports whether an error says that something is damaged and the rest
+// was done, so that what was done is to be printed.
+func isOnlyDamage(err error) bool { return err == nil || errors.Is(err, kv.ErrCorrupt) }
+
+// tellDamage says on standard error that a command had to do without some
+// records of a peer, and is done all the same.
+func tellDamage(cmd *cobra.Command, n int) {
+	if n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %d damaged records of this peer were passed over ('pawl check STORE' lists them)\n", n)
+	}
+}
+
 // oneStore is for commands that take a store and nothing else.
 func oneStore(cmd *cobra.Command, args []string) error {
 	switch {
@@ -87,6 +109,10 @@ var ofMessage = []pawl.Code{
 	"unknown_one_time_key", "one_time_key_used", "session_pruned", "unknown_session", "key_gone", "gap", "unknown_chain", "zero_secret",
 	"exhausted", "mac",
 }
+
+// ofStore are those of them that are no fault of the message or of its sender:
+// the stream goes on, and the command fails at its end.
+var ofStore = []pawl.Code{"corrupt", "newer"}
 
 // storeFailed is the code of all else: it is not the message's fault, and the
 // command fails.

@@ -76,8 +76,10 @@ func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 }
 
 func makeAccount(ctx context.Context, o *opened, user matrix.UserID, device matrix.DeviceID) (pawl.Identity, error) {
+	// Accounts that cannot be read do not say whether the store was moved; if it
+	// was, all others do.
 	moved, _, err := o.Retirements(ctx)
-	if err != nil {
+	if !isOnlyDamage(err) {
 		return pawl.Identity{}, err
 	}
 	if len(moved) > 0 {

@@ -38,20 +38,26 @@ indices of their chains and the versions of their records, and counts.`,
 
 func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
 	all := []inspectionJSON{}
+	damaged := 0
 	err := c.each(cmd, args[0], func(m *pawl.Machine, _ pawl.Identity) error {
 		seen, err := m.Inspect(cmd.Context())
 		all = append(all, inspectionOf(seen))
+		damaged += len(seen.Damaged)
 		return err
 	})
-	if err != nil {
+	if !isOnlyDamage(err) {
 		return err
 	}
+	return cmp.Or(c.print(cmd.OutOrStdout(), all), err, passedOver(damaged))
+}
+
+func (c *inspectCommand) print(w io.Writer, all []inspectionJSON) error {
 	if c.json {
-		return cli.PrintJSON(cmd.OutOrStdout(), struct {
+		return cli.PrintJSON(w, struct {
 			Accounts []inspectionJSON `json:"accounts"`
 		}{all})
 	}
-	return describeAccounts(cmd.OutOrStdout(), all)
+	return describeAccounts(w, all)
 }
 
 // inspectionJSON is a pawl.Inspection as it is printed.
@@ -63,6 +69,7 @@ type inspectionJSON struct {
 	Keys     keysJSON     `json:"one_time_keys"`
 	Receipts receiptsJSON `json:"receipts"`
 	Peers    []peerJSON   `json:"peers"`
+	Damaged  []string     `json:"damaged,omitempty"` // what could not be shown
 }
 
 type keysJSON struct {
@@ -111,6 +118,9 @@ func inspectionOf(in pawl.Inspection) inspectionJSON {
 		Retired: in.Retired, Recovery: in.Recovery, Keys: keysOf(in.Keys),
 		Receipts: receiptsJSON{in.Receipts.Open, in.Receipts.Acknowledged},
 		Peers:    []peerJSON{},
+	}
+	for _, err := range in.Damaged {
+		out.Damaged = append(out.Damaged, err.Error())
 	}
 	for _, p := range in.Peers {
 		peer := peerJSON{p.Curve25519.String(), uint64(p.Version), []sessionJSON{}}
@@ -198,6 +208,9 @@ func describeAccount(b *strings.Builder, a inspectionJSON) {
 	row(b, "fallback key", fmt.Sprintf("%s, before it %s", cmp.Or(k.Fallback, "none"), cmp.Or(k.PreviousFallback, "none")))
 	row(b, "receipts", fmt.Sprintf("%d open, %d acknowledged", a.Receipts.Open, a.Receipts.Acknowledged))
 	row(b, "peers", fmt.Sprint(len(a.Peers)))
+	for _, d := range a.Damaged {
+		row(b, "damaged", d)
+	}
 }
 
 func describePeer(b *strings.Builder, p peerJSON) {

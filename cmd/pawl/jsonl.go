@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,10 +22,11 @@ type answerJSON struct {
 	Plaintext string `json:"plaintext"`
 	Duplicate bool   `json:"duplicate"`
 	Session   string `json:"session"`
+	Damaged   int    `json:"damaged,omitempty"` // records of the sender that were passed over
 }
 
 func answerOf(d pawl.Decrypted) answerJSON {
-	return answerJSON{unpadded.EncodeToString(d.Plaintext), d.Duplicate, d.Session.String()}
+	return answerJSON{unpadded.EncodeToString(d.Plaintext), d.Duplicate, d.Session.String(), d.Damaged}
 }
 
 // failureJSON is the line for one that was not.
@@ -43,6 +45,8 @@ type stream struct {
 	ack      bool
 
 	total, failed int
+	damaged       int   // of those that failed, by the store's fault
+	cause         error // of the last of them
 }
 
 // line is one line of the input: a message, or why it is none.
@@ -59,10 +63,15 @@ func (c *decryptCommand) lines(cmd *cobra.Command, m *pawl.Machine) error {
 	}
 	err := s.run(cmd.Context())
 	s.progress.finish()
-	if err == nil && c.strict && s.failed > 0 {
+	switch {
+	case err != nil:
+		return err
+	case s.damaged > 0:
+		return fmt.Errorf("%d of %d messages were not decrypted by the store's fault: %w", s.damaged, s.total, s.cause)
+	case c.strict && s.failed > 0:
 		return fmt.Errorf("%d of %d messages were not decrypted", s.failed, s.total)
 	}
-	return err
+	return nil
 }
 
 func (s *stream) run(ctx context.Context) error {
@@ -150,8 +159,13 @@ func (s *stream) print(lines []line, results []pawl.Result) ([]session.ReceiptID
 func (s *stream) printOne(r pawl.Result) error {
 	s.total++
 	if r.Err != nil {
+		code := lineCode(r.Err)
 		s.failed++
-		return cli.PrintJSON(s.out, failureJSON{r.Err.Error(), lineCode(r.Err)})
+		if slices.Contains(ofStore, code) {
+			s.damaged++
+			s.cause = r.Err
+		}
+		return cli.PrintJSON(s.out, failureJSON{r.Err.Error(), code})
 	}
 	return cli.PrintJSON(s.out, answerOf(r.Decrypted))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -53,14 +54,18 @@ type recoveredJSON struct {
 	Device      matrix.DeviceID `json:"device"`
 	Retired     string          `json:"retired,omitempty"` // it moved, and nothing was done
 	Recovered   bool            `json:"recovered"`
+	Failed      string          `json:"failed,omitempty"` // why not, though it was to be
 	Sessions    int             `json:"sessions"`
 	OneTimeKeys int             `json:"one_time_keys"`
+	Damaged     int             `json:"damaged,omitempty"` // records that were passed over
 }
 
 func (r recoveredJSON) String() string {
 	switch {
 	case r.Retired != "":
 		return "moved to " + r.Retired
+	case r.Failed != "":
+		return "not recovered: " + r.Failed
 	case !r.Recovered:
 		return "needs no recovery"
 	}
@@ -69,15 +74,17 @@ func (r recoveredJSON) String() string {
 
 func (c *recoverCommand) run(cmd *cobra.Command, args []string) error {
 	all := []recoveredJSON{}
+	damaged := 0
 	err := c.each(cmd, args[0], func(m *pawl.Machine, id pawl.Identity) error {
 		done, err := c.recover(cmd.Context(), m, id)
 		all = append(all, done)
+		damaged += done.Damaged
 		return err
 	})
-	if err != nil {
+	if !isOnlyDamage(err) {
 		return err
 	}
-	return c.print(cmd.OutOrStdout(), all)
+	return cmp.Or(c.print(cmd.OutOrStdout(), all), err, passedOver(damaged))
 }
 
 func (c *recoverCommand) recover(ctx context.Context, m *pawl.Machine, id pawl.Identity) (recoveredJSON, error) {
@@ -90,7 +97,10 @@ func (c *recoverCommand) recover(ctx context.Context, m *pawl.Machine, id pawl.I
 		return out, nil
 	}
 	done, err := m.Recover(ctx)
-	out.Recovered, out.Sessions, out.OneTimeKeys = err == nil, done.Sessions, done.OneTimeKeys
+	if err != nil {
+		out.Failed = err.Error()
+	}
+	out.Recovered, out.Sessions, out.OneTimeKeys, out.Damaged = err == nil, done.Sessions, done.OneTimeKeys, done.Damaged
 	return out, err
 }
 

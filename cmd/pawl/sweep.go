@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,14 +38,14 @@ deleted or overwritten from the store's files, which rewrites them.`,
 
 func (c *sweepCommand) run(cmd *cobra.Command, args []string) error {
 	return c.passphraseFlags.use(cmd, args[0], func(o *opened) error {
-		total, err := c.sweep(cmd.Context(), o)
-		if err != nil {
-			return err
+		total, damaged := c.sweep(cmd.Context(), o)
+		if !isOnlyDamage(damaged) {
+			return damaged
 		}
 		if err := o.engine.Flatten(cmd.Context()); err != nil {
 			return err
 		}
-		return c.print(cmd.OutOrStdout(), total)
+		return cmp.Or(c.print(cmd.OutOrStdout(), total), damaged, passedOver(total.Damaged))
 	})
 }
 
@@ -57,6 +58,7 @@ func (c *sweepCommand) sweep(ctx context.Context, o *opened) (pawl.Swept, error)
 		if errors.Is(err, account.ErrRetired) {
 			return nil // it only inspects
 		}
+		total.Damaged += swept.Damaged
 		total.Erased += swept.Erased
 		total.Receipts += swept.Receipts
 		total.Sessions += swept.Sessions

@@ -53,7 +53,8 @@ func (s *Store) Account(name AccountName) *Account {
 }
 
 // Create makes an account with new keys. It fails with ErrAccountExists,
-// matrix.ErrUserID or matrix.ErrDeviceID.
+// matrix.ErrUserID, matrix.ErrDeviceID or, if what is left of such an account is
+// damaged, kv.ErrCorrupt.
 func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) {
 	made, err := account.New(s.Rand, name.User, name.Device, s.Now())
 	if err != nil {
@@ -67,6 +68,9 @@ func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) 
 		}
 		if exists {
 			return fmt.Errorf("%w: %s", ErrAccountExists, name)
+		}
+		if err := a.checkNew(tx); err != nil {
+			return err
 		}
 		return Accounts.Put(tx, made)
 	})
@@ -86,9 +90,25 @@ func (a *Account) Ref() txn.Ref { return Accounts.Ref(a.Name) }
 func (a *Account) Read(tx *txn.Tx) (account.Account, error) {
 	v, ok, err := Accounts.Get(tx, a.Name)
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: %s", ErrNoAccount, a.Name)
+		if err = a.checkNew(tx); err == nil {
+			err = fmt.Errorf("%w: %s", ErrNoAccount, a.Name)
+		}
 	}
 	return v, err
+}
+
+// checkNew tells an account that was never made from one whose record is gone:
+// that one has others.
+func (a *Account) checkNew(tx *txn.Tx) error {
+	scope, _ := a.DB.Scope()
+	for e, err := range tx.Entries(scope + "/") {
+		if err == nil {
+			_, kind := txn.KindOf(e.Key)
+			err = Corrupt("there is a record of %s (%s), and the account's own is missing", a.Name, kind)
+		}
+		return err
+	}
+	return nil
 }
 
 // Active is Read for calls that change or release something. All of them read
@@ -148,16 +168,26 @@ func (a *Account) Identity(ctx context.Context) (Identity, error) {
 	})
 }
 
-// Identities returns those of all accounts, in no order.
-func (s *Store) Identities(ctx context.Context) ([]Identity, error) {
-	return txn.View(ctx, s.DB, func(tx *txn.Tx) ([]Identity, error) {
-		var found []Identity
-		for a, err := range Accounts.Scan(tx) {
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, IdentityOf(a))
+// EachAccount calls fn with each account of the store that can be read, in no
+// order. It returns what is damaged of the others; any other error is the last.
+func EachAccount(tx *txn.Tx, fn func(account.Account)) (damaged Damages, err error) {
+	for a, err := range Accounts.Scan(tx) {
+		if err != nil && !damaged.Note(err) {
+			return damaged, err
 		}
-		return found, nil
+		if err == nil {
+			fn(a)
+		}
+	}
+	return damaged, nil
+}
+
+// Identities returns those of all accounts that can be read, in no order, and
+// what is damaged of the others.
+func (s *Store) Identities(ctx context.Context) (all []Identity, damaged Damages, err error) {
+	damaged, err = txn.View(ctx, s.DB, func(tx *txn.Tx) (Damages, error) {
+		all = nil
+		return EachAccount(tx, func(a account.Account) { all = append(all, IdentityOf(a)) })
 	})
+	return all, damaged, err
 }

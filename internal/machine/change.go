@@ -31,17 +31,20 @@ func (s *Store) PerCommit(each Share) int {
 
 // Change is something to be done to records of one kind, in as many commits as
 // the engine needs. Each looks again at the records that it changes, and at the
-// account: it fails with account.ErrRetired.
+// account: it fails with account.ErrRetired. Records that are damaged, or that
+// cannot be judged because others are, are passed over and noted.
 type Change[N, T any] struct {
 	Records *txn.Record[N, T]
 	Each    Share
 	If      func(*txn.Tx, T) (bool, error) // whether a record is concerned; it may look at others
 	Do      func(*txn.Tx, T) error
+	Damaged *Damages // nil: nobody asks
 }
 
 // Delete returns the change that deletes the records that are concerned.
-func Delete[N, T any](r *txn.Record[N, T], each Share, concerned func(*txn.Tx, T) (bool, error)) Change[N, T] {
-	return Change[N, T]{r, each, concerned, func(tx *txn.Tx, v T) error { return r.Delete(tx, r.Name(v)) }}
+func Delete[N, T any](r *txn.Record[N, T], each Share, d *Damages, concerned func(*txn.Tx, T) (bool, error)) Change[N, T] {
+	remove := func(tx *txn.Tx, v T) error { return r.Delete(tx, r.Name(v)) }
+	return Change[N, T]{Records: r, Each: each, If: concerned, Do: remove, Damaged: d}
 }
 
 // All changes all records of the kind that are concerned in one view of them,
@@ -56,22 +59,31 @@ func (c Change[N, T]) All(ctx context.Context, a *Account) (int, error) {
 
 // Find names the records that are concerned, in one view.
 func (c Change[N, T]) Find(ctx context.Context, a *Account) ([]N, error) {
-	return txn.View(ctx, a.DB, func(tx *txn.Tx) ([]N, error) {
-		var names []N
-		for v, err := range c.Records.Scan(tx) {
-			if err != nil {
-				return nil, err
-			}
-			concerned, err := c.If(tx, v)
-			if err != nil {
-				return nil, err
-			}
-			if concerned {
-				names = append(names, c.Records.Name(v))
-			}
+	f, err := txn.View(ctx, a.DB, c.find)
+	c.note(f.damaged)
+	return f.names, err
+}
+
+// found is what an attempt found.
+type found[N any] struct {
+	names   []N
+	damaged Damages
+}
+
+func (c Change[N, T]) find(tx *txn.Tx) (f found[N], err error) {
+	for v, err := range c.Records.Scan(tx) {
+		concerned := false
+		if err == nil {
+			concerned, err = c.If(tx, v)
 		}
-		return names, nil
-	})
+		if err != nil && !f.damaged.Note(err) {
+			return f, err
+		}
+		if concerned && err == nil {
+			f.names = append(f.names, c.Records.Name(v))
+		}
+	}
+	return f, nil
 }
 
 // Named changes those of the named records that are there and concerned, and
@@ -79,41 +91,53 @@ func (c Change[N, T]) Find(ctx context.Context, a *Account) ([]N, error) {
 func (c Change[N, T]) Named(ctx context.Context, a *Account, names []N) (int, error) {
 	total := 0
 	for chunk := range slices.Chunk(names, a.Store.PerCommit(c.Each)) {
-		n, err := txn.Do(ctx, a.DB, func(tx *txn.Tx) (int, error) {
+		done, err := txn.Do(ctx, a.DB, func(tx *txn.Tx) (changed, error) {
 			if _, err := a.Active(tx); err != nil {
-				return 0, err
+				return changed{}, err
 			}
 			return c.apply(tx, chunk)
 		})
+		c.note(done.damaged)
+		total += done.n
 		if err != nil {
 			return total, err
 		}
-		total += n
 	}
 	return total, nil
 }
 
-func (c Change[N, T]) apply(tx *txn.Tx, names []N) (int, error) {
+// changed is what an attempt changed.
+type changed struct {
+	n       int
+	damaged Damages
+}
+
+func (c Change[N, T]) apply(tx *txn.Tx, names []N) (done changed, err error) {
 	found, err := c.Records.GetAll(tx, names...)
 	if err != nil {
-		return 0, err
+		return done, err
 	}
-	n := 0
 	for _, f := range found {
-		if !f.OK {
-			continue
+		concerned, err := f.OK, f.Err
+		if concerned {
+			concerned, err = c.If(tx, f.Value)
 		}
-		concerned, err := c.If(tx, f.Value)
-		if err != nil {
-			return 0, err
-		}
-		if !concerned {
+		switch {
+		case err != nil && !done.damaged.Note(err):
+			return done, err
+		case err != nil || !concerned:
 			continue
 		}
 		if err := c.Do(tx, f.Value); err != nil {
-			return 0, err
+			return done, err
 		}
-		n++
+		done.n++
 	}
-	return n, nil
+	return done, nil
+}
+
+func (c Change[N, T]) note(found Damages) {
+	if c.Damaged != nil {
+		c.Damaged.Add(found.list...)
+	}
 }

@@ -42,7 +42,7 @@ func unsealed(store kv.Store) *txn.DB { return txn.New(store, txn.WithSealer(txn
 // at the same time the slower finds the other's.
 func (k *Keyring) open(ctx context.Context) (seal.Keyring, error) {
 	return txn.Do(ctx, k.db, func(tx *txn.Tx) (seal.Keyring, error) {
-		stored, ok, err := keyring.Get(tx)
+		stored, ok, err := readKeyring(tx)
 		if err != nil {
 			return seal.Keyring{}, err
 		}
@@ -60,14 +60,40 @@ func (k *Keyring) open(ctx context.Context) (seal.Keyring, error) {
 	})
 }
 
+// readKeyring reads the record as it is stored. One that the engine cannot
+// read, or that is another record's, is as damaged as one whose checksum does
+// not hold.
+func readKeyring(tx *txn.Tx) (stored []byte, ok bool, err error) {
+	stored, ok, err = keyring.Get(tx)
+	if IsDamage(err) {
+		err = fmt.Errorf("%w: %w", seal.ErrFormat, err)
+	}
+	return stored, ok, err
+}
+
+// Check fails if the keyring is damaged or gone, so that nobody could open the
+// store again.
+func (k *Keyring) Check(ctx context.Context) error {
+	_, err := txn.View(ctx, k.db, func(tx *txn.Tx) ([]byte, error) { return k.stored(tx) })
+	return err
+}
+
 // openAny opens a keyring with the newest unlock that fits.
 func openAny(stored []byte, unlocks []seal.Unlock) (ring seal.Keyring, err error) {
 	for _, u := range slices.Backward(unlocks) {
 		if ring, err = seal.Open(stored, u); !errors.Is(err, seal.ErrPassphrase) {
-			return ring, err
+			return ring, damagedKeyring(err)
 		}
 	}
 	return ring, err
+}
+
+// damagedKeyring makes an error of a keyring's form a kv.ErrCorrupt too.
+func damagedKeyring(err error) error {
+	if errors.Is(err, seal.ErrFormat) {
+		return fmt.Errorf("%w: %w", kv.ErrCorrupt, err)
+	}
+	return err
 }
 
 // checkEmpty keeps a store whose keyring was lost from getting another one,
@@ -131,9 +157,14 @@ func (k *Keyring) Change(ctx context.Context, next seal.Unlock) error {
 }
 
 func (k *Keyring) stored(tx *txn.Tx) ([]byte, error) {
-	b, ok, err := keyring.Get(tx)
-	if err == nil && !ok {
+	b, ok, err := readKeyring(tx)
+	switch {
+	case err == nil && !ok:
 		err = Corrupt("the keyring is gone")
+	case err == nil:
+		if err = seal.Check(b); err != nil {
+			err = damagedKeyring(err)
+		}
 	}
 	return b, err
 }

@@ -3,7 +3,6 @@ package machine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -67,7 +66,7 @@ func (s *Store) Use(engine kv.Store) {
 // Sealed returns a database on an engine that holds this store's records, or a
 // copy of them.
 func (s *Store) Sealed(engine kv.Store) *txn.DB {
-	return txn.New(engine, append([]txn.Option{txn.WithSealer(s.ring)}, s.Txn...)...)
+	return txn.New(engine, append([]txn.Option{txn.WithSealer(sealer{s.ring})}, s.Txn...)...)
 }
 
 // views is how often a view that is lost, because the engine changed hands, is
@@ -85,10 +84,4 @@ func View[T any](engine kv.Store, f func(kv.Snapshot) (T, error)) (v T, err erro
 		}
 	}
 	return v, err
-}
-
-// Corrupt is a kv.ErrCorrupt: records that contradict each other, found while
-// working and not by Check.
-func Corrupt(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", kv.ErrCorrupt, fmt.Sprintf(format, args...))
 }

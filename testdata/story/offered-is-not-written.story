@@ -1,7 +1,7 @@
 design: offered-is-not-written
 expect: uploads check
-seed: 6
-cache: validated
-talking: true
-nse = upload 1
+seed: 11
+cache: no-cache
+talking: false
+nse = upload 2; upload 1
 run: 

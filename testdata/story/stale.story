@@ -1,5 +1,5 @@
 design: stale
-expect: false-failure agreement check one-time-keys durable
+expect: false-failure agreement check
 seed: 4
 cache: validated
 talking: false

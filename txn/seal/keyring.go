@@ -56,6 +56,13 @@ func Open(b []byte, u Unlock) (Keyring, error) {
 	return newKeyring(data, StoreID(r.Store))
 }
 
+// Check fails with ErrFormat or ErrVersion if no passphrase or key could open
+// the record. It is quick.
+func Check(b []byte) error {
+	_, err := decodeRecord(b)
+	return err
+}
+
 // Rewrap returns a record that opens the same keyring in another way. Once it
 // has replaced the record before, that one's passphrase opens nothing but old
 // copies of the store. Errors as for Create.

@@ -70,14 +70,19 @@ func decodeRecord(b []byte) (*record, error) {
 	switch {
 	case len(b) == 0 || len(b) > maxRecord:
 		return nil, fmt.Errorf("%w: %d bytes", ErrFormat, len(b))
-	case b[0] != recordVersion:
-		return nil, fmt.Errorf("%w: version %d, this program reads %d", ErrFormat, b[0], recordVersion)
 	case len(b) < 1+sumSize:
 		return nil, fmt.Errorf("%w: %d bytes", ErrFormat, len(b))
 	}
+	// Whatever the version, the checksum comes last: it tells a newer record
+	// from a damaged one.
 	body, sum := b[:len(b)-sumSize], b[len(b)-sumSize:]
-	if !bytes.Equal(sum, checksum(body)) {
+	switch {
+	case !bytes.Equal(sum, checksum(body)):
 		return nil, fmt.Errorf("%w: the checksum does not match", ErrFormat)
+	case b[0] > recordVersion:
+		return nil, fmt.Errorf("%w: the keyring has version %d, this program reads %d", ErrVersion, b[0], recordVersion)
+	case b[0] < recordVersion:
+		return nil, fmt.Errorf("%w: version %d", ErrFormat, b[0])
 	}
 	var r record
 	if msgpack.Unmarshal(body[1:], &r) != nil {

@@ -74,15 +74,15 @@ func TestWrappedKeyIsBoundToTheHeader(t *testing.T) {
 	}
 }
 
-func TestNewerRecordIsErrFormat(t *testing.T) {
+func TestNewerRecordIsNotDamaged(t *testing.T) {
 	b, err := sample(t, RawKey([32]byte{1})).encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	body := b[:len(b)-sumSize]
 	body[0]++
-	if _, err := Open(append(body, checksum(body)...), RawKey([32]byte{1})); !errors.Is(err, ErrFormat) {
-		t.Errorf("Open = %v, want ErrFormat", err)
+	if _, err := Open(append(body, checksum(body)...), RawKey([32]byte{1})); !errors.Is(err, ErrVersion) || errors.Is(err, ErrFormat) {
+		t.Errorf("Open = %v, want ErrVersion", err)
 	}
 }
 
@@ -100,8 +100,9 @@ func FuzzRecord(f *testing.F) {
 		in := append(bytes.Clone(body), checksum(body)...)
 		r, err := decodeRecord(in)
 		if err != nil {
-			if !errors.Is(err, ErrFormat) {
-				t.Errorf("%v is no ErrFormat", err)
+			newer := len(body) > 0 && body[0] > recordVersion && len(in) <= maxRecord
+			if errors.Is(err, ErrVersion) != newer || errors.Is(err, ErrFormat) == newer {
+				t.Errorf("%v, and newer is %v", err, newer)
 			}
 			return
 		}

@@ -19,6 +19,9 @@ import (
 const (
 	valueVersion = 1
 	valuePrefix  = 1 + chacha20poly1305.NonceSizeX
+	// lastVersion is more than there will ever be: above it, a version is
+	// damage.
+	lastVersion = 15
 	// Overhead is by how much a sealed value is longer than its plaintext.
 	Overhead = valuePrefix + chacha20poly1305.Overhead
 	// blindSize is how many bytes of the keyed hash stand for a name: 2^64
@@ -71,18 +74,23 @@ func (k Keyring) Seal(dst []byte, path string, plaintext []byte) []byte {
 }
 
 // Open appends the plaintext of a sealed value to dst, which may be nil. It
-// leaves sealed as it is. Error: ErrDamaged.
+// leaves sealed as it is. Errors: ErrDamaged, ErrVersion.
 func (k Keyring) Open(dst []byte, path string, sealed []byte) ([]byte, error) {
-	if len(sealed) < Overhead || sealed[0] != valueVersion {
+	if len(sealed) < Overhead {
 		return nil, ErrDamaged
 	}
 	nonce, body := sealed[1:valuePrefix], sealed[valuePrefix:]
 	dst = slices.Grow(dst, len(body)-chacha20poly1305.Overhead)
 	out, err := k.keys.Peek().aead.Open(dst, nonce, body, []byte(path))
-	if err != nil {
-		return nil, ErrDamaged
+	switch {
+	case err == nil && sealed[0] == valueVersion:
+		return out, nil
+	case err != nil && sealed[0] > valueVersion && sealed[0] <= lastVersion:
+		return nil, fmt.Errorf("%w: a value of version %d, this program reads %d", ErrVersion, sealed[0], valueVersion)
 	}
-	return out, nil
+	// What opens all the same is ours, with a damaged version.
+	clear(out)
+	return nil, ErrDamaged
 }
 
 // Blind returns 22 characters of base64url that stand for a name: always the

@@ -16,7 +16,7 @@ func Outstanding(ctx context.Context, a *machine.Account) (Upload, error) {
 		if _, err := a.Read(tx); err != nil {
 			return Upload{}, err
 		}
-		pool, _, err := records.Pool.Get(tx)
+		pool, err := records.ReadPool(tx)
 		if err != nil {
 			return Upload{}, err
 		}
@@ -58,7 +58,7 @@ func editPool(ctx context.Context, a *machine.Account, edit func(otk.Pool) (otk.
 		if _, err := a.Active(tx); err != nil {
 			return err
 		}
-		pool, _, err := records.Pool.Get(tx)
+		pool, err := records.ReadPool(tx)
 		if err != nil {
 			return err
 		}

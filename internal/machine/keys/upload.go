@@ -46,7 +46,7 @@ func Offer(ctx context.Context, a *machine.Account, n int) (Upload, error) {
 		switch {
 		case errors.Is(err, errFull):
 			// What was used takes the place of what is dropped otherwise.
-			if err := records.ForgetUsed(ctx, a); err != nil {
+			if _, err := records.ForgetUsed(ctx, a); err != nil {
 				return Upload{}, err
 			}
 			o.tidy = true
@@ -84,12 +84,15 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 	if err != nil {
 		return o, err
 	}
-	pool, _, err := records.Pool.Get(tx)
+	pool, err := records.ReadPool(tx)
 	if err != nil {
 		return o, err
 	}
 	now := a.Store.Now()
 	some := min(n, o.most)
+	if pool, err = withholdDamaged(tx, pool); err != nil {
+		return o, err
+	}
 	if pool, err = o.generate(tx, pool, some-pool.Count(otk.Generated), now); err != nil {
 		return o, err
 	}
@@ -104,6 +107,22 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 		}
 	}
 	return o, records.Pool.Put(tx, pool)
+}
+
+// withholdDamaged keeps keys that were made before and cannot be read from being
+// offered: what peers encrypt with them could not be read either.
+func withholdDamaged(tx *txn.Tx, pool otk.Pool) (otk.Pool, error) {
+	if pool.Count(otk.Generated) == 0 {
+		return pool, nil
+	}
+	gone, err := records.GoneOf(tx, func(yield func(otk.Entry) bool) {
+		for e := range pool.Entries() {
+			if e.Stage == otk.Generated && !yield(e) {
+				return
+			}
+		}
+	})
+	return pool.Withhold(gone.Damaged...), err
 }
 
 // write makes the body.
@@ -140,17 +159,20 @@ func (o *offer) generate(tx *txn.Tx, pool otk.Pool, n int, now time.Time) (otk.P
 }
 
 // drop deletes what the pool has no place for. A key that was used a moment
-// ago leaves its tombstone.
+// ago leaves its tombstone, and one that cannot be read is left for repair.
 func (o *offer) drop(tx *txn.Tx, dropped []otk.Entry) error {
-	used, err := records.UsedOf(tx, slices.Values(dropped))
+	gone, err := records.GoneOf(tx, slices.Values(dropped))
 	if err != nil {
 		return err
 	}
 	for _, e := range dropped {
-		if slices.Contains(used, e.Public) {
+		if slices.Contains(gone.Used, e.Public) {
 			continue
 		}
 		o.upload.Evicted = append(slices.Clip(o.upload.Evicted), e.ID)
+		if slices.Contains(gone.Damaged, e.Public) {
+			continue
+		}
 		if err := records.Keys.Delete(tx, e.Public); err != nil {
 			return err
 		}

@@ -48,6 +48,13 @@ func Copy(ctx context.Context, from *machine.Store, to kv.Store, progress func(t
 // the store still holds what was copied. It fails with ErrMovedOn or
 // ErrNothingToMove.
 func Retire(ctx context.Context, s *machine.Store, copied kv.ScanRead, to account.Retirement) error {
+	// Completing the copy needs both: better now than when all are retired.
+	if _, err := readGeneration(ctx, s.DB); err != nil {
+		return err
+	}
+	if err := s.Keyring.Check(ctx); err != nil {
+		return err
+	}
 	unchanged := &onlyIf{Store: s.DB.Store(), holds: copied}
 	_, err := txn.Do(ctx, s.Sealed(unchanged), func(tx *txn.Tx) (struct{}, error) {
 		if unchanged.failed.Load() {
@@ -61,13 +68,15 @@ func Retire(ctx context.Context, s *machine.Store, copied kv.ScanRead, to accoun
 
 func retireAll(tx *txn.Tx, to account.Retirement) error {
 	var active []account.Account
-	for a, err := range machine.Accounts.Scan(tx) {
-		if err != nil {
-			return err
-		}
+	damaged, err := machine.EachAccount(tx, func(a account.Account) {
 		if _, retired := a.Retired(); !retired {
 			active = append(active, a)
 		}
+	})
+	// One that cannot be marked would go on here, and in the copy, if it could be
+	// read again.
+	if err := errors.Join(err, damaged.Err()); err != nil {
+		return err
 	}
 	if len(active) == 0 {
 		return ErrNothingToMove
@@ -103,23 +112,20 @@ func (o *onlyIf) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 }
 
 // Retirements returns where the accounts of the store were moved, and how many
-// were not.
+// were not. Where some cannot be read the error says so, and what is known of
+// the others is returned with it.
 func Retirements(ctx context.Context, s *machine.Store) (moved []account.Retirement, active int, err error) {
-	_, err = txn.View(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
+	damaged, err := txn.View(ctx, s.DB, func(tx *txn.Tx) (machine.Damages, error) {
 		moved, active = nil, 0
-		for a, err := range machine.Accounts.Scan(tx) {
-			if err != nil {
-				return struct{}{}, err
-			}
+		return machine.EachAccount(tx, func(a account.Account) {
 			if to, retired := a.Retired(); retired {
 				moved = append(moved, to)
 			} else {
 				active++
 			}
-		}
-		return struct{}{}, nil
+		})
 	})
-	return moved, active, err
+	return moved, active, errors.Join(err, damaged.Err())
 }
 
 // CompleteCopy makes a copy a store, and gives it the witness, if there is one,

@@ -28,7 +28,9 @@ func Recover(ctx context.Context, a *machine.Account, kinds []records.Kind) (rec
 		if k.Recover == nil {
 			continue
 		}
-		if err := k.Recover(ctx, &r); err != nil {
+		err := k.Recover(ctx, &r)
+		r.Done.Damaged = r.Damaged.Len()
+		if err != nil {
 			return r.Done, err
 		}
 	}

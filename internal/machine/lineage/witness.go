@@ -38,7 +38,7 @@ func (generationCodec) Decode(b []byte) (generation uint64, err error) {
 		generation = r.Uint(1<<64 - 1)
 		r.Check(generation != 0, "generation")
 	})
-	return generation, err
+	return generation, machine.Decoded(err)
 }
 
 // Compare compares the store with its witness, and with what its engine knows of
@@ -63,6 +63,7 @@ func Compare(ctx context.Context, s *machine.Store, w witness.Witness) error {
 type comparison struct {
 	store   *machine.Store
 	witness witness.Witness
+	unread  error // why the store's generation cannot be read, if so
 }
 
 // once compares once. It returns false if another process is at it.
@@ -71,7 +72,7 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	// What is found in the store between two equal generations belongs
 	// together with what the witness says between them.
 	before, err := readGeneration(ctx, s.DB)
-	if err != nil {
+	if c.unread = err; err != nil && !machine.IsDamage(err) {
 		return false, err
 	}
 	seen, answer := c.witness.Load(ctx)
@@ -80,16 +81,20 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
 		return false, err
 	}
-	if stored.Generation, err = readGeneration(ctx, s.DB); err != nil {
+	stored.Generation, err = readGeneration(ctx, s.DB)
+	if err != nil && !machine.IsDamage(err) {
 		return false, err
 	}
-	if stored.Generation != before {
+	if stored.Generation != before || (err == nil) != (c.unread == nil) {
 		return false, nil
 	}
 	lost := lostTail(s.DB.Store(), stored.Head)
 	cause, err := causeOf(stored, seen, answer, lost)
 	if err != nil {
 		return false, fmt.Errorf("pawl: ask the witness of the store: %w", err)
+	}
+	if cause == 0 && c.unread != nil {
+		cause = account.Unwitnessed // nobody can tell
 	}
 	seen.Head = max(seen.Head, lost)
 	if agreed, err = c.agree(ctx, &stored, seen, cause); !agreed || err != nil {
@@ -125,11 +130,14 @@ func (c comparison) without(ctx context.Context) error {
 		}
 	}
 	generation, err := readGeneration(ctx, c.store.DB)
-	c.store.Unwitnessed = generation != 0
+	if err != nil && !machine.IsDamage(err) {
+		return err
+	}
+	c.store.Unwitnessed = generation != 0 || err != nil
 	if c.store.Unwitnessed {
 		c.store.Log.WarnContext(ctx, "the store has a witness and was opened without it: nothing is sent")
 	}
-	return err
+	return nil
 }
 
 // lostTail returns what an engine says to have committed in a store that goes to
@@ -187,6 +195,16 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 	c.tell(ctx, cause, stored.Head, seen.Head)
 	if err := requireRecovery(ctx, c.store, cause); err != nil {
 		return false, err
+	}
+	if c.unread != nil {
+		// What is damaged is for repair to replace: until then each opening comes
+		// here, and the generation need not rise.
+		c.store.Log.LogAttrs(ctx, slog.LevelWarn, "the generation of the store cannot be read", slog.Any("error", c.unread))
+		stored.Generation = 1
+		if seen.Store == stored.Store {
+			stored.Generation = max(seen.Generation, 1)
+		}
+		return true, c.save(ctx, stored)
 	}
 	// The store first: until the witness agrees, all of this is done again.
 	if ok, err := replaceGeneration(ctx, c.store.DB, before, stored.Generation); !ok || err != nil {
@@ -263,11 +281,14 @@ func head(ctx context.Context, engine kv.Store) (kv.Version, error) {
 var accountShare = machine.Share{Bytes: 8 << 10, Writes: 1, Checks: 1}
 
 // requireRecovery keeps every account from sending until it is recovered. A
-// retired one sends nothing.
+// retired one sends nothing, nor does one whose record cannot be read.
 func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause) error {
-	all, err := s.Identities(ctx)
+	all, damaged, err := s.Identities(ctx)
 	if err != nil {
 		return err
+	}
+	if damaged.Len() > 0 {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "some accounts cannot be read, and could not be marked", slog.Any("error", damaged.Err()))
 	}
 	for chunk := range slices.Chunk(all, s.PerCommit(accountShare)) {
 		_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
@@ -283,6 +304,9 @@ func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause)
 func requireAll(tx *txn.Tx, s *machine.Store, ids []machine.Identity, cause account.Cause) error {
 	for _, id := range ids {
 		a, ok, err := machine.Accounts.Get(tx, machine.AccountName{User: id.UserID, Device: id.DeviceID})
+		if machine.IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

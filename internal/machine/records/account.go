@@ -19,8 +19,12 @@ func checkAccount(c *Checkup) {
 	}
 }
 
-func inspectAccount(tx *txn.Tx, of *machine.Account, out *Inspection) error {
+func inspectAccount(tx *txn.Tx, of *machine.Account, out *Inspection, damaged *machine.Damages) error {
 	a, err := of.Read(tx)
+	if damaged.Note(err) {
+		out.Identity = machine.Identity{UserID: of.Name.User, DeviceID: of.Name.Device}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,9 @@ type Kind struct {
 	Check func(c *Checkup)
 	// Sweep erases and deletes what is no longer needed, in commits of its own.
 	Sweep func(ctx context.Context, s *Sweep) error
-	// Inspect adds to what may be shown, in a view of everything.
-	Inspect func(tx *txn.Tx, a *machine.Account, out *Inspection) error
+	// Inspect adds to what may be shown, in a view of everything, and notes what
+	// is damaged.
+	Inspect func(tx *txn.Tx, a *machine.Account, out *Inspection, damaged *machine.Damages) error
 	// Recover gives up what the lost time may have used, in commits of its own,
 	// each of which sees to it that the recovery still goes on. It may be
 	// interrupted and called again.
@@ -30,11 +31,13 @@ type Kind struct {
 
 // Stored is what can be done with the records of any kind.
 type Stored struct {
-	Kind  string
+	Kind string
+	// Count counts the records, those that cannot be read among them.
 	Count func(tx *txn.Tx) (int, error)
-	// Check complains of records that cannot be read, or are not, or not only,
-	// stored under their own name.
-	Check func(tx *txn.Tx, complain func(format string, args ...any))
+	// Check complains of records that are damaged, or are not, or not only,
+	// stored under their own name. The error is of one that is not damaged and
+	// cannot be read all the same: a newer program's.
+	Check func(tx *txn.Tx, complain func(format string, args ...any)) error
 }
 
 // many is for a kind of many records.
@@ -42,13 +45,13 @@ func many[N, T any](r *txn.Record[N, T]) *Stored {
 	return &Stored{
 		Kind:  r.Kind,
 		Count: func(tx *txn.Tx) (int, error) { return count(tx, r) },
-		Check: func(tx *txn.Tx, complain func(string, ...any)) { checkNames(tx, r, complain) },
+		Check: func(tx *txn.Tx, complain func(string, ...any)) error { return checkNames(tx, r, complain) },
 	}
 }
 
 func count[N, T any](tx *txn.Tx, r *txn.Record[N, T]) (n int, err error) {
 	for _, err := range r.Scan(tx) {
-		if err != nil {
+		if err != nil && !machine.IsDamage(err) {
 			return 0, err
 		}
 		n++
@@ -56,12 +59,15 @@ func count[N, T any](tx *txn.Tx, r *txn.Record[N, T]) (n int, err error) {
 	return n, nil
 }
 
-func checkNames[N, T any](tx *txn.Tx, r *txn.Record[N, T], complain func(string, ...any)) {
+func checkNames[N, T any](tx *txn.Tx, r *txn.Record[N, T], complain func(string, ...any)) error {
 	all, own := 0, map[txn.Path]bool{}
 	for v, err := range r.Scan(tx) {
-		if err != nil {
+		if machine.IsDamage(err) {
 			complain("%s record: %v", r.Kind, err)
 			continue
+		}
+		if err != nil {
+			return err
 		}
 		all++
 		name := r.Name(v)
@@ -73,6 +79,7 @@ func checkNames[N, T any](tx *txn.Tx, r *txn.Record[N, T], complain func(string,
 	if all != len(own) {
 		complain("%d %s records are copies of others under another name", all-len(own), r.Kind)
 	}
+	return nil
 }
 
 // one is for a kind of one record.
@@ -81,15 +88,21 @@ func one[T any](s *txn.Single[T]) *Stored {
 		Kind: s.Kind,
 		Count: func(tx *txn.Tx) (int, error) {
 			_, ok, err := s.Get(tx)
-			if !ok || err != nil {
+			switch {
+			case err != nil && !machine.IsDamage(err):
 				return 0, err
+			case !ok && err == nil:
+				return 0, nil
 			}
 			return 1, nil
 		},
-		Check: func(tx *txn.Tx, complain func(string, ...any)) {
-			if _, _, err := s.Get(tx); err != nil {
+		Check: func(tx *txn.Tx, complain func(string, ...any)) error {
+			_, _, err := s.Get(tx)
+			if machine.IsDamage(err) {
 				complain("%s record: %v", s.Kind, err)
+				return nil
 			}
+			return err
 		},
 	}
 }

@@ -50,10 +50,10 @@ var noteKind = records.Kind{
 	},
 	Sweep: func(ctx context.Context, s *records.Sweep) error {
 		old := func(_ *txn.Tx, n note) (bool, error) { return s.Now.Sub(n.Written) >= time.Hour, nil }
-		_, err := machine.Delete(&notes, noteShare, old).All(ctx, s.Account)
+		_, err := machine.Delete(&notes, noteShare, &s.Damaged, old).All(ctx, s.Account)
 		return err
 	},
-	Inspect: func(tx *txn.Tx, _ *machine.Account, out *records.Inspection) error {
+	Inspect: func(tx *txn.Tx, _ *machine.Account, out *records.Inspection, _ *machine.Damages) error {
 		for n, err := range notes.Scan(tx) {
 			if err != nil {
 				return err

@@ -73,29 +73,36 @@ func sweepKeys(ctx context.Context, s *Sweep) error {
 		_, at, used := k.Used()
 		return used && s.Now.Sub(at) >= session.ReceiptLife, nil
 	}
-	found, err := machine.Delete(&Keys, keyShare, used).Find(ctx, s.Account)
+	found, err := machine.Delete(&Keys, keyShare, &s.Damaged, used).Find(ctx, s.Account)
 	if err != nil {
 		return err
 	}
 	// After the keys: the session of every key that was found is among these,
 	// if it is still there.
-	kept, err := sessionIDs(ctx, s.Account)
-	if err != nil {
-		return err
+	kept, whole, err := sessionIDs(ctx, s.Account)
+	if err != nil || !whole {
+		return err // any of the keys may be that of a session that cannot be read
 	}
 	orphaned := func(tx *txn.Tx, k otk.Key) (bool, error) {
 		by, _, _ := k.Used()
 		old, err := used(tx, k)
 		return old && !kept[by], err
 	}
-	s.Done.OneTimeKeys, err = machine.Delete(&Keys, keyShare, orphaned).Named(ctx, s.Account, found)
+	s.Done.OneTimeKeys, err = machine.Delete(&Keys, keyShare, &s.Damaged, orphaned).Named(ctx, s.Account, found)
 	return err
 }
 
-func sessionIDs(ctx context.Context, a *machine.Account) (map[ratchet.SessionID]bool, error) {
-	return txn.View(ctx, a.DB, func(tx *txn.Tx) (map[ratchet.SessionID]bool, error) {
+// sessionIDs returns the ids of all sessions that can be read, and whether
+// these are all.
+func sessionIDs(ctx context.Context, a *machine.Account) (ids map[ratchet.SessionID]bool, whole bool, err error) {
+	ids, err = txn.View(ctx, a.DB, func(tx *txn.Tx) (map[ratchet.SessionID]bool, error) {
 		ids := map[ratchet.SessionID]bool{}
+		whole = true
 		for s, err := range Sessions.Scan(tx) {
+			if machine.IsDamage(err) {
+				whole = false
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -103,10 +110,14 @@ func sessionIDs(ctx context.Context, a *machine.Account) (map[ratchet.SessionID]
 		}
 		return ids, nil
 	})
+	return ids, whole, err
 }
 
-func inspectKeys(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
+func inspectKeys(tx *txn.Tx, _ *machine.Account, out *Inspection, damaged *machine.Damages) error {
 	for k, err := range Keys.Scan(tx) {
+		if damaged.Note(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package records
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/pawlkv/pawl/internal/machine"
@@ -24,19 +23,34 @@ var peerKind = Kind{Records: many(&Peers), Check: checkPeers, Inspect: inspectPe
 // them.
 type Contact struct {
 	Peer     session.Peer
-	Sessions []session.Session
+	Sessions []session.Session // those that can be read
+	// Broken are the sessions that the peer has and that cannot be read. Nothing
+	// can be sent in them, and what is received in them cannot be told.
+	Broken []Broken
+	// Lost says why the peer's own record cannot be read, nil if it can: which
+	// sessions there are is not certain, so that none can be added, and none
+	// chosen to send in. Sessions are those that were found without it.
+	Lost error
+}
+
+// Broken is a session that cannot be read, and why.
+type Broken struct {
+	ID  ratchet.SessionID // the zero one if that is not known
+	Err error
 }
 
 // ReadContact reads a peer and its sessions, in one round trip beyond the
 // peer's record unless they were prefetched. A peer that we never met has no
-// session.
+// session. What is damaged is in the Contact; any other error is returned.
 func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	peer, known, err := Peers.Get(tx, identity)
-	if err != nil {
+	switch {
+	case machine.IsDamage(err):
+		return findContact(tx, identity, err)
+	case err != nil:
 		return Contact{}, err
-	}
-	if !known {
-		return Contact{Peer: session.NewPeer(identity)}, checkStranger(tx, identity)
+	case !known:
+		return findContact(tx, identity, nil)
 	}
 	found, err := Sessions.GetAll(tx, SessionNames(peer)...)
 	if err != nil {
@@ -44,13 +58,49 @@ func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	}
 	c := Contact{Peer: peer}
 	for i, f := range found {
-		if !f.OK {
-			return Contact{}, machine.Corrupt("session %s with %s is missing", peer.Sessions()[i], identity)
+		if err := c.take(peer.Sessions()[i], f); err != nil {
+			return Contact{}, err
 		}
-		if _, pruned := f.Value.Pruned(); pruned {
-			return Contact{}, machine.Corrupt("session %s with %s was pruned and is still listed", f.Value.ID(), identity)
-		}
+	}
+	return c, nil
+}
+
+// take takes in one of the sessions that the peer lists.
+func (c *Contact) take(id ratchet.SessionID, f txn.Found[session.Session]) error {
+	_, pruned := f.Value.Pruned()
+	switch {
+	case machine.IsDamage(f.Err):
+		c.Broken = append(c.Broken, Broken{id, f.Err})
+	case f.Err != nil:
+		return f.Err
+	case !f.OK:
+		c.Broken = append(c.Broken, Broken{id, machine.Corrupt("session %s with %s is missing", id, c.Peer.Identity())})
+	case pruned:
+		c.Broken = append(c.Broken, Broken{id, machine.Corrupt("session %s with %s was pruned and is still listed", id, c.Peer.Identity())})
+	default:
 		c.Sessions = append(c.Sessions, f.Value)
+	}
+	return nil
+}
+
+// findContact looks for a peer's sessions where there is no record of the peer,
+// or one that is lost: it tells a peer that we never met from one whose record
+// is gone.
+func findContact(tx *txn.Tx, identity ratchet.PublicKey, lost error) (Contact, error) {
+	c := Contact{Peer: session.NewPeer(identity), Lost: lost}
+	for s, err := range Sessions.ScanUnder(tx, txn.PathOf(identity.String())) {
+		_, pruned := s.Pruned()
+		switch {
+		case machine.IsDamage(err):
+			c.Broken = append(c.Broken, Broken{Err: err})
+		case err != nil:
+			return Contact{}, err
+		case !pruned:
+			c.Sessions = append(c.Sessions, s)
+		}
+		if c.Lost == nil {
+			c.Lost = machine.Corrupt("there are sessions with %s but no record of that peer", identity)
+		}
 	}
 	return c, nil
 }
@@ -64,25 +114,31 @@ func SessionNames(p session.Peer) []SessionName {
 	return names
 }
 
-// checkStranger tells a peer that we never met from one whose record was lost.
-func checkStranger(tx *txn.Tx, identity ratchet.PublicKey) error {
-	for s, err := range Sessions.ScanUnder(tx, txn.PathOf(identity.String())) {
-		if err != nil {
-			return err
-		}
-		return machine.Corrupt("there is session %s with %s but no record of that peer", s.ID(), identity)
-	}
-	return nil
-}
-
-// Find returns a live session.
-func (c Contact) Find(id ratchet.SessionID) (session.Session, error) {
+// Find returns one of the sessions, if the peer has it. The error says why it
+// cannot be read.
+func (c Contact) Find(id ratchet.SessionID) (s session.Session, has bool, err error) {
 	for _, s := range c.Sessions {
 		if s.ID() == id {
-			return s, nil
+			return s, true, nil
 		}
 	}
-	return session.Session{}, fmt.Errorf("%w: %s", session.ErrPruned, id)
+	for _, b := range c.Broken {
+		if b.ID == id {
+			return s, true, b.Err
+		}
+	}
+	return s, false, nil
+}
+
+// Damages returns what is damaged of the contact.
+func (c Contact) Damages() (all []error) {
+	if c.Lost != nil {
+		all = append(all, c.Lost)
+	}
+	for _, b := range c.Broken {
+		all = append(all, b.Err)
+	}
+	return all
 }
 
 // checkPeers: what a peer lists exists, is live, and is with that peer.
@@ -112,12 +168,13 @@ type PeerInfo struct {
 	Sessions   []SessionInfo
 }
 
-func inspectPeers(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
-	for p, err := range Peers.Scan(tx) {
-		if err != nil {
-			return err
-		}
-		info, err := inspectPeer(tx, p)
+func inspectPeers(tx *txn.Tx, _ *machine.Account, out *Inspection, damaged *machine.Damages) error {
+	identities, err := peersAndStrays(tx, damaged)
+	if err != nil {
+		return err
+	}
+	for identity := range identities {
+		info, err := inspectPeer(tx, identity, damaged)
 		if err != nil {
 			return err
 		}
@@ -129,16 +186,40 @@ func inspectPeers(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
 	return nil
 }
 
-func inspectPeer(tx *txn.Tx, p session.Peer) (PeerInfo, error) {
-	c, err := ReadContact(tx, p.Identity())
+// peersAndStrays returns the peers that have a record, and those that have
+// sessions without one.
+func peersAndStrays(tx *txn.Tx, damaged *machine.Damages) (map[ratchet.PublicKey]bool, error) {
+	all := map[ratchet.PublicKey]bool{}
+	for p, err := range Peers.Scan(tx) {
+		if err != nil && !damaged.Note(err) {
+			return nil, err
+		}
+		if err == nil {
+			all[p.Identity()] = true
+		}
+	}
+	for s, err := range Sessions.Scan(tx) {
+		if err != nil && !damaged.Note(err) {
+			return nil, err
+		}
+		if _, pruned := s.Pruned(); err == nil && !pruned {
+			all[s.Peer()] = true
+		}
+	}
+	return all, nil
+}
+
+func inspectPeer(tx *txn.Tx, identity ratchet.PublicKey, damaged *machine.Damages) (PeerInfo, error) {
+	c, err := ReadContact(tx, identity)
 	if err != nil {
 		return PeerInfo{}, err
 	}
-	version, err := Peers.Version(tx, p.Identity())
+	damaged.Add(c.Damages()...)
+	version, err := Peers.Version(tx, identity)
 	if err != nil {
 		return PeerInfo{}, err
 	}
-	info := PeerInfo{Curve25519: p.Identity(), Version: version}
+	info := PeerInfo{Curve25519: identity, Version: version}
 	for _, s := range c.Sessions {
 		one, err := inspectSession(tx, s)
 		if err != nil {

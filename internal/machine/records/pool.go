@@ -29,6 +29,20 @@ const (
 	idSpread = 1 << 24
 )
 
+// ReadPool returns the pool, which an account has from the first time on that
+// it makes keys. Where there are keys and no pool it is lost, and not a new one:
+// that would give the same ids to other keys.
+func ReadPool(tx *txn.Tx) (otk.Pool, error) {
+	pool, ok, err := Pool.Get(tx)
+	if ok || err != nil {
+		return pool, err
+	}
+	for range Keys.Scan(tx) {
+		return pool, machine.Corrupt("there are one-time keys but no pool that names them")
+	}
+	return pool, nil
+}
+
 // checkPool: what the pool names exists, with the same id and no other.
 func checkPool(c *Checkup) {
 	pool, _, _ := Pool.Get(c.Tx)
@@ -60,57 +74,74 @@ func checkPool(c *Checkup) {
 // written: sessions consume a key's own record and leave the pool alone. What
 // was used stays used, so it is looked for in a view, and the commit reads the
 // pool only: first messages that come meanwhile do not conflict with it.
-func ForgetUsed(ctx context.Context, a *machine.Account) error {
-	used, err := txn.View(ctx, a.DB, func(tx *txn.Tx) ([]ratchet.PublicKey, error) {
-		pool, _, err := Pool.Get(tx)
+//
+// Keys that cannot be read stay in the pool, and are returned.
+func ForgetUsed(ctx context.Context, a *machine.Account) (machine.Damages, error) {
+	gone, err := txn.View(ctx, a.DB, func(tx *txn.Tx) (Gone, error) {
+		pool, err := ReadPool(tx)
 		if err != nil {
-			return nil, err
+			return Gone{}, err
 		}
-		return UsedOf(tx, pool.Entries())
+		return GoneOf(tx, pool.Entries())
 	})
-	if err != nil {
-		return err
+	if err != nil || len(gone.Used) == 0 {
+		return gone.Why, err
 	}
-	if len(used) == 0 {
-		return nil
-	}
-	return a.Do(ctx, func(tx *txn.Tx) error {
+	return gone.Why, a.Do(ctx, func(tx *txn.Tx) error {
 		if _, err := a.Active(tx); err != nil {
 			return err
 		}
-		pool, _, err := Pool.Get(tx)
+		pool, err := ReadPool(tx)
 		if err != nil {
 			return err
 		}
-		return Pool.Put(tx, pool.Forget(used...))
+		return Pool.Put(tx, pool.Forget(gone.Used...))
 	})
 }
 
-// UsedOf returns those of the pool's entries whose keys were used.
-func UsedOf(tx *txn.Tx, entries iter.Seq[otk.Entry]) ([]ratchet.PublicKey, error) {
+// Gone are entries of the pool whose keys are not there to be used.
+type Gone struct {
+	Used    []ratchet.PublicKey
+	Damaged []ratchet.PublicKey // cannot be read, or are missing
+	Why     machine.Damages     // of the damaged ones
+}
+
+// GoneOf looks at the keys of entries of the pool.
+func GoneOf(tx *txn.Tx, entries iter.Seq[otk.Entry]) (g Gone, err error) {
 	var names []ratchet.PublicKey
 	for e := range entries {
 		names = append(names, e.Public)
 	}
 	found, err := Keys.GetAll(tx, names...)
 	if err != nil {
-		return nil, err
+		return g, err
 	}
-	var used []ratchet.PublicKey
 	for i, f := range found {
-		if !f.OK {
-			return nil, machine.Corrupt("the pool names one-time key %s, which is missing", names[i])
+		err := f.Err
+		if err == nil && !f.OK {
+			err = machine.Corrupt("the pool names one-time key %s, which is missing", names[i])
 		}
-		if _, _, gone := f.Value.Used(); gone {
-			used = append(used, names[i])
+		switch {
+		case g.Why.Note(err):
+			g.Damaged = append(g.Damaged, names[i])
+		case err != nil:
+			return g, err
+		default:
+			if _, _, used := f.Value.Used(); used {
+				g.Used = append(g.Used, names[i])
+			}
 		}
 	}
-	return used, nil
+	return g, nil
 }
 
 // sweepPool makes the pool need none of the tombstones that are old enough to
 // be deleted.
-func sweepPool(ctx context.Context, s *Sweep) error { return ForgetUsed(ctx, s.Account) }
+func sweepPool(ctx context.Context, s *Sweep) error {
+	damaged, err := ForgetUsed(ctx, s.Account)
+	s.Damaged.Add(damaged.All()...)
+	return err
+}
 
 // KeyCounts counts one-time keys by stage and names the fallback keys.
 type KeyCounts struct {
@@ -120,16 +151,20 @@ type KeyCounts struct {
 	Fallback, PreviousFallback               otk.ID // 0: none
 }
 
-func inspectPool(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
-	pool, _, err := Pool.Get(tx)
+func inspectPool(tx *txn.Tx, _ *machine.Account, out *Inspection, damaged *machine.Damages) error {
+	pool, err := ReadPool(tx)
+	if damaged.Note(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	used, err := UsedOf(tx, pool.Entries())
+	gone, err := GoneOf(tx, pool.Entries())
 	if err != nil {
 		return err
 	}
-	pool = pool.Forget(used...)
+	damaged.Add(gone.Why.All()...)
+	pool = pool.Forget(gone.Used...)
 	current, previous := pool.Fallbacks()
 	counts := &out.Keys
 	counts.Generated, counts.Offered = pool.Count(otk.Generated), pool.Count(otk.Offered)
@@ -141,7 +176,7 @@ func inspectPool(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
 // recoverPool gives up the keys that were not published, lets the ids jump
 // ahead and replaces the fallback key.
 func recoverPool(tx *txn.Tx, a *machine.Account, done *Recovered) error {
-	pool, _, err := Pool.Get(tx)
+	pool, err := ReadPool(tx)
 	if err != nil {
 		return err
 	}

@@ -44,34 +44,41 @@ func sweepReceipts(ctx context.Context, s *Sweep) (err error) {
 		_, kept := r.Key()
 		return kept && r.Expired(s.Now), nil
 	}
-	if s.Done.Erased, err = acknowledge(expired).All(ctx, s.Account); err != nil {
+	if s.Done.Erased, err = acknowledge(expired, &s.Damaged).All(ctx, s.Account); err != nil {
 		return err
 	}
 	old := func(_ *txn.Tx, r session.Receipt) (bool, error) { return r.Forgettable(s.Now), nil }
-	s.Done.Receipts, err = machine.Delete(&Receipts, receiptShare, old).All(ctx, s.Account)
+	s.Done.Receipts, err = machine.Delete(&Receipts, receiptShare, &s.Damaged, old).All(ctx, s.Account)
 	return err
 }
 
 // AcknowledgeReceipts erases the message keys that receipts keep. Those that
-// are gone, or keep none, are passed over.
+// are gone, or keep none, are passed over; so are damaged ones, of which the
+// error tells when all others are done.
 func AcknowledgeReceipts(ctx context.Context, a *machine.Account, ids []session.ReceiptID) error {
 	keeps := func(_ *txn.Tx, r session.Receipt) (bool, error) {
 		_, kept := r.Key()
 		return kept, nil
 	}
-	_, err := acknowledge(keeps).Named(ctx, a, ids)
-	return err
+	var damaged machine.Damages
+	if _, err := acknowledge(keeps, &damaged).Named(ctx, a, ids); err != nil {
+		return err
+	}
+	return damaged.Err()
 }
 
-func acknowledge(concerned func(*txn.Tx, session.Receipt) (bool, error)) machine.Change[session.ReceiptID, session.Receipt] {
+func acknowledge(concerned func(*txn.Tx, session.Receipt) (bool, error), d *machine.Damages) machine.Change[session.ReceiptID, session.Receipt] {
 	return machine.Change[session.ReceiptID, session.Receipt]{
-		Records: &Receipts, Each: receiptShare, If: concerned,
+		Records: &Receipts, Each: receiptShare, If: concerned, Damaged: d,
 		Do: func(tx *txn.Tx, r session.Receipt) error { return Receipts.Put(tx, r.Acknowledged()) },
 	}
 }
 
-func inspectReceipts(tx *txn.Tx, _ *machine.Account, out *Inspection) error {
+func inspectReceipts(tx *txn.Tx, _ *machine.Account, out *Inspection, damaged *machine.Damages) error {
 	for r, err := range Receipts.Scan(tx) {
+		if damaged.Note(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

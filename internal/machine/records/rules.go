@@ -38,6 +38,7 @@ type Sweep struct {
 	Account *machine.Account
 	Now     time.Time
 	Done    Swept
+	Damaged machine.Damages
 }
 
 // Swept counts what a sweep did.
@@ -46,22 +47,26 @@ type Swept struct {
 	Receipts    int // deleted
 	Sessions    int // tombstones of pruned sessions
 	OneTimeKeys int // tombstones of used keys
+	Damaged     int // records that were passed over
 }
 
 // Recovery is the recovery of an account.
 type Recovery struct {
 	Account *machine.Account
 	Done    Recovered
+	Damaged machine.Damages
 }
 
 // Recovered counts what a recovery gave up.
 type Recovered struct {
 	Sessions    int // only receive from now on
 	OneTimeKeys int // will not be offered any more
+	Damaged     int // records that were passed over
 }
 
 // Inspection is what may be shown of an account: public parts and counts.
 type Inspection struct {
+	Damaged  []error // of the records that cannot be shown
 	Identity machine.Identity
 	Retired  string // where the account moved, or ""
 	Recovery string // why the account must be recovered, or ""

@@ -80,16 +80,16 @@ func sweepSessions(ctx context.Context, s *Sweep) (err error) {
 		_, usable, err := Keys.Get(tx, one.OneTimeKey())
 		return !usable, err
 	}
-	s.Done.Sessions, err = machine.Delete(&Sessions, sessionShare, old).All(ctx, s.Account)
+	s.Done.Sessions, err = machine.Delete(&Sessions, sessionShare, &s.Damaged, old).All(ctx, s.Account)
 	return err
 }
 
 // recoverSessions lets no session send that there is: none is added behind its
-// back but such that peers open, whose sending chain begins anew. It changes
-// nothing if another process has finished the recovery.
+// back but such that peers open, whose sending chain begins anew. A damaged one
+// cannot send. It changes nothing if another process has finished the recovery.
 func recoverSessions(ctx context.Context, r *Recovery) (err error) {
 	stop := machine.Change[SessionName, session.Session]{
-		Records: &Sessions, Each: sessionShare,
+		Records: &Sessions, Each: sessionShare, Damaged: &r.Damaged,
 		If: func(tx *txn.Tx, s session.Session) (bool, error) {
 			a, err := r.Account.Active(tx)
 			_, recovering := a.NeedsRecovery()

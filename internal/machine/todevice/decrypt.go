@@ -46,6 +46,7 @@ type Decrypted struct {
 	Duplicate    bool // answered before
 	Session      ratchet.SessionID
 	Receipt      session.ReceiptID
+	Damaged      int // records of the sender that were passed over
 }
 
 // Decrypt decrypts a message.
@@ -101,18 +102,7 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 		return Decrypted{}, err
 	}
 	at := m.moment(a, c)
-	var plaintext ratchet.Plaintext
-	var s session.Session
-	switch {
-	case in.preKey == nil:
-		s, plaintext, err = m.receive(tx, c, in, at)
-	case c.Peer.Has(in.session):
-		if s, err = c.Find(in.session); err == nil {
-			s, plaintext, err = m.try(tx, c, in, []session.Session{s}, at)
-		}
-	default:
-		s, plaintext, err = m.open(tx, a, c, in, at)
-	}
+	s, plaintext, err := m.step(tx, a, c, in, at)
 	if err != nil {
 		return Decrypted{}, err
 	}
@@ -120,7 +110,23 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 	if err := records.Receipts.Put(tx, receipt); err != nil {
 		return Decrypted{}, err
 	}
-	return Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: in.receipt}, nil
+	return Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: in.receipt, Damaged: len(c.Damages())}, nil
+}
+
+// step decrypts a message in one of the sessions that there are, or in the one
+// that it opens.
+func (m *Messages) step(tx *txn.Tx, a account.Account, c records.Contact, in parsed, at session.Moment) (session.Session, ratchet.Plaintext, error) {
+	if in.preKey == nil {
+		return m.receive(tx, c, in, at)
+	}
+	s, has, err := c.Find(in.session)
+	switch {
+	case err != nil:
+		return s, ratchet.Plaintext{}, err
+	case has:
+		return m.try(tx, c, in, []session.Session{s}, at)
+	}
+	return m.open(tx, a, c, in, at)
 }
 
 // receive decrypts a normal message in the session that can, and stores it.
@@ -128,12 +134,30 @@ func (m *Messages) receive(tx *txn.Tx, c records.Contact, in parsed, at session.
 	candidates, left := session.Candidates(c.Sessions, in.normal)
 	s, plaintext, err := m.try(tx, c, in, candidates, at)
 	var failed *UndecryptableError
-	if left > 0 && errors.As(err, &failed) {
+	switch none := errors.As(err, &failed); {
+	case (none || errors.Is(err, ErrUnknownSession)) && mayBeOfBroken(c, candidates, in.normal):
+		err = fmt.Errorf("pawl: the message may be of a session that cannot be read: %w", c.Damages()[0])
+	case none && left > 0:
 		// One of those that are left may be the message's: what the others say
 		// of it is no answer.
 		err = fmt.Errorf("%w: tried in %d of %d with %s", ErrUntried, failed.Tried, failed.Tried+left, in.sender)
 	}
 	return s, plaintext, err
+}
+
+// mayBeOfBroken reports whether a message that none of the candidates decrypts
+// may be of a session that cannot be read: there is one, and none of the
+// candidates knows the message's chain. Damage is never a sign that the peer
+// has lost its session.
+func mayBeOfBroken(c records.Contact, candidates []session.Session, m ratchet.NormalMessage) bool {
+	if c.Lost == nil && len(c.Broken) == 0 {
+		return false
+	}
+	if len(candidates) == 0 {
+		return true
+	}
+	first, err := candidates[0].Ratchet() // those that know the chain come first
+	return err != nil || !first.HasReceiverChain(m.RatchetKey)
 }
 
 // try decrypts in the first of the candidates that can, and stores it.
@@ -170,7 +194,7 @@ func (m *Messages) try(tx *txn.Tx, c records.Contact, in parsed, candidates []se
 // open opens the session of a pre-key message and consumes its one-time key,
 // both in this transaction.
 func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in parsed, at session.Moment) (session.Session, ratchet.Plaintext, error) {
-	key, err := keyFor(tx, in)
+	key, err := m.keyFor(tx, in)
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
@@ -195,7 +219,7 @@ func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in par
 
 // keyFor returns the one-time or fallback key that a pre-key message of an
 // unknown session names.
-func keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
+func (m *Messages) keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
 	old, known, err := records.Sessions.Get(tx, records.SessionName{Peer: in.sender, ID: in.session})
 	if err != nil {
 		return otk.Key{}, err
@@ -207,16 +231,29 @@ func keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
 		return otk.Key{}, machine.Corrupt("session %s with %s is not listed by its peer", in.session, in.sender)
 	}
 	key, ours, err := records.Keys.Get(tx, in.preKey.OneTimeKey)
-	if err != nil || ours {
+	switch {
+	case err != nil:
 		return key, err
+	case !ours:
+		return key, foreignKey(tx, in.preKey.OneTimeKey)
 	}
-	return key, foreignKey(tx, in.preKey.OneTimeKey)
+	return key, m.checkUsed(key, in.session)
+}
+
+// checkUsed tells a key that was used by another session from one whose session
+// was lost. A tombstone may outlive that of its session while both are swept.
+func (m *Messages) checkUsed(key otk.Key, opens ratchet.SessionID) error {
+	by, at, used := key.Used()
+	if used && by == opens && m.account.Store.Now().Sub(at) < session.ReceiptLife {
+		return machine.Corrupt("session %s, which the one-time key %s opened, is missing", opens, key.Public())
+	}
+	return nil
 }
 
 // foreignKey tells a key that was never ours, or is forgotten, from one whose
 // record was lost.
 func foreignKey(tx *txn.Tx, public ratchet.PublicKey) error {
-	pool, _, err := records.Pool.Get(tx)
+	pool, err := records.ReadPool(tx)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package todevice
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -21,6 +22,7 @@ var (
 type Encrypted struct {
 	Message ratchet.Message
 	Session ratchet.SessionID
+	Damaged int // records of the peer that were passed over
 }
 
 // Encryption chooses the session: a new one with this one-time or fallback key
@@ -73,21 +75,27 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	} else {
 		err = records.Sessions.Put(tx, s)
 	}
-	return Encrypted{message, s.ID()}, err
+	return Encrypted{message, s.ID(), len(c.Damages())}, err
 }
 
 // sender returns the session to encrypt with: a new one, not yet stored, or
-// the one that the specification chooses.
+// the one that the specification chooses of those that can be read.
 func (m *Messages) sender(a account.Account, c records.Contact, e Encryption, at session.Moment) (session.Session, error) {
 	if a.Identity() == c.Peer.Identity() {
 		return session.Session{}, ErrSelf
+	}
+	if c.Lost != nil {
+		return session.Session{}, c.Lost
 	}
 	if e.OneTimeKey != nil {
 		return a.OpenOutbound(m.account.Store.Rand, c.Peer.Identity(), *e.OneTimeKey, at)
 	}
 	s, ok := session.Choose(c.Sessions)
-	if !ok {
-		return s, ErrNoSession
+	switch {
+	case ok:
+		return s, nil
+	case len(c.Broken) > 0:
+		return s, fmt.Errorf("%w (%d cannot be read: %w)", ErrNoSession, len(c.Broken), c.Broken[0].Err)
 	}
-	return s, nil
+	return s, ErrNoSession
 }

@@ -52,9 +52,10 @@ func sessionRefs(p session.Peer) []txn.Ref {
 // contact reads a peer and its sessions.
 func (m *Messages) contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact, error) {
 	c, err := records.ReadContact(tx, peer)
-	if len(c.Sessions) > 0 {
+	if len(c.Sessions) > 0 && c.Lost == nil {
 		m.hints.Add(peer, c.Peer)
 	}
+	m.account.Store.Tell(tx, c.Damages())
 	return c, err
 }
 
@@ -70,11 +71,17 @@ func (m *Messages) moment(a account.Account, c records.Contact) session.Moment {
 }
 
 // add stores a new session with the peer, pruning another if there are too
-// many.
+// many. It needs the peer's record.
 func (m *Messages) add(tx *txn.Tx, c records.Contact, made session.Session) error {
+	if c.Lost != nil {
+		return c.Lost
+	}
 	peer := c.Peer
 	if peer.Full() {
-		old, _ := session.LeastRecentlyUsed(c.Sessions)
+		old, ok := session.LeastRecentlyUsed(c.Sessions)
+		if !ok {
+			return c.Broken[0].Err
+		}
 		peer = peer.Remove(old.ID())
 		// Not the clock: the tombstone must outlive the receipts of the
 		// session's messages, and the clock may have gone back since.
@@ -147,6 +154,9 @@ func (in parsed) first() []txn.Ref {
 // first round trip brought.
 func second(tx *txn.Tx, sender ratchet.PublicKey) ([]txn.Ref, error) {
 	peer, known, err := records.Peers.Get(tx, sender)
+	if errors.As(err, new(*txn.RecordError)) {
+		return nil, nil // that is for its own messages to find
+	}
 	if err != nil || !known {
 		return nil, err
 	}

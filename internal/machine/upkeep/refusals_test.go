@@ -20,18 +20,16 @@ import (
 )
 
 // TestMissingIsDamage: a record that another names and that is missing is
-// damage, and never taken for a stranger, a new key or no session.
+// damage, and never taken for a stranger, a new key or no session. What does not
+// need it goes on: see TestDamage of package pawl.
 func TestMissingIsDamage(t *testing.T) {
-	decryptNext := func(w *fixture) error { _, err := w.Decrypt(w.Context(), w.them, w.next); return err }
 	decryptFresh := func(w *fixture) error { _, err := w.Decrypt(w.Context(), w.them, w.fresh); return err }
 	encrypt := func(w *fixture) error { _, err := w.Encrypt(w.Context(), w.them, []byte("text")); return err }
-	sweep := func(w *fixture) error { _, err := w.Sweep(w.Context(), time.Now()); return err }
-	inspect := func(w *fixture) error { _, err := w.Inspect(w.Context()); return err }
+	upload := func(w *fixture) error { _, err := w.KeysForUpload(w.Context(), 1); return err }
 	uses := map[string][]func(*fixture) error{
-		"a listed session is missing":  {decryptNext, decryptFresh, encrypt, inspect},
-		"a pruned session is listed":   {decryptNext, encrypt, inspect},
-		"the peer's record is gone":    {decryptNext, decryptFresh, encrypt},
-		"a key of the pool is missing": {decryptFresh, sweep, inspect},
+		"the peer's record is gone":    {decryptFresh, encrypt},
+		"a key of the pool is missing": {decryptFresh},
+		"the pool is empty":            {upload},
 	}
 	for _, d := range damages {
 		for i, use := range uses[d.name] {

@@ -19,13 +19,17 @@ import (
 // Inspect: what a rule asks for is in memory.
 func Check(ctx context.Context, a *machine.Account, kinds []records.Kind) ([]string, error) {
 	return txn.View(ctx, a.DB, func(tx *txn.Tx) ([]string, error) {
-		if _, err := a.Read(tx); err != nil {
+		// A damaged account is for its own rule to say.
+		if _, err := a.Read(tx); err != nil && !machine.IsDamage(err) {
 			return nil, err
 		}
 		c := records.Checkup{Tx: tx, Account: a}
 		for _, k := range kinds {
-			if k.Records != nil {
-				k.Records.Check(tx, c.Complain)
+			if k.Records == nil {
+				continue
+			}
+			if err := k.Records.Check(tx, c.Complain); err != nil {
+				return nil, err
 			}
 		}
 		for _, k := range kinds {
@@ -39,7 +43,8 @@ func Check(ctx context.Context, a *machine.Account, kinds []records.Kind) ([]str
 }
 
 // Sweep erases and deletes what is no longer needed at a time, in a bounded
-// number of commits, each of which looks again at what it deletes.
+// number of commits, each of which looks again at what it deletes. Of what is
+// damaged it leaves alone whatever depends on it.
 func Sweep(ctx context.Context, a *machine.Account, kinds []records.Kind, now time.Time) (records.Swept, error) {
 	s := records.Sweep{Account: a, Now: now}
 	if _, err := txn.View(ctx, a.DB, a.Active); err != nil {
@@ -49,38 +54,51 @@ func Sweep(ctx context.Context, a *machine.Account, kinds []records.Kind, now ti
 		if k.Sweep == nil {
 			continue
 		}
-		if err := k.Sweep(ctx, &s); err != nil {
+		err := k.Sweep(ctx, &s)
+		damaged := err != nil && s.Damaged.Note(err)
+		s.Done.Damaged = s.Damaged.Len()
+		if err != nil && !damaged {
 			return s.Done, err
 		}
 	}
 	return s.Done, nil
 }
 
-// Inspect returns the public parts of an account, from one snapshot.
+// Inspect returns the public parts of an account, from one snapshot, and says
+// what of it cannot be read.
 func Inspect(ctx context.Context, a *machine.Account, kinds []records.Kind) (records.Inspection, error) {
 	return txn.View(ctx, a.DB, func(tx *txn.Tx) (records.Inspection, error) {
 		out := records.Inspection{Records: map[string]int{}}
-		if _, err := a.Read(tx); err != nil {
+		if _, err := a.Read(tx); err != nil && !machine.IsDamage(err) {
 			return out, err
 		}
-		for _, k := range kinds {
-			if k.Records == nil {
-				continue
-			}
-			n, err := k.Records.Count(tx)
-			if err != nil {
-				return records.Inspection{}, err
-			}
-			out.Records[k.Records.Kind] = n
+		if err := countAll(tx, kinds, &out); err != nil {
+			return records.Inspection{}, err
 		}
+		var damaged machine.Damages
 		for _, k := range kinds {
 			if k.Inspect == nil {
 				continue
 			}
-			if err := k.Inspect(tx, a, &out); err != nil {
+			if err := k.Inspect(tx, a, &out, &damaged); err != nil {
 				return records.Inspection{}, err
 			}
 		}
+		out.Damaged = damaged.All()
 		return out, nil
 	})
+}
+
+func countAll(tx *txn.Tx, kinds []records.Kind, out *records.Inspection) error {
+	for _, k := range kinds {
+		if k.Records == nil {
+			continue
+		}
+		n, err := k.Records.Count(tx)
+		if err != nil {
+			return err
+		}
+		out.Records[k.Records.Kind] = n
+	}
+	return nil
 }

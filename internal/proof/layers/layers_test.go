@@ -61,7 +61,7 @@ var table = map[string][]string{
 	"internal/cli": {},
 
 	// Where they meet.
-	"internal/machine":          {"matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
+	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/records":  {"internal/machine", "ratchet", "otk", "session", "kv", "txn"},
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "ratchet", "otk", "session", "account", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},

@@ -122,9 +122,27 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
-		name: "a missing session is taken for an unknown peer",
+		name: "a missing session is passed over without a word",
 		file: "internal/machine/records/peer.go",
-		old:  "if !f.OK {", new: "if !f.OK {\n\t\t\tcontinue\n\t\t}\n\t\tif false {",
+		old:  "case !f.OK:", new: "case !f.OK:\n\t\treturn nil\n\tcase false:",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a message of a damaged session looks like a broken session",
+		file: "internal/machine/todevice/decrypt.go",
+		old:  "case (none || errors.Is(err, ErrUnknownSession)) && mayBeOfBroken(", new: "case false && mayBeOfBroken(",
+		pkgs: []string{"."},
+	},
+	{
+		name: "one damaged peer ends a whole batch",
+		file: "internal/machine/todevice/messages.go",
+		old:  "if errors.As(err, new(*txn.RecordError)) {", new: "if false {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a lost pool is a new one",
+		file: "internal/machine/records/pool.go",
+		old:  "for range Keys.Scan(tx) {", new: "for range 0 {",
 		pkgs: []string{"./internal/machine/upkeep"},
 	},
 	{
@@ -144,7 +162,7 @@ var mutants = []mutant{
 		name: "an upload rests on every key of the pool",
 		file: "internal/machine/keys/upload.go",
 		old:  "pool, offered := pool.Offer(some, now)",
-		new:  "records.UsedOf(tx, pool.Entries())\n\tpool, offered := pool.Offer(some, now)",
+		new:  "records.GoneOf(tx, pool.Entries())\n\tpool, offered := pool.Offer(some, now)",
 		pkgs: []string{"."},
 	},
 	{
@@ -228,7 +246,7 @@ var mutants = []mutant{
 	{
 		name: "a message that was not tried in all is a failure of all",
 		file: "internal/machine/todevice/decrypt.go",
-		old:  "left > 0 && errors.As(err, &failed)", new: "false && errors.As(err, &failed)",
+		old:  "case none && left > 0:", new: "case false:",
 		pkgs: []string{"."},
 	},
 
