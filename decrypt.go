@@ -65,9 +65,10 @@ type Result struct {
 const MaxBatch = machine.MostPerCommit
 
 // DecryptBatch decrypts messages in their order, with one commit for each
-// MaxBatch of them, or for as many as the engine takes (kv.Limits): what a sync
-// brings. A message that fails has its error, as from Decrypt, in its Result,
-// and hinders no other.
+// MaxBatch of them, or for as many as the engine takes (kv.Limits), or whose
+// senders' sessions have a megabyte: what a sync brings. A message that fails has
+// its error, as from Decrypt, in its Result, and hinders no other. Whoever sends,
+// it holds at most 16 MB over its results.
 //
 // When a commit fails, the results of the commits before it are returned with
 // the error; the messages after them may be given again.

@@ -15,10 +15,11 @@ type Tx struct {
 	ctx  context.Context // carries the Tx, so that nesting shows
 	done atomic.Bool
 
-	snap   kv.Snapshot
-	fixed  bool // the snapshot answered a call
-	cached bool // something was served from the cache
-	fault  error
+	snap    kv.Snapshot
+	fixed   bool // the snapshot answered a call
+	cached  bool // something was served from the cache
+	fetched int  // bytes of values
+	fault   error
 
 	reads   map[string]*read
 	order   []*read // as first read
@@ -45,6 +46,10 @@ func (tx *Tx) Unsynced() { tx.nosync = true }
 
 // Attempt returns 1 in the first run of fn, 2 in the next, and so on.
 func (tx *Tx) Attempt() int { return tx.t.report.Attempts }
+
+// Fetched returns how many bytes this attempt has read from the store by key, and
+// holds until it ends: as many again once they are opened.
+func (tx *Tx) Fetched() int { return tx.fetched }
 
 // Room reports whether so many writes and checks more than there are go into
 // the commit of this attempt: [kv.Limits]. How many bytes there are shows when

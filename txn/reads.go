@@ -135,6 +135,7 @@ func (tx *Tx) loadEach(keys []string) error {
 
 func (tx *Tx) rememberEntry(e kv.Entry) {
 	tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value})
+	tx.fetched += len(e.Value)
 	if !e.Exists() {
 		tx.db.cache.learn(e.Key, 0, nil)
 	}

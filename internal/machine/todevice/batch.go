@@ -30,6 +30,17 @@ const (
 	messageWrites = 5
 )
 
+// What one commit reads of sessions, which senders may have made large and many:
+// those of one sender at least, and others as long as they are few. Whoever
+// sends, a batch holds some megabytes of them, opened and written, at a time.
+const (
+	// fewSessions are asked for in one round trip: a megabyte at most.
+	fewSessions = 128
+	// enoughRead bytes are read before no more sessions are asked for. A
+	// thousand senders with a session each need half of it.
+	enoughRead = 1 << 20
+)
+
 // leastShare is what a message takes of a commit at least: its receipt.
 var leastShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
 
@@ -57,9 +68,10 @@ func (m *Messages) DecryptBatch(ctx context.Context, messages []Incoming) ([]Res
 // or if what they write is too large for one, or if they take so long that
 // others always come first.
 func (m *Messages) decryptChunk(ctx context.Context, messages []Incoming) (results []Result, err error) {
-	for most := len(messages); len(results) < len(messages); {
-		next := messages[len(results):]
-		next = next[:min(most, len(next))]
+	all := parseAll(messages)
+	for most, likely := len(all), len(all); len(results) < len(all); {
+		next := all[len(results):]
+		next = next[:min(most, likely, len(next))]
 		done, err := m.decryptSome(ctx, next)
 		if half := len(next) / 2; half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)) {
 			most = half
@@ -69,47 +81,52 @@ func (m *Messages) decryptChunk(ctx context.Context, messages []Incoming) (resul
 		if err != nil {
 			return results, err
 		}
+		// What follows a commit that took no more is not read for nothing.
+		likely = 2 * len(done)
 	}
 	return results, nil
 }
 
 // decryptSome decrypts the first of the messages in one commit: as many of them
 // as it takes, at least one.
-func (m *Messages) decryptSome(ctx context.Context, messages []Incoming) ([]Result, error) {
-	all, results := parseAll(messages)
+func (m *Messages) decryptSome(ctx context.Context, all []tried) ([]Result, error) {
 	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) ([]Result, error) {
-		return m.decryptAll(tx, all, results)
+		return m.decryptAll(tx, all)
 	})
 }
 
-// parseAll returns the parsed messages, and results that hold the errors of
-// those that could not be.
-func parseAll(messages []Incoming) ([]parsed, []Result) {
-	all := make([]parsed, len(messages))
-	results := make([]Result, len(messages))
-	for i, msg := range messages {
-		all[i], results[i].Err = parse(msg)
-	}
-	return all, results
+// tried is a message of a batch, or the error of one that could not be parsed.
+type tried struct {
+	parsed
+	err error
 }
 
-// decryptAll is one attempt. It leaves parseErrors as they are, for the next.
-func (m *Messages) decryptAll(tx *txn.Tx, all []parsed, parseErrors []Result) ([]Result, error) {
+func parseAll(messages []Incoming) []tried {
+	all := make([]tried, len(messages))
+	for i, msg := range messages {
+		all[i].parsed, all[i].err = parse(msg)
+	}
+	return all
+}
+
+// decryptAll is one attempt.
+func (m *Messages) decryptAll(tx *txn.Tx, all []tried) ([]Result, error) {
 	if tx.Attempt() > splitAfter && len(all) > 1 {
 		return nil, errSplit
 	}
-	if err := m.prefetch(tx, all, parseErrors); err != nil {
+	n, err := m.prefetch(tx, all)
+	if err != nil {
 		return nil, err
 	}
-	results := make([]Result, len(all))
-	for i, in := range all {
+	results := make([]Result, n)
+	for i, in := range all[:n] {
 		if i > 0 && !tx.Room(messageWrites, messageChecks) {
 			return results[:i], nil
 		}
-		if results[i].Err = parseErrors[i].Err; results[i].Err != nil {
+		if results[i].Err = in.err; in.err != nil {
 			continue
 		}
-		results[i].Decrypted, results[i].Err = m.decrypt(tx, in)
+		results[i].Decrypted, results[i].Err = m.decrypt(tx, in.parsed)
 		if errors.Is(results[i].Err, machine.ErrNoAccount) {
 			return nil, results[i].Err
 		}
@@ -117,33 +134,61 @@ func (m *Messages) decryptAll(tx *txn.Tx, all []parsed, parseErrors []Result) ([
 	return results, nil
 }
 
-// prefetch reads all that the messages need in two round trips, or in one if
-// all senders' sessions were hinted at.
-func (m *Messages) prefetch(tx *txn.Tx, all []parsed, parseErrors []Result) error {
-	refs := []txn.Ref{m.account.Ref()}
-	var senders []ratchet.PublicKey // each once
-	known := make(map[ratchet.PublicKey]bool)
+// prefetch reads what the messages need, in two round trips, or in one if all
+// senders' sessions were hinted at, or in more if they are many. It returns for
+// how many of the messages: at least one.
+func (m *Messages) prefetch(tx *txn.Tx, all []tried) (int, error) {
+	if err := tx.Prefetch(m.names(all)...); err != nil {
+		return 0, err
+	}
+	var refs []txn.Ref
+	met := make(map[ratchet.PublicKey]bool)
 	for i, in := range all {
-		if parseErrors[i].Err != nil {
+		if in.err != nil {
 			continue
 		}
-		refs = append(refs, in.first()...)
-		if !known[in.sender] {
-			known[in.sender] = true
-			senders = append(senders, in.sender)
-			refs = append(refs, m.hinted(in.sender)...)
+		more := in.opened()
+		if !met[in.sender] {
+			met[in.sender] = true
+			sessions, err := second(tx, in.sender)
+			if err != nil {
+				return 0, err
+			}
+			more = append(more, sessions...)
 		}
-	}
-	if err := tx.Prefetch(refs...); err != nil {
-		return err
-	}
-	refs = refs[:0]
-	for _, sender := range senders {
-		more, err := second(tx, sender)
-		if err != nil {
-			return err
+		if len(refs) > 0 && len(refs)+len(more) > fewSessions {
+			if err := tx.Prefetch(refs...); err != nil {
+				return 0, err
+			}
+			if tx.Fetched() > enoughRead {
+				return i, nil
+			}
+			refs = refs[:0]
 		}
 		refs = append(refs, more...)
 	}
-	return tx.Prefetch(refs...)
+	return len(all), tx.Prefetch(refs...)
+}
+
+// names returns what the first round trip reads: all that is known by name, but
+// of sessions only a few.
+func (m *Messages) names(all []tried) []txn.Ref {
+	refs := []txn.Ref{m.account.Ref()}
+	sessions := 0
+	met := make(map[ratchet.PublicKey]bool)
+	for _, in := range all {
+		if in.err != nil {
+			continue
+		}
+		refs = append(refs, in.first()...)
+		more := in.opened()
+		if !met[in.sender] {
+			met[in.sender] = true
+			more = append(more, m.hinted(in.sender)...)
+		}
+		if sessions += len(more); sessions <= fewSessions {
+			refs = append(refs, more...)
+		}
+	}
+	return refs
 }

@@ -56,7 +56,7 @@ func (m *Messages) Decrypt(ctx context.Context, message Incoming) (Decrypted, er
 		return Decrypted{}, err
 	}
 	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) (Decrypted, error) {
-		refs := append(in.first(), m.account.Ref())
+		refs := append(append(in.first(), in.opened()...), m.account.Ref())
 		if err := tx.Prefetch(append(refs, m.hinted(in.sender)...)...); err != nil {
 			return Decrypted{}, err
 		}

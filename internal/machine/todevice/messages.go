@@ -140,14 +140,21 @@ func parse(in Incoming) (parsed, error) {
 }
 
 // first names what the first round trip reads: all that is known by name
-// before the peer's record is there.
+// before the peer's record is there, but the session.
 func (in parsed) first() []txn.Ref {
 	refs := []txn.Ref{records.Receipts.Ref(in.receipt), records.Peers.Ref(in.sender)}
 	if in.preKey != nil {
-		opened := records.SessionName{Peer: in.sender, ID: in.session}
-		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey), records.Sessions.Ref(opened))
+		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey))
 	}
 	return refs
+}
+
+// opened names the session of a pre-key message, which need not be there.
+func (in parsed) opened() []txn.Ref {
+	if in.preKey == nil {
+		return nil
+	}
+	return []txn.Ref{records.Sessions.Ref(records.SessionName{Peer: in.sender, ID: in.session})}
 }
 
 // second names a sender's sessions. It looks at the peer's record, which the

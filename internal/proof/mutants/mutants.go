@@ -220,6 +220,12 @@ var mutants = []mutant{
 
 	// What others can cost.
 	{
+		name: "a batch reads all that its senders have",
+		file: "internal/machine/todevice/batch.go",
+		old:  "enoughRead = 1 << 20", new: "enoughRead = 1 << 40",
+		pkgs: []string{"./internal/machine/todevice"},
+	},
+	{
 		name: "a turn is on nothing but what was lost",
 		file: "txn/options.go",
 		old:  "coverAfter = turnAfter + 1", new: "coverAfter = 1000",
