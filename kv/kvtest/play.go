@@ -26,7 +26,7 @@ type player struct {
 	calls map[string]*pending
 	marks map[string]kv.Version
 	last  map[string]change // of each key
-	turns clockwork
+	turns turnClock
 }
 
 // play runs a script until it was quick enough to tell anything: what is said of
@@ -45,7 +45,7 @@ func play(e *env, file string, steps []step) {
 			p.all = []kv.Store{e.store()}
 		}
 		defer p.leave()
-		p.turns.life = p.all[0].Limits().TurnLife
+		p.turns = turnClock{life: p.all[0].Limits().TurnLife, held: make(map[string]time.Time)}
 		for _, s := range steps {
 			for kind := range s.want {
 				p.kinds[kind] = true
@@ -211,7 +211,8 @@ func (p *player) quantity(text string) int {
 func (p *player) mark(s step) { p.marks[s.args[0]] = p.head(p.store) }
 
 func (p *player) close(step) {
-	p.turns.cause, p.turns.since = time.Now(), time.Time{}
+	p.turns.cause = time.Now()
+	clear(p.turns.held)
 	p.closeNow(p.store)
 }
 
@@ -220,18 +221,4 @@ func (p *player) reopen(step) { p.all[0] = p.reopened(p.store, p.dir) }
 func (p *player) final(s step) {
 	entries := slices.DeleteFunc(p.content(p.store), func(e kv.Entry) bool { return e.Key == busyKey || strings.HasPrefix(e.Key, fillPrefix) })
 	p.expectWords(s, pairs(entries), nil)
-}
-
-// clockwork knows how long turns have lasted.
-type clockwork struct {
-	life  time.Duration
-	cause time.Time // of the next grant: when the last step began that may have led to it
-	slow  bool      // something came late
-	since time.Time // not later than the grant of the turn that is held; zero if none is
-}
-
-// late reports whether the turn that is held may be over, or something came so
-// late that it may have waited for one to be over.
-func (c *clockwork) late() bool {
-	return c.slow || !c.since.IsZero() && time.Since(c.since) >= c.life
 }

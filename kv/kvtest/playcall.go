@@ -60,7 +60,7 @@ func (p *player) askTurn(s step) {
 // not granted before that has had its time.
 func (p *player) granted(s step) {
 	p.Helper()
-	c, began := p.of(s), time.Now()
+	c := p.of(s)
 	turn, err := c.turn.wait()
 	if err != nil || turn.ID == 0 {
 		p.Fatalf("%s: turn: %d, %v, want it granted", p.where, turn.ID, err)
@@ -71,31 +71,27 @@ func (p *player) granted(s step) {
 		}
 	}
 	c.granted = turn
-	p.comes(s, began)
-	p.turns.since = began
-	if len(s.args) == 0 {
-		p.turns.since = p.turns.cause
-	}
+	p.turns.held[s.who] = p.came(s)
 }
 
-// comes checks when something came that had to wait for a turn: by expiry not
-// before the turn that is held has had its time. What should come at once and
-// does not is late.
-func (p *player) comes(s step, began time.Time) {
+// came notes that something came that may have had to wait for a turn, and returns
+// a time before which it cannot have come.
+func (p *player) came(s step) time.Time {
 	p.Helper()
 	if len(s.args) == 0 {
-		p.turns.slow = p.turns.slow || !p.turns.cause.IsZero() && time.Since(p.turns.cause) >= p.turns.life
-		return
+		return p.turns.atOnce()
 	}
-	if took := time.Since(p.turns.since); took < p.turns.life {
-		p.Fatalf("%s: %s after %v, while the turn before lasts %v", p.where, s.verb, took, p.turns.life)
+	at, err := p.turns.byExpiry()
+	if err != nil {
+		p.Fatalf("%s: %s %v", p.where, s.verb, err)
 	}
-	p.turns.since = time.Time{}
+	return at
 }
 
 func (p *player) release(s step) {
 	c := p.of(s)
-	p.turns.cause, p.turns.since = time.Now(), time.Time{}
+	p.turns.cause = time.Now()
+	delete(p.turns.held, s.who)
 	c.granted.Release()
 }
 
@@ -111,9 +107,9 @@ func (p *player) commitLater(s step) {
 
 func (p *player) done(s step) {
 	p.Helper()
-	c, began := p.of(s), time.Now()
+	c := p.of(s)
 	version, err := c.commit.wait()
-	p.comes(s, began)
+	p.came(s)
 	p.expect(s, fmt.Sprintf("version %d, %v", version, err), func(want []string) error {
 		return cameTo(want, true, 0, version, err)
 	})

@@ -41,8 +41,8 @@ func Transactions(n int) Option { return func(s *settings) { s.txns = n } }
 // than into the system's for temporary files.
 func SaveHistories(dir string) Option { return func(s *settings) { s.saveIn = dir } }
 
-// ForgetsRefusals leaves out what is checked of batches that come with Again: the
-// engine does not remember yet which it has refused.
+// ForgetsRefusals leaves out what is checked of batches that come with Again: it
+// is for engines that are reached through something older than Batch.Again.
 func ForgetsRefusals() Option { return func(s *settings) { s.forgets = true } }
 
 // check is one named test. Its store is open(e), and empty.

@@ -14,7 +14,7 @@ var turnChecks = []check{
 
 // attempts is how often a check that needs to be done within a TurnLife is
 // tried on a machine that is slow.
-const attempts = 10
+const attempts = 20
 
 // inTime runs a test until it says that it was quick enough to tell anything.
 func (e *env) inTime(what string, test func() bool) {

@@ -54,33 +54,33 @@ func openGuest(t testing.TB, dir string, options ...sharekv.Option) kv.Store {
 func TestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openFew(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	}, kvtest.CommitIDs(fewIDs))
 }
 
 func TestConformanceReopened(t *testing.T) {
-	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.CommitIDs(fewIDs))
 }
 
 // TestConformanceShared: the first store owns the data, the others are guests.
 func TestConformanceShared(t *testing.T) {
-	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) }, kvtest.ForgetsRefusals())
+	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return openFew(t, dir) })
 }
 
 func TestGuestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"))
-	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	}, kvtest.CommitIDs(fewIDs))
 }
 
 func TestGuestConformanceReopened(t *testing.T) {
-	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openGuest(t, dir) }, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return openGuest(t, dir) }, kvtest.CommitIDs(fewIDs))
 }
 
 func TestGuestConformanceByAnotherTransport(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		pipes := sharekv.WithTransport(new(sharetest.Pipes))
 		return openGuest(t, filepath.Join(t.TempDir(), "store"), pipes)
-	}, kvtest.CommitIDs(fewIDs), kvtest.ForgetsRefusals())
+	}, kvtest.CommitIDs(fewIDs))
 }
 
 // TestGuestConformanceOfVersions: of two processes one may be a program that
