@@ -20,15 +20,18 @@ type Upload struct {
 	OneTimeKeys []otk.ID
 	// Fallback is the fallback key in Body.
 	Fallback otk.ID
-	// Evicted are one-time keys that were dropped to stay within otk.MaxKeys.
-	// A message that a peer encrypts with one of them cannot be read.
+	// Evicted are one-time keys that were dropped to stay within otk.MaxKeys:
+	// those with the lowest ids, and none that was in a body within otk.KeyRest
+	// while an older one is kept. A message that a peer encrypts with one of them
+	// cannot be read.
 	Evicted []otk.ID
 }
 
 // KeysForUpload returns an upload body with n one-time keys, making those that
 // are missing, and with the fallback key, which is replaced a week after it was
-// published. It commits that the keys are offered before it returns: call it
-// only to send the body. Afterwards call MarkPublished or Abandon.
+// published, and after a recovery. It commits that the keys are offered before it
+// returns: call it only to send the body. Afterwards call MarkPublished or
+// Abandon.
 //
 // It takes one commit, or more where the engine takes fewer keys in one
 // (kv.Limits: 48 at the least). When a later one fails, the keys of those before
@@ -57,8 +60,10 @@ func (m *Machine) MarkPublished(ctx context.Context, u Upload) error {
 }
 
 // Abandon records that nobody knows whether an upload reached the server. Its
-// one-time keys keep their private parts and are never offered again. It
-// fails with otk.ErrStage for a key that was published, and otk.ErrUnknownID.
+// one-time keys keep their private parts and are never offered again, and its
+// fallback key, if it was replaced, counts as not replaced until a newer one is
+// published once more. It fails with otk.ErrStage for a key that was published,
+// and otk.ErrUnknownID.
 func (m *Machine) Abandon(ctx context.Context, u Upload) error {
 	return keys.Abandon(ctx, m.account, keys.Upload(u))
 }

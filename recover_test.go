@@ -168,7 +168,8 @@ func (w *failingSave) Save(context.Context, witness.Mark) error { return w.err }
 func TestRecoverUnasked(t *testing.T) {
 	alice, bob := pair(t)
 	alice.meet(bob)
-	_, _, before := alice.upload(1)
+	_, before := alice.published(0)
+	alice.upload(1)
 	if done := alice.recover(); done.Sessions != 1 || done.OneTimeKeys != 1 {
 		t.Errorf("recovered %+v", done)
 	}
@@ -181,8 +182,8 @@ func TestRecoverUnasked(t *testing.T) {
 		t.Errorf("next id %d, session %+v", in.Keys.NextID, in.Peers[0].Sessions[0])
 	}
 	_, _, after := alice.upload(0)
-	for id := range before {
-		if _, same := after[id]; same {
+	for id, key := range after {
+		if key == before {
 			t.Errorf("fallback key %s is offered again", id)
 		}
 	}

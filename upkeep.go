@@ -32,13 +32,17 @@ type Swept struct {
 	OneTimeKeys int `json:"one_time_keys"` // tombstones of used keys
 	// Damaged counts records that were passed over; see [Machine.Check].
 	Damaged int `json:"damaged,omitempty"`
+	// FallbackKeys are those that were dropped: a newer one was published
+	// otk.FallbackLife ago.
+	FallbackKeys int `json:"fallback_keys"`
 }
 
 // Sweep erases and deletes what is no longer needed at a time: the message keys
 // of receipts that have expired; receipts that are older than
 // session.ReceiptMemory; tombstones of sessions that were pruned more than
 // session.ReceiptLife ago and cannot be opened again; and tombstones of
-// one-time keys whose session is gone. Nothing in the store expires by itself,
+// one-time keys whose session is gone; and fallback keys of which a newer one was
+// published more than otk.FallbackLife ago. Nothing in the store expires by itself,
 // so that a clock that jumps destroys nothing.
 //
 // It takes as many commits as the engine needs, each of which looks again at

@@ -113,7 +113,7 @@ func TestMarkOfRecovery(t *testing.T) {
 	if why, _ := marked.RequireRecovery(Asked, noon).NeedsRecovery(); why.Cause != Behind {
 		t.Errorf("marked again: %v, want the first cause", why)
 	}
-	if why, needed := marked.Recovered().NeedsRecovery(); needed {
+	if why, needed := marked.Recovered(5).NeedsRecovery(); needed {
 		t.Errorf("recovered, and still: %v", why)
 	}
 	for name, bad := range map[string]Recovery{"no cause": {Since: noon}, "no time": {Cause: Behind}, "unknown cause": {noon, Asked + 1}} {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/otk"
 )
 
 // Cause is why an account must be recovered before it sends again.
@@ -59,10 +60,14 @@ func (a Account) RequireRecovery(cause Cause, now time.Time) Account {
 	return a
 }
 
-// Recovered returns the account without the mark. Store it together with the
-// last thing that recovering changes, or after it.
-func (a Account) Recovered() Account {
+// Recovered returns the account without the mark. Keys with ids below from are
+// from before the recovery, which an account of format 2 remembers. Store it
+// together with the last thing that recovering changes, or after it.
+func (a Account) Recovered(from otk.ID) Account {
 	a.recovery = Recovery{}
+	if a.raised {
+		a.lineage.KeysFrom = from
+	}
 	return a
 }
 

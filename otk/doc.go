@@ -22,7 +22,9 @@
 // the pool is written next.
 //
 // A fallback key is handed out by the server when it has no one-time key left,
-// any number of times. There is a current and a previous one.
+// any number of times. The newest is the current one. One that was replaced
+// stays until a newer one was published for [FallbackLife]: what is published
+// displaces, what may never have arrived does not.
 //
 // Pools and Keys are values: no method changes its receiver, and all are safe
 // for concurrent use. The zero Pool is empty and ready. Randomness and time
@@ -44,8 +46,13 @@ const (
 	// server can make us store.
 	MaxKeys = 5000
 
+	// KeyRest is how long a key that may be on the server is kept, from when it
+	// was last in a body, before older ones: a key claimed today may be used by a
+	// device that is offline for weeks.
+	KeyRest = 30 * 24 * time.Hour
+
 	// FallbackLife is the age at which a fallback key is replaced. It stays
-	// usable for as long again, as the previous one.
+	// usable for as long again, from when a newer one was published.
 	FallbackLife = 7 * 24 * time.Hour
 )
 

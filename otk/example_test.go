@@ -22,7 +22,7 @@ func Example() {
 	fmt.Println("offered:", offered[0].ID, "left to offer:", pool.Count(otk.Generated))
 
 	// The server has answered the upload.
-	if pool, err = pool.Publish(offered[0].ID); err != nil {
+	if pool, err = pool.Publish(now, offered[0].ID); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("published:", pool.Count(otk.Published))

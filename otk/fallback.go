@@ -46,70 +46,139 @@ func (p Pool) Fallbacks() (current, previous Fallback) {
 }
 
 // FallbackDue reports that the fallback key should be replaced: there is none,
-// or it was published and is older than [FallbackLife]. See SetBack.
-func (p Pool) FallbackDue(now time.Time) bool {
+// it is older than the key id from, or it was published and is older than
+// [FallbackLife]. A pool of format 2 that is full of keys which may still be
+// used has no place for another, and goes on with the one it has. See SetBack.
+func (p Pool) FallbackDue(from ID, now time.Time) bool {
 	current, _ := p.Fallbacks()
-	if current.ID == 0 {
+	switch {
+	case current.ID == 0:
+		return true
+	case p.raised && len(p.fallbacks) == MaxFallbacks && !slices.ContainsFunc(p.fallbacks, func(f Fallback) bool { return f.over(now) }):
+		return false
+	case current.ID < from:
 		return true
 	}
 	return current.Published && now.Sub(current.Created) >= FallbackLife
 }
 
-// SetBack returns the pool in which no fallback key is of the future: one that
-// seems to be was made by a clock that ran ahead, and counts from now on. It is
-// not replaced at once, since that would drop the previous key, which may have
-// been the current one a moment ago.
-func (p Pool) SetBack(now time.Time) Pool {
-	if len(p.fallbacks) == 0 || !p.fallbacks[0].Created.After(now) {
-		return p
-	}
-	p.fallbacks = slices.Clone(p.fallbacks)
-	p.fallbacks[0].Created = record.Time(now)
-	return p
+// over reports that no message under the key is to be expected any more: a newer
+// one was published, and all that was claimed before has had its time.
+func (f Fallback) over(now time.Time) bool {
+	return !f.Superseded.IsZero() && now.Sub(f.Superseded) >= FallbackLife
 }
 
-// RotateFallback returns the pool with a new current fallback key, and this
-// key. The current one becomes the previous one, and the previous one is
-// dropped: its record is to be deleted. It fails with [ErrExhausted] or
-// rand's error.
-func (p Pool) RotateFallback(rand io.Reader, now time.Time) (next Pool, key Key, dropped Fallback, err error) {
+// DropFallbacks returns the pool without the fallback keys that were replaced
+// and have had their time, and these keys: their records are to be deleted. None
+// are where no newer one was published at least [FallbackLife] ago.
+func (p Pool) DropFallbacks(now time.Time) (Pool, []Fallback) {
+	var kept, dropped []Fallback
+	for _, f := range p.fallbacks {
+		if f.over(now) {
+			dropped = append(dropped, f)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	if len(dropped) == 0 {
+		return p, nil
+	}
+	next := p
+	next.fallbacks = kept
+	return next, dropped
+}
+
+// RotateFallback returns the pool with a new current fallback key, which is to
+// go into a body with it, and this key. The current one becomes the previous
+// one. Those dropped for it are to be deleted: in format 2 those that
+// [Pool.DropFallbacks] drops, and only where the pool is full; in format 1,
+// which has place for two, the previous one. It fails with [ErrFull],
+// [ErrExhausted] or rand's error.
+func (p Pool) RotateFallback(rand io.Reader, now time.Time) (next Pool, key Key, dropped []Fallback, err error) {
 	if p.last == math.MaxUint32 {
-		return p, Key{}, Fallback{}, ErrExhausted
+		return p, Key{}, nil, ErrExhausted
+	}
+	next, dropped = p.makeRoom(now)
+	if next.raised && len(next.fallbacks) == MaxFallbacks {
+		return p, Key{}, nil, fmt.Errorf("%w: %d fallback keys that may still be used", ErrFull, MaxFallbacks)
 	}
 	pair, err := ratchet.GenerateKeyPair(rand)
 	if err != nil {
-		return p, Key{}, Fallback{}, err
+		return p, Key{}, nil, err
+	}
+	next.last++
+	made := Fallback{ID: next.last, Public: pair.Public(), Created: record.Time(now), InBody: p.stamp(now)}
+	next.fallbacks = append([]Fallback{made}, next.fallbacks...)
+	return next, NewKey(next.last, pair, true, now), dropped, nil
+}
+
+// makeRoom drops what must go before another fallback key is made.
+func (p Pool) makeRoom(now time.Time) (next Pool, dropped []Fallback) {
+	switch {
+	case p.raised && len(p.fallbacks) < MaxFallbacks:
+		return p, nil
+	case p.raised:
+		return p.DropFallbacks(now)
+	case len(p.fallbacks) < maxFallbacks1:
+		return p, nil
 	}
 	next = p
-	next.last++
-	made := Fallback{ID: next.last, Public: pair.Public(), Created: record.Time(now)}
-	if p.raised {
-		made.InBody = record.Time(laterThanZero(now))
-	}
-	next.fallbacks = append([]Fallback{made}, p.fallbacks...)
-	if len(next.fallbacks) > maxFallbacks1 {
-		next.fallbacks, dropped = next.fallbacks[:maxFallbacks1], next.fallbacks[maxFallbacks1]
-	}
-	return next, NewKey(next.last, pair, true, now), dropped, nil
+	next.fallbacks = p.fallbacks[:maxFallbacks1-1]
+	return next, p.fallbacks[maxFallbacks1-1:]
 }
 
 // PublishFallback records that an upload of a fallback key succeeded. A key
 // that was replaced and dropped meanwhile is passed over. It fails with
 // [ErrUnknownID].
-func (p Pool) PublishFallback(id ID, now time.Time) (Pool, error) {
+func (p Pool) PublishFallback(now time.Time, id ID) (Pool, error) {
+	next, err := p.sendFallback(now, id)
+	if err != nil {
+		return p, err
+	}
+	at := next.indexOf(id)
+	if at < 0 {
+		return next, nil
+	}
+	next.fallbacks[at].Published = true
+	for i := range next.fallbacks[at+1:] {
+		if f := &next.fallbacks[at+1+i]; f.Superseded.IsZero() {
+			f.Superseded = p.stamp(now)
+		}
+	}
+	return next, nil
+}
+
+func (p Pool) indexOf(id ID) int {
+	return slices.IndexFunc(p.fallbacks, func(f Fallback) bool { return f.ID == id })
+}
+
+// AbandonFallback records that nobody knows whether an upload of a fallback key
+// reached the server. A key that was dropped meanwhile is passed over. It fails
+// with [ErrUnknownID].
+func (p Pool) AbandonFallback(now time.Time, id ID) (Pool, error) { return p.sendFallback(now, id) }
+
+// SendFallback records that the current fallback key goes into a body.
+func (p Pool) SendFallback(now time.Time) Pool {
+	current, _ := p.Fallbacks()
+	if current.ID == 0 {
+		return p
+	}
+	next, _ := p.sendFallback(now, current.ID)
+	return next
+}
+
+// sendFallback notes that a body with a fallback key may have arrived until now.
+// If the key was replaced, the body may have come last and have put it back: then
+// it counts as not replaced until a newer one is published once more.
+func (p Pool) sendFallback(now time.Time, id ID) (Pool, error) {
 	if id == 0 || id > p.last {
 		return p, fmt.Errorf("%w: %v", ErrUnknownID, id)
 	}
 	next := p
 	next.fallbacks = slices.Clone(p.fallbacks)
-	for i := range next.fallbacks {
-		f := &next.fallbacks[i]
-		switch {
-		case f.ID == id:
-			f.Published = true
-		case f.ID < id && p.raised && f.Superseded.IsZero() && slices.ContainsFunc(p.fallbacks, func(o Fallback) bool { return o.ID == id }):
-			f.Superseded = record.Time(laterThanZero(now))
-		}
+	if at := next.indexOf(id); at >= 0 {
+		f := &next.fallbacks[at]
+		f.InBody, f.Superseded = p.stamp(now), time.Time{}
 	}
 	return next, nil
 }

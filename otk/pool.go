@@ -152,10 +152,7 @@ func (p Pool) Offer(n int, now time.Time) (Pool, []Entry) {
 	var offered []Entry
 	for i := range next.entries {
 		if e := &next.entries[i]; e.Stage == Generated && len(offered) < n {
-			e.Stage = Offered
-			if p.raised {
-				e.InBody = record.Time(laterThanZero(now))
-			}
+			e.Stage, e.InBody = Offered, p.stamp(now)
 			offered = append(offered, *e)
 		}
 	}
@@ -164,12 +161,12 @@ func (p Pool) Offer(n int, now time.Time) (Pool, []Entry) {
 
 // Withhold returns the pool in which these keys are never offered. Keys that are
 // not there, or that were offered before, are passed over.
-func (p Pool) Withhold(keys ...ratchet.PublicKey) Pool {
+func (p Pool) Withhold(now time.Time, keys ...ratchet.PublicKey) Pool {
 	next := p
 	next.entries = slices.Clone(p.entries)
 	for i := range next.entries {
 		if e := &next.entries[i]; e.Stage == Generated && slices.Contains(keys, e.Public) {
-			e.Stage = Abandoned
+			e.Stage, e.InBody = Abandoned, p.stamp(now)
 		}
 	}
 	return next
@@ -178,15 +175,15 @@ func (p Pool) Withhold(keys ...ratchet.PublicKey) Pool {
 // Publish records that the upload of these keys succeeded. Keys that were used
 // or evicted meanwhile are passed over. It fails with [ErrStage] for a key
 // that is generated or abandoned and with [ErrUnknownID].
-func (p Pool) Publish(ids ...ID) (Pool, error) { return p.advance(Published, ids) }
+func (p Pool) Publish(now time.Time, ids ...ID) (Pool, error) { return p.advance(Published, now, ids) }
 
 // Abandon records that nobody knows whether the upload of these keys reached
 // the server. Keys that were used or evicted meanwhile are passed over. It
 // fails with [ErrStage] for a key that is generated or published and with
 // [ErrUnknownID].
-func (p Pool) Abandon(ids ...ID) (Pool, error) { return p.advance(Abandoned, ids) }
+func (p Pool) Abandon(now time.Time, ids ...ID) (Pool, error) { return p.advance(Abandoned, now, ids) }
 
-func (p Pool) advance(to Stage, ids []ID) (Pool, error) {
+func (p Pool) advance(to Stage, now time.Time, ids []ID) (Pool, error) {
 	next := p
 	next.entries = slices.Clone(p.entries)
 	for _, id := range ids {
@@ -201,7 +198,11 @@ func (p Pool) advance(to Stage, ids []ID) (Pool, error) {
 		if err != nil {
 			return p, fmt.Errorf("key %v: %w", id, err)
 		}
-		next.entries[i].Stage = stage
+		e := &next.entries[i]
+		if e.Stage != stage {
+			e.InBody = p.stamp(now)
+		}
+		e.Stage = stage
 	}
 	return next, nil
 }
@@ -215,27 +216,44 @@ func (p Pool) Forget(used ...ratchet.PublicKey) Pool {
 }
 
 // Evict returns the pool with place for n more keys, and the keys dropped for
-// that: abandoned ones first, then published, then offered ones, the oldest
-// first. Their records are to be deleted, and a message that needs them cannot
-// be read any more. Generated keys stay, so the place may be less than asked.
-func (p Pool) Evict(n int) (Pool, []Entry) {
+// that. Their records are to be deleted, and a message that needs them cannot be
+// read any more. Of the keys that may be on the server, at whatever stage, the
+// lowest ids go first: a server gives out what it was given first, so those are
+// the likeliest to have been used. None that was in a body less than [KeyRest]
+// ago goes while one is kept that was in a body before it. Generated keys stay,
+// so the place may be less than asked.
+func (p Pool) Evict(n int, now time.Time) (Pool, []Entry) {
 	excess := len(p.entries) + n - MaxKeys
-	var dropped []Entry
-	for _, stage := range []Stage{Abandoned, Published, Offered} {
-		for _, e := range p.entries {
-			if e.Stage == stage && len(dropped) < excess {
-				dropped = append(dropped, e)
-			}
-		}
+	if excess <= 0 {
+		return p, nil
+	}
+	dropped := slices.DeleteFunc(slices.Clone(p.entries), func(e Entry) bool { return e.Stage == Generated })
+	// Of equals, such as all rested ones, the lower id stays before the other.
+	slices.SortStableFunc(dropped, func(a, b Entry) int { return cmp.Compare(a.unrested(now), b.unrested(now)) })
+	dropped = dropped[:min(excess, len(dropped))]
+	gone := make(map[ID]bool, len(dropped))
+	for _, e := range dropped {
+		gone[e.ID] = true
 	}
 	next := p
-	next.entries = slices.DeleteFunc(slices.Clone(p.entries), func(e Entry) bool { return slices.Contains(dropped, e) })
+	next.entries = slices.DeleteFunc(slices.Clone(p.entries), func(e Entry) bool { return gone[e.ID] })
 	return next, dropped
+}
+
+// unrested returns when the key was last in a body, as milliseconds, or 0 if
+// that is [KeyRest] ago or not known.
+func (e Entry) unrested(now time.Time) int64 {
+	if e.InBody.IsZero() || now.Sub(e.InBody) >= KeyRest {
+		return 0
+	}
+	return record.Millis(e.InBody)
 }
 
 // Recover returns the pool of a store that may be a copy, or older than what
 // this device once published: ids jump ahead by more than was lost, and no key
-// made before is ever offered. It fails with [ErrExhausted].
+// made before is ever offered. Any of them may have been in a body in the time
+// that was lost, and any fallback key in the last body that arrived in it, so
+// none counts as replaced. It fails with [ErrExhausted].
 func (p Pool) Recover(jump uint32, now time.Time) (Pool, error) {
 	if jump > math.MaxUint32-uint32(p.last) {
 		return p, ErrExhausted
@@ -244,12 +262,58 @@ func (p Pool) Recover(jump uint32, now time.Time) (Pool, error) {
 	next.last += ID(jump)
 	next.entries = slices.Clone(p.entries)
 	for i := range next.entries {
-		if e := &next.entries[i]; e.Stage != Published {
-			e.Stage = Abandoned
-		}
-		if e := &next.entries[i]; p.raised && e.InBody.IsZero() {
-			e.InBody = record.Time(laterThanZero(now))
+		if e := &next.entries[i]; e.Stage == Generated || e.Stage == Offered {
+			e.Stage, e.InBody = Abandoned, p.stamp(now)
 		}
 	}
+	next.fallbacks = slices.Clone(p.fallbacks)
+	for i := range next.fallbacks {
+		f := &next.fallbacks[i]
+		f.InBody, f.Superseded = p.stamp(now), time.Time{}
+	}
 	return next, nil
+}
+
+// SetBack returns the pool in which nothing was in a body, made or replaced in
+// the future: what seems so was written by a clock that ran ahead, and counts from
+// now on.
+func (p Pool) SetBack(now time.Time) Pool {
+	if !p.Ahead(now) {
+		return p
+	}
+	now = record.Time(laterThanZero(now))
+	next := p
+	next.entries, next.fallbacks = slices.Clone(p.entries), slices.Clone(p.fallbacks)
+	for i := range next.entries {
+		next.entries[i].InBody = earlier(next.entries[i].InBody, now)
+	}
+	for i := range next.fallbacks {
+		f := &next.fallbacks[i]
+		f.Created, f.InBody, f.Superseded = earlier(f.Created, now), earlier(f.InBody, now), earlier(f.Superseded, now)
+	}
+	return next
+}
+
+// Ahead reports that something seems to be of the future.
+func (p Pool) Ahead(now time.Time) bool {
+	return slices.ContainsFunc(p.entries, func(e Entry) bool { return e.InBody.After(now) }) ||
+		slices.ContainsFunc(p.fallbacks, func(f Fallback) bool {
+			return f.Created.After(now) || f.InBody.After(now) || f.Superseded.After(now)
+		})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.After(b) {
+		return b
+	}
+	return a
+}
+
+// stamp is a time as the pool keeps it: none in format 1, which has no place for
+// it.
+func (p Pool) stamp(now time.Time) time.Time {
+	if !p.raised {
+		return time.Time{}
+	}
+	return record.Time(laterThanZero(now))
 }

@@ -84,7 +84,7 @@ func (m *model) at(s Stage) (ids []ID) {
 func (m *model) publish(t *rapid.T) { m.outcome(t, Published, Pool.Publish) }
 func (m *model) abandon(t *rapid.T) { m.outcome(t, Abandoned, Pool.Abandon) }
 
-func (m *model) outcome(t *rapid.T, to Stage, do func(Pool, ...ID) (Pool, error)) {
+func (m *model) outcome(t *rapid.T, to Stage, do func(Pool, time.Time, ...ID) (Pool, error)) {
 	ids := rapid.SliceOfN(rapid.Uint32Range(0, uint32(m.last)+1), 1, 3).Draw(t, "ids")
 	var want error
 	var args []ID
@@ -99,7 +99,7 @@ func (m *model) outcome(t *rapid.T, to Stage, do func(Pool, ...ID) (Pool, error)
 			want = ErrStage
 		}
 	}
-	next, err := do(m.pool, args...)
+	next, err := do(m.pool, noon, args...)
 	if !errors.Is(err, want) {
 		t.Fatalf("%v of %v: %v, want %v", to, args, err, want)
 	}
@@ -135,16 +135,25 @@ func (m *model) recover(t *rapid.T) {
 }
 
 func (m *model) rotate(t *rapid.T) {
-	_, previous := m.pool.Fallbacks()
-	current, _ := m.pool.Fallbacks()
+	before := m.pool.fallbacks
 	next, key, dropped, err := m.pool.RotateFallback(rand.Reader, noon)
-	m.last++
-	if err != nil || key.ID() != m.last || !key.Fallback() || dropped != previous {
-		t.Fatalf("key %v (fallback %v), dropped %v, %v; want key %v, dropped %v", key.ID(), key.Fallback(), dropped, err, m.last, previous)
+	if m.pool.raised && len(before) == MaxFallbacks {
+		if !errors.Is(err, ErrFull) {
+			t.Fatalf("one fallback key more than %d: %v, want ErrFull", MaxFallbacks, err)
+		}
+		return
 	}
-	newCurrent, newPrevious := next.Fallbacks()
-	if newCurrent.ID != m.last || newCurrent.Public != key.Public() || newCurrent.Published || newPrevious != current {
-		t.Fatalf("fallback keys %v, %v", newCurrent, newPrevious)
+	m.last++
+	want := append([]Fallback{next.fallbacks[0]}, before...)
+	var gone []Fallback
+	if !m.pool.raised && len(want) > maxFallbacks1 {
+		want, gone = want[:maxFallbacks1], want[maxFallbacks1:]
+	}
+	if err != nil || key.ID() != m.last || !key.Fallback() || !slices.Equal(dropped, gone) {
+		t.Fatalf("key %v (fallback %v), dropped %v, %v; want key %v, dropped %v", key.ID(), key.Fallback(), dropped, err, m.last, gone)
+	}
+	if current := next.fallbacks[0]; current.ID != m.last || current.Public != key.Public() || current.Published || !slices.Equal(next.fallbacks, want) {
+		t.Fatalf("fallback keys %v, want %v", next.fallbacks, want)
 	}
 	m.pool = next
 }
@@ -176,6 +185,9 @@ func (m *model) check(t *rapid.T) {
 func TestPoolModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel()
+		if rapid.Bool().Draw(t, "raised") {
+			m.pool = NewPool()
+		}
 		operations := map[string]func(*rapid.T){"": m.check}
 		for name, op := range map[string]func(*rapid.T){
 			"generate": m.generate, "offer": m.offer, "publish": m.publish, "abandon": m.abandon,
@@ -227,26 +239,19 @@ func TestGenerateStopsAtTheLimit(t *testing.T) {
 	}
 }
 
-func TestEvictAbandonedThenPublishedThenOfferedOldestFirst(t *testing.T) {
+func TestEvictTheLowestIDsWhateverTheirStage(t *testing.T) {
 	// Ids 1, 5, 9 ... generated, 2, 6 ... offered, 3, 7 ... published, 4, 8 ... abandoned.
 	p := filled(MaxKeys, func(i int) Stage { return Stage(i%4 + 1) })
-	next, dropped := p.Evict(2)
-	if got := ids(dropped); !slices.Equal(got, []ID{4, 8}) || next.Len() != MaxKeys-2 {
-		t.Errorf("evicted %v, want 4 and 8", got)
+	next, dropped := p.Evict(4, noon)
+	if got := ids(dropped); !slices.Equal(got, []ID{2, 3, 4, 6}) || next.Len() != MaxKeys-4 {
+		t.Errorf("evicted %v, want 2, 3, 4 and 6", got)
 	}
 	quarter := MaxKeys / 4
-	_, dropped = p.Evict(quarter + 2)
-	if got := ids(dropped[quarter:]); !slices.Equal(got, []ID{3, 7}) {
-		t.Errorf("after all abandoned ones it evicted %v, want 3 and 7", got)
-	}
-	next, dropped = p.Evict(MaxKeys)
+	next, dropped = p.Evict(MaxKeys, noon)
 	if len(dropped) != 3*quarter || next.Len() != quarter || next.Count(Generated) != quarter {
 		t.Errorf("evicted %d, left %d, %d of them generated; want all but the %d generated ones", len(dropped), next.Len(), next.Count(Generated), quarter)
 	}
-	if got := ids(dropped[2*quarter : 2*quarter+2]); !slices.Equal(got, []ID{2, 6}) {
-		t.Errorf("after all published ones it evicted %v, want 2 and 6", got)
-	}
-	next, dropped = filled(7, func(int) Stage { return Abandoned }).Evict(MaxKeys - 7)
+	next, dropped = filled(7, func(int) Stage { return Abandoned }).Evict(MaxKeys-7, noon)
 	if len(dropped) != 0 || next.Len() != 7 {
 		t.Errorf("evicted %v although there was place", dropped)
 	}
@@ -293,43 +298,43 @@ func TestFailingRandomnessChangesNothing(t *testing.T) {
 
 func TestFallbackDue(t *testing.T) {
 	p := Pool{}
-	if !p.FallbackDue(noon) {
+	if !p.FallbackDue(0, noon) {
 		t.Error("no fallback key, and none is due")
 	}
 	p, key, _, err := p.RotateFallback(rand.Reader, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.FallbackDue(noon.Add(2 * FallbackLife)) {
+	if p.FallbackDue(0, noon.Add(2*FallbackLife)) {
 		t.Error("a key that was never published is replaced")
 	}
-	if p, err = p.PublishFallback(key.ID(), noon); err != nil {
+	if p, err = p.PublishFallback(noon, key.ID()); err != nil {
 		t.Fatal(err)
 	}
 	for after, want := range map[time.Duration]bool{
 		0: false, FallbackLife - time.Millisecond: false, FallbackLife: true,
 		-1000 * FallbackLife: false, 1000 * FallbackLife: true,
 	} {
-		if got := p.FallbackDue(noon.Add(after)); got != want {
+		if got := p.FallbackDue(0, noon.Add(after)); got != want {
 			t.Errorf("due after %v: %v, want %v", after, got, want)
 		}
 	}
 	past := noon.Add(-1000 * FallbackLife)
-	if set := p.SetBack(past); set.FallbackDue(past) || !set.FallbackDue(past.Add(FallbackLife)) {
+	if set := p.SetBack(past); set.FallbackDue(0, past) || !set.FallbackDue(0, past.Add(FallbackLife)) {
 		t.Error("a key made by a clock that ran ahead is not replaced a life after the clock was set right")
 	}
-	if set := p.SetBack(noon.Add(time.Hour)); set.FallbackDue(noon.Add(FallbackLife-1)) || !set.FallbackDue(noon.Add(FallbackLife)) {
+	if set := p.SetBack(noon.Add(time.Hour)); set.FallbackDue(0, noon.Add(FallbackLife-1)) || !set.FallbackDue(0, noon.Add(FallbackLife)) {
 		t.Error("setting back moves a key that is not of the future")
 	}
-	if _, err := p.PublishFallback(key.ID()+1, noon); !errors.Is(err, ErrUnknownID) {
+	if _, err := p.PublishFallback(noon, key.ID()+1); !errors.Is(err, ErrUnknownID) {
 		t.Errorf("publishing an id not given out: %v, want ErrUnknownID", err)
 	}
 	p, second, _, _ := p.RotateFallback(rand.Reader, noon)
 	p, _, _, _ = p.RotateFallback(rand.Reader, noon)
-	if p, err = p.PublishFallback(key.ID(), noon); err != nil {
+	if p, err = p.PublishFallback(noon, key.ID()); err != nil {
 		t.Errorf("publishing a dropped key: %v", err)
 	}
-	p, _ = p.PublishFallback(second.ID(), noon)
+	p, _ = p.PublishFallback(noon, second.ID())
 	if current, previous := p.Fallbacks(); current.Published || !previous.Published {
 		t.Errorf("published the previous one, have %v and %v", current, previous)
 	}

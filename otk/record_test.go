@@ -19,10 +19,10 @@ func samplePool(t testing.TB) Pool {
 		t.Fatal(err)
 	}
 	p, _ = p.Offer(4, noon)
-	if p, err = p.Publish(1, 2); err != nil {
+	if p, err = p.Publish(noon, 1, 2); err != nil {
 		t.Fatal(err)
 	}
-	if p, err = p.Abandon(3); err != nil {
+	if p, err = p.Abandon(noon, 3); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -64,7 +64,7 @@ func falling(n int) (f []Fallback) {
 // TestRaise: a pool of format 1 knows no times, so they are those of its raise.
 func TestRaise(t *testing.T) {
 	old := samplePool(t)
-	old, err := old.PublishFallback(old.fallbacks[0].ID, noon)
+	old, err := old.PublishFallback(noon, old.fallbacks[0].ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ func (c *sweepCommand) sweep(ctx context.Context, o *opened) (pawl.Swept, error)
 		total.Receipts += swept.Receipts
 		total.Sessions += swept.Sessions
 		total.OneTimeKeys += swept.OneTimeKeys
+		total.FallbackKeys += swept.FallbackKeys
 		return err
 	})
 	return total, err
@@ -72,7 +73,7 @@ func (c *sweepCommand) print(w io.Writer, total pawl.Swept) error {
 	if c.json {
 		return cli.PrintJSON(w, total)
 	}
-	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys\n",
-		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys)
+	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys, %d fallback keys\n",
+		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys, total.FallbackKeys)
 	return err
 }

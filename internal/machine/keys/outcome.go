@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -34,23 +35,19 @@ func Outstanding(ctx context.Context, a *machine.Account) (Upload, error) {
 
 // MarkPublished records that the server took an upload.
 func MarkPublished(ctx context.Context, a *machine.Account, u Upload) error {
-	return editPool(ctx, a, func(pool otk.Pool) (otk.Pool, error) {
-		pool, err := pool.Publish(u.OneTimeKeys...)
-		if err != nil || u.Fallback == 0 {
-			return pool, err
-		}
-		return pool.PublishFallback(u.Fallback, a.Store.Now())
-	})
+	return editPool(ctx, a, u, otk.Pool.Publish, otk.Pool.PublishFallback)
 }
 
 // Abandon records that nobody knows whether an upload reached the server.
 func Abandon(ctx context.Context, a *machine.Account, u Upload) error {
-	return editPool(ctx, a, func(pool otk.Pool) (otk.Pool, error) {
-		return pool.Abandon(u.OneTimeKeys...)
-	})
+	return editPool(ctx, a, u, otk.Pool.Abandon, otk.Pool.AbandonFallback)
 }
 
-func editPool(ctx context.Context, a *machine.Account, edit func(otk.Pool) (otk.Pool, error)) error {
+// editPool records an outcome of the keys in an upload.
+func editPool(ctx context.Context, a *machine.Account, u Upload,
+	oneTime func(otk.Pool, time.Time, ...otk.ID) (otk.Pool, error),
+	fallback func(otk.Pool, time.Time, otk.ID) (otk.Pool, error),
+) error {
 	return a.Do(ctx, func(tx *txn.Tx) error {
 		if err := tx.Prefetch(a.Ref(), records.Pool.Ref()); err != nil {
 			return err
@@ -58,13 +55,18 @@ func editPool(ctx context.Context, a *machine.Account, edit func(otk.Pool) (otk.
 		if _, err := a.Active(tx); err != nil {
 			return err
 		}
-		pool, err := records.ReadPool(tx)
+		pool, err := records.PoolOf(tx, a)
 		if err != nil {
 			return err
 		}
-		pool, err = edit(pool)
-		if err != nil {
+		now := a.Store.Now()
+		if pool, err = oneTime(pool.SetBack(now), now, u.OneTimeKeys...); err != nil {
 			return err
+		}
+		if u.Fallback != 0 {
+			if pool, err = fallback(pool, now, u.Fallback); err != nil {
+				return err
+			}
 		}
 		return records.Pool.Put(tx, pool)
 	})

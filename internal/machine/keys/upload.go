@@ -84,24 +84,28 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 	if err != nil {
 		return o, err
 	}
-	pool, err := records.ReadPool(tx)
+	pool, err := records.PoolOf(tx, a)
 	if err != nil {
 		return o, err
 	}
 	now := a.Store.Now()
+	pool = pool.SetBack(now)
 	some := min(n, o.most)
-	if pool, err = withholdDamaged(tx, pool); err != nil {
+	if pool, err = withholdDamaged(tx, pool, now); err != nil {
 		return o, err
 	}
 	if pool, err = o.generate(tx, pool, some-pool.Count(otk.Generated), now); err != nil {
 		return o, err
 	}
-	if pool, err = rotateFallback(tx, a, pool, now); err != nil {
-		return o, err
+	if pool.FallbackDue(v.Lineage().KeysFrom, now) {
+		if pool, err = records.ReplaceFallback(tx, a, pool, now); err != nil {
+			return o, err
+		}
 	}
 	pool, offered := pool.Offer(some, now)
 	o.keys = slices.Concat(o.keys, offered)
 	if some == n {
+		pool = pool.SendFallback(now)
 		if err := o.write(v, pool); err != nil {
 			return o, err
 		}
@@ -111,7 +115,7 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 
 // withholdDamaged keeps keys that were made before and cannot be read from being
 // offered: what peers encrypt with them could not be read either.
-func withholdDamaged(tx *txn.Tx, pool otk.Pool) (otk.Pool, error) {
+func withholdDamaged(tx *txn.Tx, pool otk.Pool, now time.Time) (otk.Pool, error) {
 	if pool.Count(otk.Generated) == 0 {
 		return pool, nil
 	}
@@ -122,7 +126,7 @@ func withholdDamaged(tx *txn.Tx, pool otk.Pool) (otk.Pool, error) {
 			}
 		}
 	})
-	return pool.Withhold(gone.Damaged...), err
+	return pool.Withhold(now, gone.Damaged...), err
 }
 
 // write makes the body.
@@ -139,7 +143,7 @@ func (o *offer) generate(tx *txn.Tx, pool otk.Pool, n int, now time.Time) (otk.P
 	if n <= 0 {
 		return pool, nil
 	}
-	pool, dropped := pool.Evict(n)
+	pool, dropped := pool.Evict(n, now)
 	if len(dropped) > 0 && !o.tidy {
 		return pool, errFull
 	}
@@ -178,14 +182,6 @@ func (o *offer) drop(tx *txn.Tx, dropped []otk.Entry) error {
 		}
 	}
 	return nil
-}
-
-func rotateFallback(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time) (otk.Pool, error) {
-	pool = pool.SetBack(now)
-	if !pool.FallbackDue(now) {
-		return pool, nil
-	}
-	return records.ReplaceFallback(tx, a, pool, now)
 }
 
 func ids(entries []otk.Entry) []otk.ID {

@@ -72,5 +72,9 @@ func finish(tx *txn.Tx, a *machine.Account, kinds []records.Kind, done records.R
 			return done, err
 		}
 	}
-	return done, machine.Accounts.Put(tx, v.Recovered())
+	pool, err := records.PoolOf(tx, a)
+	if err != nil {
+		return done, err
+	}
+	return done, machine.Accounts.Put(tx, v.Recovered(pool.Next()))
 }

@@ -91,7 +91,7 @@ func ForgetUsed(ctx context.Context, a *machine.Account) (machine.Damages, error
 		if _, err := a.Active(tx); err != nil {
 			return err
 		}
-		pool, err := ReadPool(tx)
+		pool, err := PoolOf(tx, a)
 		if err != nil {
 			return err
 		}
@@ -136,11 +136,46 @@ func GoneOf(tx *txn.Tx, entries iter.Seq[otk.Entry]) (g Gone, err error) {
 }
 
 // sweepPool makes the pool need none of the tombstones that are old enough to
-// be deleted.
+// be deleted, and drops the fallback keys that have had their time.
 func sweepPool(ctx context.Context, s *Sweep) error {
 	damaged, err := ForgetUsed(ctx, s.Account)
 	s.Damaged.Add(damaged.All()...)
+	if err != nil {
+		return err
+	}
+	s.Done.FallbackKeys, err = txn.Do(ctx, s.Account.DB, func(tx *txn.Tx) (int, error) {
+		return dropFallbacks(tx, s.Account, s.Now)
+	})
 	return err
+}
+
+func dropFallbacks(tx *txn.Tx, a *machine.Account, now time.Time) (int, error) {
+	if _, err := a.Active(tx); err != nil {
+		return 0, err
+	}
+	pool, err := PoolOf(tx, a)
+	if err != nil {
+		return 0, err
+	}
+	next := pool.SetBack(now)
+	ahead := pool.Ahead(now)
+	next, dropped := next.DropFallbacks(now)
+	if len(dropped) == 0 && !ahead {
+		return 0, nil
+	}
+	if err := deleteFallbacks(tx, dropped); err != nil {
+		return 0, err
+	}
+	return len(dropped), Pool.Put(tx, next)
+}
+
+func deleteFallbacks(tx *txn.Tx, dropped []otk.Fallback) error {
+	for _, f := range dropped {
+		if err := Keys.Delete(tx, f.Public); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // KeyCounts counts one-time keys by stage and names the fallback keys.
@@ -173,10 +208,15 @@ func inspectPool(tx *txn.Tx, _ *machine.Account, out *Inspection, damaged *machi
 	return nil
 }
 
-// recoverPool gives up the keys that were not published, lets the ids jump
-// ahead and replaces the fallback key.
+// recoverPool gives up the keys that were not published and lets the ids jump
+// ahead. The next upload makes a new fallback key: if that were made here, each
+// recovery of a device that is offline would make one.
 func recoverPool(tx *txn.Tx, a *machine.Account, done *Recovered) error {
-	pool, err := ReadPool(tx)
+	v, err := a.Active(tx)
+	if err != nil {
+		return err
+	}
+	pool, err := PoolOf(tx, a)
 	if err != nil {
 		return err
 	}
@@ -185,14 +225,42 @@ func recoverPool(tx *txn.Tx, a *machine.Account, done *Recovered) error {
 	if err != nil {
 		return err
 	}
-	if pool, err = pool.Recover(jump, a.Store.Now()); err != nil {
+	now := a.Store.Now()
+	if pool, err = pool.Recover(jump, now); err != nil {
 		return err
 	}
 	done.OneTimeKeys = pool.Count(otk.Abandoned) - before
-	if pool, err = ReplaceFallback(tx, a, pool, a.Store.Now()); err != nil {
-		return err
+	if !v.Raised() {
+		if pool, err = replaceFallback1(tx, a, pool, now); err != nil {
+			return err
+		}
 	}
 	return Pool.Put(tx, pool)
+}
+
+// replaceFallback1 makes a new fallback key where the account, in format 1, does
+// not remember that the old one is from before the recovery. A current key that
+// was not published stays: there is place for two, and the other one is what the
+// server has.
+func replaceFallback1(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time) (otk.Pool, error) {
+	if current, _ := pool.Fallbacks(); current.ID != 0 && !current.Published {
+		return pool, nil
+	}
+	return ReplaceFallback(tx, a, pool, now)
+}
+
+// PoolOf reads the pool to change it. It has the account's format, also where
+// nothing was stored in it yet.
+func PoolOf(tx *txn.Tx, a *machine.Account) (otk.Pool, error) {
+	v, err := a.Read(tx)
+	if err != nil {
+		return otk.Pool{}, err
+	}
+	pool, err := ReadPool(tx)
+	if err == nil && v.Raised() {
+		pool = pool.Raise(a.Store.Now())
+	}
+	return pool, err
 }
 
 func jump(rand io.Reader) (uint32, error) {
@@ -203,17 +271,15 @@ func jump(rand io.Reader) (uint32, error) {
 	return idJump + binary.BigEndian.Uint32(random[:])%idSpread, nil
 }
 
-// ReplaceFallback makes a new fallback key. The current one becomes the
-// previous one, and that one is dropped. The pool is the caller's to store.
+// ReplaceFallback makes a new fallback key. The current one becomes the previous
+// one. The pool is the caller's to store.
 func ReplaceFallback(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time) (otk.Pool, error) {
 	pool, made, dropped, err := pool.RotateFallback(a.Store.Rand, now)
 	if err != nil {
 		return pool, err
 	}
-	if dropped.ID != 0 {
-		if err := Keys.Delete(tx, dropped.Public); err != nil {
-			return pool, err
-		}
+	if err := deleteFallbacks(tx, dropped); err != nil {
+		return pool, err
 	}
 	return pool, Keys.Put(tx, made)
 }

@@ -48,6 +48,8 @@ type Swept struct {
 	Sessions    int // tombstones of pruned sessions
 	OneTimeKeys int // tombstones of used keys
 	Damaged     int // records that were passed over
+	// FallbackKeys are those that have had their time.
+	FallbackKeys int
 }
 
 // Recovery is the recovery of an account.

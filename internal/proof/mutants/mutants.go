@@ -208,7 +208,13 @@ var mutants = []mutant{
 	{
 		name: "an offered key may be offered again",
 		file: "otk/pool.go",
-		old:  "e.Stage = Offered", new: "e.Stage = Generated",
+		old:  "e.Stage, e.InBody = Offered", new: "e.Stage, e.InBody = Generated",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "a fallback key goes a day after a newer one was published",
+		file: "otk/fallback.go",
+		old:  "now.Sub(f.Superseded) >= FallbackLife", new: "now.Sub(f.Superseded) >= FallbackLife/7",
 		pkgs: []string{"./otk"},
 	},
 	{
