@@ -27,10 +27,11 @@ type Recovered struct {
 // Recover makes the account fit to send after its store went back in time, so
 // that nothing it sends was made with a key that the lost time used:
 //
-//   - No session there is sends any more. All go on receiving. To write to a
-//     peer again, claim one of its one-time keys.
+//   - No session there is sends any more, nor one that a key of ours from before
+//     opens later. All go on receiving. To write to a peer again, claim one of
+//     its one-time keys.
 //   - Key ids jump ahead, the one-time keys that were not published are never
-//     offered, and the fallback key is replaced. Upload keys next.
+//     offered, and the next upload has a new fallback key. Upload keys next.
 //
 // What the lost time received is lost: sessions that peers opened with one-time
 // keys made in it cannot be read.

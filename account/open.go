@@ -38,6 +38,10 @@ type Inbound struct {
 // of our keys that it names, and decrypts the message within. It is for a
 // message whose session is not known: others go to [ratchet.Session.Decrypt].
 //
+// A session that a key of before the last recovery opens only receives, and so
+// does one that is opened before a recovery that is needed: the message may have
+// come before, and have been answered, in the time that was lost.
+//
 // It fails with [ErrRetired], [SenderError], [ErrOneTimeKey],
 // [otk.UsedError] (whose session the message may belong to),
 // [ratchet.ErrZeroSecret], or what decrypting fails with. The key is then as
@@ -60,6 +64,9 @@ func (a Account) OpenInbound(key otk.Key, sender ratchet.PublicKey, m ratchet.Pr
 		return Inbound{}, err
 	}
 	s := session.New(next, sender, originOf(key), at).Received(next, at)
+	if a.mayHaveUsed(key) {
+		s = s.StopSending()
+	}
 	return Inbound{Session: s, Key: key, Plaintext: plaintext}, nil
 }
 
@@ -83,4 +90,11 @@ func originOf(key otk.Key) session.Origin {
 		return session.WithFallbackKey
 	}
 	return session.WithOneTimeKey
+}
+
+// mayHaveUsed reports that a session which the key opens may be one that it
+// opened before, in a time that is lost.
+func (a Account) mayHaveUsed(key otk.Key) bool {
+	_, needed := a.NeedsRecovery()
+	return needed || key.ID() < a.lineage.KeysFrom
 }

@@ -218,6 +218,12 @@ var mutants = []mutant{
 		pkgs: []string{"./otk"},
 	},
 	{
+		name: "a session opened again after a recovery sends",
+		file: "account/open.go",
+		old:  "return needed || key.ID() < a.lineage.KeysFrom", new: "return needed",
+		pkgs: []string{"."}, test: "FirstMessage",
+	},
+	{
 		name: "the session created last is chosen, not the one that last received",
 		file: "session/choice.go",
 		old:  "if s.lastReceived != 0 {", new: "if false {",
