@@ -11,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/kvtest/power"
 )
 
 // damageSamples is how many places of each file are damaged in each way.
@@ -34,7 +35,7 @@ func (h history) commit(t testing.TB, store kv.Store, keysAndValues ...string) h
 
 // brokenOff returns the files of a store that was not closed, with tables on two
 // levels and a log with several transactions, and those after it was.
-func brokenOff(t testing.TB) (files, closed image, h history) {
+func brokenOff(t testing.TB) (files, closed power.Image, h history) {
 	t.Helper()
 	dir := newDir(t)
 	h = history{{}}
@@ -62,7 +63,7 @@ func brokenOff(t testing.TB) (files, closed image, h history) {
 // TestBrokenOff opens the files of a store that was not closed.
 func TestBrokenOff(t *testing.T) {
 	files, _, h := brokenOff(t)
-	store := open(t, files.restore(t))
+	store := open(t, restored(t, files))
 	if got := content(t, store); !maps.Equal(got, h.last()) {
 		t.Errorf("got %d entries, want the %d that were acknowledged", len(got), len(h.last()))
 	}
@@ -82,19 +83,19 @@ func TestDamage(t *testing.T) {
 	t.Run("closed", func(t *testing.T) { damageAll(t, closed, h) })
 }
 
-func damageAll(t *testing.T, files image, h history) {
-	for _, name := range files.names() {
+func damageAll(t *testing.T, files power.Image, h history) {
+	for _, name := range files.Names() {
 		file := files[name]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			samples := damageSamples()
 			for i := range samples {
-				at := i * (len(file.data) - 1) / samples
-				if at >= 0 && len(file.data) > 0 {
-					checkDamaged(t, files.with(name, file.flipped(at, byte(1)<<(i%8))), h, name, fmt.Sprintf("bit %d of byte %d flipped", i%8, at))
+				at := i * (len(file.Data) - 1) / samples
+				if at >= 0 && len(file.Data) > 0 {
+					checkDamaged(t, files.With(name, file.Flipped(at, byte(1)<<(i%8))), h, name, fmt.Sprintf("bit %d of byte %d flipped", i%8, at))
 				}
-				if size := int64(i) * int64(len(file.data)) / int64(samples); size < file.size {
-					checkDamaged(t, files.with(name, file.cut(size)), h, name, fmt.Sprintf("cut at %d", size))
+				if size := int64(i) * int64(len(file.Data)) / int64(samples); size < file.Size {
+					checkDamaged(t, files.With(name, file.Cut(size)), h, name, fmt.Sprintf("cut at %d", size))
 				}
 			}
 			gone := maps.Clone(files)
@@ -107,21 +108,21 @@ func damageAll(t *testing.T, files image, h history) {
 // TestDamageInHole flips bytes where the log was not written yet.
 func TestDamageInHole(t *testing.T) {
 	files, _, h := brokenOff(t)
-	for _, name := range files.names() {
+	for _, name := range files.Names() {
 		if filepath.Ext(name) != ".mem" {
 			continue
 		}
 		for _, beyond := range []int{1, 8, 40, 5000} {
 			file := files[name]
-			checkDamaged(t, files.with(name, file.flipped(len(file.data)+beyond, 0x40)), h, name, fmt.Sprintf("a byte %d beyond the end set", beyond))
+			checkDamaged(t, files.With(name, file.Flipped(len(file.Data)+beyond, 0x40)), h, name, fmt.Sprintf("a byte %d beyond the end set", beyond))
 		}
 	}
 }
 
 // checkDamaged opens damaged files and judges what comes of it.
-func checkDamaged(t *testing.T, files image, h history, name, how string) {
+func checkDamaged(t *testing.T, files power.Image, h history, name, how string) {
 	t.Helper()
-	store, err := badgerkv.Open(files.restore(t))
+	store, err := badgerkv.Open(restored(t, files))
 	if err != nil {
 		if !refused(name, err) {
 			t.Errorf("%s: %v, want kv.ErrCorrupt", how, err)
@@ -173,9 +174,9 @@ func TestMissingTable(t *testing.T) {
 	manifest := files["MANIFEST"]
 	files = maps.Clone(files)
 	delete(files, "000003.sst") // written when the store was closed for the second time
-	for size := manifest.size - 1; size > 0; size-- {
-		files["MANIFEST"] = manifest.cut(size)
-		if _, err := badgerkv.Open(files.restore(t)); !errors.Is(err, kv.ErrCorrupt) {
+	for size := manifest.Size - 1; size > 0; size-- {
+		files["MANIFEST"] = manifest.Cut(size)
+		if _, err := badgerkv.Open(restored(t, files)); !errors.Is(err, kv.ErrCorrupt) {
 			t.Fatalf("manifest cut at %d: %v, want kv.ErrCorrupt", size, err)
 		}
 	}

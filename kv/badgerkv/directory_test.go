@@ -29,12 +29,12 @@ func TestForeign(t *testing.T) {
 		}
 		got := imageOf(t, dir)
 		for _, name := range files {
-			if string(got[name].data) != name {
+			if string(got[name].Data) != name {
 				t.Errorf("%v: %s was changed", files, name)
 			}
 		}
 		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 || len(got) != len(files) {
-			t.Errorf("%v: the directory was touched: %v, %v", files, got.names(), err)
+			t.Errorf("%v: the directory was touched: %v, %v", files, got.Names(), err)
 		}
 	}
 }

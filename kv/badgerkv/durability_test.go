@@ -140,7 +140,7 @@ func TestEveryAcknowledgedCommitIsInTheFiles(t *testing.T) {
 		if i%12 != 0 {
 			continue
 		}
-		copied := open(t, imageOf(t, dir).restore(t))
+		copied := open(t, restored(t, imageOf(t, dir)))
 		if got := len(content(t, copied)); got != i+1 {
 			t.Fatalf("%d entries in the copy, want %d", got, i+1)
 		}

@@ -100,7 +100,7 @@ func TestRefusalIsInTheFiles(t *testing.T) {
 	for n := range 3 * badgerkv.Slots { // in a slot's time, after a chunk, after two
 		refuse(t, store, b)
 		if n%badgerkv.Slots == 1 {
-			wantRefused(t, open(t, imageOf(t, dir).restore(t)), b)
+			wantRefused(t, open(t, restored(t, imageOf(t, dir))), b)
 		}
 		put(t, store, "other", fmt.Sprint(n))
 	}
