@@ -85,7 +85,7 @@ func sweepSessions(ctx context.Context, s *Sweep) (err error) {
 }
 
 // recoverSessions lets no session send that there is: none is added behind its
-// back but such that peers open, whose sending chain begins anew. A damaged one
+// back but such that peers open, which only receive from the first. A damaged one
 // cannot send. It changes nothing if another process has finished the recovery.
 func recoverSessions(ctx context.Context, r *Recovery) (err error) {
 	stop := machine.Change[SessionName, session.Session]{

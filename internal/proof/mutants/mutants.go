@@ -221,7 +221,7 @@ var mutants = []mutant{
 		name: "a session opened again after a recovery sends",
 		file: "account/open.go",
 		old:  "return needed || key.ID() < a.lineage.KeysFrom", new: "return needed",
-		pkgs: []string{"."}, test: "FirstMessage",
+		pkgs: []string{"."}, test: "BothSidesAgree",
 	},
 	{
 		name: "the session created last is chosen, not the one that last received",

@@ -16,6 +16,9 @@
 //     program and decisions always give the same run. [Shrink] makes a failing
 //     one small, and its text form is kept and replayed.
 //
+// A [Journey] is a life of its own: one device whose store, or place in the
+// server's queue, goes back to any earlier point, and which is recovered.
+//
 // A [Design] puts something between a handle and the store. With the design of
 // a stale cache the oracles must fail: what cannot catch that proves nothing.
 package story
