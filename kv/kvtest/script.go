@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"embed"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -11,14 +12,23 @@ import (
 	"testing"
 )
 
-// Scripts are what the suite tests as data, one promise a file, so that engines
-// in other languages can run them too. docs/kv-scripts.md has their language.
+// scripts are what the suite tests as data, one promise a file.
 //
 //go:embed testdata
 var scripts embed.FS
 
 // scriptDir holds a directory for each part of the suite that has scripts.
 const scriptDir = "testdata"
+
+// Scripts returns the scripts, a directory for each part of the suite, for engines
+// in other languages. docs/kv-scripts.md has their language.
+func Scripts() fs.FS {
+	sub, err := fs.Sub(scripts, scriptDir)
+	if err != nil {
+		panic(err) // scriptDir is not a path
+	}
+	return sub
+}
 
 // step is one line.
 type step struct {
