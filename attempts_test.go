@@ -114,6 +114,7 @@ func countAttempts(t *testing.T, i int, policy txn.CachePolicy, pick func(int, [
 	alice := s.alice.on(r.wrap(), pawl.WithCache(policy), pawl.WithObserver(func(report txn.Report) {
 		most = max(most, report.Attempts)
 		commits++
+		r.late.Wait() // those that a turn has held back came before the next call
 	}))
 	alice.inspect() // what the cache knows
 	most, r.on = 0, true

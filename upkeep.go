@@ -26,10 +26,11 @@ func (m *Machine) Check(ctx context.Context) ([]string, error) {
 
 // Swept counts what Sweep did.
 type Swept struct {
-	Erased      int `json:"erased"`        // receipts that expired: their messages' keys
-	Receipts    int `json:"receipts"`      // deleted
-	Sessions    int `json:"sessions"`      // tombstones of pruned sessions
-	OneTimeKeys int `json:"one_time_keys"` // tombstones of used keys
+	Erased      int `json:"erased"`              // receipts that expired: their messages' keys
+	Receipts    int `json:"receipts"`            // deleted
+	Sessions    int `json:"sessions"`            // tombstones and marks of pruned and forgotten sessions
+	Strangers   int `json:"strangers,omitempty"` // peers, with their sessions
+	OneTimeKeys int `json:"one_time_keys"`       // tombstones of used keys
 	// Damaged counts records that were passed over; see [Machine.Check].
 	Damaged int `json:"damaged,omitempty"`
 	// FallbackKeys are those that were dropped: a newer one was published
@@ -40,9 +41,14 @@ type Swept struct {
 // Sweep erases and deletes what is no longer needed at a time: the message keys
 // of receipts that have expired; receipts that are older than
 // session.ReceiptMemory; tombstones of sessions that were pruned more than
-// session.ReceiptLife ago and cannot be opened again; and tombstones of
-// one-time keys whose session is gone; and fallback keys of which a newer one was
-// published more than otk.FallbackLife ago. Nothing in the store expires by itself,
+// session.ReceiptLife ago and cannot be opened again; tombstones of one-time keys
+// whose session is gone; fallback keys of which a newer one was published more
+// than otk.FallbackLife ago; strangers, the longest silent first: all that were
+// silent for session.StrangerMemory, and of those that were silent for
+// session.StrangerSilence as many as have more than session.MaxSilentSessions
+// sessions together; and what they left once their key is gone. A stranger is a
+// peer that came by a fallback key and that was never written to. Nothing in the
+// store expires by itself,
 // so that a clock that jumps destroys nothing.
 //
 // It takes as many commits as the engine needs, each of which looks again at

@@ -41,6 +41,13 @@
 // in its record's place: its first message may be replayed, and a fallback key
 // would open the session anew, with all its message keys.
 //
+// # Strangers
+//
+// A fallback key is given to anybody, any number of times. A peer that came by
+// one and that we never wrote to is a stranger ([Peer.Standing]): after some
+// weeks of silence it may be forgotten, with its sessions. One that came by a
+// one-time key is not: a device that only reads answers nobody.
+//
 // All types are values: no method changes its receiver, and all are safe for
 // concurrent use.
 package session
@@ -67,6 +74,15 @@ const (
 
 	// ReceiptLife is how long a receipt answers the same message again.
 	ReceiptLife = 14 * 24 * time.Hour
+
+	// StrangerSilence is how long a stranger is silent before it may be forgotten,
+	// StrangerMemory how long before it is.
+	StrangerSilence = 28 * 24 * time.Hour
+	StrangerMemory  = ReceiptMemory
+
+	// MaxSilentSessions is how many sessions are kept with strangers that may be
+	// forgotten: those that were heard last. They are 8 MB at most.
+	MaxSilentSessions = 1000
 
 	// ReceiptMemory is how long a receipt tells, without the message's key,
 	// that the message was processed: longer than a server keeps a message for

@@ -97,6 +97,13 @@ func (s Session) Knows(ratchetKey ratchet.PublicKey) bool {
 	return s.ratchet.HasReceiverChain(ratchetKey)
 }
 
+// Acquaints reports that the session makes its peer more than a stranger: a key
+// that was meant for one device opened it, or we opened it or wrote in it.
+func (s Session) Acquaints() bool { return s.origin != WithFallbackKey || s.lastSent != 0 }
+
+// Heard returns when the peer was last heard in the session.
+func (s Session) Heard() Stamp { return max(s.created, s.lastReceived) }
+
 // Created returns when the session was opened.
 func (s Session) Created() Stamp { return s.created }
 

@@ -64,6 +64,7 @@ func (c *sweepCommand) sweep(ctx context.Context, o *opened) (pawl.Swept, error)
 		total.Sessions += swept.Sessions
 		total.OneTimeKeys += swept.OneTimeKeys
 		total.FallbackKeys += swept.FallbackKeys
+		total.Strangers += swept.Strangers
 		return err
 	})
 	return total, err
@@ -73,7 +74,11 @@ func (c *sweepCommand) print(w io.Writer, total pawl.Swept) error {
 	if c.json {
 		return cli.PrintJSON(w, total)
 	}
-	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys, %d fallback keys\n",
-		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys, total.FallbackKeys)
+	strangers := ""
+	if total.Strangers > 0 {
+		strangers = fmt.Sprintf(", forgot %d strangers", total.Strangers)
+	}
+	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys, %d fallback keys%s\n",
+		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys, total.FallbackKeys, strangers)
 	return err
 }

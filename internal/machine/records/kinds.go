@@ -110,15 +110,15 @@ func one[T any](s *txn.Single[T]) *Stored {
 // Kinds returns all kinds of an account's records in the order in which their
 // rules are called. Of two kinds the one whose records name the other's comes
 // first: sweeping then never leaves a name of what is gone, wherever it is
-// interrupted.
+// interrupted. Marks are the exception: they go when what they name is gone.
 func Kinds() []Kind {
 	return []Kind{
 		receiptKind,
 		peerKind,
 		sessionKind,
-		markKind,
 		poolKind,
 		keyKind,
+		markKind,
 		accountKind,
 	}
 }

@@ -43,7 +43,7 @@ func checkKeys(c *Checkup) {
 	for f := range pool.AllFallbacks() {
 		pooled[f.Public] = true
 	}
-	sessions := sessionsByID(c)
+	sessions, marks := sessionsByID(c), marked(c)
 	for k := range readable(c, &Keys) {
 		if err := k.Check(); err != nil {
 			c.Complain("key %s: %v", k.Public(), err)
@@ -59,7 +59,7 @@ func checkKeys(c *Checkup) {
 		switch {
 		case exists && s.OneTimeKey() != k.Public():
 			c.Complain("one-time key %s names session %s, which another key opened", k.Public(), by)
-		case !exists && c.Account.Store.Now().Sub(at) < session.ReceiptLife:
+		case !exists && !marks[by] && c.Account.Store.Now().Sub(at) < session.ReceiptLife:
 			// Later, the session's own tombstone may have been swept, and the
 			// key's goes with the next sweep.
 			c.Complain("one-time key %s is used up and session %s, which it opened, is missing", k.Public(), by)

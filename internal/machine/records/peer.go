@@ -17,7 +17,7 @@ var Peers = txn.Record[ratchet.PublicKey, session.Peer]{
 	Name: session.Peer.Identity, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var peerKind = Kind{Records: many(&Peers), Check: checkPeers, Inspect: inspectPeers}
+var peerKind = Kind{Records: many(&Peers), Check: checkPeers, Sweep: sweepStrangers, Inspect: inspectPeers}
 
 // Contact is a peer with all of its live sessions, as one transaction sees
 // them.

@@ -45,7 +45,8 @@ type Sweep struct {
 type Swept struct {
 	Erased      int // receipts that expired: their messages' keys
 	Receipts    int // deleted
-	Sessions    int // tombstones of pruned sessions
+	Sessions    int // tombstones and marks of pruned and forgotten sessions
+	Strangers   int // peers, with their sessions
 	OneTimeKeys int // tombstones of used keys
 	Damaged     int // records that were passed over
 	// FallbackKeys are those that have had their time.

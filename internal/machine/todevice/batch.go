@@ -22,12 +22,13 @@ const splitAfter = 5
 var errSplit = errors.New("pawl: batch lost too often")
 
 // What one message takes of a commit at most. It reads the account, its receipt,
-// its peer with all sessions, and where it opens a session that session, the
-// key and, if all else is missing, the pool; and it writes its receipt, the
-// peer, its session, one that is pruned and the key.
+// its peer with all sessions, and where it opens a session that session, its
+// mark, the key and, if all else is missing, the pool, and the key of one that is
+// pruned; and it writes its receipt, the peer, its session, the key, and one that
+// is pruned, with its mark.
 const (
 	messageChecks = session.MaxPerPeer + 8
-	messageWrites = 5
+	messageWrites = 6
 )
 
 // What one commit reads of sessions, which senders may have made large and many:

@@ -208,7 +208,7 @@ func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in par
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
-	if err := m.add(tx, c, opened.Session); err != nil {
+	if err := m.add(tx, a, c, opened.Session); err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
 	if !key.Fallback() {
@@ -229,6 +229,13 @@ func (m *Messages) keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
 			return otk.Key{}, fmt.Errorf("%w: %s", session.ErrPruned, in.session)
 		}
 		return otk.Key{}, machine.Corrupt("session %s with %s is not listed by its peer", in.session, in.sender)
+	}
+	_, marked, err := records.Marks.Get(tx, in.session)
+	switch {
+	case err != nil:
+		return otk.Key{}, err
+	case marked:
+		return otk.Key{}, fmt.Errorf("%w: %s", session.ErrPruned, in.session)
 	}
 	key, ours, err := records.Keys.Get(tx, in.preKey.OneTimeKey)
 	switch {

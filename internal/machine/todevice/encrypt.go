@@ -71,11 +71,21 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	}
 	s = s.Sent(next, at.Time)
 	if e.OneTimeKey != nil {
-		err = m.add(tx, c, s)
+		err = m.add(tx, a, c, s)
 	} else {
-		err = records.Sessions.Put(tx, s)
+		err = store(tx, a, c, s)
 	}
 	return Encrypted{message, s.ID(), len(c.Damages())}, err
+}
+
+// store stores the session that was sent in. A stranger is none from then on.
+func store(tx *txn.Tx, a account.Account, c records.Contact, s session.Session) error {
+	if a.Raised() && c.Standing() == session.Stranger {
+		if err := records.Peers.Put(tx, c.Peer.Rated(session.Acquainted)); err != nil {
+			return err
+		}
+	}
+	return records.Sessions.Put(tx, s)
 }
 
 // sender returns the session to encrypt with: a new one, not yet stored, or

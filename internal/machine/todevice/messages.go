@@ -72,7 +72,7 @@ func (m *Messages) moment(a account.Account, c records.Contact) session.Moment {
 
 // add stores a new session with the peer, pruning another if there are too
 // many. It needs the peer's record.
-func (m *Messages) add(tx *txn.Tx, c records.Contact, made session.Session) error {
+func (m *Messages) add(tx *txn.Tx, a account.Account, c records.Contact, made session.Session) error {
 	if c.Lost != nil {
 		return c.Lost
 	}
@@ -83,12 +83,11 @@ func (m *Messages) add(tx *txn.Tx, c records.Contact, made session.Session) erro
 			return c.Broken[0].Err
 		}
 		peer = peer.Remove(old.ID())
-		// Not the clock: the tombstone must outlive the receipts of the
-		// session's messages, and the clock may have gone back since.
-		if err := records.Sessions.Put(tx, old.Prune(made.Created().Time())); err != nil {
+		if err := prune(tx, a, old, made); err != nil {
 			return err
 		}
 	}
+	peer = rate(a, c, peer, made.Acquaints())
 	peer, err := peer.Add(made.ID())
 	if err != nil {
 		return err
@@ -98,6 +97,29 @@ func (m *Messages) add(tx *txn.Tx, c records.Contact, made session.Session) erro
 		return err
 	}
 	return records.Sessions.Put(tx, made)
+}
+
+// prune gives a session up for one that is made. In format 1 it leaves its
+// tombstone, of the time of the other and not the clock's, which may have gone
+// back since: a tombstone outlives the receipts of the session's messages.
+func prune(tx *txn.Tx, a account.Account, old, made session.Session) error {
+	if a.Raised() {
+		return records.Forget(tx, old)
+	}
+	return records.Sessions.Put(tx, old.Prune(made.Created().Time()))
+}
+
+// rate returns the peer's record with what the peer is to us. In format 1 it has
+// no place for that.
+func rate(a account.Account, c records.Contact, peer session.Peer, acquaints bool) session.Peer {
+	switch standing := c.Standing(); {
+	case !a.Raised():
+		return peer
+	case acquaints:
+		return peer.Rated(session.Acquainted)
+	default:
+		return peer.Rated(standing)
+	}
 }
 
 // ErrMessageType: see package pawl.
@@ -149,12 +171,13 @@ func (in parsed) first() []txn.Ref {
 	return refs
 }
 
-// opened names the session of a pre-key message, which need not be there.
+// opened names the session of a pre-key message and its mark, which need not be
+// there.
 func (in parsed) opened() []txn.Ref {
 	if in.preKey == nil {
 		return nil
 	}
-	return []txn.Ref{records.Sessions.Ref(records.SessionName{Peer: in.sender, ID: in.session})}
+	return []txn.Ref{records.Sessions.Ref(records.SessionName{Peer: in.sender, ID: in.session}), records.Marks.Ref(in.session)}
 }
 
 // second names a sender's sessions. It looks at the peer's record, which the

@@ -99,7 +99,7 @@ var mutants = []mutant{
 	{
 		name: "encrypting does not store the step",
 		file: "internal/machine/todevice/encrypt.go",
-		old:  "err = records.Sessions.Put(tx, s)", new: "err = nil",
+		old:  "return records.Sessions.Put(tx, s)", new: "return nil",
 		pkgs: []string{"."},
 	},
 	{
@@ -230,6 +230,24 @@ var mutants = []mutant{
 		pkgs: []string{"./session"},
 	},
 
+	{
+		name: "a session that is forgotten leaves no mark",
+		file: "internal/machine/records/strangers.go",
+		old:  "return Marks.Put(tx, session.Mark{Session: s.ID(), Key: uint32(key.ID())})", new: "_ = key\n\treturn nil",
+		pkgs: []string{"./internal/machine/upkeep"},
+	},
+	{
+		name: "a stranger that was written to stays one",
+		file: "internal/machine/todevice/encrypt.go",
+		old:  "if a.Raised() && c.Standing() == session.Stranger {", new: "if false {",
+		pkgs: []string{"./internal/machine/upkeep"},
+	},
+	{
+		name: "a stranger is forgotten before it was silent for long",
+		file: "internal/machine/records/strangers.go",
+		old:  "c.silence(now) >= session.StrangerSilence", new: "true",
+		pkgs: []string{"./internal/machine/upkeep"},
+	},
 	// What others can cost.
 	{
 		name: "a batch reads all that its senders have",
