@@ -7,6 +7,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/canonicaljson"
+	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
@@ -66,6 +67,8 @@ var codes = []struct {
 }{
 	// What became of the call.
 	{"undecided", RemedyReopen, "the engine failed while it committed, and cannot tell the outcome while it is open", []error{kv.ErrUndecided}},
+	{"not_erased", RemedyRetry, "the store is sealed anew, and its files still hold what the old passphrase or key opens: erase it (Store.Erase)",
+		[]error{ErrNotErased}},
 	{"unknown", RemedyRetry, "the commit may have been applied or not, and its result is withheld for good", []error{kv.ErrUnknown}},
 	{"starved", RemedyRetry, "others changed what the call reads each time it ran", []error{kv.ErrConflict}},
 
@@ -88,6 +91,9 @@ var codes = []struct {
 	{"no_account", RemedyCall, "the store has no account for this user and device", []error{ErrNoAccount}},
 	{"account_exists", RemedyCall, "the store has this account already", []error{ErrAccountExists}},
 	{"moved_on", RemedyCall, "the store has changed since it was copied: copy it again", []error{ErrMovedOn}},
+	{"not_empty", RemedyCall, "what is to become a copy is a store already", []error{ErrNotEmpty}},
+	{"copy_differs", RemedyCall, "the copy does not hold what the store does: copy it again", []error{lineage.ErrDiffers}},
+	{"not_retired", RemedyCall, "the copy cannot be completed while accounts of its source are not retired", []error{ErrNotRetired}},
 	{"nothing_to_move", RemedyNone, "the store has no account that was not moved already", []error{ErrNothingToMove}},
 
 	// Of what was given.

@@ -20,6 +20,7 @@ import (
 	"github.com/pawlkv/pawl/internal/canonicaljson"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/copykv"
 	"github.com/pawlkv/pawl/kv/sharekv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/matrix"
@@ -47,6 +48,10 @@ var coded = map[string]struct {
 	"pawl.ErrNoSession":         {pawl.ErrNoSession, "no_session"},
 	"pawl.ErrSelf":              {pawl.ErrSelf, "self"},
 	"pawl.ErrNeedsRecovery":     {pawl.ErrNeedsRecovery, "needs_recovery"},
+	"kv/copykv.ErrDiffers":      {copykv.ErrDiffers, "copy_differs"},
+	"pawl.ErrNotErased":         {pawl.ErrNotErased, "not_erased"},
+	"pawl.ErrNotEmpty":          {pawl.ErrNotEmpty, "not_empty"},
+	"pawl.ErrNotRetired":        {pawl.ErrNotRetired, "not_retired"},
 	"pawl.ErrUnwitnessed":       {pawl.ErrUnwitnessed, "unwitnessed"},
 	"pawl.ErrOneTimeKeyCount":   {pawl.ErrOneTimeKeyCount, "key_count"},
 	"pawl.ErrMovedOn":           {pawl.ErrMovedOn, "moved_on"},
@@ -155,7 +160,6 @@ var inner = map[string]string{
 	"kv/witness.ErrCopied":  "Open takes it for an answer",
 	"kv/witness.ErrDamaged": "Open takes it for an answer",
 	"kv/sharekv.ErrHeld":    "the process becomes a guest, or is answered with kv.ErrInUse",
-	"kv/copykv.ErrDiffers":  "copykv is called by itself",
 }
 
 func TestCodeOf(t *testing.T) {
@@ -324,8 +328,8 @@ func TestCodesAreDocumented(t *testing.T) {
 
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
-	const pinned = "undecided unknown starved no_session newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
-		" moved_on nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
+	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
+		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
 		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"

@@ -130,7 +130,15 @@ var calls = map[string]func(ctx context.Context, w *ward) (told int, err error){
 		return 0, err
 	},
 	"complete the copy": func(ctx context.Context, w *ward) (int, error) {
-		return 0, w.phone.store.CompleteCopy(ctx, newMemory(), &keychain{})
+		to := newMemory()
+		c, err := w.phone.store.CopyTo(ctx, to, nil)
+		if err == nil {
+			err = w.phone.store.Retire(ctx, c, account.Retirement{Target: "t", Path: "/new"})
+		}
+		if err == nil {
+			err = w.phone.store.CompleteCopy(ctx, to, &keychain{})
+		}
+		return 0, err
 	},
 	"change the key": func(ctx context.Context, w *ward) (int, error) {
 		return 0, w.phone.store.ChangeKey(ctx, [32]byte{9})
@@ -234,7 +242,7 @@ var (
 		"encrypt for bob", "encrypt for carol", "open for bob", "open for dave", "acknowledge",
 		"keys for upload", "mark published", "abandon", "outstanding", "sweep", "recover", "needs recovery", "identity", "create the same",
 	}
-	ofAllAccounts = []string{"accounts", "retirements", "retire"}
+	ofAllAccounts = []string{"accounts", "retirements", "retire", "complete the copy"}
 	// besideBroken go on with a peer's other sessions.
 	besideBroken = []string{"decrypt fresh", "encrypt for bob", "open for bob", "inspect", "check"}
 )

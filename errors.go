@@ -9,10 +9,13 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 )
 
-// Errors of opening a store and of finding accounts.
+// Errors of opening and sealing a store, and of finding accounts.
 var (
 	// ErrNoKey: Open was given neither a passphrase nor a key.
 	ErrNoKey = errors.New("pawl: the store is sealed: give Open a passphrase or a key")
+	// ErrNotErased: the passphrase or key was changed, and the store's files still
+	// hold a record that the old one opens. The error says why; call Store.Erase.
+	ErrNotErased = machine.ErrNotErased
 	// ErrAccountExists: the store has an account for this user and device.
 	ErrAccountExists = machine.ErrAccountExists
 	// ErrNoAccount: the store has no account for this user and device.
@@ -61,6 +64,12 @@ var (
 	// ErrMovedOn: the store has changed since it was copied. Nothing was
 	// retired: copy it again.
 	ErrMovedOn = lineage.ErrMovedOn
+	// ErrNotEmpty: what a store is to be copied to is a store already, perhaps the
+	// same one by another name.
+	ErrNotEmpty = lineage.ErrNotEmpty
+	// ErrNotRetired: completing a copy while accounts of the source are not
+	// retired, so that they would work in two places.
+	ErrNotRetired = lineage.ErrNotRetired
 	// ErrNothingToMove: the store has no account that is not retired.
 	ErrNothingToMove = lineage.ErrNothingToMove
 )

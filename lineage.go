@@ -56,8 +56,8 @@ type Copy struct{ source kv.ScanRead }
 // called twice for each of total entries. Retire with the result says whether
 // the store has changed meanwhile.
 //
-// Errors: copykv.ErrDiffers, those of kv, and kv.ErrConflict if a view was lost,
-// when CopyTo may be called again.
+// Errors: ErrNotEmpty (the other one is a store), copykv.ErrDiffers, those of kv,
+// and kv.ErrConflict if a view was lost, when CopyTo may be called again.
 func (s *Store) CopyTo(ctx context.Context, to kv.Store, step func(total int)) (Copy, error) {
 	source, err := lineage.Copy(ctx, s.store, to, step)
 	return Copy{source}, err
@@ -83,9 +83,17 @@ func (s *Store) Retirements(ctx context.Context) (moved []account.Retirement, ac
 }
 
 // CompleteCopy makes a copy a store: it opens with the passphrase or key that
-// this one opens with now, and the witness, if there is one, has its mark, in a
-// later generation than this store's. Call it when this store's accounts are
-// retired, and again if it was interrupted.
+// this one opens with now, and its witness has its mark, in a later generation
+// than this store's. The witness is w, or if that is nil the one that the other
+// engine keeps; give one where the copy is renamed afterwards and its witness
+// does not go along. Call it when this store's accounts are retired, and again if
+// it was interrupted.
+//
+// It fails with ErrNotRetired, or with copykv.ErrDiffers if the copy is not what
+// the accounts were retired for; then nothing is completed.
 func (s *Store) CompleteCopy(ctx context.Context, to kv.Store, w witness.Witness) error {
+	if w == nil {
+		w = witness.Of(to)
+	}
 	return lineage.CompleteCopy(ctx, s.store, to, w)
 }

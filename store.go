@@ -47,18 +47,25 @@ func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
 	return &Store{s}, nil
 }
 
-// ChangePassphrase seals the data key under another passphrase. One record is
-// rewritten; handles that are open keep working. It fails with
-// seal.ErrPassphrase if somebody else has changed it since this Store was
-// opened or changed it last.
+// ChangePassphrase seals the data key under another passphrase: one record is
+// rewritten, and the old one is erased from the engine's files, as by Erase.
+// Handles that are open keep working. It fails with seal.ErrPassphrase if somebody
+// else has changed it since this Store was opened or changed it last. With
+// ErrNotErased it was changed all the same.
 func (s *Store) ChangePassphrase(ctx context.Context, passphrase []byte) error {
-	return s.store.Keyring.Change(ctx, seal.Passphrase(passphrase))
+	return s.store.Reseal(ctx, seal.Passphrase(passphrase))
 }
 
 // ChangeKey is ChangePassphrase for a store under a raw key.
 func (s *Store) ChangeKey(ctx context.Context, key [32]byte) error {
-	return s.store.Keyring.Change(ctx, seal.RawKey(key))
+	return s.store.Reseal(ctx, seal.RawKey(key))
 }
+
+// Erase erases all that was ever deleted or overwritten from the engine's files,
+// which may rewrite much of them while reads and commits wait: what Sweep and
+// Acknowledge have deleted, say. Of an engine that offers no such call (a method
+// Flatten) it asks nothing.
+func (s *Store) Erase(ctx context.Context) error { return s.store.Erase(ctx) }
 
 // Identity is the public part of an account.
 type Identity struct {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -76,15 +74,6 @@ func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 }
 
 func makeAccount(ctx context.Context, o *opened, user matrix.UserID, device matrix.DeviceID) (pawl.Identity, error) {
-	// Accounts that cannot be read do not say whether the store was moved; if it
-	// was, all others do.
-	moved, _, err := o.Retirements(ctx)
-	if !isOnlyDamage(err) {
-		return pawl.Identity{}, err
-	}
-	if len(moved) > 0 {
-		return pawl.Identity{}, fmt.Errorf("%w: %s", account.ErrRetired, moved[0].Path)
-	}
 	m, err := o.Create(ctx, user, device)
 	if err != nil {
 		return pawl.Identity{}, err

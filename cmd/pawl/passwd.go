@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
 )
@@ -80,13 +81,6 @@ func (c *passwdCommand) reseal(cmd *cobra.Command, o *opened, next passphrase) e
 	if err := change(cmd, o, next); err != nil {
 		return err
 	}
-	if err := o.unlockKey(); err != nil {
-		return err
-	}
-	// The data key under the old passphrase must not stay behind.
-	if err := o.engine.Flatten(cmd.Context()); err != nil {
-		return err
-	}
 	return c.print(cmd, under)
 }
 
@@ -104,13 +98,14 @@ func (c *passwdCommand) readNext(cmd *cobra.Command) (passphrase, error) {
 // toPassphrase seals under a passphrase, and then removes the key file: it is
 // needed until that is on the disk.
 func (c *passwdCommand) toPassphrase(cmd *cobra.Command, o *opened, next passphrase) error {
-	if err := o.ChangePassphrase(cmd.Context(), next.text.Reveal()); err != nil {
+	err := o.ChangePassphrase(cmd.Context(), next.text.Reveal())
+	switch {
+	case err != nil && !errors.Is(err, pawl.ErrNotErased):
 		return err
+	case o.given.given:
+		return errors.Join(err, setAside(o.place.keyFile()))
 	}
-	if o.given.given {
-		return setAside(o.place.keyFile())
-	}
-	return o.key.remove(o.place.keyFile())
+	return errors.Join(err, o.key.remove(o.place.keyFile()))
 }
 
 // toKeyFile writes a key file, and then seals under it. A key file that a crash
@@ -127,7 +122,7 @@ func (c *passwdCommand) toKeyFile(cmd *cobra.Command, o *opened, _ passphrase) e
 		return err
 	}
 	err = o.ChangeKey(cmd.Context(), key.key.Reveal())
-	if err != nil && !errors.Is(err, kv.ErrUnknown) {
+	if err != nil && !errors.Is(err, kv.ErrUnknown) && !errors.Is(err, pawl.ErrNotErased) {
 		err = errors.Join(err, key.remove(o.place.keyFile()))
 	}
 	return err

@@ -61,19 +61,12 @@ func (p place) companion(suffix string) string {
 	return filepath.Join(p.path, "pawl"+suffix)
 }
 
-// engine is what the command needs of a store's engine.
-type engine interface {
-	kv.Store
-	// Flatten erases what was deleted or overwritten from the store's files.
-	Flatten(ctx context.Context) error
-}
-
 // viewLife is for views of large stores, which are read from beginning to end.
 const viewLife = time.Hour
 
 // open opens the store at the place, or makes it. It logs through the logger of
 // the context.
-func (p place) open(ctx context.Context) (engine, error) {
+func (p place) open(ctx context.Context) (kv.Store, error) {
 	if p.sqlite {
 		return p.openSQLite(ctx)
 	}
@@ -82,14 +75,14 @@ func (p place) open(ctx context.Context) (engine, error) {
 
 // openOlder is open for a store whose accounts will need recovery if its engine says
 // that its newest commits are missing.
-func (p place) openOlder(ctx context.Context) (engine, error) {
+func (p place) openOlder(ctx context.Context) (kv.Store, error) {
 	if p.sqlite {
 		return p.openSQLite(ctx, sqlitekv.WithLostTail())
 	}
 	return p.open(ctx)
 }
 
-func (p place) openSQLite(ctx context.Context, more ...sqlitekv.Option) (engine, error) {
+func (p place) openSQLite(ctx context.Context, more ...sqlitekv.Option) (kv.Store, error) {
 	options := append(more, sqlitekv.WithSnapshotLife(viewLife), sqlitekv.WithLogger(cli.Logger(ctx)))
 	store, err := sqlitekv.Open(p.path, options...)
 	if err != nil {

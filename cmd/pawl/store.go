@@ -19,7 +19,7 @@ import (
 type opened struct {
 	*pawl.Store
 	place  place
-	engine engine
+	engine kv.Store
 	given  passphrase   // it was opened with this one, if there is one
 	key    keyFile      // else with this
 	lock   *flock.Flock // of the key, until unlockKey
@@ -175,7 +175,7 @@ type losing interface {
 
 // lostAll is the error of a store of which nothing is left. pawl.Open has it too,
 // but a new store's key file would be written before.
-func lostAll(p place, e engine) error {
+func lostAll(p place, e kv.Store) error {
 	l, ok := e.(losing)
 	if !ok {
 		return nil

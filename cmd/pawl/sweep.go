@@ -42,7 +42,7 @@ func (c *sweepCommand) run(cmd *cobra.Command, args []string) error {
 		if !isOnlyDamage(damaged) {
 			return damaged
 		}
-		if err := o.engine.Flatten(cmd.Context()); err != nil {
+		if err := o.Erase(cmd.Context()); err != nil {
 			return err
 		}
 		return cmp.Or(c.print(cmd.OutOrStdout(), total), damaged, passedOver(total.Damaged))

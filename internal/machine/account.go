@@ -35,6 +35,9 @@ var Accounts = txn.Record[AccountName, account.Account]{
 	Path: func(n AccountName) txn.Path { return txn.PathOf(string(n.User), string(n.Device)) },
 }
 
+// AccountsPrefix begins the keys of all accounts' records.
+const AccountsPrefix = "_/account/"
+
 // String returns the name as errors say it.
 func (n AccountName) String() string { return fmt.Sprintf("%s %s", n.User, n.Device) }
 
@@ -53,15 +56,22 @@ func (s *Store) Account(name AccountName) *Account {
 }
 
 // Create makes an account with new keys. It fails with ErrAccountExists,
-// matrix.ErrUserID, matrix.ErrDeviceID or, if what is left of such an account is
-// damaged, kv.ErrCorrupt.
+// matrix.ErrUserID, matrix.ErrDeviceID, account.ErrRetired (the store's accounts
+// were moved) or, if what is left of such an account is damaged, kv.ErrCorrupt.
 func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) {
 	made, err := account.New(s.Rand, name.User, name.Device, s.Now())
 	if err != nil {
 		return nil, err
 	}
+	another, err := s.unmoved(ctx)
+	if err != nil {
+		return nil, err
+	}
 	a := s.Account(name)
 	err = a.Do(ctx, func(tx *txn.Tx) error {
+		if err := checkUnmoved(tx, another); err != nil {
+			return err
+		}
 		_, exists, err := Accounts.Get(tx, name)
 		if err != nil {
 			return err
@@ -75,6 +85,34 @@ func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) 
 		return Accounts.Put(tx, made)
 	})
 	return a, err
+}
+
+// unmoved returns the name of an account that was not moved to another store, if
+// there is one, and fails with account.ErrRetired if one was: whoever moves a
+// store moves all that is in it, and would not know of an account made later.
+func (s *Store) unmoved(ctx context.Context) (AccountName, error) {
+	return txn.View(ctx, s.DB, func(tx *txn.Tx) (found AccountName, moved error) {
+		_, err := EachAccount(tx, func(a account.Account) {
+			if to, retired := a.Retired(); retired {
+				moved = fmt.Errorf("%w: %s", account.ErrRetired, to.Path)
+			}
+			found = AccountName{a.User(), a.Device()}
+		})
+		return found, errors.Join(moved, err)
+	})
+}
+
+// checkUnmoved fails with account.ErrRetired if the account was moved meanwhile,
+// as all of a store's are, in one commit.
+func checkUnmoved(tx *txn.Tx, another AccountName) error {
+	a, ok, err := Accounts.Get(tx, another)
+	if IsDamage(err) || err == nil && !ok {
+		return nil
+	}
+	if to, retired := a.Retired(); err == nil && retired {
+		err = fmt.Errorf("%w: %s", account.ErrRetired, to.Path)
+	}
+	return err
 }
 
 // Do runs a transaction without a result.

@@ -175,6 +175,37 @@ func TestHardLinks(t *testing.T) {
 	mustPut(t, openStore(t, path), "k", "w")
 }
 
+// TestLogWithoutDatabase: a store's file is gone, and its log was left. No other
+// store is made beside that: SQLite would bring into it what the log holds.
+func TestLogWithoutDatabase(t *testing.T) {
+	for _, left := range []string{"", "an empty file"} {
+		dir := t.TempDir()
+		path, copied := filepath.Join(dir, "store.db"), filepath.Join(dir, "copied.db")
+		s := openStore(t, path)
+		mustPut(t, s, "k", "v")
+		log, err := os.ReadFile(path + logSuffix)
+		if err != nil || len(log) == 0 {
+			t.Fatalf("no log: %v", err)
+		}
+		if err := os.WriteFile(copied+logSuffix, log, fileMode); err != nil {
+			t.Fatal(err)
+		}
+		if left != "" {
+			if err := os.WriteFile(copied, nil, fileMode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, option := range []Option{WithLostTail(), func(*settings) {}} {
+			if s, err := Open(copied, option); !errors.Is(err, kv.ErrCorrupt) {
+				t.Errorf("%s: %v, %v; want %v", left, s, err, kv.ErrCorrupt)
+			}
+		}
+		if now, err := os.ReadFile(copied + logSuffix); err != nil || len(now) != len(log) {
+			t.Errorf("%s: the log has %d bytes, had %d; %v", left, len(now), len(log), err)
+		}
+	}
+}
+
 // TestUnfinishedStore: what a crash left of making a store is made anew.
 func TestUnfinishedStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")

@@ -165,7 +165,23 @@ func prepare(path string, set *settings, g *gate) error {
 	if exists, err := inspect(path); err != nil || exists {
 		return err
 	}
+	if err := checkNoLog(path); err != nil {
+		return err
+	}
 	return create(path, set)
+}
+
+// checkNoLog refuses to make a store where another one's log lies, of which the
+// file is gone: SQLite would bring what is in the log into the new one.
+func checkNoLog(path string) error {
+	info, err := os.Stat(path + logSuffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
+		return nil
+	case err != nil:
+		return translate(err)
+	}
+	return fmt.Errorf("%w: %s is gone, and its log (%s) is there: put the file back, or remove that too", kv.ErrCorrupt, path, path+logSuffix)
 }
 
 // enter waits for the gate while the store is opened.

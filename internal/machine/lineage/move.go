@@ -18,14 +18,21 @@ import (
 var (
 	ErrMovedOn       = errors.New("pawl: the store has changed since it was copied")
 	ErrNothingToMove = errors.New("pawl: the store has no account to move")
+	ErrNotEmpty      = errors.New("pawl: what is to become a copy is a store already")
+	ErrDiffers       = copykv.ErrDiffers
+	ErrNotRetired    = errors.New("pawl: the store has accounts that are not retired")
 )
 
 // copied tells what a copy gets before it is completed.
 func copied(key string) bool { return key != machine.KeyringKey && key != witnessKey }
 
-// Copy copies all entries to another engine and returns what there was.
+// Copy copies all entries to another engine and returns what there was. It fails
+// with ErrNotEmpty.
 // progress, if not nil, is called twice for each of total entries.
 func Copy(ctx context.Context, from *machine.Store, to kv.Store, progress func(total int)) (kv.ScanRead, error) {
+	if err := checkTarget(ctx, to); err != nil {
+		return kv.ScanRead{}, err
+	}
 	snap := from.DB.Store().Snapshot()
 	defer snap.Close()
 	source, err := copykv.Read(ctx, snap)
@@ -42,6 +49,18 @@ func Copy(ctx context.Context, from *machine.Store, to kv.Store, progress func(t
 		return kv.ScanRead{}, err
 	}
 	return source, copykv.Verify(ctx, snap, to, copied, step)
+}
+
+// checkTarget spares a store: another one, or this one by another name.
+func checkTarget(ctx context.Context, to kv.Store) error {
+	_, err := machine.View(to, func(snap kv.Snapshot) (struct{}, error) {
+		found, err := snap.Get(ctx, machine.KeyringKey)
+		if err == nil && found[0].Exists() {
+			err = ErrNotEmpty
+		}
+		return struct{}{}, err
+	})
+	return err
 }
 
 // Retire marks all accounts as moved, now, in one commit, which succeeds only if
@@ -129,10 +148,14 @@ func Retirements(ctx context.Context, s *machine.Store) (moved []account.Retirem
 }
 
 // CompleteCopy makes a copy a store, and gives it the witness, if there is one,
-// in a later generation than the source's.
+// in a later generation than the source's. It fails with ErrNotRetired, or
+// copykv.ErrDiffers.
 func CompleteCopy(ctx context.Context, from *machine.Store, to kv.Store, w witness.Witness) error {
 	generation, err := readGeneration(ctx, from.DB)
 	if err != nil {
+		return err
+	}
+	if err := checkCopy(ctx, from, to); err != nil {
 		return err
 	}
 	if w != nil {
