@@ -30,8 +30,8 @@ type committer struct {
 	conn        *conn // nil when it has to be opened
 	synchronous bool
 	log         checkpoints
-	ids         log
-	changes     log
+	ids         newestRows
+	changes     newestRows
 
 	refusing map[*grouping.Request]struct{} // of the group: what is recorded as refused
 
@@ -43,8 +43,8 @@ func newCommitter(path string, set *settings) *committer {
 	return &committer{
 		path: path, set: set, queue: grouping.NewQueue(), ended: make(chan struct{}),
 		refusing: make(map[*grouping.Request]struct{}),
-		ids:      log{keep: set.commitIDs, min: qOldestID, dropUpTo: qDropIDs},
-		changes:  log{keep: set.watchLog, min: qOldestChange, dropUpTo: qDropChanges},
+		ids:      newestRows{keep: set.commitIDs, min: qOldestID, dropUpTo: qDropIDs},
+		changes:  newestRows{keep: set.watchLog, min: qOldestChange, dropUpTo: qDropChanges},
 	}
 }
 

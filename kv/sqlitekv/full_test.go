@@ -11,6 +11,23 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
+// TestFull: a commit for which there is no room is refused, and then the store
+// takes what there is room for.
+func TestFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path, func(s *settings) { s.maxPages = 40 })
+	first := mustPut(t, s, "k", "v")
+	if _, err := putOne(s, "large", strings.Repeat("x", 1<<20), true); !errors.Is(err, kv.ErrDiskFull) || errors.Is(err, kv.ErrUnknown) {
+		t.Errorf("a commit without room: %v, want %v", err, kv.ErrDiskFull)
+	}
+	if e := getOne(t, s, "large"); e.Exists() {
+		t.Errorf("a refused commit is there at version %d", e.Version)
+	}
+	if next := mustPut(t, s, "k", "w"); next != first+1 {
+		t.Errorf("the next commit has version %d, want %d", next, first+1)
+	}
+}
+
 // TestFullGroup: of commits that are made together, those for which there is
 // room are made and the others are refused for what they are.
 func TestFullGroup(t *testing.T) {

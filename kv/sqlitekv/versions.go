@@ -2,6 +2,7 @@ package sqlitekv
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -47,12 +48,42 @@ func (c *conn) resolve(id kv.CommitID) (version kv.Version, err error) {
 	return 0, err
 }
 
+// encodeChanges lists the keys that a commit wrote, in a row of the table
+// changes: for each the length of the key, doubled and one more for a deletion,
+// as a varint, and the key.
+func encodeChanges(writes []kv.Write) []byte {
+	var b []byte
+	for _, w := range writes {
+		n := uint64(len(w.Key)) << 1
+		if w.Delete {
+			n |= 1
+		}
+		b = binary.AppendUvarint(b, n)
+		b = append(b, w.Key...)
+	}
+	return b
+}
+
+func decodeChanges(b []byte) ([]kv.Write, error) {
+	var writes []kv.Write
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n>>1 > uint64(len(b)-size) {
+			return nil, fmt.Errorf("%w: the record of what changed is not readable", kv.ErrCorrupt)
+		}
+		end := size + int(n>>1)
+		writes = append(writes, kv.Write{Key: string(b[size:end]), Delete: n&1 == 1})
+		b = b[end:]
+	}
+	return writes, nil
+}
+
 // maxSurplus bounds how many rows more than wanted are kept, so that a commit
 // that drops them is not much slower than others.
 const maxSurplus = 256
 
-// log is a table with a row for each version, of which the newest are kept.
-type log struct {
+// newestRows is a table with a row for each version, of which the newest are kept.
+type newestRows struct {
 	keep     int
 	oldest   kv.Version // or one that other processes have dropped
 	min      query
@@ -60,17 +91,17 @@ type log struct {
 }
 
 // prune drops the oldest rows when there are enough of them to be worth it.
-func (l *log) prune(c *conn, head kv.Version) (err error) {
-	limit := kv.Version(l.keep + min(maxSurplus, l.keep))
-	if head < l.oldest+limit {
+func (n *newestRows) prune(c *conn, head kv.Version) (err error) {
+	limit := kv.Version(n.keep + min(maxSurplus, n.keep))
+	if head < n.oldest+limit {
 		return nil
 	}
-	if l.oldest, err = c.number(l.min); err != nil || head < l.oldest+limit {
+	if n.oldest, err = c.number(n.min); err != nil || head < n.oldest+limit {
 		return err
 	}
-	if err := c.run(l.dropUpTo, head-kv.Version(l.keep)); err != nil {
+	if err := c.run(n.dropUpTo, head-kv.Version(n.keep)); err != nil {
 		return err
 	}
-	l.oldest = head - kv.Version(l.keep) + 1
+	n.oldest = head - kv.Version(n.keep) + 1
 	return nil
 }
