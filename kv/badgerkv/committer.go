@@ -1,6 +1,7 @@
 package badgerkv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,18 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
 )
+
+// Commit implements sharekv.LocalEngine.
+func (d *database) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	if len(b.Writes) == 0 {
+		return d.validate(b)
+	}
+	r := grouping.NewRequest(b)
+	if err := d.queue.Add(r); err != nil {
+		return 0, err
+	}
+	return r.Wait(ctx)
+}
 
 // committer is the only one that writes to Badger. All but ended is its
 // goroutine's. A commit's way through it: it waits in the queue, is considered

@@ -1,7 +1,6 @@
 package badgerkv
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -67,21 +66,6 @@ func (d *database) openAll() error {
 
 // ID implements sharekv.LocalEngine.
 func (d *database) ID() sharekv.ID { return d.dir.id }
-
-// Snapshot implements sharekv.LocalEngine.
-func (d *database) Snapshot() kv.Snapshot { return &snapshot{database: d} }
-
-// Commit implements sharekv.LocalEngine.
-func (d *database) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
-	if len(b.Writes) == 0 {
-		return d.validate(b)
-	}
-	r := grouping.NewRequest(b)
-	if err := d.queue.Add(r); err != nil {
-		return 0, err
-	}
-	return r.Wait(ctx)
-}
 
 // mode is what Badger is opened for.
 type mode int
@@ -152,25 +136,6 @@ func openDB(options badger.Options) (db *badger.DB, err error) {
 		return nil, err // Badger returns a database beside some errors
 	}
 	return db, nil
-}
-
-// read calls fn with the database, which stays open meanwhile.
-func (d *database) read(fn func(db *badger.DB) error) (err error) {
-	d.gate.RLock()
-	defer d.gate.RUnlock()
-	if d.closed {
-		return kv.ErrClosed
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: Badger cannot read it: %v", kv.ErrCorrupt, r)
-		}
-	}()
-	return fn(d.db)
-}
-
-func (d *database) checkOpen() error {
-	return d.read(func(*badger.DB) error { return nil })
 }
 
 // Stop implements sharekv.LocalEngine: the committer finishes the group that it

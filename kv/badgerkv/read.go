@@ -10,6 +10,25 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
+// read calls fn with the database, which stays open meanwhile.
+func (d *database) read(fn func(db *badger.DB) error) (err error) {
+	d.gate.RLock()
+	defer d.gate.RUnlock()
+	if d.closed {
+		return kv.ErrClosed
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: Badger cannot read it: %v", kv.ErrCorrupt, r)
+		}
+	}()
+	return fn(d.db)
+}
+
+func (d *database) checkOpen() error {
+	return d.read(func(*badger.DB) error { return nil })
+}
+
 // get reads the keys at a version.
 func (d *database) get(version kv.Version, keys []string) (entries []kv.Entry, err error) {
 	err = d.read(func(db *badger.DB) error {

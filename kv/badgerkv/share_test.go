@@ -11,7 +11,7 @@ import (
 )
 
 // shared opens stores for the suites of sharetest.
-var shared = sharetest.Kit{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
+var shared = sharetest.Subject{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
 	return badgerkv.Open(dir, sharing(o)...)
 }}
 
@@ -39,6 +39,9 @@ func TestHandover(t *testing.T) { sharetest.Run(t, shared) }
 // TestGuestConformance is TestConformance for a process that does not own the
 // store: a second Store in this one is nothing else.
 func TestGuestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("with -short guests are left to kv/sharekv, where the engine costs nothing")
+	}
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, filepath.Join(t.TempDir(), "store"))
 	}, kvtest.CommitIDs(fewIDs))

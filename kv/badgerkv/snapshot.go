@@ -8,6 +8,9 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
+// Snapshot implements sharekv.LocalEngine.
+func (d *database) Snapshot() kv.Snapshot { return &snapshot{database: d} }
+
 // snapshot is a version that is held on to from the first call on.
 type snapshot struct {
 	database *database

@@ -2,6 +2,8 @@ package badgerkv_test
 
 import (
 	"context"
+	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -87,4 +89,17 @@ func content(t testing.TB, store kv.Store) map[string]string {
 		all[entry.Key] = string(entry.Value)
 	}
 	return all
+}
+
+var seedFlag = flag.Uint64("badgerkv.seed", 0, "of everything random; 0 is another each time")
+
+// seeded returns the randomness of a test, and says how to have it again.
+func seeded(t testing.TB) *rand.Rand {
+	t.Helper()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-badgerkv.seed=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/sharekv/internal/wire"
 )
 
 // Snapshot implements kv.Store. A snapshot that was read from is gone when the
@@ -77,31 +79,6 @@ func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 	}
 }
 
-// termShift leaves room for the number of an owner's turns below that of the
-// term.
-const termShift = 48
-
-// ours makes an owner's turn one of this store.
-func (t *term) ours(turn kv.Turn) kv.Turn {
-	turn.ID |= kv.TurnID(t.number << termShift)
-	return turn
-}
-
-// theirs returns the batch with the turn as the owner knows it; one that a
-// former owner has granted is none. again says that a former owner has got the
-// batch, and nobody knows what became of it.
-func (t *term) theirs(b *kv.Batch, again bool) *kv.Batch {
-	if b.Turn == 0 && !again {
-		return b
-	}
-	batch := *b
-	batch.Turn, batch.Again = 0, b.Again || again
-	if b.Turn>>termShift == kv.TurnID(t.number<<termShift)>>termShift {
-		batch.Turn = b.Turn & (1<<termShift - 1)
-	}
-	return &batch
-}
-
 // Watch implements kv.Store. It goes on with the next owner. An owner knows
 // what changed since it opened the store, and of that the newest changes; for
 // anything before it says resync.
@@ -121,10 +98,6 @@ func (s *Store) Watch(ctx context.Context, prefix string, after kv.Version) iter
 		}
 	}
 }
-
-// errTermOver: the owner that a call went to is gone, and the call is to be made
-// anew.
-var errTermOver = errors.New("sharekv: the store has another owner")
 
 // watch watches during one term, and moves head on. It returns nil when the
 // reader has enough.
@@ -167,3 +140,131 @@ func (s *Store) Flatten(ctx context.Context) error {
 		}
 	}
 }
+
+// access is how this process reaches the store during a term: as its owner, or
+// as a guest of the owner's. When the term is over, its calls return
+// kv.ErrClosed or wire.ErrGone.
+type access interface {
+	wire.Store
+	over() <-chan struct{}
+	end() error // returns when it is over and nothing of it is left
+	status() Status
+}
+
+// term is a time during which the store has one owner, as far as this Store
+// knows it. Its number tells turns of different owners apart.
+type term struct {
+	access
+	number uint64
+}
+
+func (t *term) isOver() bool {
+	select {
+	case <-t.over():
+		return true
+	default:
+		return false
+	}
+}
+
+// termShift leaves room for the number of an owner's turns below that of the
+// term.
+const termShift = 48
+
+// ours makes an owner's turn one of this store.
+func (t *term) ours(turn kv.Turn) kv.Turn {
+	turn.ID |= kv.TurnID(t.number << termShift)
+	return turn
+}
+
+// theirs returns the batch with the turn as the owner knows it; one that a
+// former owner has granted is none. again says that a former owner has got the
+// batch, and nobody knows what became of it.
+func (t *term) theirs(b *kv.Batch, again bool) *kv.Batch {
+	if b.Turn == 0 && !again {
+		return b
+	}
+	batch := *b
+	batch.Turn, batch.Again = 0, b.Again || again
+	if b.Turn>>termShift == kv.TurnID(t.number<<termShift)>>termShift {
+		batch.Turn = b.Turn & (1<<termShift - 1)
+	}
+	return &batch
+}
+
+// errTermOver: the owner that a call went to is gone, and the call is to be made
+// anew.
+var errTermOver = errors.New("sharekv: the store has another owner")
+
+// retry makes a call anew when the term has ended under it, as long as the
+// patience lasts.
+type retry struct {
+	store *Store
+	began time.Time
+	limit time.Time // zero before the first term ended
+}
+
+func (s *Store) retry() *retry { return &retry{store: s, began: time.Now()} }
+
+// limit is how long to wait for an owner from now on.
+func (s *Store) limit() time.Time { return time.Now().Add(s.patience) }
+
+// term returns the term to make the call in.
+func (r *retry) term(ctx context.Context) (*term, error) {
+	if t := r.store.term.Load(); t != nil && !t.isOver() {
+		return t, nil
+	}
+	r.store.yielded.Store(false)
+	limit := r.limit
+	if limit.IsZero() {
+		limit = r.store.limit()
+	}
+	t, err := r.store.begin(ctx, limit)
+	return t, ofStore(ctx, err)
+}
+
+// ofStore makes an error of opening the store one that a call may return: one of
+// this system is a reason why the store is unavailable.
+func ofStore(ctx context.Context, err error) error {
+	if err == nil || err == ctx.Err() || kv.OutcomeOf(err) != kv.Undecided {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+}
+
+// ended reports whether err says that the term is over, and with it the call but
+// not the store. It returns when the term has ended.
+func (r *retry) ended(ctx context.Context, t *term, err error) bool {
+	if t == nil || !errors.Is(err, wire.ErrGone) && !errors.Is(err, kv.ErrClosed) || r.store.isClosed() {
+		return false
+	}
+	select {
+	case <-t.over(): // at once: the term has said so
+	case <-ctx.Done():
+	}
+	return true
+}
+
+// inTime returns nil if the call may be made anew, and else what it returns.
+func (r *retry) inTime(err error) error {
+	if r.limit.IsZero() {
+		r.limit = r.store.limit()
+		if errors.Is(err, wire.ErrSilent) { // that took some of the patience
+			r.limit = r.began.Add(r.store.patience)
+		}
+	}
+	if time.Now().Before(r.limit) {
+		return nil
+	}
+	return fmt.Errorf("%w: %v", kv.ErrUnavailable, err)
+}
+
+// answer makes an error of a term one of the store.
+func (s *Store) answer(err error) error {
+	if errors.Is(err, wire.ErrGone) && !errors.Is(err, kv.ErrUnknown) && s.isClosed() {
+		return kv.ErrClosed
+	}
+	return err
+}
+
+func (s *Store) isClosed() bool { return s.ctx.Err() != nil }

@@ -11,14 +11,14 @@ import (
 )
 
 // journal opens stores of the cheap engine.
-var journal = sharetest.Kit{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
+var journal = sharetest.Subject{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
 	return sharekv.Open(dir, sharetest.Journal{Options: o}, o.Sharing()...)
 }}
 
 // inPipes is journal for stores that are connected by pipes.
-func inPipes() sharetest.Kit {
+func inPipes() sharetest.Subject {
 	pipes := sharekv.WithTransport(new(sharetest.Pipes))
-	return sharetest.Kit{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
+	return sharetest.Subject{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
 		return sharekv.Open(dir, sharetest.Journal{Options: o}, append(o.Sharing(), pipes)...)
 	}}
 }

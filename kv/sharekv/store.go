@@ -125,5 +125,3 @@ func (s *Store) Close() error {
 	}
 	return nil
 }
-
-func (s *Store) isClosed() bool { return s.ctx.Err() != nil }

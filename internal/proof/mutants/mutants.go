@@ -328,8 +328,8 @@ var mutants = []mutant{
 	{
 		name: "a commit goes to the next owner under another ID",
 		file: "kv/sharekv/calls.go",
-		old:  "t.Commit(ctx, t.theirs(b))",
-		new:  "t.Commit(ctx, func() *kv.Batch { again := *t.theirs(b); again.ID = kv.NewCommitID(b.ID.Began); return &again }())",
+		old:  "t.Commit(ctx, t.theirs(b, unsure != nil))",
+		new:  "t.Commit(ctx, func() *kv.Batch { again := *t.theirs(b, unsure != nil); again.ID = kv.NewCommitID(b.ID.Began); return &again }())",
 		pkgs: []string{"./kv/sharekv"},
 	},
 
@@ -437,7 +437,7 @@ var mutants = []mutant{
 	{
 		name: "nobody reads while nobody waits",
 		file: "kv/sharekv/internal/wire/reading.go",
-		old:  "c.lullAfter(r.leads.Load())", new: "",
+		old:  "c.idleAfter(r.callers.Load())", new: "",
 		pkgs: []string{"./kv/sharekv/internal/wire"},
 	},
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/pawlkv/pawl/kv/sharekv/sharetest"
 )
 
-var shared = sharetest.Kit{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
+var shared = sharetest.Subject{Open: func(dir string, o sharetest.Options) (sharetest.Store, error) {
 	return sharekv.Open(dir, bbolttest.Opener{Options: o}, o.Sharing()...)
 }}
 

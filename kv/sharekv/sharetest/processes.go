@@ -14,7 +14,7 @@ import (
 )
 
 // Main is what the TestMain of a package calls that calls RunProcesses.
-func Main(m *testing.M, k Kit) { processes.Main(m, k.roles()) }
+func Main(m *testing.M, s Subject) { processes.Main(m, s.roles()) }
 
 // Roles of processes.
 const (
@@ -27,21 +27,21 @@ const (
 	saysStopped = "stopped" // in its first commit
 )
 
-func (k Kit) roles() map[string]processes.Role {
+func (s Subject) roles() map[string]processes.Role {
 	stop := func() {
 		fmt.Println(saysStopped)
 		select {}
 	}
 	return map[string]processes.Role{
-		roleHold:            func(dir string) error { return k.hold(dir, Options{}) },
-		roleBefore:          func(dir string) error { return k.hold(dir, Options{Committing: stop}) },
-		roleAfter:           func(dir string) error { return k.hold(dir, Options{Committed: stop}) },
-		processes.CountRole: k.countIn,
+		roleHold:            func(dir string) error { return s.hold(dir, Options{}) },
+		roleBefore:          func(dir string) error { return s.hold(dir, Options{Committing: stop}) },
+		roleAfter:           func(dir string) error { return s.hold(dir, Options{Committed: stop}) },
+		processes.CountRole: s.countIn,
 	}
 }
 
-func (k Kit) hold(dir string, o Options) error {
-	store, err := k.Open(dir, o)
+func (s Subject) hold(dir string, o Options) error {
+	store, err := s.Open(dir, o)
 	if err != nil {
 		return err
 	}
@@ -50,8 +50,8 @@ func (k Kit) hold(dir string, o Options) error {
 	return store.Close()
 }
 
-func (k Kit) countIn(dir string) error {
-	store, err := k.Open(dir, Options{Locked: func() { fmt.Println(saysLocked) }})
+func (s Subject) countIn(dir string) error {
+	store, err := s.Open(dir, Options{Locked: func() { fmt.Println(saysLocked) }})
 	if err != nil {
 		return err
 	}
@@ -68,31 +68,31 @@ func (k Kit) countIn(dir string) error {
 // killed: no acknowledged commit is lost, none is applied twice, and guests take
 // over. In each test of it so many are killed; seed is of everything random, and
 // 0 another each time.
-func RunProcesses(t *testing.T, k Kit, kills int, seed uint64) {
+func RunProcesses(t *testing.T, s Subject, kills int, seed uint64) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("seed %d", seed)
 	for _, c := range []struct {
 		name string
-		run  func(*kit)
+		run  func(*trial)
 	}{
 		{"FrozenOwner", frozenOwner},
 		{"KilledDuringCommit", killedDuringCommit},
-		{"KilledAtRandom", func(k *kit) { killedAtRandom(k, k.crew(seed), kills) }},
-		{"KilledDuringTakeover", func(k *kit) { killedDuringTakeover(k, k.crew(seed), kills/2) }},
+		{"KilledAtRandom", func(t *trial) { killedAtRandom(t, t.crew(seed), kills) }},
+		{"KilledDuringTakeover", func(t *trial) { killedDuringTakeover(t, t.crew(seed), kills/2) }},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(&kit{t, k}) })
+		t.Run(c.name, func(t *testing.T) { c.run(&trial{t, s}) })
 	}
 }
 
-func (k *kit) crew(seed uint64) *processes.Crew {
-	return processes.NewCrew(k.T, 4, NewDir(k), rand.New(rand.NewPCG(seed, 0)))
+func (t *trial) crew(seed uint64) *processes.Crew {
+	return processes.NewCrew(t.T, 4, NewDir(t), rand.New(rand.NewPCG(seed, 0)))
 }
 
 // killedAtRandom kills processes, the owner more often than not, at any instant
 // of their work.
-func killedAtRandom(k *kit, c *processes.Crew, kills int) {
+func killedAtRandom(t *trial, c *processes.Crew, kills int) {
 	owner := c.Wait(saysOwner)
 	for range kills {
 		for range c.Rand.IntN(12) {
@@ -110,12 +110,12 @@ func killedAtRandom(k *kit, c *processes.Crew, kills int) {
 		}
 		owner = c.Wait(saysOwner)
 	}
-	c.Check(func() (kv.Store, error) { return k.Open(c.Dir, Options{}) })
+	c.Check(func() (kv.Store, error) { return t.Open(c.Dir, Options{}) })
 }
 
 // killedDuringTakeover kills each owner, and then whoever takes over at some
 // instant of opening the engine, and the next one, too.
-func killedDuringTakeover(k *kit, c *processes.Crew, rounds int) {
+func killedDuringTakeover(t *trial, c *processes.Crew, rounds int) {
 	owner := c.Wait(saysOwner)
 	for range rounds {
 		c.Wait("counted")
@@ -127,20 +127,20 @@ func killedDuringTakeover(k *kit, c *processes.Crew, rounds int) {
 		}
 		owner = c.Wait(saysOwner)
 	}
-	c.Check(func() (kv.Store, error) { return k.Open(c.Dir, Options{}) })
+	c.Check(func() (kv.Store, error) { return t.Open(c.Dir, Options{}) })
 }
 
 // killedDuringCommit kills the owner in a guest's commit, before and after it
 // is durable: the guest becomes the owner and finds out by itself what became of
 // it.
-func killedDuringCommit(k *kit) {
+func killedDuringCommit(t *trial) {
 	for _, role := range []string{roleBefore, roleAfter} {
-		k.Run(role, func(t *testing.T) {
-			k := &kit{t, k.Kit}
-			dir := NewDir(k)
-			stuck := processes.Start(k, role, dir)
+		t.Run(role, func(inner *testing.T) {
+			t := &trial{inner, t.Subject}
+			dir := NewDir(t)
+			stuck := processes.Start(t, role, dir)
 			stuck.Says(saysOpen + " true")
-			store := k.open(dir)
+			store := t.open(dir)
 			b := batch("a", "1")
 			b.Reads = []kv.Read{{Key: "a"}}
 			type outcome struct {
@@ -149,20 +149,20 @@ func killedDuringCommit(k *kit) {
 			}
 			done := make(chan outcome, 1)
 			go func() {
-				version, err := store.Commit(k.Context(), b)
+				version, err := store.Commit(t.Context(), b)
 				done <- outcome{version, err}
 			}()
 			stuck.Says(saysStopped)
 			stuck.Kill()
 			got := <-done
 			if got.err != nil {
-				k.Fatalf("a commit whose owner was killed: %v", got.err)
+				t.Fatalf("a commit whose owner was killed: %v", got.err)
 			}
-			if e := k.get(store, "a"); string(e.Value) != "1" || e.Version != got.version {
-				k.Errorf("a is %q at version %d, want 1 at %d", e.Value, e.Version, got.version)
+			if e := t.get(store, "a"); string(e.Value) != "1" || e.Version != got.version {
+				t.Errorf("a is %q at version %d, want 1 at %d", e.Value, e.Version, got.version)
 			}
-			if again := k.commit(store, b); again != got.version {
-				k.Errorf("committed again it has version %d, want %d", again, got.version)
+			if again := t.commit(store, b); again != got.version {
+				t.Errorf("committed again it has version %d, want %d", again, got.version)
 			}
 		})
 	}
@@ -174,52 +174,52 @@ const short = 300 * time.Millisecond
 // frozenOwner stops the owner for longer than the patience: what was sent is
 // unknown, what was not is unavailable, nothing takes much longer than the
 // patience, and when the owner goes on so does everything.
-func frozenOwner(k *kit) {
-	dir := NewDir(k)
-	holder := processes.Start(k, roleHold, dir)
+func frozenOwner(t *trial) {
+	dir := NewDir(t)
+	holder := processes.Start(t, roleHold, dir)
 	holder.Says(saysOpen + " true")
-	store := k.openWith(dir, Options{Patience: short})
-	k.put(store, "a", "1")
+	store := t.openWith(dir, Options{Patience: short})
+	t.put(store, "a", "1")
 	view := store.Snapshot()
 	defer view.Close()
-	if _, err := view.Get(k.Context(), "a"); err != nil {
-		k.Fatal(err)
+	if _, err := view.Get(t.Context(), "a"); err != nil {
+		t.Fatal(err)
 	}
 
 	holder.Freeze()
 	sent := batch("a", "2")
-	k.inPatience("a commit that was sent", kv.ErrUnknown, func() error {
-		_, err := store.Commit(k.Context(), sent)
+	t.inPatience("a commit that was sent", kv.ErrUnknown, func() error {
+		_, err := store.Commit(t.Context(), sent)
 		return err
 	})
-	k.inPatience("the same commit again", nil, func() error {
-		_, err := store.Commit(k.Context(), sent)
+	t.inPatience("the same commit again", nil, func() error {
+		_, err := store.Commit(t.Context(), sent)
 		if !kv.OutcomeOf(err).MayAsk() {
-			k.Errorf("the same commit again: %v", err)
+			t.Errorf("the same commit again: %v", err)
 		}
 		return nil
 	})
 	never := batch("never", "1")
-	k.inPatience("a commit that was not sent", kv.ErrUnavailable, func() error {
-		_, err := store.Commit(k.Context(), never)
+	t.inPatience("a commit that was not sent", kv.ErrUnavailable, func() error {
+		_, err := store.Commit(t.Context(), never)
 		return err
 	})
-	k.inPatience("a read", kv.ErrUnavailable, func() error {
+	t.inPatience("a read", kv.ErrUnavailable, func() error {
 		snapshot := store.Snapshot()
 		defer snapshot.Close()
-		_, err := snapshot.Get(k.Context(), "a")
+		_, err := snapshot.Get(t.Context(), "a")
 		return err
 	})
-	k.inPatience("a read of the view from before", kv.ErrConflict, func() error {
-		_, err := view.Get(k.Context(), "a")
+	t.inPatience("a read of the view from before", kv.ErrConflict, func() error {
+		_, err := view.Get(t.Context(), "a")
 		return err
 	})
-	k.inPatience("a turn", kv.ErrUnavailable, func() error {
-		_, err := store.Turn(k.Context(), "a")
+	t.inPatience("a turn", kv.ErrUnavailable, func() error {
+		_, err := store.Turn(t.Context(), "a")
 		return err
 	})
-	k.inPatience("opening", kv.ErrUnavailable, func() error {
-		other, err := k.Open(dir, Options{Patience: short})
+	t.inPatience("opening", kv.ErrUnavailable, func() error {
+		other, err := t.Open(dir, Options{Patience: short})
 		if err == nil {
 			other.Close()
 		}
@@ -227,49 +227,49 @@ func frozenOwner(k *kit) {
 	})
 
 	holder.Thaw()
-	version := k.resolve(store, sent)
-	if e := k.get(store, "a"); string(e.Value) != "2" || e.Version != version {
-		k.Errorf("a is %q at version %d, want 2 at %d", e.Value, e.Version, version)
+	version := t.resolve(store, sent)
+	if e := t.get(store, "a"); string(e.Value) != "2" || e.Version != version {
+		t.Errorf("a is %q at version %d, want 2 at %d", e.Value, e.Version, version)
 	}
-	if e := k.get(store, "never"); e.Exists() {
-		k.Error("what was unavailable was applied")
+	if e := t.get(store, "never"); e.Exists() {
+		t.Error("what was unavailable was applied")
 	}
-	if again := k.commit(store, sent); again != version {
-		k.Errorf("committed again it has version %d, want %d", again, version)
+	if again := t.commit(store, sent); again != version {
+		t.Errorf("committed again it has version %d, want %d", again, version)
 	}
 	if store.Status().Owner {
-		k.Error("another process owns the store that was only stopped")
+		t.Error("another process owns the store that was only stopped")
 	}
 	holder.Finish()
-	k.put(store, "a", "3")
+	t.put(store, "a", "3")
 	if !store.Status().Owner {
-		k.Error("nobody took over")
+		t.Error("nobody took over")
 	}
 }
 
 // inPatience checks an outcome, and that it came neither late nor after waiting
 // much longer than the patience.
-func (k *kit) inPatience(what string, want error, call func() error) {
-	k.Helper()
+func (t *trial) inPatience(what string, want error, call func() error) {
+	t.Helper()
 	began := time.Now()
 	if err := call(); !errors.Is(err, want) || errors.Is(want, kv.ErrUnavailable) && errors.Is(err, kv.ErrUnknown) {
-		k.Errorf("%s: %v, want %v", what, err, want)
+		t.Errorf("%s: %v, want %v", what, err, want)
 	}
 	if took := time.Since(began); took > 4*short {
-		k.Errorf("%s took %v with a patience of %v", what, took, short)
+		t.Errorf("%s took %v with a patience of %v", what, took, short)
 	}
 }
 
 // resolve commits the identical batch until its outcome is known.
-func (k *kit) resolve(store Store, b *kv.Batch) kv.Version {
-	k.Helper()
+func (t *trial) resolve(store Store, b *kv.Batch) kv.Version {
+	t.Helper()
 	for late := time.Now().Add(processes.Patience); ; {
-		version, err := store.Commit(k.Context(), b)
+		version, err := store.Commit(t.Context(), b)
 		if err == nil {
 			return version
 		}
 		if !kv.OutcomeOf(err).MayAsk() || time.Now().After(late) {
-			k.Fatalf("a commit that was unknown: %v", err)
+			t.Fatalf("a commit that was unknown: %v", err)
 		}
 	}
 }

@@ -26,15 +26,15 @@ type Settings struct {
 const DefaultGrace = time.Second
 
 // Client is a kv.Store at the other end of a connection. When the connection
-// ends, calls return ErrGone beside what the contract says; see there. It does
-// not connect again. Its methods may be called from any number of goroutines.
+// ends, calls return ErrGone beside what the contract says, those on snapshots
+// that were read from too; see there. It does not connect again. Its methods may be called from any number of goroutines.
 type Client struct {
 	Settings
 	network net.Conn
 	Welcome Welcome
 
-	turn     chan struct{} // to write: has room for one
-	stall    time.Time     // of the deadline for writing; whose turn it is
+	writing  chan struct{} // has a token while somebody writes
+	deadline time.Time     // for writing; changes while writing has the token
 	closings closings
 	closing  chan struct{}
 	over     chan struct{} // closed when the connection has ended
@@ -47,7 +47,7 @@ type Client struct {
 	closed  bool
 	cause   error  // why the connection has ended
 	numbers uint64 // the last that was given to a request or snapshot
-	pending map[uint64]*call
+	pending map[uint64]*waiter
 	pulsing bool // pulse will run
 }
 
@@ -71,8 +71,8 @@ func Connect(ctx context.Context, network net.Conn, settings Settings) (*Client,
 	}
 	c := &Client{
 		Settings: settings, network: network, start: time.Now(),
-		turn: make(chan struct{}, 1), closing: make(chan struct{}), over: make(chan struct{}),
-		pending: make(map[uint64]*call), reading: newReading(network),
+		writing: make(chan struct{}, 1), closing: make(chan struct{}), over: make(chan struct{}),
+		pending: make(map[uint64]*waiter), reading: newReading(network),
 	}
 	stop := context.AfterFunc(ctx, func() { network.SetDeadline(past) })
 	err := c.hello()
@@ -86,7 +86,7 @@ func Connect(ctx context.Context, network net.Conn, settings Settings) (*Client,
 		}
 		return nil, err
 	}
-	c.giveBack()
+	c.stopReading()
 	return c, nil
 }
 
@@ -128,15 +128,20 @@ func (c *Client) fail(cause error) {
 // Over is closed when the connection has ended.
 func (c *Client) Over() <-chan struct{} { return c.over }
 
-// gone returns why a call has had no effect: the connection has ended. If it
-// has not, gone returns nil.
-func (c *Client) gone() error {
+// end returns why the connection has ended, nil if it has not.
+func (c *Client) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause == nil {
-		return nil
+	return c.cause
+}
+
+// gone returns why a request has had no effect: the connection has ended. If it
+// has not, gone returns nil.
+func (c *Client) gone() error {
+	if cause := c.end(); cause != nil {
+		return fmt.Errorf("%w: %w", kv.ErrUnavailable, cause)
 	}
-	return fmt.Errorf("%w: %w", kv.ErrUnavailable, c.cause)
+	return nil
 }
 
 // Close implements kv.Store. It takes back what is outstanding and waits, for
@@ -151,7 +156,7 @@ func (c *Client) Close() error {
 	c.interrupt()
 	c.calls.Wait()
 	c.fail(ErrGone)
-	c.rest()
+	c.awaitReader()
 	return nil
 }
 

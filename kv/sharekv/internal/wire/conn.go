@@ -21,8 +21,8 @@ type conn struct {
 	cancel  context.CancelFunc
 	ended   chan struct{} // closed when nothing runs any more
 
-	sending sync.Mutex
-	stall   time.Time // of the deadline for writing
+	sending  sync.Mutex
+	deadline time.Time // for writing
 
 	mu      sync.Mutex
 	over    bool           // nothing begins any more
@@ -41,7 +41,7 @@ func newConn(s *Server, network net.Conn) *conn {
 	}
 }
 
-// welcome settles the version. It is over within the patience.
+// welcome agrees on the version. It is over within the patience.
 func (c *conn) welcome() error {
 	s := c.server
 	if err := c.network.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
@@ -129,9 +129,9 @@ func (c *conn) send(o *out) {
 func (c *conn) write(frame []byte) {
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	if patience := c.server.Patience; time.Until(c.stall) < patience {
-		c.stall = time.Now().Add(2 * patience) // set anew now and then: it is not free
-		if c.network.SetWriteDeadline(c.stall) != nil {
+	if patience := c.server.Patience; time.Until(c.deadline) < patience {
+		c.deadline = time.Now().Add(2 * patience) // set anew now and then: it is not free
+		if c.network.SetWriteDeadline(c.deadline) != nil {
 			return
 		}
 	}

@@ -6,7 +6,7 @@
 //
 // Everything is a frame: four bytes of length, most significant first, and a
 // msgpack array. A connection begins with one frame each way, hello and
-// welcome, which settle the version of everything that follows; their shape
+// welcome, which agree on the version of everything that follows; their shape
 // never changes. After it the client sends requests, each with a number, and
 // the server answers each exactly once under its number, in any order. A long
 // answer comes in parts. A scan or a watch is answered with a page, and with

@@ -8,9 +8,9 @@ import (
 
 // Send is Commit whose answer nobody waits for.
 func (c *Client) Send(ctx context.Context, b *kv.Batch) error {
-	q, err := c.post(ctx, &request{op: opCommit, batch: b})
+	w, err := c.post(ctx, &request{op: opCommit, batch: b})
 	if err == nil {
-		c.drop(q, nil)
+		c.abandon(w, nil)
 	}
 	return err
 }

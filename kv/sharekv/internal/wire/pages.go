@@ -9,7 +9,7 @@ import (
 )
 
 // asker makes a request, as Client.do does.
-type asker func(ctx context.Context, r *request) (*in, *call, error)
+type asker func(ctx context.Context, r *request) (*in, *waiter, error)
 
 // pages makes a request that is answered in pages and calls each for every one
 // of them, until it returns false or the last has come.
@@ -18,7 +18,7 @@ func (c *Client) pages(ctx context.Context, r *request, ask asker, each func(*in
 		return err
 	}
 	defer c.calls.Done()
-	i, q, err := ask(ctx, r)
+	i, w, err := ask(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -29,39 +29,39 @@ func (c *Client) pages(ctx context.Context, r *request, ask asker, each func(*in
 			return err
 		}
 		if err != nil || !more {
-			c.leave(q)
+			c.leave(w)
 			return err
 		}
-		if i, err = c.next(ctx, q); err != nil {
+		if i, err = c.next(ctx, w); err != nil {
 			return err
 		}
 	}
 }
 
 // next asks for a page and waits for it.
-func (c *Client) next(ctx context.Context, q *call) (*in, error) {
-	c.tell(opMore, q.number)
-	i, err := c.await(ctx, q, c.closing)
+func (c *Client) next(ctx context.Context, w *waiter) (*in, error) {
+	c.notify(opMore, w.number)
+	i, err := c.await(ctx, w, c.closing)
 	if err == nil {
 		return i, c.refused(i)
 	}
 	if !errors.Is(err, ErrGone) {
-		c.leave(q)
+		c.leave(w)
 	}
 	return nil, err
 }
 
 // leave takes a request back whose further pages nobody wants.
-func (c *Client) leave(q *call) {
-	c.drop(q, nil)
-	c.cancel(q.number)
+func (c *Client) leave(w *waiter) {
+	c.abandon(w, nil)
+	c.cancel(w.number)
 }
 
 // Watch implements kv.Store.
 func (c *Client) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
 	return func(yield func(kv.Change, error) bool) {
 		r := &request{op: opWatch, prefix: prefix, after: after}
-		ask := func(ctx context.Context, r *request) (*in, *call, error) { return c.do(ctx, r, nil) }
+		ask := func(ctx context.Context, r *request) (*in, *waiter, error) { return c.do(ctx, r, nil) }
 		err := c.pages(ctx, r, ask, func(i *in) (bool, error) {
 			changes := all(i, i.change)
 			if err := c.checked(i); err != nil {

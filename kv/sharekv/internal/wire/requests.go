@@ -19,12 +19,12 @@ type requests struct {
 
 // gets are what the reader answers.
 type gets struct {
-	mu     sync.Mutex
-	now    *request  // nil when the reader reads
-	since  time.Time // when it began
-	ctx    context.Context
-	cancel context.CancelFunc // of ctx, which all have that this reader answers
-	timed  bool               // ring will run
+	mu      sync.Mutex
+	current *request  // nil when the reader reads
+	since   time.Time // when it began
+	ctx     context.Context
+	cancel  context.CancelFunc // of ctx, which all have that this reader answers
+	timed   bool               // ring will run
 }
 
 // read begins what the client asks for until the connection ends.
@@ -108,7 +108,7 @@ func (q *requests) enter(r *request) (context.Context, context.CancelFunc) {
 	g := &q.gets
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.now, g.since = r, time.Now()
+	g.current, g.since = r, time.Now()
 	if !g.timed {
 		g.timed = true
 		time.AfterFunc(slow, q.ring)
@@ -121,8 +121,8 @@ func (q *requests) leave(r *request) (still bool) {
 	g := &q.gets
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if still = g.now == r; still {
-		g.now = nil
+	if still = g.current == r; still {
+		g.current = nil
 	}
 	return still
 }
@@ -140,7 +140,7 @@ func (q *requests) overdue() bool {
 	g := &q.gets
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.now == nil {
+	if g.current == nil {
 		g.timed = false
 		return false
 	}
@@ -148,8 +148,8 @@ func (q *requests) overdue() bool {
 		time.AfterFunc(left, q.ring)
 		return false
 	}
-	q.register(g.now, g.cancel)
-	g.now, g.timed = nil, false
+	q.register(g.current, g.cancel)
+	g.current, g.timed = nil, false
 	g.ctx, g.cancel = context.WithCancel(q.ctx)
 	return true
 }

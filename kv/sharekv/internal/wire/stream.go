@@ -53,10 +53,6 @@ func (s *stream) await() error {
 
 // scan sends the entries with a prefix.
 func (s *stream) scan(ctx context.Context, snapshot kv.Snapshot, prefix string) error {
-	version, err := snapshot.Version(ctx)
-	if err != nil {
-		return err
-	}
 	var page []kv.Entry
 	size := 0
 	for entry, err := range snapshot.Scan(ctx, prefix) {
@@ -64,7 +60,7 @@ func (s *stream) scan(ctx context.Context, snapshot kv.Snapshot, prefix string) 
 			return err
 		}
 		if len(page) == pageEntries || size > pageBytes {
-			if err := s.entries(partial, version, page); err != nil {
+			if err := s.entries(ctx, partial, snapshot, page); err != nil {
 				return err
 			}
 			page, size = page[:0], 0
@@ -72,10 +68,16 @@ func (s *stream) scan(ctx context.Context, snapshot kv.Snapshot, prefix string) 
 		page = append(page, entry)
 		size += len(entry.Key) + len(entry.Value)
 	}
-	return s.entries(answered, version, page)
+	return s.entries(ctx, answered, snapshot, page)
 }
 
-func (s *stream) entries(st status, version kv.Version, page []kv.Entry) error {
+// entries sends a page, with a version at which all of it stood: the view may
+// have moved on since the one before.
+func (s *stream) entries(ctx context.Context, st status, snapshot kv.Snapshot, page []kv.Entry) error {
+	version, err := snapshot.Version(ctx)
+	if err != nil {
+		return err
+	}
 	if err := s.await(); err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/pawlkv/pawl/kv/sharekv"
 )
 
-// Kit is what the suites need of an engine.
-type Kit struct {
+// Subject is what the suites need of an engine.
+type Subject struct {
 	// Open opens the store in a directory, as sharekv.Open does.
 	Open func(dir string, o Options) (Store, error)
 }
@@ -64,32 +64,32 @@ func NewDir(t testing.TB) string {
 	return filepath.Join(dir, "store")
 }
 
-// kit is a Kit in a test. Its methods fail the test.
-type kit struct {
+// trial is a Subject in a test. Its methods fail the test.
+type trial struct {
 	*testing.T
-	Kit
+	Subject
 }
 
 // open opens a store that is closed at the end of the test.
-func (k *kit) open(dir string) Store {
-	k.Helper()
-	return k.openWith(dir, Options{})
+func (t *trial) open(dir string) Store {
+	t.Helper()
+	return t.openWith(dir, Options{})
 }
 
-func (k *kit) openWith(dir string, o Options) Store {
-	k.Helper()
-	store, err := k.Open(dir, o)
+func (t *trial) openWith(dir string, o Options) Store {
+	t.Helper()
+	store, err := t.Open(dir, o)
 	if err != nil {
-		k.Fatal(err)
+		t.Fatal(err)
 	}
-	k.Cleanup(func() { store.Close() })
+	t.Cleanup(func() { store.Close() })
 	return store
 }
 
-func (k *kit) close(store Store) {
-	k.Helper()
+func (t *trial) close(store Store) {
+	t.Helper()
 	if err := store.Close(); err != nil {
-		k.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
@@ -98,47 +98,47 @@ func batch(key, value string) *kv.Batch {
 	return &kv.Batch{ID: kv.NewCommitID(0), Sync: true, Writes: []kv.Write{{Key: key, Value: []byte(value)}}}
 }
 
-func (k *kit) commit(store Store, b *kv.Batch) kv.Version {
-	k.Helper()
-	version, err := store.Commit(k.Context(), b)
+func (t *trial) commit(store Store, b *kv.Batch) kv.Version {
+	t.Helper()
+	version, err := store.Commit(t.Context(), b)
 	if err != nil {
-		k.Fatal(err)
+		t.Fatal(err)
 	}
 	return version
 }
 
-func (k *kit) put(store Store, key, value string) kv.Version {
-	k.Helper()
-	return k.commit(store, batch(key, value))
+func (t *trial) put(store Store, key, value string) kv.Version {
+	t.Helper()
+	return t.commit(store, batch(key, value))
 }
 
-func (k *kit) get(store Store, key string) kv.Entry {
-	k.Helper()
+func (t *trial) get(store Store, key string) kv.Entry {
+	t.Helper()
 	snapshot := store.Snapshot()
 	defer snapshot.Close()
-	entries, err := snapshot.Get(k.Context(), key)
+	entries, err := snapshot.Get(t.Context(), key)
 	if err != nil {
-		k.Fatal(err)
+		t.Fatal(err)
 	}
 	return entries[0]
 }
 
 // wantValue checks the value of a key.
-func (k *kit) wantValue(store Store, key, value string) {
-	k.Helper()
-	if e := k.get(store, key); string(e.Value) != value {
-		k.Errorf("%s is %q, want %q", key, e.Value, value)
+func (t *trial) wantValue(store Store, key, value string) {
+	t.Helper()
+	if e := t.get(store, key); string(e.Value) != value {
+		t.Errorf("%s is %q, want %q", key, e.Value, value)
 	}
 }
 
 // count returns how many entries a store has.
-func (k *kit) count(store Store) (n int) {
-	k.Helper()
+func (t *trial) count(store Store) (n int) {
+	t.Helper()
 	snapshot := store.Snapshot()
 	defer snapshot.Close()
-	for _, err := range snapshot.Scan(k.Context(), "") {
+	for _, err := range snapshot.Scan(t.Context(), "") {
 		if err != nil {
-			k.Fatal(err)
+			t.Fatal(err)
 		}
 		n++
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -12,32 +13,6 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv/internal/wire"
 )
-
-// access is how this process reaches the store during a term: as its owner, or
-// as a guest of the owner's. When the term is over, its calls return
-// kv.ErrClosed or wire.ErrGone.
-type access interface {
-	wire.Store
-	over() <-chan struct{}
-	end() error // returns when it is over and nothing of it is left
-	status() Status
-}
-
-// term is a time during which the store has one owner, as far as this Store
-// knows it. Its number tells turns of different owners apart.
-type term struct {
-	access
-	number uint64
-}
-
-func (t *term) isOver() bool {
-	select {
-	case <-t.over():
-		return true
-	default:
-		return false
-	}
-}
 
 // Waits between looks for an owner while one dies, opens or closes the engine.
 const (
@@ -163,6 +138,56 @@ func (s *Store) elect() (access, error) {
 			return nil, err
 		}
 	}
+}
+
+// guest is the store in a process that reaches it through the owner's.
+type guest struct{ *wire.Client }
+
+var _ access = guest{}
+
+// connect connects to the owner. Errors are kv.ErrUnavailable: nobody answers,
+// or it was not the store that we know.
+func (s *Store) connect(ctx context.Context) (access, error) {
+	conn, err := s.transport.Dial(ctx, s.path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+	}
+	c, err := wire.Connect(ctx, conn, wire.Settings{
+		Client: s.client, PID: os.Getpid(), Limits: s.limits, Versions: s.versions, Patience: s.patience,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.recognize(ID(c.Welcome.Store)); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return guest{c}, nil
+}
+
+// recognize makes sure that the process that answers has the store that is in
+// our directory. By the time that it welcomes us a new store is finished.
+func (s *Store) recognize(theirs ID) error {
+	known := s.known.Load()
+	if known == nil {
+		id, err := s.opener.Identify(s.path)
+		if err != nil {
+			return fmt.Errorf("sharekv: open %s: %w", s.name, err)
+		}
+		known = &id
+	}
+	if theirs != *known {
+		return fmt.Errorf("%w: the process that answers has another store", kv.ErrUnavailable)
+	}
+	s.known.Store(known)
+	return nil
+}
+
+func (g guest) over() <-chan struct{} { return g.Over() }
+
+func (g guest) end() error { return g.Close() }
+
+func (g guest) status() Status {
+	return Status{PID: g.Welcome.PID, Term: g.Welcome.Term}
 }
 
 // follow waits until there is a term again, without becoming the owner: what

@@ -10,52 +10,53 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// call is a request on its way.
-type call struct {
-	number  uint64
-	op      op
-	began   time.Duration // since the client's start
-	parts   []*in         // of a get's answer, but for the last
-	answer  chan *in      // has room for one
-	dropped func(*in)     // what to do with the answer that nobody waits for
+// waiter is who waits for the answer to a request.
+type waiter struct {
+	number uint64
+	op     op
+	began  time.Duration // since the client's start
+	parts  []*in         // of a get's answer, but for the last
+	answer chan *in      // has room for one
+	late   func(*in)     // what to do with the answer that the caller did not wait for
 }
 
 // paged reports whether the answer comes in pages, for which nothing need come
 // for a long time.
-func (q *call) paged() bool { return q.op == opScan || q.op == opWatch }
+func (w *waiter) paged() bool { return w.op == opScan || w.op == opWatch }
 
-// begin gives a request its number, and a place for its answer.
-func (c *Client) begin(r *request) *call {
-	q := &call{op: r.op, answer: make(chan *in, 1), began: time.Since(c.start)}
+// expect gives a request its number, and a place for its answer.
+func (c *Client) expect(r *request) *waiter {
+	w := &waiter{op: r.op, answer: make(chan *in, 1), began: time.Since(c.start)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.numbers++
-	r.number, q.number = c.numbers, c.numbers
-	c.pending[q.number] = q
-	if q.op == opWatch {
+	r.number, w.number = c.numbers, c.numbers
+	c.pending[w.number] = w
+	if w.op == opWatch {
 		c.reading.watches.Add(1)
 	}
-	if !q.paged() && !c.pulsing {
+	if !w.paged() && !c.pulsing {
 		c.pulsing = true
 		time.AfterFunc(c.Patience/pulses, c.pulse)
 	}
-	return q
+	return w
 }
 
-// end removes a call that is answered, or will not be. The caller holds c.mu.
-func (c *Client) end(q *call) {
-	if c.pending[q.number] != q {
+// remove forgets who has got the last of an answer, or will get none. The caller
+// holds c.mu.
+func (c *Client) remove(w *waiter) {
+	if c.pending[w.number] != w {
 		return
 	}
-	delete(c.pending, q.number)
-	if q.op == opWatch {
+	delete(c.pending, w.number)
+	if w.op == opWatch {
 		c.reading.watches.Add(-1)
 	}
 }
 
-// hear takes a frame, and reports whether a caller who could have read it waited
-// for it. What cannot be an answer ends the connection.
-func (c *Client) hear(payload []byte) (awaited bool, err error) {
+// deliver hands an answer to who waits for it, and reports whether that is a
+// caller who could have read it. What cannot be an answer ends the connection.
+func (c *Client) deliver(payload []byte) (awaited bool, err error) {
 	i := newIn(payload, 2)
 	number, s := i.uint(), status(i.uint())
 	if i.err != nil {
@@ -63,43 +64,43 @@ func (c *Client) hear(payload []byte) (awaited bool, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.pending[number]
-	if q == nil {
+	w := c.pending[number]
+	if w == nil {
 		return false, fmt.Errorf("%w: an answer to request %d, which waits for none", errFrame, number)
 	}
 	i.status = s
-	if s == partial && !q.paged() {
-		q.parts = append(q.parts, i)
+	if s == partial && !w.paged() {
+		w.parts = append(w.parts, i)
 		return false, nil
 	}
 	if s != partial {
-		c.end(q)
+		c.remove(w)
 	}
-	if q.dropped != nil {
+	if w.late != nil {
 		if s == answered {
-			go q.dropped(i)
+			go w.late(i)
 		}
 		return false, nil
 	}
 	select {
-	case q.answer <- i:
-		return q.op != opWatch, nil
+	case w.answer <- i:
+		return w.op != opWatch, nil
 	default:
 		return false, fmt.Errorf("%w: a page that nobody asked for", errFrame)
 	}
 }
 
-// drop leaves the answer to a call to somebody who waits for it in the name of
-// the caller, if it is of any use.
-func (c *Client) drop(q *call, with func(*in)) {
+// abandon leaves an answer to somebody who waits for it in the name of the
+// caller, if it is of any use.
+func (c *Client) abandon(w *waiter, with func(*in)) {
 	c.mu.Lock()
 	if with == nil {
 		with = func(*in) {}
 	}
-	q.dropped = with
+	w.late = with
 	c.mu.Unlock()
 	select {
-	case i := <-q.answer: // it came meanwhile
+	case i := <-w.answer: // it came meanwhile
 		if i.status == answered {
 			with(i)
 		}
@@ -120,8 +121,8 @@ func (c *Client) send(ctx context.Context, r *request, stop <-chan struct{}) err
 // put writes frames, behind those that waited for one.
 func (c *Client) put(ctx context.Context, frames []byte, stop <-chan struct{}) error {
 	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-stop:
@@ -129,9 +130,9 @@ func (c *Client) put(ctx context.Context, frames []byte, stop <-chan struct{}) e
 	case <-c.over:
 		return c.gone()
 	}
-	if time.Until(c.stall) < c.Patience {
-		c.stall = time.Now().Add(2 * c.Patience) // set anew now and then: it is not free
-		if err := c.network.SetWriteDeadline(c.stall); err != nil {
+	if time.Until(c.deadline) < c.Patience {
+		c.deadline = time.Now().Add(2 * c.Patience) // set anew now and then: it is not free
+		if err := c.network.SetWriteDeadline(c.deadline); err != nil {
 			return c.broken(err)
 		}
 	}
@@ -151,8 +152,8 @@ func (c *Client) broken(err error) error {
 	return c.gone()
 }
 
-// tell sends what is not answered. Nobody needs to know whether it arrived.
-func (c *Client) tell(o op, on uint64) {
+// notify sends what is not answered. Nobody needs to know whether it arrived.
+func (c *Client) notify(o op, on uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Grace)
 	defer cancel()
 	_ = c.send(ctx, &request{op: o, on: on}, nil)
@@ -164,7 +165,7 @@ func (c *Client) cancel(number uint64) {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		c.tell(opCancel, number)
+		c.notify(opCancel, number)
 	}()
 	grace := time.NewTimer(c.Grace)
 	defer grace.Stop()
@@ -174,58 +175,58 @@ func (c *Client) cancel(number uint64) {
 	}
 }
 
-// outcome is how a call came to its end without an answer.
-type outcome struct {
+// failure is why there is no answer to a request, nil if there is one.
+type failure struct {
 	sent bool
 	err  error
 }
 
 // ask makes a request and returns its answer, which may be an error of the
 // server's.
-func (c *Client) ask(ctx context.Context, r *request) (*in, *call, outcome) {
-	q, err := c.post(ctx, r)
+func (c *Client) ask(ctx context.Context, r *request) (*in, *waiter, failure) {
+	w, err := c.post(ctx, r)
 	if r.sent != nil {
 		r.sent()
 	}
 	if err != nil {
-		return nil, nil, outcome{err: err}
+		return nil, nil, failure{err: err}
 	}
-	i, err := c.await(ctx, q, c.closing)
-	return i, q, outcome{sent: true, err: err}
+	i, err := c.await(ctx, w, c.closing)
+	return i, w, failure{sent: true, err: err}
 }
 
 // post sends a request that is answered.
-func (c *Client) post(ctx context.Context, r *request) (*call, error) {
+func (c *Client) post(ctx context.Context, r *request) (*waiter, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	q := c.begin(r)
+	w := c.expect(r)
 	if err := c.send(ctx, r, c.closing); err != nil {
-		c.forget(q)
+		c.forget(w)
 		return nil, err
 	}
-	return q, nil
+	return w, nil
 }
 
-// forget removes a call that will not be answered.
-func (c *Client) forget(q *call) {
+// forget removes who will get no answer.
+func (c *Client) forget(w *waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.end(q)
+	c.remove(w)
 }
 
 // do makes a request that can be made again: it changes nothing, or nothing
 // that matters.
-func (c *Client) do(ctx context.Context, r *request, dropped func(*in)) (*in, *call, error) {
-	i, q, o := c.ask(ctx, r)
-	if o.err != nil {
-		if o.sent && !errors.Is(o.err, ErrGone) {
-			c.drop(q, dropped)
-			c.cancel(q.number)
+func (c *Client) do(ctx context.Context, r *request, late func(*in)) (*in, *waiter, error) {
+	i, w, f := c.ask(ctx, r)
+	if f.err != nil {
+		if f.sent && !errors.Is(f.err, ErrGone) {
+			c.abandon(w, late)
+			c.cancel(w.number)
 		}
-		return nil, nil, o.err
+		return nil, nil, f.err
 	}
-	return i, q, c.refused(i)
+	return i, w, c.refused(i)
 }
 
 // refused returns the error that an answer is.
