@@ -79,9 +79,9 @@ func (t *transaction) won(v kv.Version, failure error) {
 	t.contention.won(t.tx.written)
 	for _, w := range t.tx.written {
 		if w.deleted {
-			t.db.cache.set(w.key, 0, nil)
+			t.db.cache.set(w.key, known{})
 		} else {
-			t.db.cache.set(w.key, v, w.value)
+			t.db.cache.set(w.key, known{v, w.value, w.bytes})
 		}
 	}
 }

@@ -22,8 +22,10 @@ const (
 	cachedAttempts = 2
 	// maxAttempts is above what the argument at DB allows.
 	maxAttempts = 10_000
-	// cacheSize is in records; a session is about 1 KB decoded.
-	cacheSize = 4096
+	// cacheSize is in records; a session is about 1 KB decoded. Fewer are
+	// kept where they are larger.
+	cacheSize   = 4096
+	cachedBytes = 1 << 10 // for each record
 	// hotSize is how many contended keys are remembered.
 	hotSize = 1024
 )
@@ -72,7 +74,8 @@ func WithSealer(s Sealer) Option { return func(o *options) { o.sealer = s } }
 // WithCache sets the cache policy; the default is [NoCache].
 func WithCache(p CachePolicy) Option { return func(o *options) { o.policy = p } }
 
-// WithCacheSize sets how many records [Validated] keeps, at least 1.
+// WithCacheSize sets how many records [Validated] keeps, at least 1: fewer where
+// they have more than a kilobyte on average.
 func WithCacheSize(records int) Option {
 	return func(o *options) { o.cacheSize = max(records, 1) }
 }

@@ -61,7 +61,7 @@ func (tx *Tx) open(c coder, r *read) (value any, ok bool, err error) {
 	}
 	if r.value == nil && r.err == nil {
 		if r.value, r.err = tx.unseal(c, r.key, r.sealed); r.err == nil {
-			tx.db.cache.learn(r.key, r.version, r.value)
+			tx.db.cache.learn(r.key, known{r.version, r.value, len(r.sealed)})
 		}
 	}
 	return r.value, r.err == nil, r.err
@@ -137,7 +137,7 @@ func (tx *Tx) rememberEntry(e kv.Entry) {
 	tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value})
 	tx.fetched += len(e.Value)
 	if !e.Exists() {
-		tx.db.cache.learn(e.Key, 0, nil)
+		tx.db.cache.learn(e.Key, known{})
 	}
 }
 

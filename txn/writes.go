@@ -14,6 +14,7 @@ type write struct {
 	coder   coder
 	value   any
 	deleted bool
+	bytes   int // of the sealed value, once it is sealed
 
 	// A join whose base fn has not seen: see Join.
 	base  *read
@@ -198,6 +199,7 @@ func (tx *Tx) seal(w *write) (kv.Write, error) {
 	began = probe.Begin()
 	sealed := tx.db.sealer.Seal(nil, w.key, plain)
 	probe.End(Sealing, began)
+	w.bytes = len(sealed)
 	clear(plain)
 	*buf = plain
 	plaintexts.Put(buf)

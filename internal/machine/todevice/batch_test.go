@@ -29,9 +29,9 @@ func must(t *testing.T, err error) {
 }
 
 // newAccount makes an account on a store.
-func newAccount(t *testing.T, store kv.Store) *machine.Account {
+func newAccount(t *testing.T, store kv.Store, opts ...txn.Option) *machine.Account {
 	t.Helper()
-	tools := machine.Tools{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+	tools := machine.Tools{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Txn: opts}
 	s, err := machine.Open(t.Context(), store, seal.RawKey([32]byte{1}), tools)
 	must(t, err)
 	a, err := s.Create(t.Context(), machine.AccountName{User: "@alice:example.org", Device: "DEVICE"})
@@ -157,8 +157,14 @@ func inUse() uint64 {
 }
 
 // TestBatchHoldsLittle: whoever sends, a batch holds at most 16 MB over its
-// results.
+// results, with what the cache keeps.
 func TestBatchHoldsLittle(t *testing.T) {
+	for name, policy := range map[string]txn.CachePolicy{"no cache": txn.NoCache, "validated": txn.Validated} {
+		t.Run(name, func(t *testing.T) { testBatchHoldsLittle(t, policy) })
+	}
+}
+
+func testBatchHoldsLittle(t *testing.T, policy txn.CachePolicy) {
 	var large []opened
 	for range session.MaxPerPeer {
 		large = append(large, open(t, ratchet.MaxReceiverChains, ratchet.MaxSkippedKeys))
@@ -167,7 +173,7 @@ func TestBatchHoldsLittle(t *testing.T) {
 		t.Fatalf("the sessions have %d bytes", n)
 	}
 	store := memkv.New()
-	a := newAccount(t, store)
+	a := newAccount(t, store, txn.WithCache(policy))
 	first, second := meet(t, a, 100, large) // 25 MB of sessions
 	m := measure(store)
 	a.Store.Use(m)
