@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMutantsFit: whoever moves or rewrites what a mutant breaks hears of it at
+// once, and not when all of them are run.
+func TestMutantsFit(t *testing.T) {
+	t.Chdir("../../..")
+	names := map[string]bool{}
+	for _, m := range mutants {
+		if names[m.name] {
+			t.Errorf("two mutants are called %q", m.name)
+		}
+		names[m.name] = true
+		source, err := os.ReadFile(m.file)
+		if err != nil {
+			t.Errorf("%s: %v", m.name, err)
+			continue
+		}
+		if n := strings.Count(string(source), m.old); n != 1 {
+			t.Errorf("%s: %q occurs %d times in %s, want once", m.name, m.old, n, m.file)
+		}
+		for _, pkg := range m.pkgs {
+			if tests, err := filepath.Glob(filepath.Join(pkg, "*_test.go")); err != nil || len(tests) == 0 {
+				t.Errorf("%s: %s has no tests", m.name, pkg)
+			}
+		}
+	}
+}
