@@ -22,13 +22,13 @@ var forms map[string]form
 func init() {
 	forms = map[string]form{
 		// The store.
-		"setup":  {args: pairsOnly, play: (*player).setup},
-		"remove": {args: some, play: (*player).remove},
-		"busy":   {args: exactly(1), play: (*player).busy},
-		"mark":   {args: exactly(1), play: (*player).mark},
-		"close":  {args: exactly(0), play: (*player).close},
-		"reopen": {args: exactly(0), play: (*player).reopen},
-		"final":  {want: true, args: whatever, expects: expectsPairs, play: (*player).final},
+		"setup":   {args: pairsOnly, play: (*player).setup},
+		"remove":  {args: some, play: (*player).remove},
+		"busy":    {args: exactly(1), play: (*player).busy},
+		"version": {args: exactly(1), play: (*player).nameVersion},
+		"close":   {args: exactly(0), play: (*player).close},
+		"reopen":  {args: exactly(0), play: (*player).reopen},
+		"final":   {want: true, args: whatever, expects: expectsPairs, play: (*player).final},
 
 		// Transactions.
 		"get":      {who: true, want: true, args: some, expects: expectsValues, play: (*player).get},

@@ -21,12 +21,12 @@ type player struct {
 	dir   string
 	where string // file:line of the step
 
-	kinds map[int]bool // of engines that it may still be: places between bars
-	txns  map[string]*transaction
-	calls map[string]*pending
-	marks map[string]kv.Version
-	last  map[string]change // of each key
-	turns turnClock
+	kinds    map[int]bool // of engines that it may still be: places between bars
+	txns     map[string]*transaction
+	calls    map[string]*pending
+	versions map[string]kv.Version
+	last     map[string]change // of each key
+	turns    turnClock
 }
 
 // play runs a script until it was quick enough to tell anything: what is said of
@@ -36,7 +36,7 @@ func play(e *env, file string, steps []step) {
 	e.inTime(file, func() bool {
 		p := &player{
 			env: e, kinds: make(map[int]bool), txns: make(map[string]*transaction), calls: make(map[string]*pending),
-			marks: make(map[string]kv.Version), last: make(map[string]change),
+			versions: make(map[string]kv.Version), last: make(map[string]change),
 		}
 		if e.reopen != nil {
 			p.dir = e.TempDir()
@@ -208,7 +208,7 @@ func (p *player) quantity(text string) int {
 	return n
 }
 
-func (p *player) mark(s step) { p.marks[s.args[0]] = p.head(p.store) }
+func (p *player) nameVersion(s step) { p.versions[s.args[0]] = p.head(p.store) }
 
 func (p *player) close(step) {
 	p.turns.cause = time.Now()

@@ -18,7 +18,7 @@ type pending struct {
 	granted kv.Turn
 	store   kv.Store // through which it was asked for
 	writes  []kv.Write
-	bell    *bell
+	watched *watched
 	changes chan kv.Change
 	left    chan struct{} // closed when the script is over
 }
@@ -132,11 +132,11 @@ func (p *player) waits(s step) {
 func (p *player) watch(s step) {
 	after := kv.Version(0)
 	if len(s.args) == 3 {
-		after = p.marks[s.args[2]]
+		after = p.versions[s.args[2]]
 	}
 	prefix := unquoted(s.args[0])
 	p.begin(s.who, func(ctx context.Context, c *pending) func() {
-		c.bell, c.changes = newBell(prefix, after), make(chan kv.Change)
+		c.watched, c.changes = newWatched(prefix, after), make(chan kv.Change)
 		c.watch = start(p.env, "watch", func() (int, error) {
 			for change, err := range c.store.Watch(ctx, prefix, after) {
 				if err != nil {
@@ -167,16 +167,16 @@ func (p *player) knows(s step) {
 		}
 	}
 	patience := time.After(p.patience)
-	for c.bell.missing(last) != "" {
+	for c.watched.missing(last) != "" {
 		select {
 		case change := <-c.changes:
-			if err := c.bell.hear(change); err != nil {
+			if err := c.watched.note(change); err != nil {
 				p.Fatalf("%s: watch: %v", p.where, err)
 			}
 		case <-c.watch.done:
-			p.Fatalf("%s: watch: %v, before it told of %q", p.where, c.watch.err, c.bell.missing(last))
+			p.Fatalf("%s: watch: %v, before it told of %q", p.where, c.watch.err, c.watched.missing(last))
 		case <-patience:
-			p.Fatalf("%s: watch: not told of %q", p.where, c.bell.missing(last))
+			p.Fatalf("%s: watch: not told of %q", p.where, c.watched.missing(last))
 		}
 	}
 }

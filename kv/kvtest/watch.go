@@ -65,8 +65,8 @@ func watchLastByte(e *env) {
 	s := e.store()
 	after := e.write(s, put("p", "0"))
 	v := e.write(s, put("p/x", "1"), put("\xff", "1"))
-	e.listen(s, newBell("\xff", after), map[string]change{"\xff": {v, v}})
-	e.listenWhile(s, newBell("\xff\xff", v), func() map[string]change {
+	e.watchUntil(s, newWatched("\xff", after), map[string]change{"\xff": {v, v}})
+	e.watchWhile(s, newWatched("\xff\xff", v), func() map[string]change {
 		e.write(s, put("\xff", "2"), put("\xfe\xff", "2"), put("p/x", "2"))
 		v := e.write(s, put("\xff\xff\x00", "2"))
 		return map[string]change{"\xff\xff\x00": {v, v}}
@@ -110,12 +110,12 @@ func watchNoGap(e *env) {
 		for e.head(s) == 0 && e.ctx.Err() == nil {
 			runtime.Gosched()
 		}
-		b := newBell("p/", 0)
+		b := newWatched("p/", 0)
 		if round%2 == 0 {
 			b.after = e.head(s)
 		}
 		ctx, cancel := context.WithTimeout(e.ctx, e.patience)
-		e.hearUntilQuiet(ctx, s, b, writer)
+		e.watchUntilQuiet(ctx, s, b, writer)
 		cancel()
 	}
 }
@@ -140,8 +140,8 @@ func (e *env) writeOnce(s kv.Store) (map[string]change, error) {
 	return last, nil
 }
 
-// hearUntilQuiet watches until the writer is done and all it did is known.
-func (e *env) hearUntilQuiet(ctx context.Context, s kv.Store, b *bell, writer *call[map[string]change]) {
+// watchUntilQuiet watches until the writer is done and all it did is known.
+func (e *env) watchUntilQuiet(ctx context.Context, s kv.Store, b *watched, writer *call[map[string]change]) {
 	e.Helper()
 	heard := make(chan struct{})
 	go func() { // a last ring, in case everything was told before the writer returned
@@ -155,7 +155,7 @@ func (e *env) hearUntilQuiet(ctx context.Context, s kv.Store, b *bell, writer *c
 			last, _ := writer.wait()
 			e.Fatalf("watch after %d: %v; not told of %q", b.after, err, b.missing(last))
 		}
-		if err := b.hear(c); err != nil {
+		if err := b.note(c); err != nil {
 			e.Fatal(err)
 		}
 		if !writer.finished() {
@@ -184,14 +184,14 @@ func watchResumes(e *env) {
 	for _, key := range []string{"p/x", "p/y", "p/z"} {
 		last[key] = change{more, more}
 	}
-	b := newBell("p/", after)
+	b := newWatched("p/", after)
 	for b.missing(last) != "" {
 		ctx, cancel := context.WithTimeout(e.ctx, e.patience)
 		for c, err := range s.Watch(ctx, "p/", b.after) {
 			if err != nil {
 				e.Fatalf("watch after %d: %v; not told of %q", b.after, err, b.missing(last))
 			}
-			if err := b.hear(c); err != nil {
+			if err := b.note(c); err != nil {
 				e.Fatal(err)
 			}
 			if c.Head < b.after || c.Head > more {
@@ -209,7 +209,7 @@ func watchResumes(e *env) {
 
 // checkHead fails if some change up to head is unknown to a reader who is told
 // to go on from there.
-func (e *env) checkHead(b *bell, last map[string]change, head kv.Version) {
+func (e *env) checkHead(b *watched, last map[string]change, head kv.Version) {
 	e.Helper()
 	for key, c := range last {
 		if c.commit > b.after && c.commit <= head && !b.knows(key, c.version, c.commit) {
@@ -227,12 +227,12 @@ func watchSlow(e *env) {
 	slow := false
 	ctx, cancel := context.WithTimeout(e.ctx, e.patience)
 	defer cancel()
-	b := newBell("p/", after-1)
+	b := newWatched("p/", after-1)
 	for c, err := range s.Watch(ctx, "p/", b.after) {
 		if err != nil {
 			e.Fatalf("watch: %v; not told of %q", err, b.missing(last))
 		}
-		if err := b.hear(c); err != nil {
+		if err := b.note(c); err != nil {
 			e.Fatal(err)
 		}
 		if !slow {

@@ -51,12 +51,12 @@ func TestAcknowledgedAfterSync(t *testing.T) {
 		if _, err := putOne(s, "k", string(rune('a'+i)), sync); err != nil {
 			t.Fatal(err)
 		}
-		disk.Mark()
+		disk.Acknowledge()
 	}
 	dirty, unsynced, commit := false, 0, 0
 	for _, o := range disk.Ops() {
 		switch {
-		case o.Kind == power.Mark:
+		case o.Kind == power.Step:
 			if dirty && synced[commit] {
 				t.Errorf("commit %d was acknowledged before a sync", commit+1)
 			} else if dirty {

@@ -11,10 +11,10 @@ import (
 // the Log says what a power failure may leave of it.
 func ExampleLog() {
 	log := new(power.Log)
-	log.Mark()
+	log.Acknowledge()
 	log.Write("journal", 0, []byte("synced "))
 	log.Sync("journal")
-	log.Mark()
+	log.Acknowledge()
 	log.Write("journal", 7, []byte("not synced"))
 	left := make(map[string]bool)
 	for _, outage := range log.Outages(rand.New(rand.NewPCG(1, 2)), 8) {

@@ -35,7 +35,7 @@ type Subject interface {
 // Disk is where the store of a Kit is, and what may be left of it.
 type Disk interface {
 	Open() (kv.Store, error)
-	Mark() // a step was acknowledged
+	Acknowledge() // a step was acknowledged
 	Outages(rng *rand.Rand, random int) []Outage
 }
 
@@ -109,7 +109,7 @@ func work(disk Disk, subject Subject) error {
 	if err := subject.Begin(store); err != nil {
 		return err
 	}
-	disk.Mark()
+	disk.Acknowledge()
 	for step := range subject.Steps() {
 		if step == subject.Steps()/2 {
 			if err := store.Close(); err != nil {
@@ -125,7 +125,7 @@ func work(disk Disk, subject Subject) error {
 		if err := subject.Step(); err != nil {
 			return fmt.Errorf("step %d: %w", step+1, err)
 		}
-		disk.Mark()
+		disk.Acknowledge()
 	}
 	return store.Close()
 }

@@ -20,10 +20,10 @@ type Log struct {
 	mu     sync.Mutex
 	before map[string][]byte // the files before the first operation
 	ops    []Op
-	beside []map[string][]byte // at each mark
+	beside []map[string][]byte // at each step
 }
 
-// Op is one thing done to a file, or the mark of a step that was acknowledged.
+// Op is one thing done to a file, or a step that was acknowledged.
 type Op struct {
 	Kind Kind
 	File string
@@ -40,7 +40,7 @@ const (
 	Truncate Kind = "truncate"
 	Sync     Kind = "sync"
 	Delete   Kind = "delete"
-	Mark     Kind = "mark"
+	Step     Kind = "step" // was acknowledged
 )
 
 // Start tells which files there are before the first operation.
@@ -68,15 +68,15 @@ func (l *Log) Sync(file string) { l.add(Op{Kind: Sync, File: file}) }
 // Delete notes that a file is gone.
 func (l *Log) Delete(file string) { l.add(Op{Kind: Delete, File: file}) }
 
-// Mark notes that a step was acknowledged.
-func (l *Log) Mark() {
+// Acknowledge notes that a step was acknowledged.
+func (l *Log) Acknowledge() {
 	var beside map[string][]byte
 	if l.Beside != nil {
 		beside = l.Beside()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ops = append(l.ops, Op{Kind: Mark})
+	l.ops = append(l.ops, Op{Kind: Step})
 	l.beside = append(l.beside, beside)
 }
 
@@ -88,7 +88,7 @@ func (l *Log) Ops() []Op {
 }
 
 // Outages returns each image that a power failure behind one of the operations
-// may leave, from the first mark on, once. Of what was not synced it loses nothing,
+// may leave, from the first such step on, once. Of what was not synced it loses nothing,
 // all, and so many times some, of which a write may be torn.
 func (l *Log) Outages(rng *rand.Rand, random int) (outages []Outage) {
 	seen := make(map[string]bool)
@@ -96,7 +96,7 @@ func (l *Log) Outages(rng *rand.Rand, random int) (outages []Outage) {
 	disk := newSurface(l.before)
 	for n, o := range l.Ops() {
 		disk.do(o)
-		if o.Kind == Mark {
+		if o.Kind == Step {
 			steps++
 		}
 		for i := 0; steps >= 0 && i < 2+random; i++ {

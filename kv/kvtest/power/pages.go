@@ -22,14 +22,14 @@ type Pages struct {
 	safe    Image // after the last sync
 	syncs   int
 	steps   int
-	marked  bool
+	begun   bool
 	outages []Outage
 }
 
 // Sync makes a sync, which the engine has asked for, and takes images before and
 // after it.
 func (p *Pages) Sync(sync func() error) error {
-	if p.marked {
+	if p.begun {
 		p.between(ImageOf(p.T, p.Dir, p.Steady...))
 	}
 	p.syncs++
@@ -49,16 +49,16 @@ func (p *Pages) between(now Image) {
 // Opened tells that the store was opened: all that is there is on disk.
 func (p *Pages) Opened() { p.safe = ImageOf(p.T, p.Dir, p.Steady...) }
 
-// Mark notes that a step was acknowledged.
-func (p *Pages) Mark() {
-	if p.marked {
+// Acknowledge notes that a step was acknowledged.
+func (p *Pages) Acknowledge() {
+	if p.begun {
 		p.steps++
 	}
-	p.marked = true
+	p.begun = true
 }
 
 // Outages returns each image that a power failure between two syncs may leave,
-// from the first mark on.
+// from the first such step on.
 func (p *Pages) Outages(*rand.Rand, int) []Outage {
 	return append(p.outages, Outage{What: "at the end", Steps: p.steps, Image: func() Image { return p.safe }})
 }

@@ -129,7 +129,7 @@ func TestFail(t *testing.T) {
 func TestLogImages(t *testing.T) {
 	l := new(Log)
 	l.Start(map[string][]byte{"old": []byte("before")})
-	l.Mark()
+	l.Acknowledge()
 	l.Write("f", 0, []byte("abcd"))
 	l.Sync("f")
 	l.Write("f", 4, []byte("efgh"))

@@ -9,9 +9,9 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// bell remembers what a watch has told: the last version of each key, or that
+// watched remembers what a watch has told: the last version of each key, or that
 // everything has to be read again.
-type bell struct {
+type watched struct {
 	prefix string
 	after  kv.Version
 	told   map[string]kv.Version
@@ -19,12 +19,12 @@ type bell struct {
 	marked bool
 }
 
-func newBell(prefix string, after kv.Version) *bell {
-	return &bell{prefix: prefix, after: after, told: make(map[string]kv.Version)}
+func newWatched(prefix string, after kv.Version) *watched {
+	return &watched{prefix: prefix, after: after, told: make(map[string]kv.Version)}
 }
 
-// hear takes a change, and returns an error if it should not have been told.
-func (b *bell) hear(c kv.Change) error {
+// note takes a change, and returns an error if it should not have been told.
+func (b *watched) note(c kv.Change) error {
 	switch {
 	case c.Resync && c.Key != "":
 		return fmt.Errorf("a resync mark with key %q", c.Key)
@@ -42,13 +42,13 @@ func (b *bell) hear(c kv.Change) error {
 
 // knows reports whether the reader knows that the key is at a version now, 0
 // for a deletion made by commit last: it was told so, or to look later.
-func (b *bell) knows(key string, version, last kv.Version) bool {
-	told, heard := b.told[key]
-	return heard && told == version || b.marked && b.resync >= last
+func (b *watched) knows(key string, version, last kv.Version) bool {
+	told, known := b.told[key]
+	return known && told == version || b.marked && b.resync >= last
 }
 
 // missing returns a key whose last change the reader does not know of.
-func (b *bell) missing(last map[string]change) string {
+func (b *watched) missing(last map[string]change) string {
 	for key, c := range last {
 		if strings.HasPrefix(key, b.prefix) && c.commit > b.after && !b.knows(key, c.version, c.commit) {
 			return key
@@ -63,8 +63,8 @@ type change struct {
 	commit  kv.Version // the version at which it was written or deleted
 }
 
-// listen ranges over a watch until the reader knows everything in last.
-func (e *env) listen(s kv.Store, b *bell, last map[string]change) {
+// watchUntil ranges over a watch until the reader knows everything in last.
+func (e *env) watchUntil(s kv.Store, b *watched, last map[string]change) {
 	e.Helper()
 	ctx, cancel := context.WithTimeout(e.ctx, e.patience)
 	defer cancel()
@@ -72,7 +72,7 @@ func (e *env) listen(s kv.Store, b *bell, last map[string]change) {
 		if err != nil {
 			e.Fatalf("watch after %d: %v, before it told of %q", b.after, err, b.missing(last))
 		}
-		if err := b.hear(c); err != nil {
+		if err := b.note(c); err != nil {
 			e.Fatalf("watch %q after %d: %v", b.prefix, b.after, err)
 		}
 		if b.missing(last) == "" {
@@ -82,9 +82,9 @@ func (e *env) listen(s kv.Store, b *bell, last map[string]change) {
 	e.Fatalf("watch after %d ended without an error", b.after)
 }
 
-// listenWhile begins to watch, writes once the watch waits, and goes on until
+// watchWhile begins to watch, writes once the watch waits, and goes on until
 // what was written is known.
-func (e *env) listenWhile(s kv.Store, b *bell, write func() map[string]change) {
+func (e *env) watchWhile(s kv.Store, b *watched, write func() map[string]change) {
 	e.Helper()
 	ctx, cancel := context.WithTimeout(e.ctx, e.patience)
 	defer cancel()
@@ -103,7 +103,7 @@ func (e *env) listenWhile(s kv.Store, b *bell, write func() map[string]change) {
 	for b.missing(last) != "" {
 		select {
 		case change := <-changes:
-			if err := b.hear(change); err != nil {
+			if err := b.note(change); err != nil {
 				e.Errorf("watch %q after %d: %v", b.prefix, b.after, err)
 			}
 		case <-c.done:
