@@ -1,10 +1,12 @@
 package pawl_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -59,15 +61,31 @@ func TestFirstMessageAgainAfterARecovery(t *testing.T) {
 	})
 }
 
-// What comes while a recovery is needed comes by a key of before it.
-func TestFirstMessageBeforeARecovery(t *testing.T) {
-	alice, w := witnessed(t)
-	bob := newDevice(t, newMemory(), "@bob:example.org")
-	keys, _ := alice.published(1)
-	w.mark.Head++
-	alice = alice.on(alice.kv, pawl.WithWitness(w))
-	alice.receive(bob, bob.send(alice, "first", pawl.WithOneTimeKey(keys[0])))
-	alice.recover()
+// What comes while a recovery is under way comes by a key of before it, also
+// after the recovery has looked for sessions.
+func TestFirstMessagesDuringARecovery(t *testing.T) {
+	alice, bob := pair(t)
+	keys, _ := alice.published(8)
+	alice.meet(bob)
+	commits := 0
+	restored := alice.on(faulty.Wrap(alice.kv, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
+		if call.Op == faulty.Commit && len(call.Batch.Writes) > 0 && commits < len(keys) {
+			// A commit that loses to this is tried again, and comes by here again.
+			alice.receive(bob, bob.send(alice, "first", pawl.WithOneTimeKey(keys[commits])))
+			commits++
+		}
+		return nil
+	}}))
+	restored.recover()
+	if commits < 3 {
+		t.Errorf("%d commits, want one that marks, one for the session and one that ends", commits)
+	}
+	in := alice.sessions(bob)
+	for _, s := range in[1:] {
+		if !s.ReceiveOnly {
+			t.Errorf("session %s sends, of %d", s.ID, len(in))
+		}
+	}
 	alice.sendsNothingTo(bob)
 	alice.intact()
 }
