@@ -20,15 +20,25 @@
 // common, so a key at a version always has one value. Versions stay below 2^53
 // ([MaxVersion]).
 //
+// # Limits
+//
+// How much one commit writes and checks, how many commit IDs are kept and how long
+// a turn lasts belong to the engine, which tells it: [Store.Limits]. Every engine
+// reaches [Floor]; those of this module have [Embedded]. What is more is
+// [ErrTooLarge], and the caller splits it.
+//
 // # Outcomes of a commit
 //
-// Exactly one of these happens:
+// Exactly one of these happens; [Outcome] names them, and says what a caller does
+// at a first try and at a later one:
 //
 //   - A version and no error: applied, visible to every later snapshot, and
 //     durable if [Batch.Sync] was set. What was derived in the attempt (a
 //     message key, say) may be used and its ciphertext released.
 //   - [ErrConflict]: certainly not applied, and never will be. Discard what
-//     was derived, read again, run again.
+//     was derived, read again, run again. After a try of unknown outcome it is
+//     final only if this try said so ([Batch.Again]): then the engine has
+//     recorded the ID as refused, and what arrives late is [ErrRefused].
 //   - [ErrUnknown]: may have been applied, or be applied later. Neither
 //     release what was derived nor derive anew: commit the identical batch
 //     with [Batch.Again] until another outcome is known, or until it is said
