@@ -18,6 +18,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/canonicaljson"
+	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/copykv"
@@ -49,6 +50,8 @@ var coded = map[string]struct {
 	"pawl.ErrSelf":              {pawl.ErrSelf, "self"},
 	"pawl.ErrNeedsRecovery":     {pawl.ErrNeedsRecovery, "needs_recovery"},
 	"kv/copykv.ErrDiffers":      {copykv.ErrDiffers, "copy_differs"},
+	"keyfile.ErrDamaged":        {keyfile.ErrDamaged, "no_key"},
+	"keyfile.ErrExposed":        {keyfile.ErrExposed, "no_key"},
 	"pawl.ErrNotErased":         {pawl.ErrNotErased, "not_erased"},
 	"pawl.ErrNotEmpty":          {pawl.ErrNotEmpty, "not_empty"},
 	"pawl.ErrNotRetired":        {pawl.ErrNotRetired, "not_retired"},

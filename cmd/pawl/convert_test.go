@@ -18,6 +18,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/proof/effort"
+	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -229,7 +230,7 @@ func (k *killing) expectUnusable(t *testing.T) {
 	if err := to.require(); err == nil {
 		t.Fatal("the new store is there before the old one is retired")
 	}
-	key, err := readKeyFile(from.keyFile())
+	key, err := keyfile.Read(from.keyFile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,17 +248,17 @@ func (k *killing) expectUnusable(t *testing.T) {
 // copyName is that of a copy's directory or file.
 var copyName = regexp.MustCompile(`\.(copying|moved)-[0-9a-f]+$`)
 
-func (k *killing) expectNoKeyring(t *testing.T, p place, key keyFile) {
+func (k *killing) expectNoKeyring(t *testing.T, p place, key keyfile.Key) {
 	t.Helper()
 	engine, err := p.open(t.Context())
 	if err != nil {
 		return // not even made
 	}
 	defer engine.Close()
-	if empty, err := isEmpty(t.Context(), engine); err != nil || empty {
+	if empty, err := keyfile.IsEmpty(t.Context(), engine); err != nil || empty {
 		return
 	}
-	if _, err := pawl.Open(t.Context(), engine, pawl.WithKey(key.key.Reveal())); !errors.Is(err, kv.ErrCorrupt) {
+	if _, err := pawl.Open(t.Context(), engine, pawl.WithKey(key.Reveal())); !errors.Is(err, kv.ErrCorrupt) {
 		t.Fatalf("opening %s: %v, want ErrCorrupt (no keyring)", p, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
@@ -64,7 +65,7 @@ func (m *moving) move(ctx context.Context) (id string, err error) {
 	if err := m.to.removeLeftovers(copyingInfix); err != nil {
 		return "", err
 	}
-	id = randomName() + randomName()
+	id = files.RandomName() + files.RandomName()
 	copying, whole := m.to.aside(copyingInfix, id), m.to.aside(movedInfix, id)
 	if err := m.copy(ctx, copying, func(pawl.Copy) error { return nil }); err != nil {
 		return "", errors.Join(err, copying.removeAll())
@@ -146,8 +147,8 @@ func (m *moving) complete(ctx context.Context, whole place) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	if m.key.found {
-		if err := m.key.ensure(home.keyFile()); err != nil {
+	if m.key.Found() {
+		if err := m.key.Ensure(home.keyFile()); err != nil {
 			return err
 		}
 	}

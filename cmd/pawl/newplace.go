@@ -1,17 +1,16 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // What convert puts beside the place of a new store, after its name.
@@ -75,15 +74,15 @@ func (p place) rename(to place) error {
 		if err := os.Rename(p.path, to.path); err != nil {
 			return err
 		}
-		return syncDir(filepath.Dir(to.path))
+		return files.SyncDir(filepath.Dir(to.path))
 	}
 	if log, err := os.Stat(p.path + "-wal"); err == nil && log.Size() > 0 {
 		return fmt.Errorf("%s is in use", p)
 	}
-	if err := moveToFree(p.path, to.path); err != nil {
+	if err := files.MoveToFree(p.path, to.path); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(to.path)), p.removeAll())
+	return errors.Join(files.SyncDir(filepath.Dir(to.path)), p.removeAll())
 }
 
 // removeAll removes a store with all its files.
@@ -91,10 +90,10 @@ func (p place) removeAll() error {
 	err := os.RemoveAll(p.path)
 	if p.sqlite {
 		for _, suffix := range append([]string{keySuffix, keyLockSuffix, witnessSuffix}, sqliteSuffixes...) {
-			err = errors.Join(err, removeIfThere(p.path+suffix))
+			err = errors.Join(err, files.RemoveIfThere(p.path+suffix))
 		}
 	}
-	return errors.Join(err, syncDir(filepath.Dir(p.path)))
+	return errors.Join(err, files.SyncDir(filepath.Dir(p.path)))
 }
 
 // leftovers returns the files beside the place that have an infix after its
@@ -122,6 +121,9 @@ func (p place) removeLeftovers(infix string) error {
 	return err
 }
 
+// lockMode is for files that nobody else reads.
+const lockMode = 0o600
+
 // newLock is held by the one command that makes a store at a place.
 type newLock struct{ *flock.Flock }
 
@@ -129,7 +131,7 @@ type newLock struct{ *flock.Flock }
 func (p place) lockNew() (newLock, error) {
 	path := p.path + newLockSuffix
 	for {
-		lock := flock.New(path, flock.SetPermissions(keyFileMode))
+		lock := flock.New(path, flock.SetPermissions(lockMode))
 		ok, err := lock.TryLock()
 		if err == nil && !ok {
 			err = fmt.Errorf("another command is moving a store to %s", p)
@@ -156,50 +158,4 @@ func (p place) lockNew() (newLock, error) {
 func (l newLock) release() {
 	_ = os.Remove(l.Path())
 	_ = l.Close()
-}
-
-// randomName returns a name that nobody else takes: 16 hexadecimal digits.
-func randomName() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
-
-// moveToFree renames a file, and fails with fs.ErrExist if there is one with
-// the new name already, which a plain renaming would replace.
-func moveToFree(from, to string) error {
-	err := os.Link(from, to)
-	switch {
-	case err == nil:
-		return os.Remove(from)
-	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	// A file system without links: callers hold a lock against each other.
-	switch _, err := os.Lstat(to); {
-	case err == nil:
-		return fmt.Errorf("rename %s: %s: %w", from, to, fs.ErrExist)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	return os.Rename(from, to)
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// syncDir makes a rename or removal durable. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

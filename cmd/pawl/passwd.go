@@ -8,6 +8,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -103,9 +104,9 @@ func (c *passwdCommand) toPassphrase(cmd *cobra.Command, o *opened, next passphr
 	case err != nil && !errors.Is(err, pawl.ErrNotErased):
 		return err
 	case o.given.given:
-		return errors.Join(err, setAside(o.place.keyFile()))
+		return errors.Join(err, keyfile.SetAside(o.place.keyFile()))
 	}
-	return errors.Join(err, o.key.remove(o.place.keyFile()))
+	return errors.Join(err, o.key.Remove(o.place.keyFile()))
 }
 
 // toKeyFile writes a key file, and then seals under it. A key file that a crash
@@ -114,16 +115,16 @@ func (c *passwdCommand) toKeyFile(cmd *cobra.Command, o *opened, _ passphrase) e
 	if !o.given.given {
 		return errors.New("the store has no passphrase to remove")
 	}
-	if err := setAside(o.place.keyFile()); err != nil {
+	if err := keyfile.SetAside(o.place.keyFile()); err != nil {
 		return err
 	}
-	key, err := createKeyFile(o.place.keyFile())
+	key, err := keyfile.Create(o.place.keyFile())
 	if err != nil {
 		return err
 	}
-	err = o.ChangeKey(cmd.Context(), key.key.Reveal())
+	err = o.ChangeKey(cmd.Context(), key.Reveal())
 	if err != nil && !errors.Is(err, kv.ErrUnknown) && !errors.Is(err, pawl.ErrNotErased) {
-		err = errors.Join(err, key.remove(o.place.keyFile()))
+		err = errors.Join(err, key.Remove(o.place.keyFile()))
 	}
 	return err
 }

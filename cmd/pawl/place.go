@@ -46,12 +46,11 @@ func (p place) String() string {
 // file's own name beside it.
 const (
 	keySuffix     = ".key"      // what a store without a passphrase is sealed under
-	keyLockSuffix = ".key.lock" // locked by who may change that
+	keyLockSuffix = ".key.lock" // keyfile's
 	witnessSuffix = ".witness"  // shows a store that went back in time
 )
 
 func (p place) keyFile() string     { return p.companion(keySuffix) }
-func (p place) keyLockFile() string { return p.companion(keyLockSuffix) }
 func (p place) witnessFile() string { return p.companion(witnessSuffix) }
 
 func (p place) companion(suffix string) string {

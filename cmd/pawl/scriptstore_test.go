@@ -11,6 +11,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -65,10 +66,10 @@ func cmdReceived(ts *testscript.TestScript, neg bool, args []string) {
 // withMachine opens the only account of a store with a key file.
 func withMachine(ts *testscript.TestScript, store string, now func() time.Time, fn func(context.Context, *pawl.Machine)) {
 	ctx, p := context.Background(), placeIn(ts, store)
-	key, err := readKeyFile(p.keyFile())
+	key, err := keyfile.Read(p.keyFile())
 	ts.Check(err)
 	withEngine(ts, p, func(engine kv.Store) {
-		s, err := pawl.Open(ctx, engine, pawl.WithKey(key.key.Reveal()), pawl.WithClock(now))
+		s, err := pawl.Open(ctx, engine, pawl.WithKey(key.Reveal()), pawl.WithClock(now))
 		ts.Check(err)
 		ids, err := s.Accounts(ctx)
 		ts.Check(err)
@@ -149,10 +150,10 @@ func cmdMade(ts *testscript.TestScript, neg bool, args []string) {
 	then := func() time.Time { return time.Now().AddDate(0, 0, -days) }
 	p := placeIn(ts, args[0])
 	withEngine(ts, p, func(engine kv.Store) {
-		key, err := createKeyFile(p.keyFile())
+		key, err := keyfile.Create(p.keyFile())
 		ts.Check(err)
 		ctx := context.Background()
-		s, err := pawl.Open(ctx, engine, pawl.WithKey(key.key.Reveal()), pawl.WithClock(then))
+		s, err := pawl.Open(ctx, engine, pawl.WithKey(key.Reveal()), pawl.WithClock(then))
 		ts.Check(err)
 		_, err = s.Create(ctx, matrix.UserID(args[1]), matrix.DeviceID(args[2]))
 		ts.Check(err)

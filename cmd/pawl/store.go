@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/txn/seal"
 )
@@ -20,9 +20,9 @@ type opened struct {
 	*pawl.Store
 	place  place
 	engine kv.Store
-	given  passphrase   // it was opened with this one, if there is one
-	key    keyFile      // else with this
-	lock   *flock.Flock // of the key, until unlockKey
+	given  passphrase    // it was opened with this one, if there is one
+	key    keyfile.Key   // else with this
+	lock   *keyfile.Lock // of the key, until unlockKey
 }
 
 // use calls fn with an existing store and closes it afterwards.
@@ -68,7 +68,7 @@ const (
 func withStore(ctx context.Context, p place, given passphrase, a access, fn func(*opened) error) (err error) {
 	// The engine makes its files private, so the key file is looked at first.
 	if !given.given {
-		if _, err := readKeyFile(p.keyFile()); err != nil {
+		if _, err := keyfile.Read(p.keyFile()); err != nil {
 			return err
 		}
 	}
@@ -90,11 +90,11 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 // or else the key file, which a new store gets.
 func (o *opened) findKey(ctx context.Context, a access) (err error) {
 	if a != existing {
-		if o.lock, err = o.place.lockKey(ctx); err != nil {
+		if o.lock, err = keyfile.Take(ctx, o.place.keyFile()); err != nil {
 			return err
 		}
 	}
-	empty, err := isEmpty(ctx, o.engine)
+	empty, err := keyfile.IsEmpty(ctx, o.engine)
 	if err == nil && empty {
 		err = lostAll(o.place, o.engine)
 	}
@@ -106,12 +106,10 @@ func (o *opened) findKey(ctx context.Context, a access) (err error) {
 	case o.given.given:
 		return nil // whatever is in the key file
 	}
-	// After the store was looked at: if another command made it meanwhile, the
-	// key was there before.
-	o.key, err = readKeyFile(o.place.keyFile())
-	if err == nil && !o.key.found && empty {
-		// The key is safe before anything is sealed under it.
-		o.key, err = createKeyFile(o.place.keyFile())
+	if o.lock == nil {
+		o.key, err = keyfile.Read(o.place.keyFile())
+	} else {
+		o.key, err = o.lock.Settle(ctx, o.engine)
 	}
 	return err
 }
@@ -123,17 +121,17 @@ func (o *opened) unlockKey() error {
 	}
 	lock := o.lock
 	o.lock = nil
-	return lock.Close()
+	return lock.Release()
 }
 
 // unlock opens the records.
 func (o *opened) unlock(ctx context.Context) (err error) {
-	how := pawl.WithKey(o.key.key.Reveal())
+	how := pawl.WithKey(o.key.Reveal())
 	name := filepath.Base(o.place.keyFile())
 	switch {
 	case o.given.given:
 		how = pawl.WithPassphrase(o.given.text.Reveal())
-	case !o.key.found:
+	case !o.key.Found():
 		return fmt.Errorf("%s is sealed and has no %s: %s", o.place, name, giveIt)
 	}
 	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithLogger(cli.Logger(ctx)))
@@ -144,28 +142,6 @@ func (o *opened) unlock(ctx context.Context) (err error) {
 		return fmt.Errorf("%s does not open with the passphrase from %s: %w", o.place, o.given.from, err)
 	}
 	return fmt.Errorf("%s does not open with its %s: %w: %s", o.place, name, err, giveIt)
-}
-
-// views is how often a view that is lost, because another process took the
-// store over, is taken again.
-const views = 20
-
-func isEmpty(ctx context.Context, store kv.Store) (empty bool, err error) {
-	for range views {
-		if empty, err = looksEmpty(ctx, store); !errors.Is(err, kv.ErrConflict) {
-			break
-		}
-	}
-	return empty, err
-}
-
-func looksEmpty(ctx context.Context, store kv.Store) (bool, error) {
-	snap := store.Snapshot()
-	defer snap.Close()
-	for _, err := range snap.Scan(ctx, "") {
-		return false, err
-	}
-	return true, nil
 }
 
 // losing is an engine that knows by itself how far it had come.

@@ -57,6 +57,8 @@ var table = map[string][]string{
 	"internal/proof/upstream": {},
 	"internal/proof/prose":    {},
 
+	"internal/files": {},
+
 	// Leaves of the command.
 	"internal/cli": {},
 
@@ -77,7 +79,8 @@ var table = map[string][]string{
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
-	"cmd/pawl": {".", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/cli", "bench/command"},
+	"keyfile":  {".", "kv", "internal/files", "internal/secret"},
+	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/cli", "bench/command"},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may
