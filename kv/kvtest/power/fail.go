@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -94,10 +95,18 @@ func fail(t *testing.T, kit Kit, subject Subject, effort Effort) error {
 	dir := t.TempDir()
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	verdicts := make([]error, len(outages))
 	for i, o := range outages {
-		group.Go(func() error { return o.judge(kit, subject, filepath.Join(dir, fmt.Sprint(i))) })
+		group.Go(func() error {
+			verdicts[i] = o.judge(kit, subject, filepath.Join(dir, fmt.Sprint(i)))
+			return verdicts[i]
+		})
 	}
-	return group.Wait()
+	if group.Wait() == nil {
+		return nil
+	}
+	// Of what fails the earliest: who came first on this machine says little.
+	return verdicts[slices.IndexFunc(verdicts, func(err error) bool { return err != nil })]
 }
 
 // work lets the subject make its steps.
