@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/turns"
@@ -100,7 +101,9 @@ func (h *Handle) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 	case h.flaw == HandlesStarve && h.number > 1:
 		// It asks only when nobody of the first waits.
 		for h.asking.Load() > 0 {
-			if ctx.Err() != nil {
+			select {
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
 				return kv.Turn{}, h.orClosed(ctx.Err())
 			}
 		}
