@@ -1,7 +1,9 @@
 package pawl_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,8 +12,11 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
+	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/kv/witness"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // The files that the documents name.
@@ -164,6 +169,50 @@ func TestLostTailWithoutWitness(t *testing.T) {
 		alice.recover()
 		alice.on(alice.kv, pawl.WithWitness(w)).needsNoRecovery()
 	}, pawl.WithWitness(w))
+}
+
+// shortened is an engine that knows how far its store had come, until the next
+// commit.
+type shortened struct {
+	kv.Store
+	kept kv.Version
+}
+
+func (s shortened) LostTail() (kept, committed kv.Version) { return s.kept, s.kept + 1 }
+
+// TestLostTailOfManyAccounts: a store has more accounts than a commit marks, and
+// the process dies when some are marked. The engine knows nothing any more then,
+// and all are marked at the next opening all the same.
+func TestLostTailOfManyAccounts(t *testing.T) {
+	engine, w := memkv.New(memkv.WithLimits(kv.Floor())), &keychain{}
+	s := openStore(t, engine, testKey, pawl.WithWitness(w))
+	var all []*pawl.Machine
+	for i := range kv.Floor().Writes + 20 {
+		m, err := s.Create(t.Context(), matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	dead := errors.New("dead")
+	commits := 0
+	dying := faulty.Wrap(shortened{engine, back(t, engine).head}, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+		if c.Op == faulty.Commit && len(c.Batch.Writes) > 0 {
+			if commits++; commits > 1 {
+				return dead
+			}
+		}
+		return nil
+	}})
+	if _, err := pawl.Open(t.Context(), dying, testKey, pawl.WithWitness(w)); !errors.Is(err, dead) {
+		t.Fatalf("open: %v, want %v", err, dead)
+	}
+	openStore(t, engine, testKey, pawl.WithWitness(w))
+	for i, m := range all {
+		if why, needed, err := m.NeedsRecovery(t.Context()); !needed || why.Cause != account.Behind || err != nil {
+			t.Fatalf("account %d needs recovery: %v, %v, %v; want because %v", i, needed, why.Cause, err, account.Behind)
+		}
+	}
 }
 
 // TestNothingLeft: no store is made in the place of one of which nothing is left.

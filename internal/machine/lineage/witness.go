@@ -89,7 +89,11 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 		return false, nil
 	}
 	lost := lostTail(s.DB.Store(), stored.Head)
-	cause, err := causeOf(stored, seen, answer, lost)
+	known := stored
+	if c.unread != nil {
+		known.Generation = seen.Generation // as far as anybody knows
+	}
+	cause, err := causeOf(known, seen, answer, lost)
 	if err != nil {
 		return false, fmt.Errorf("pawl: ask the witness of the store: %w", err)
 	}
@@ -171,7 +175,7 @@ func causeOf(stored, seen witness.Mark, answer error, lost kv.Version) (account.
 		return account.Unwitnessed, nil
 	case copied:
 		return account.Copied, nil
-	case stored.Head < seen.Head, stored.Generation != 0 && stored.Generation < seen.Generation:
+	case stored.Head < seen.Head, max(stored.Generation, 1) < seen.Generation:
 		return account.Behind, nil
 	case stored.Generation > seen.Generation:
 		return account.Unwitnessed, nil // an older state was accepted, and the witness does not know
@@ -193,6 +197,13 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		return replaceGeneration(ctx, c.store.DB, before, stored.Generation)
 	}
 	c.tell(ctx, cause, stored.Head, seen.Head)
+	if cause == account.Behind && c.unread == nil {
+		// Marking the accounts raises the head. If it takes several commits and we
+		// die in between, the witness's generation still says that there is a cause.
+		if err := c.save(ctx, stored); err != nil {
+			return false, err
+		}
+	}
 	if err := requireRecovery(ctx, c.store, cause); err != nil {
 		return false, err
 	}

@@ -36,6 +36,8 @@ func TestCauseOf(t *testing.T) {
 		"never witnessed, nothing there": {mark(1, 0, 9), mark(0, 0, 0), witness.ErrNone, 0, 0, nil},
 		"never witnessed, another's":     {mark(1, 0, 9), mark(2, 3, 5), nil, 0, 0, nil},
 		"never witnessed, its own":       {mark(1, 0, 4), mark(1, 1, 5), nil, 0, account.Behind, nil},
+		"never witnessed, begun to be":   {mark(1, 0, 9), mark(1, 1, 5), nil, 0, 0, nil},
+		"never witnessed, of a later":    {mark(1, 0, 9), mark(1, 2, 5), nil, 0, account.Behind, nil},
 		"no answer":                      {mark(1, 1, 5), mark(0, 0, 0), locked, 0, 0, locked},
 		"without its end":                {mark(1, 1, 4), mark(1, 1, 4), nil, 7, account.Behind, nil},
 		"without its end, witness lost":  {mark(1, 1, 4), mark(0, 0, 0), witness.ErrNone, 7, account.Behind, nil},

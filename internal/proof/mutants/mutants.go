@@ -373,6 +373,12 @@ var mutants = []mutant{
 		pkgs: []string{"./kv/witness"},
 	},
 	{
+		name: "a process that dies while it marks accounts leaves the others as they are",
+		file: "internal/machine/lineage/witness.go",
+		old:  "if cause == account.Behind && c.unread == nil {", new: "if false {",
+		test: "TestLostTailOfManyAccounts", pkgs: []string{"."},
+	},
+	{
 		name: "a copy of a volume is taken for the volume",
 		file: "kv/witness/identity.go",
 		old:  "volumes && id.volume != now.volume {", new: "volumes && false {",
