@@ -134,6 +134,7 @@ var codes = []struct {
 	{"zero_secret", RemedyNone, "the peer's key is of low order", []error{ratchet.ErrZeroSecret}},
 	{"exhausted", RemedyNone, "the chain has no index left: to send, open a new session", []error{ratchet.ErrExhausted}},
 	{"mac", RemedyNone, "changed on its way, or made with other keys", []error{ratchet.ErrMAC}},
+	{"set_aside", RemedyNone, "the record was damaged, and repair has set it aside: it is gone", []error{txn.ErrSetAside}},
 
 	// Of the store. Nothing was applied.
 	{"disk_full", RemedySpace, "there is no room for the commit; reading goes on", []error{kv.ErrDiskFull}},

@@ -59,6 +59,7 @@ var coded = map[string]struct {
 	"pawl.ErrOneTimeKeyCount":   {pawl.ErrOneTimeKeyCount, "key_count"},
 	"pawl.ErrMovedOn":           {pawl.ErrMovedOn, "moved_on"},
 	"pawl.ErrNothingToMove":     {pawl.ErrNothingToMove, "nothing_to_move"},
+	"pawl.ErrSetAside":          {pawl.ErrSetAside, "set_aside"},
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
 
 	"account.ErrFormat":    {account.ErrFormat, "corrupt"},
@@ -127,10 +128,12 @@ var coded = map[string]struct {
 	"kv/sqlitekv.ErrUnproven": {sqlitekv.ErrUnproven, "unsupported"},
 	"kv/sqlitekv.ErrNewer":    {sqlitekv.ErrNewer, "newer"},
 
-	"txn.ErrFormat":    {txn.ErrFormat, "newer"},
-	"txn.RecordError":  {&txn.RecordError{Err: errors.New("of no kind")}, "corrupt"},
-	"txn.UnknownError": {&txn.UnknownError{Err: context.Canceled}, "unknown"},
-	"txn.StarvedError": {&txn.StarvedError{Last: kv.ErrConflict}, "starved"},
+	"txn.ErrSetAside":   {txn.ErrSetAside, "set_aside"},
+	"txn.SetAsideError": {&txn.SetAsideError{}, "set_aside"},
+	"txn.ErrFormat":     {txn.ErrFormat, "newer"},
+	"txn.RecordError":   {&txn.RecordError{Err: errors.New("of no kind")}, "corrupt"},
+	"txn.UnknownError":  {&txn.UnknownError{Err: context.Canceled}, "unknown"},
+	"txn.StarvedError":  {&txn.StarvedError{Last: kv.ErrConflict}, "starved"},
 
 	"txn/seal.ErrPassphrase": {seal.ErrPassphrase, "passphrase"},
 	"txn/seal.ErrFormat":     {seal.ErrFormat, "keyring"},
@@ -334,7 +337,7 @@ func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
 		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
-		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac disk_full too_large in_use closed" +
+		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac set_aside disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {

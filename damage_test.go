@@ -192,8 +192,8 @@ var needs = map[string]struct {
 		missing: answers{other: {"the tablet"}}, // it has no other record
 	},
 	"pool": {damaged: answers{
-		tells:   {"inspect", "sweep", "check"},
-		corrupt: {"keys for upload", "mark published", "abandon", "outstanding", "recover", "decrypt for no key"},
+		tells:   {"inspect", "sweep", "recover", "check"},
+		corrupt: {"keys for upload", "mark published", "abandon", "outstanding", "decrypt for no key"},
 	}},
 	"used key":  {damaged: answers{tells: {"inspect", "sweep", "check"}}},
 	"fresh key": {damaged: answers{tells: {"inspect", "sweep", "check"}, corrupt: {"decrypt fresh"}}},

@@ -7,6 +7,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/txn"
 )
 
 // Errors of opening and sealing a store, and of finding accounts.
@@ -58,6 +59,11 @@ var (
 	// keys out of range.
 	ErrOneTimeKeyCount = keys.ErrCount
 )
+
+// ErrSetAside: the record was damaged, and [Store.Repair] has set it aside: it is
+// gone for good. Of an account: the account is lost. Of a message it comes with
+// ErrAlreadyProcessed, session.ErrPruned or ErrUnknownOneTimeKey.
+var ErrSetAside = txn.ErrSetAside
 
 // Errors of moving a store.
 var (

@@ -8,22 +8,6 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
 )
 
-// Check verifies every invariant of the account over one snapshot and returns
-// what is broken, a line each, sorted; nothing means that all hold:
-//
-//   - every record opens and decodes, is stored once and under its own name,
-//     and its keys belong together;
-//   - a peer lists exactly its live sessions;
-//   - every key in the pool has its record, with the pool's id, and every
-//     unused key is in the pool; no id is there twice;
-//   - a one-time key is used up exactly when the session it opened exists;
-//   - the session of every receipt that keeps a message key exists.
-//
-// It reads everything and writes nothing. The error is of the store.
-func (m *Machine) Check(ctx context.Context) ([]string, error) {
-	return upkeep.Check(ctx, m.account, records.Kinds())
-}
-
 // Swept counts what Sweep did.
 type Swept struct {
 	Erased      int `json:"erased"`              // receipts that expired: their messages' keys

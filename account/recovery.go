@@ -71,6 +71,16 @@ func (a Account) Recovered(from otk.ID) Account {
 	return a
 }
 
+// BeginKeys returns the account in which keys with lower ids than from are as
+// those from before a recovery, without any change to a mark: nobody knows any
+// more what became of them. In format 1 there is no place for that.
+func (a Account) BeginKeys(from otk.ID) Account {
+	if a.raised {
+		a.lineage.KeysFrom = from
+	}
+	return a
+}
+
 func (a *Account) readRecovery(r *record.Reader) {
 	a.recovery = Recovery{Since: r.Time(), Cause: Cause(r.Uint(uint64(Asked)))}
 	r.Check(a.recovery.Since.IsZero() == (a.recovery.Cause == 0), "mark of recovery")

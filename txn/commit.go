@@ -78,9 +78,12 @@ func (t *transaction) won(v kv.Version, failure error) {
 	t.report.Committed = true
 	t.contention.won(t.tx.written)
 	for _, w := range t.tx.written {
-		if w.deleted {
+		switch {
+		case w.deleted:
 			t.db.cache.set(w.key, known{})
-		} else {
+		case w.isSetAside():
+			t.db.cache.evict([]string{w.key}, nil)
+		default:
 			t.db.cache.set(w.key, known{v, w.value, w.bytes})
 		}
 	}

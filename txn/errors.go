@@ -24,11 +24,16 @@ var (
 // Update the program; nothing was changed.
 var ErrFormat = errors.New("txn: record of a newer or foreign format")
 
+// ErrSetAside: the record was damaged, and somebody has set it aside
+// ([Tx.SetAside]). It is gone for good, and no new one has its name unless it is
+// written on purpose.
+var ErrSetAside = errors.New("txn: the record was damaged and was set aside")
+
 // RecordError names a record that is there and cannot be read: the engine did
 // not find its bytes whole, or the value could not be opened (damaged, moved
 // from another key, sealed under another key) or decoded. It is a
 // [kv.ErrCorrupt], unless the codec or the sealer says that a newer program
-// wrote it (kv.ErrNewer): that is no damage.
+// wrote it (kv.ErrNewer) or it was set aside ([ErrSetAside]): that is no damage.
 type RecordError struct {
 	Key string // as stored, blinded
 	Err error
@@ -41,7 +46,7 @@ func (e *RecordError) Error() string {
 
 // Is makes errors.Is(err, kv.ErrCorrupt) true for damage.
 func (e *RecordError) Is(target error) bool {
-	return target == kv.ErrCorrupt && !errors.Is(e.Err, kv.ErrNewer)
+	return target == kv.ErrCorrupt && !errors.Is(e.Err, kv.ErrNewer) && !errors.Is(e.Err, ErrSetAside)
 }
 
 // Unwrap returns the cause.

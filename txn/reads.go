@@ -34,6 +34,9 @@ type read struct {
 // was read.
 func (tx *Tx) get(c coder, key string) (value any, ok bool, err error) {
 	if w := tx.writes[key]; w != nil {
+		if w.isSetAside() {
+			return nil, false, &RecordError{key, ErrSetAside}
+		}
 		tx.see(w.base)
 		return w.value, !w.deleted, nil
 	}
@@ -73,6 +76,9 @@ func (tx *Tx) unseal(c coder, key string, sealed []byte) (any, error) {
 	plain, err := tx.db.sealer.Open(nil, key, sealed)
 	probe.End(Opening, began)
 	if err != nil {
+		return nil, &RecordError{key, err}
+	}
+	if err := checkSetAside(plain); err != nil {
 		return nil, &RecordError{key, err}
 	}
 	began = probe.Begin()

@@ -83,6 +83,10 @@ func (r *Record[N, T]) Version(tx *Tx, name N) (kv.Version, error) {
 	if err != nil {
 		return 0, err
 	}
+	return tx.version(key)
+}
+
+func (tx *Tx) version(key string) (kv.Version, error) {
 	if err := tx.load(key); err != nil {
 		return 0, err
 	}
@@ -104,7 +108,7 @@ func (r *Record[N, T]) Delete(tx *Tx, name N) error {
 // Scan yields all records of the kind, with this transaction's own writes, in
 // no meaningful order (names are blinded). All of them are read when the loop
 // begins. A record that cannot be read is yielded as a *RecordError and the
-// scan goes on; any other error is the last.
+// scan goes on; any other error is the last. What was set aside is no record.
 func (r *Record[N, T]) Scan(tx *Tx) iter.Seq2[T, error] { return r.ScanUnder(tx, Path{}) }
 
 // ScanUnder is Scan for the records whose path begins with these segments and
@@ -124,6 +128,9 @@ func (r *Record[N, T]) ScanUnder(tx *Tx, first Path) iter.Seq2[T, error] {
 		}
 		for _, key := range keys {
 			v, ok, err := getAs[T](tx, r, key)
+			if errors.Is(err, ErrSetAside) {
+				continue
+			}
 			if (ok || err != nil) && !yield(v, err) {
 				return
 			}
@@ -152,6 +159,15 @@ func (s *Single[T]) Get(tx *Tx) (v T, ok bool, err error) {
 		return v, false, err
 	}
 	return getAs[T](tx, s, key)
+}
+
+// Version returns the version at which the record is stored, as for a [Record].
+func (s *Single[T]) Version(tx *Tx) (kv.Version, error) {
+	key, err := tx.key(s.Ref())
+	if err != nil {
+		return 0, err
+	}
+	return tx.version(key)
 }
 
 // Put writes the record. The value must not change afterwards.

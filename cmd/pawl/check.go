@@ -1,9 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,10 @@ func newCheck() *cobra.Command {
 		Short: "Verify that nothing in the store is broken",
 		Long: `Verify every invariant of all accounts, or of one: that each record opens and
 decodes, that keys belong together, and that records name only what is there.
-It lists what is broken and then exits with 1. It changes nothing.`,
+It lists what is broken and then exits with 1. It changes nothing.
+
+Where the engine does not open the store it lists every file that is wrong.
+'pawl repair' says what can be done.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
@@ -41,44 +45,73 @@ type checkedJSON struct {
 }
 
 func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
-	checked := []checkedJSON{}
-	broken := 0
-	err := c.each(cmd, args[0], func(m *pawl.Machine, id pawl.Identity) error {
-		found, err := m.Check(cmd.Context())
-		checked = append(checked, checkedJSON{id.UserID, id.DeviceID, append([]string{}, found...)})
-		broken += len(found)
-		return err
+	return c.passphraseFlags.use(cmd, args[0], func(o *opened) error {
+		ids, unread, err := c.wanted(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		found, err := o.Check(cmd.Context())
+		if err != nil {
+			return err
+		}
+		checked, store := c.sort(ids, found)
+		broken := len(store)
+		for _, a := range checked {
+			broken += len(a.Broken)
+		}
+		if err := c.print(cmd.OutOrStdout(), checked, store); err != nil {
+			return err
+		}
+		switch {
+		case broken > 0:
+			return fmt.Errorf("the store is damaged in %d places: do not encrypt with an older copy of it ('pawl repair %s' says what can be done)", broken, o.place)
+		case unread != nil: // damaged since
+			return unread
+		}
+		return nil
 	})
-	if !isOnlyDamage(err) {
-		return err
-	}
-	if err := cmp.Or(c.print(cmd.OutOrStdout(), checked, broken == 0 && err == nil), err); err != nil {
-		return err
-	}
-	if broken > 0 {
-		return fmt.Errorf("the store is damaged in %d places: do not encrypt with an older copy of it", broken)
-	}
-	return nil
 }
 
-func (c *checkCommand) print(w io.Writer, checked []checkedJSON, ok bool) error {
+// sort puts what was found to the accounts that were asked for, and to the store.
+func (c *checkCommand) sort(ids []pawl.Identity, found []pawl.Finding) (checked []checkedJSON, store []string) {
+	checked, store = []checkedJSON{}, []string{}
+	for _, id := range ids {
+		checked = append(checked, checkedJSON{id.UserID, id.DeviceID, []string{}})
+	}
+	for _, f := range found {
+		if f.User == "" {
+			store = append(store, f.Broken)
+		}
+		for i := range checked {
+			if a := &checked[i]; a.User == f.User && a.Device == f.Device {
+				a.Broken = append(a.Broken, f.Broken)
+			}
+		}
+	}
+	return checked, store
+}
+
+func (c *checkCommand) print(w io.Writer, checked []checkedJSON, store []string) error {
 	if c.json {
+		ok := len(store) == 0 && !slices.ContainsFunc(checked, func(a checkedJSON) bool { return len(a.Broken) > 0 })
 		return cli.PrintJSON(w, struct {
 			OK       bool          `json:"ok"`
+			Store    []string      `json:"store,omitempty"` // what belongs to no account that can be read
 			Accounts []checkedJSON `json:"accounts"`
-		}{ok, checked})
+		}{ok, store, checked})
+	}
+	var b strings.Builder
+	for _, broken := range store {
+		fmt.Fprintf(&b, "store: %s\n", broken)
 	}
 	for _, a := range checked {
 		if len(a.Broken) == 0 {
-			if _, err := fmt.Fprintf(w, "%s/%s: ok\n", a.User, a.Device); err != nil {
-				return err
-			}
+			fmt.Fprintf(&b, "%s/%s: ok\n", a.User, a.Device)
 		}
-		for _, b := range a.Broken {
-			if _, err := fmt.Fprintf(w, "%s/%s: %s\n", a.User, a.Device, b); err != nil {
-				return err
-			}
+		for _, broken := range a.Broken {
+			fmt.Fprintf(&b, "%s/%s: %s\n", a.User, a.Device, broken)
 		}
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }

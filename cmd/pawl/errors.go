@@ -30,7 +30,7 @@ var advice = map[pawl.Code]string{
 	"undecided":         "run the command again",
 	"unavailable":       "run the command again",
 	"too_large":         "give a smaller --batch or --count",
-	"corrupt":           "'pawl check STORE' lists what is broken; do not encrypt with an older copy of the store",
+	"corrupt":           "'pawl check STORE' lists what is broken, and 'pawl repair STORE' says what can be done; do not encrypt with an older copy of the store",
 	"exhausted":         "open a new session with --one-time-key",
 	"keys_full":         "upload no more keys until some were used",
 }

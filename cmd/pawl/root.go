@@ -38,7 +38,7 @@ Keys, messages and plaintexts in JSON are base64 without padding.`,
 	cli.BindLog(root)
 	root.AddCommand(
 		newInit(), newKeys(), newEncrypt(), newDecrypt(),
-		newInspect(), newCheck(), newPasswd(), newSweep(), newRecover(), newConvert(),
+		newInspect(), newCheck(), newRepair(), newPasswd(), newSweep(), newRecover(), newConvert(),
 		newVersion(),
 	)
 	root.AddCommand(benchCommands()...)

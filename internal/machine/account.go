@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,11 +141,14 @@ func (a *Account) Read(tx *txn.Tx) (account.Account, error) {
 func (a *Account) checkNew(tx *txn.Tx) error {
 	scope, _ := a.DB.Scope()
 	for e, err := range tx.Entries(scope + "/") {
-		if err == nil {
-			_, kind := txn.KindOf(e.Key)
-			err = Corrupt("there is a record of %s (%s), and the account's own is missing", a.Name, kind)
+		if err != nil {
+			return err
 		}
-		return err
+		if _, known, err := SharedAsides.Get(tx, AsideName{RecordsOf(scope), 0}); known || err != nil {
+			return cmp.Or(err, fmt.Errorf("%w: %s", txn.ErrSetAside, a.Name))
+		}
+		_, kind := txn.KindOf(e.Key)
+		return Corrupt("there is a record of %s (%s), and the account's own is missing", a.Name, kind)
 	}
 	return nil
 }

@@ -119,6 +119,9 @@ func (c Change[N, T]) apply(tx *txn.Tx, names []N) (done changed, err error) {
 	}
 	for _, f := range found {
 		concerned, err := f.OK, f.Err
+		if IsSetAside(err) {
+			continue // known to be gone
+		}
 		if concerned {
 			concerned, err = c.If(tx, f.Value)
 		}

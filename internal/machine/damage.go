@@ -19,6 +19,10 @@ func IsDamage(err error) bool {
 	return errors.As(err, &record) && errors.Is(record, kv.ErrCorrupt) || errors.As(err, new(*Contradiction))
 }
 
+// IsSetAside reports whether an error says that a record was damaged and set
+// aside: it is gone, and known to be.
+func IsSetAside(err error) bool { return errors.Is(err, txn.ErrSetAside) }
+
 // Contradiction is a kv.ErrCorrupt: records that contradict each other, found
 // while working and not by Check.
 type Contradiction struct{ what string }

@@ -29,6 +29,9 @@ type Store struct {
 	ID      seal.StoreID
 	DB      *txn.DB // of the records that belong to no account
 	Behind  string  // how far the store went back, if this handle found that; ends an error
+	// Generation is that in which the store agrees with its witness, 0 if there
+	// is none.
+	Generation uint64
 	// Unwitnessed: the store has a witness, and this handle does not have it.
 	Unwitnessed bool
 

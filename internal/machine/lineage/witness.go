@@ -104,6 +104,7 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	if agreed, err = c.agree(ctx, &stored, seen, cause); !agreed || err != nil {
 		return false, err
 	}
+	s.Generation = stored.Generation
 	s.Use(witness.Wrap(s.DB.Store(), c.witness, stored, witness.OnError(c.lags)))
 	c.warn(ctx)
 	return true, nil
@@ -137,6 +138,7 @@ func (c comparison) without(ctx context.Context) error {
 	if err != nil && !machine.IsDamage(err) {
 		return err
 	}
+	c.store.Generation = generation
 	c.store.Unwitnessed = generation != 0 || err != nil
 	if c.store.Unwitnessed {
 		c.store.Log.WarnContext(ctx, "the store has a witness and was opened without it: nothing is sent")

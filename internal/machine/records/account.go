@@ -11,11 +11,12 @@ var accountKind = Kind{Check: checkAccount, Inspect: inspectAccount}
 
 func checkAccount(c *Checkup) {
 	a, err := c.Account.Read(c.Tx)
-	if err == nil {
-		err = a.Check()
-	}
-	if err != nil {
-		c.Complain("account record: %v", err)
+	switch {
+	case err != nil:
+		// Whether anything can be done about it is for the store's check to say.
+		c.Find("account", nil, "account record: %v", err)
+	case a.Check() != nil:
+		c.Find("account", nil, "account record: %v", a.Check())
 	}
 }
 

@@ -13,8 +13,12 @@ type Kind struct {
 	// Records are the records themselves. Packages upkeep and lineage check
 	// their names, and count them, without a rule.
 	Records *Stored
-	// Check complains of what is broken, in a view of everything.
+	// Check finds what is broken, in a view of everything, and says how to repair
+	// it.
 	Check func(c *Checkup)
+	// Broken says how to repair a record that cannot be read, or that is of
+	// another name. Without this rule it is set aside.
+	Broken func(c *Checkup, u unread) *Fix
 	// Sweep erases and deletes what is no longer needed, in commits of its own.
 	Sweep func(ctx context.Context, s *Sweep) error
 	// Inspect adds to what may be shown, in a view of everything, and notes what
@@ -34,10 +38,8 @@ type Stored struct {
 	Kind string
 	// Count counts the records, those that cannot be read among them.
 	Count func(tx *txn.Tx) (int, error)
-	// Check complains of records that are damaged, or are not, or not only,
-	// stored under their own name. The error is of one that is not damaged and
-	// cannot be read all the same: a newer program's.
-	Check func(tx *txn.Tx, complain func(format string, args ...any)) error
+	// look notes what is stored of the kind.
+	look func(c *Checkup, k *Kind) error
 }
 
 // many is for a kind of many records.
@@ -45,7 +47,23 @@ func many[N, T any](r *txn.Record[N, T]) *Stored {
 	return &Stored{
 		Kind:  r.Kind,
 		Count: func(tx *txn.Tx) (int, error) { return count(tx, r) },
-		Check: func(tx *txn.Tx, complain func(string, ...any)) error { return checkNames(tx, r, complain) },
+		look: func(c *Checkup, k *Kind) error {
+			for e, err := range r.Stored(c.Tx) {
+				if err != nil {
+					return err
+				}
+				own := ""
+				if e.Err == nil {
+					if own, err = r.Key(c.Tx, r.Name(e.Value)); err != nil {
+						return err
+					}
+				}
+				if err := c.see(k, e.Key, own, e.Version, e.Err); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
 }
 
@@ -57,29 +75,6 @@ func count[N, T any](tx *txn.Tx, r *txn.Record[N, T]) (n int, err error) {
 		n++
 	}
 	return n, nil
-}
-
-func checkNames[N, T any](tx *txn.Tx, r *txn.Record[N, T], complain func(string, ...any)) error {
-	all, own := 0, map[txn.Path]bool{}
-	for v, err := range r.Scan(tx) {
-		if machine.IsDamage(err) {
-			complain("%s record: %v", r.Kind, err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		all++
-		name := r.Name(v)
-		if _, found, err := r.Get(tx, name); err != nil || !found {
-			complain("%s %s is stored under another name", r.Kind, r.Path(name))
-		}
-		own[r.Path(name)] = true
-	}
-	if all != len(own) {
-		complain("%d %s records are copies of others under another name", all-len(own), r.Kind)
-	}
-	return nil
 }
 
 // one is for a kind of one record.
@@ -96,13 +91,20 @@ func one[T any](s *txn.Single[T]) *Stored {
 			}
 			return 1, nil
 		},
-		Check: func(tx *txn.Tx, complain func(string, ...any)) error {
-			_, _, err := s.Get(tx)
-			if machine.IsDamage(err) {
-				complain("%s record: %v", s.Kind, err)
+		look: func(c *Checkup, k *Kind) error {
+			key, err := s.Key(c.Tx)
+			if err != nil {
+				return err
+			}
+			_, ok, err := s.Get(c.Tx)
+			if !ok && err == nil {
 				return nil
 			}
-			return err
+			version, seeErr := s.Version(c.Tx)
+			if seeErr != nil {
+				return seeErr
+			}
+			return c.see(k, key, key, version, err)
 		},
 	}
 }
@@ -119,6 +121,7 @@ func Kinds() []Kind {
 		poolKind,
 		keyKind,
 		markKind,
+		asideKind,
 		accountKind,
 	}
 }

@@ -17,7 +17,7 @@ var Keys = txn.Record[ratchet.PublicKey, otk.Key]{
 	Name: otk.Key.Public, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var keyKind = Kind{Records: many(&Keys), Check: checkKeys, Sweep: sweepKeys, Inspect: inspectKeys}
+var keyKind = Kind{Records: many(&Keys), Check: checkKeys, Broken: repairKey, Sweep: sweepKeys, Inspect: inspectKeys}
 
 // keyShare is what changing a key takes of a commit: it has 128 bytes, and is
 // sealed under a key of some 70.
@@ -30,41 +30,6 @@ func keysByPublic(c *Checkup) map[ratchet.PublicKey]otk.Key {
 		all[k.Public()] = k
 	}
 	return all
-}
-
-// checkKeys: an unused key is in the pool, its parts belong together, and a
-// used one opened the session it names.
-func checkKeys(c *Checkup) {
-	pool, _, _ := Pool.Get(c.Tx)
-	pooled := map[ratchet.PublicKey]bool{}
-	for e := range pool.Entries() {
-		pooled[e.Public] = true
-	}
-	for f := range pool.AllFallbacks() {
-		pooled[f.Public] = true
-	}
-	sessions, marks := sessionsByID(c), marked(c)
-	for k := range readable(c, &Keys) {
-		if err := k.Check(); err != nil {
-			c.Complain("key %s: %v", k.Public(), err)
-		}
-		by, at, used := k.Used()
-		if !used {
-			if !pooled[k.Public()] {
-				c.Complain("key %s (%s) is not in the pool", k.ID(), k.Public())
-			}
-			continue
-		}
-		s, exists := sessions[by]
-		switch {
-		case exists && s.OneTimeKey() != k.Public():
-			c.Complain("one-time key %s names session %s, which another key opened", k.Public(), by)
-		case !exists && !marks[by] && c.Account.Store.Now().Sub(at) < session.ReceiptLife:
-			// Later, the session's own tombstone may have been swept, and the
-			// key's goes with the next sweep.
-			c.Complain("one-time key %s is used up and session %s, which it opened, is missing", k.Public(), by)
-		}
-	}
 }
 
 // sweepKeys deletes tombstones of one-time keys whose session left no record.

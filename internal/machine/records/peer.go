@@ -17,7 +17,9 @@ var Peers = txn.Record[ratchet.PublicKey, session.Peer]{
 	Name: session.Peer.Identity, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var peerKind = Kind{Records: many(&Peers), Check: checkPeers, Sweep: sweepStrangers, Inspect: inspectPeers}
+var peerKind = Kind{
+	Records: many(&Peers), Check: checkPeers, Broken: repairPeer, Sweep: sweepStrangers, Inspect: inspectPeers,
+}
 
 // Contact is a peer with all of its live sessions, as one transaction sees
 // them.
@@ -45,6 +47,8 @@ type Broken struct {
 func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	peer, known, err := Peers.Get(tx, identity)
 	switch {
+	case machine.IsSetAside(err):
+		return Contact{Peer: session.NewPeer(identity).Rated(session.Acquainted)}, nil // all that it had is gone
 	case machine.IsDamage(err):
 		return findContact(tx, identity, err)
 	case err != nil:
@@ -69,6 +73,8 @@ func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 func (c *Contact) take(id ratchet.SessionID, f txn.Found[session.Session]) error {
 	_, pruned := f.Value.Pruned()
 	switch {
+	case machine.IsSetAside(f.Err):
+		c.Broken = append(c.Broken, Broken{id, machine.Corrupt("session %s with %s was set aside and is still listed", id, c.Peer.Identity())})
 	case machine.IsDamage(f.Err):
 		c.Broken = append(c.Broken, Broken{id, f.Err})
 	case f.Err != nil:
@@ -139,26 +145,6 @@ func (c Contact) Damages() (all []error) {
 		all = append(all, b.Err)
 	}
 	return all
-}
-
-// checkPeers: what a peer lists exists, is live, and is with that peer.
-func checkPeers(c *Checkup) {
-	sessions := sessionsByID(c)
-	for p := range readable(c, &Peers) {
-		for _, id := range p.Sessions() {
-			s, exists := sessions[id]
-			if !exists {
-				c.Complain("peer %s lists session %s, which is missing", p.Identity(), id)
-				continue
-			}
-			if s.Peer() != p.Identity() {
-				c.Complain("peer %s lists session %s, which is with %s", p.Identity(), id, s.Peer())
-			}
-			if _, pruned := s.Pruned(); pruned {
-				c.Complain("peer %s lists session %s, which was pruned", p.Identity(), id)
-			}
-		}
-	}
 }
 
 // PeerInfo is a peer with its sessions, in the order in which they were added.

@@ -17,7 +17,10 @@ import (
 // Pool: which one-time and fallback keys there are, otk-pool.
 var Pool = txn.Single[otk.Pool]{Kind: "otk-pool", Codec: machine.Encoded(otk.DecodePool)}
 
-var poolKind = Kind{Records: one(&Pool), Check: checkPool, Sweep: sweepPool, Inspect: inspectPool, FinishRecovery: recoverPool}
+var poolKind = Kind{
+	Records: one(&Pool), Check: checkPool, Broken: func(_ *Checkup, u unread) *Fix { return rebuiltPool(u.version, u.says) },
+	Sweep: sweepPool, Inspect: inspectPool, Recover: recoverLostPool, FinishRecovery: recoverPool,
+}
 
 const (
 	// idJump is by how much key ids jump ahead at least when an account is
@@ -41,33 +44,6 @@ func ReadPool(tx *txn.Tx) (otk.Pool, error) {
 		return pool, machine.Corrupt("there are one-time keys but no pool that names them")
 	}
 	return pool, nil
-}
-
-// checkPool: what the pool names exists, with the same id and no other.
-func checkPool(c *Checkup) {
-	pool, _, _ := Pool.Get(c.Tx)
-	keys := keysByPublic(c)
-	seen := map[otk.ID]bool{}
-	named := func(id otk.ID, public ratchet.PublicKey, fallback bool) {
-		k, exists := keys[public]
-		switch {
-		case seen[id]:
-			c.Complain("key id %s is in the pool twice", id)
-		case !exists:
-			c.Complain("the pool names key %s (%s), which is missing", id, public)
-		case k.ID() != id || k.Fallback() != fallback:
-			c.Complain("key %s has another id or kind in the pool (%s)", public, id)
-		case id >= pool.Next():
-			c.Complain("key id %s was not given out yet", id)
-		}
-		seen[id] = true
-	}
-	for e := range pool.Entries() {
-		named(e.ID, e.Public, false)
-	}
-	for f := range pool.AllFallbacks() {
-		named(f.ID, f.Public, true)
-	}
 }
 
 // ForgetUsed lets the pool forget the keys that were used since it was last

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/session"
@@ -32,11 +33,12 @@ func checkReceipts(c *Checkup) {
 	if a, err := c.Account.Read(c.Tx); err == nil && a.Raised() {
 		return
 	}
-	sessions := sessionsByID(c)
+	sessions := c.sessionsByID()
 	for r := range readable(c, &Receipts) {
 		_, kept := r.Key()
-		if _, exists := sessions[r.Session()]; kept && !exists {
-			c.Complain("receipt %s is of session %s, which is missing", r.ID(), r.Session())
+		if _, exists := sessions[r.Session()]; kept && !exists && !c.mayBeGone(r.Session()) {
+			says := fmt.Sprintf("receipt %s is of session %s, which is missing", r.ID(), r.Session())
+			c.Find(Receipts.Kind, missFix(r.Session(), says), "%s", says)
 		}
 	}
 }

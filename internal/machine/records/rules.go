@@ -1,37 +1,10 @@
 package records
 
 import (
-	"fmt"
-	"iter"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
-	"github.com/pawlkv/pawl/txn"
 )
-
-// Checkup is one check of an account. It collects what is broken, a line each.
-type Checkup struct {
-	Tx      *txn.Tx
-	Account *machine.Account
-	Broken  []string
-}
-
-// Complain notes that something is broken.
-func (c *Checkup) Complain(format string, args ...any) {
-	c.Broken = append(c.Broken, fmt.Sprintf(format, args...))
-}
-
-// readable yields the records that can be read: of others the check complains
-// anyway.
-func readable[N, T any](c *Checkup, r *txn.Record[N, T]) iter.Seq[T] {
-	return func(yield func(T) bool) {
-		for v, err := range r.Scan(c.Tx) {
-			if err == nil && !yield(v) {
-				return
-			}
-		}
-	}
-}
 
 // Sweep is one sweep of an account, at a time that need not be now.
 type Sweep struct {

@@ -156,7 +156,16 @@ func Forget(tx *txn.Tx, s session.Session) error {
 		return nil
 	}
 	key, there, err := Keys.Get(tx, s.OneTimeKey())
-	if err != nil || !there {
+	switch {
+	case machine.IsSetAside(err): // its private part is gone
+		return nil
+	case machine.IsDamage(err): // it may be there still, and has no id to name
+		at, err := Sessions.Key(tx, SessionName{s.Peer(), s.ID()})
+		if err != nil {
+			return err
+		}
+		return tx.SetAside(at, s.Heard().Time())
+	case err != nil || !there:
 		return err
 	}
 	return Marks.Put(tx, session.Mark{Session: s.ID(), Key: uint32(key.ID())})

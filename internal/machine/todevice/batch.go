@@ -25,9 +25,9 @@ var errSplit = errors.New("pawl: batch lost too often")
 // its peer with all sessions, and where it opens a session that session, its
 // mark, the key and, if all else is missing, the pool, and the key of one that is
 // pruned; and it writes its receipt, the peer, its session, the key, and one that
-// is pruned, with its mark.
+// is pruned, with its mark, or damaged, with its copy.
 const (
-	messageChecks = session.MaxPerPeer + 8
+	messageChecks = session.MaxPerPeer + 10
 	messageWrites = 6
 )
 

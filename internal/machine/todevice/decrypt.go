@@ -73,6 +73,9 @@ func (m *Messages) decrypt(tx *txn.Tx, in parsed) (Decrypted, error) {
 		return Decrypted{}, ErrSelf
 	}
 	receipt, seen, err := records.Receipts.Get(tx, in.receipt)
+	if machine.IsSetAside(err) {
+		err = fmt.Errorf("%w: %w", ErrAlreadyProcessed, err)
+	}
 	if err != nil {
 		return Decrypted{}, err
 	}
@@ -221,6 +224,9 @@ func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in par
 // unknown session names.
 func (m *Messages) keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
 	old, known, err := records.Sessions.Get(tx, records.SessionName{Peer: in.sender, ID: in.session})
+	if machine.IsSetAside(err) {
+		err = fmt.Errorf("%w: %s: %w", session.ErrPruned, in.session, err)
+	}
 	if err != nil {
 		return otk.Key{}, err
 	}
@@ -232,29 +238,38 @@ func (m *Messages) keyFor(tx *txn.Tx, in parsed) (otk.Key, error) {
 	}
 	_, marked, err := records.Marks.Get(tx, in.session)
 	switch {
-	case err != nil:
+	case err != nil && !machine.IsSetAside(err):
 		return otk.Key{}, err
-	case marked:
+	case err != nil, marked:
 		return otk.Key{}, fmt.Errorf("%w: %s", session.ErrPruned, in.session)
 	}
 	key, ours, err := records.Keys.Get(tx, in.preKey.OneTimeKey)
 	switch {
+	case machine.IsSetAside(err):
+		return key, fmt.Errorf("%w: %s: %w", ErrUnknownOneTimeKey, in.preKey.OneTimeKey, err)
 	case err != nil:
 		return key, err
 	case !ours:
 		return key, foreignKey(tx, in.preKey.OneTimeKey)
 	}
-	return key, m.checkUsed(key, in.session)
+	return key, m.checkUsed(tx, key, in.session)
 }
 
 // checkUsed tells a key that was used by another session from one whose session
 // was lost. A tombstone may outlive that of its session while both are swept.
-func (m *Messages) checkUsed(key otk.Key, opens ratchet.SessionID) error {
+func (m *Messages) checkUsed(tx *txn.Tx, key otk.Key, opens ratchet.SessionID) error {
 	by, at, used := key.Used()
-	if used && by == opens && m.account.Store.Now().Sub(at) < session.ReceiptLife {
-		return machine.Corrupt("session %s, which the one-time key %s opened, is missing", opens, key.Public())
+	if !used || by != opens || m.account.Store.Now().Sub(at) >= session.ReceiptLife {
+		return nil
 	}
-	return nil
+	known, err := records.IsMissed(tx, opens)
+	switch {
+	case err != nil:
+		return err
+	case known:
+		return fmt.Errorf("%w: %s", session.ErrPruned, opens)
+	}
+	return machine.Corrupt("session %s, which the one-time key %s opened, is missing", opens, key.Public())
 }
 
 // foreignKey tells a key that was never ours, or is forgotten, from one whose

@@ -77,11 +77,16 @@ func (m *Messages) add(tx *txn.Tx, a account.Account, c records.Contact, made se
 		return c.Lost
 	}
 	peer := c.Peer
-	if peer.Full() {
-		old, ok := session.LeastRecentlyUsed(c.Sessions)
-		if !ok {
-			return c.Broken[0].Err
+	switch {
+	case !peer.Full():
+	case len(c.Broken) > 0: // none that can be read goes for it
+		gone := records.SessionName{Peer: peer.Identity(), ID: c.Broken[0].ID}
+		if err := records.SetSessionAside(tx, m.account, gone, c.Broken[0].Err); err != nil {
+			return err
 		}
+		peer = peer.Remove(gone.ID)
+	default:
+		old, _ := session.LeastRecentlyUsed(c.Sessions)
 		peer = peer.Remove(old.ID())
 		if err := prune(tx, a, old, made); err != nil {
 			return err
@@ -114,7 +119,7 @@ func prune(tx *txn.Tx, a account.Account, old, made session.Session) error {
 func rate(a account.Account, c records.Contact, peer session.Peer, acquaints bool) session.Peer {
 	switch standing := c.Standing(); {
 	case !a.Raised():
-		return peer
+		return peer.Rated(session.Unrated)
 	case acquaints:
 		return peer.Rated(session.Acquainted)
 	default:

@@ -64,7 +64,7 @@ var damages = []struct {
 	{"a receipt under a second name", func(w *fixture) func(*txn.Tx) error {
 		r := w.receipt()
 		return func(tx *txn.Tx) error { return misnamed(&records.Receipts, txn.PathOf("else")).Put(tx, r) }
-	}, "1 receipt records are copies"},
+	}, "is stored under another name"},
 	{"a used key without a tombstone", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(true)
 		return func(tx *txn.Tx) error { return records.Keys.Delete(tx, k.Public()) }
@@ -102,7 +102,7 @@ var damages = []struct {
 	}, "is not in the pool"},
 	{"the pool is empty", func(*fixture) func(*txn.Tx) error {
 		return func(tx *txn.Tx) error { return records.Pool.Delete(tx) }
-	}, "is not in the pool"},
+	}, "but no pool that names them"},
 	{"the halves of a key do not match", func(w *fixture) func(*txn.Tx) error {
 		k := w.key(false)
 		return func(tx *txn.Tx) error {

@@ -4,43 +4,12 @@ package upkeep
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/txn"
 )
-
-// Check verifies every invariant of an account over one snapshot and returns
-// what is broken, a line each, sorted. The error is of the store.
-//
-// All records are read before the first rule looks at them, here and in
-// Inspect: what a rule asks for is in memory.
-func Check(ctx context.Context, a *machine.Account, kinds []records.Kind) ([]string, error) {
-	return txn.View(ctx, a.DB, func(tx *txn.Tx) ([]string, error) {
-		// A damaged account is for its own rule to say.
-		if _, err := a.Read(tx); err != nil && !machine.IsDamage(err) {
-			return nil, err
-		}
-		c := records.Checkup{Tx: tx, Account: a}
-		for _, k := range kinds {
-			if k.Records == nil {
-				continue
-			}
-			if err := k.Records.Check(tx, c.Complain); err != nil {
-				return nil, err
-			}
-		}
-		for _, k := range kinds {
-			if k.Check != nil {
-				k.Check(&c)
-			}
-		}
-		slices.Sort(c.Broken)
-		return c.Broken, nil
-	})
-}
 
 // Sweep erases and deletes what is no longer needed at a time, in a bounded
 // number of commits, each of which looks again at what it deletes. Of what is

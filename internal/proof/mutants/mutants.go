@@ -140,6 +140,30 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
+		name: "what is set aside leaves no mark",
+		file: "internal/machine/aside.go",
+		old:  "return true, tx.SetAside(key, a.Store.Now())", new: "return true, tx.Drop(key)",
+		pkgs: []string{"."},
+	},
+	{
+		name: "the ids of a lost pool are given out again",
+		file: "internal/machine/records/poolcheck.go",
+		old:  ".Recover(jump, now)", new: ".Recover(jump*0, now)",
+		pkgs: []string{"."},
+	},
+	{
+		name: "sessions of a lost peer go on sending",
+		file: "internal/machine/records/peercheck.go",
+		old:  "Sessions.Put(tx, s.StopSending())", new: "Sessions.Put(tx, s)",
+		pkgs: []string{"."},
+	},
+	{
+		name: "another identity takes the place of a lost account",
+		file: "internal/machine/account.go",
+		old:  "if err := a.checkNew(tx); err != nil {", new: "if err := a.checkNew(tx); false && err != nil {",
+		pkgs: []string{"."},
+	},
+	{
 		name: "a lost pool is a new one",
 		file: "internal/machine/records/pool.go",
 		old:  "for range Keys.Scan(tx) {", new: "for range 0 {",

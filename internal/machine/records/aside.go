@@ -1,0 +1,96 @@
+package records
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+)
+
+var asideKind = Kind{Records: many(&machine.Asides), Broken: dropFix, Sweep: sweepAsides}
+
+// setAsideFix sets aside what cannot be read.
+func setAsideFix(u unread, name []byte) *Fix {
+	return inOne("set it aside", func(tx *txn.Tx, a *machine.Account) error {
+		_, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says, Name: name})
+		return err
+	})
+}
+
+// dropFix removes a copy that is itself damaged: nothing else names it.
+func dropFix(_ *Checkup, u unread) *Fix {
+	return inOne("remove it", func(tx *txn.Tx, _ *machine.Account) error {
+		e, err := tx.Entry(u.key)
+		if err != nil || e.Version != u.version {
+			return err
+		}
+		return tx.Drop(u.key)
+	})
+}
+
+// missing names a session that is known to be missing, and whose peer is not.
+func missing(id ratchet.SessionID) string { return "missing session " + id.String() }
+
+// readMissed reads which sessions are known to be gone.
+func (c *Checkup) readMissed() error {
+	c.missed = map[ratchet.SessionID]bool{}
+	for a, err := range machine.Asides.Scan(c.Tx) {
+		if machine.IsDamage(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if a.Kind == Sessions.Kind && len(a.Name) == len(ratchet.SessionID{}) {
+			c.missed[ratchet.SessionID(a.Name)] = true
+		}
+	}
+	return nil
+}
+
+// IsMissed reports whether a session is known to be missing.
+func IsMissed(tx *txn.Tx, id ratchet.SessionID) (bool, error) {
+	_, known, err := machine.Asides.Get(tx, machine.AsideName{Of: missing(id)})
+	return known, err
+}
+
+// missFix notes that a session is gone, of which nothing is known but its id.
+func missFix(id ratchet.SessionID, why string) *Fix {
+	return inOne("note that it is gone", func(tx *txn.Tx, a *machine.Account) error {
+		if _, known, err := machine.Asides.Get(tx, machine.AsideName{Of: missing(id)}); known || err != nil {
+			return err
+		}
+		note := machine.Aside{Of: missing(id), Kind: Sessions.Kind, Name: bytes.Clone(id[:]), Why: why}
+		return machine.PutAside(tx, a, note)
+	})
+}
+
+// markMissing leaves a mark where a record is missing that others name. It
+// returns false if there is one now.
+func markMissing[N, T any](tx *txn.Tx, a *machine.Account, r *txn.Record[N, T], name N, of machine.Aside) (bool, error) {
+	key, err := r.Key(tx, name)
+	if err != nil {
+		return false, err
+	}
+	return machine.SetAside(tx, a, key, 0, of)
+}
+
+// sweepAsides erases the copies that are as old as the oldest receipt, of what
+// nobody has asked for since. That something is gone stays known.
+func sweepAsides(ctx context.Context, s *Sweep) error {
+	_, err := machine.Change[machine.AsideName, machine.Aside]{
+		Records: &machine.Asides, Each: machine.Share{Bytes: 512, Writes: 1, Checks: 1}, Damaged: &s.Damaged,
+		If: func(_ *txn.Tx, a machine.Aside) (bool, error) {
+			return len(a.Bytes) > 0 && s.Now.Sub(time.UnixMilli(a.At)) >= session.ReceiptMemory, nil
+		},
+		Do: func(tx *txn.Tx, a machine.Aside) error {
+			a.Bytes = nil
+			return machine.Asides.Put(tx, a)
+		},
+	}.All(ctx, s.Account)
+	return err
+}
