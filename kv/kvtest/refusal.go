@@ -27,34 +27,6 @@ func readsAbsent(began kv.Version, absent, key string) *kv.Batch {
 	return b
 }
 
-// arrivesLate lets a key be in the way of b while it is resolved, and no longer
-// when its first try arrives.
-func (e *env) arrivesLate(s kv.Store, b *kv.Batch, inTheWay, named string) {
-	e.Helper()
-	e.write(s, put(inTheWay, "1"))
-	_, err := e.commitAgain(s, b)
-	e.wantConflict("the second try", err, named)
-	e.write(s, del(inTheWay))
-	e.wantRefused(s, b, "once nothing is in its way")
-	e.write(s, put(inTheWay, "2"))
-	e.wantRefused(s, b, "with something in its way again")
-	e.wantAbsent(s, b.Writes[0].Key)
-	other := *b
-	other.ID = kv.NewCommitID(e.head(s))
-	e.write(s, del(inTheWay))
-	e.wantValue(s, b.Writes[0].Key, "late", e.commit(s, &other))
-}
-
-// wantRefused checks that a batch that was refused for good is refused again,
-// whether it is the first try or another.
-func (e *env) wantRefused(s kv.Store, b *kv.Batch, when string) {
-	e.Helper()
-	_, err := s.Commit(e.ctx, b)
-	e.wantError("the first try of a refused batch, arriving "+when, err, kv.ErrConflict)
-	_, err = e.commitAgain(s, b)
-	e.wantError("another try of a refused batch, "+when, err, kv.ErrConflict)
-}
-
 // refusedExpires: refused IDs are kept as long as applied ones, and once they are
 // dropped nobody can tell: they are never taken for new.
 func refusedExpires(e *env) {
