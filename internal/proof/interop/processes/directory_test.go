@@ -48,7 +48,7 @@ func TestDirectoryRemoved(t *testing.T) {
 		}
 		next := newFamily(t, setup, other)
 		c.wantUnavailable("was replaced")
-		next.settle(next.letter(false))
+		next.redeliver(next.letter(false))
 		next.finish()
 		c.judge() // what they released before is as good as ever
 	})

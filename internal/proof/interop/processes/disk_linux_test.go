@@ -71,9 +71,9 @@ func TestFullDisk(t *testing.T) {
 			c.start(names[0])
 			c.start(names[1])
 		}
-		c.settle(append(w.letters, refused)...)
+		c.redeliver(append(w.letters, refused)...)
 		c.start(victim.Name)
-		c.settle(c.letter(false))
+		c.redeliver(c.letter(false))
 		c.finish()
 	})
 }

@@ -47,7 +47,7 @@ func TestStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 			wait()
-			c.settle(append(own.letters, theirs.letters...)...)
+			c.redeliver(append(own.letters, theirs.letters...)...)
 		}
 		refused := c.refused
 		for _, m := range c.members {

@@ -33,7 +33,7 @@ func TestKilledDuringCommit(t *testing.T) {
 				}
 			}, func() { _, _ = victim.Receive(t.Context(), letter) })
 			c.start(victim.Name)
-			c.settle(letter)
+			c.redeliver(letter)
 		}
 		c.finishUnrefused()
 	})
@@ -86,7 +86,7 @@ func TestKilledAfterCommit(t *testing.T) {
 				}
 			}
 			c.start(victim.Name)
-			c.settle()
+			c.redeliver()
 		}
 		c.finishUnrefused()
 	})
@@ -107,7 +107,7 @@ func TestKilledAfterSending(t *testing.T) {
 			}
 			c.any().Post(t.Context(), false)
 			c.start(victim.Name)
-			c.settle()
+			c.redeliver()
 		}
 		c.finishUnrefused()
 	})
@@ -152,7 +152,7 @@ func TestKilledDuringOpening(t *testing.T) {
 				t.Fatalf("opening: %v", err)
 			}
 			m := c.start("nse")
-			c.settle(c.letter(false))
+			c.redeliver(c.letter(false))
 			c.close(m)
 		}
 		c.start("app")

@@ -20,7 +20,7 @@ func newFamily(t *testing.T, setup processes.Setup, other interop.Implementation
 	for _, name := range names {
 		c.start(name)
 	}
-	c.settle(c.letter(false))
+	c.redeliver(c.letter(false))
 	c.members[0].Post(t.Context(), false)
 	c.ReadAll()
 	return c
@@ -58,7 +58,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 				c.kill(victim)
 				c.restart(victim.Name)
 			}
-			c.settle(w.letters...)
+			c.redeliver(w.letters...)
 		}
 		c.finishUnrefused()
 	})

@@ -48,9 +48,9 @@ func TestPermissionsTaken(t *testing.T) {
 		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		c.settle(append(w.letters, after.letters...)...)
+		c.redeliver(append(w.letters, after.letters...)...)
 		c.start(victim.Name)
-		c.settle(c.letter(false))
+		c.redeliver(c.letter(false))
 		c.finishUnhurried()
 	})
 }

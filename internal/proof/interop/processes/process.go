@@ -75,12 +75,12 @@ func Begin(name string) (*Process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("processes: start %s: %w", name, err)
 	}
-	go p.hear(stdout)
+	go p.receive(stdout)
 	return p, nil
 }
 
-// hear takes all that the process says, also what it said before it was killed.
-func (p *Process) hear(r io.Reader) {
+// receive takes all that the process says, also what it said before it was killed.
+func (p *Process) receive(r io.Reader) {
 	defer close(p.heard)
 	for answers := gob.NewDecoder(r); ; {
 		var a answer
@@ -138,7 +138,7 @@ func (p *Process) send(q request) (chan answer, error) {
 	q.Number = p.last
 	got := make(chan answer, 1)
 	p.waiting[q.Number] = got
-	_ = p.requests.Encode(q) // if it fails the process has ended, which hear finds out
+	_ = p.requests.Encode(q) // if it fails the process has ended, which receive finds out
 	return got, nil
 }
 

@@ -42,7 +42,7 @@ func TestRestarts(t *testing.T) {
 				c.check()
 			}
 		}
-		c.settle(letters...)
+		c.redeliver(letters...)
 		c.finishUnrefused()
 	})
 }

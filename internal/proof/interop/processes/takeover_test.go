@@ -25,7 +25,7 @@ func TestKilledDuringTakeover(t *testing.T) {
 				for len(c.members) < len(names) {
 					c.start(names[len(c.members)])
 				}
-				c.settle(c.letter(false))
+				c.redeliver(c.letter(false))
 			}
 			c.finishUnrefused()
 		})
@@ -65,7 +65,7 @@ func (c *crew) killInTurn(heirs int) {
 	if len(c.members) == 0 {
 		c.start(names[0])
 	}
-	c.settle(w.letters...)
+	c.redeliver(w.letters...)
 }
 
 // TestTwoTakeovers lets two processes notice at once that the owner is gone, and
@@ -101,7 +101,7 @@ func TestTwoTakeovers(t *testing.T) {
 		}
 		c.kill(dead)
 		c.start(dead.Name)
-		c.settle(letter)
+		c.redeliver(letter)
 		owners := 0
 		for _, m := range c.members {
 			if _, err := m.Machine.Identity(t.Context()); err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// settle delivers messages again until each is answered, as a server does, lets
+// redeliver delivers messages again until each is answered, as a server does, lets
 // the far side read what was sent, and checks the store.
-func (c *crew) settle(letters ...*story.Letter) {
+func (c *crew) redeliver(letters ...*story.Letter) {
 	c.Helper()
 	for late := time.Now().Add(processes.Patience); ; {
 		letters = slices.DeleteFunc(letters, c.Answered)
