@@ -441,7 +441,7 @@ var mutants = []mutant{
 	{
 		name: "a store that is behind its witness is not marked",
 		file: "internal/machine/lineage/witness.go",
-		old:  "case stored.Head < seen.Head, stored.Generation", new: "case stored.Generation",
+		old:  "case stored.Head < seen.Head, max(stored.Generation", new: "case max(stored.Generation",
 		test: "Restored|LostTail|NoKeyIsUsedTwice", pkgs: []string{"."},
 	},
 	{
