@@ -48,6 +48,10 @@ func TestConformanceReopened(t *testing.T) {
 	kvtest.RunReopen(t, func(t testing.TB, dir string) kv.Store { return open(t, dir) }, kvtest.CommitIDs(fewIDs))
 }
 
+func TestConformanceShared(t *testing.T) {
+	kvtest.RunShared(t, func(t testing.TB, dir string) kv.Store { return open(t, dir) }, kvtest.CommitIDs(fewIDs))
+}
+
 func TestGuestConformance(t *testing.T) {
 	kvtest.Run(t, func(t testing.TB) kv.Store {
 		return openGuest(t, sharetest.NewDir(t))

@@ -28,19 +28,19 @@ func nothingLeaks(t *trial) {
 		t.close(guest)
 	}
 	use()
-	goroutines, files := t.settled(0, 0)
+	goroutines, files := t.steady(0, 0)
 	for range 5 {
 		use()
 	}
-	if g, f := t.settled(goroutines, files); g > goroutines || f > files {
+	if g, f := t.steady(goroutines, files); g > goroutines || f > files {
 		trace := make([]byte, 1<<20)
 		t.Errorf("%d goroutines and %d files, before %d and %d\n%s", g, f, goroutines, files, trace[:runtime.Stack(trace, true)])
 	}
 }
 
-// settled counts goroutines and open files until there are no more than
+// steady counts goroutines and open files until there are no more than
 // wanted, or until nothing changes any more.
-func (t *trial) settled(goroutines, files int) (int, int) {
+func (t *trial) steady(goroutines, files int) (int, int) {
 	g, f, same := 0, 0, 0
 	for late := time.Now().Add(20 * time.Second); time.Now().Before(late) && same < 50; {
 		open, err := os.ReadDir("/dev/fd")
