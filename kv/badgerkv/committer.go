@@ -291,8 +291,10 @@ func (c *committer) applied(g *group, version uint64, dropped surplus) {
 			c.splits.applied(w)
 		}
 	}
-	c.db.SetDiscardTs(uint64(c.versions.publish(kv.Version(version))))
-	c.dir.Publish(kv.Version(version), writes...)
+	c.dir.Show(func() (kv.Version, [][]kv.Write) {
+		c.db.SetDiscardTs(uint64(c.versions.publish(kv.Version(version))))
+		return kv.Version(version), writes
+	})
 }
 
 // answer tells everybody in a group that was written.

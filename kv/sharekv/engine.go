@@ -41,7 +41,7 @@ type Opener interface {
 //
 // Before it writes, each time, it asks [Place.Held]: if the place is not ours
 // any more, another process may have the store, and kv.ErrClosed is the answer.
-// What it has made visible it tells [Place.Publish] before Commit returns.
+// It makes versions visible by [Place.Show], before Commit returns.
 type LocalEngine interface {
 	// ID returns what Opener.Identify does.
 	ID() ID

@@ -28,6 +28,10 @@ type owner struct {
 	hub    *watch.Hub
 	number uint64 // of the term, unlike any other
 
+	// showing is held while a version is made visible and told, and by who begins
+	// to watch.
+	showing sync.RWMutex
+
 	listener net.Listener // nil where there is none
 	server   *wire.Server
 	accepts  sync.WaitGroup
@@ -187,7 +191,11 @@ func (o *owner) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 
 // Watch implements kv.Store.
 func (o *owner) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
-	return o.hub.Watch(ctx, prefix, after)
+	return func(yield func(kv.Change, error) bool) {
+		o.showing.RLock() // what the caller has seen is told by now
+		o.showing.RUnlock()
+		o.hub.Watch(ctx, prefix, after)(yield)
+	}
 }
 
 // Flatten implements wire.Store.

@@ -63,10 +63,16 @@ func (p *Place) GiveUp() {
 	}
 }
 
-// Publish tells who watches that a version was committed and is visible, with
-// what each of its commits wrote. Versions rise from call to call.
-func (p *Place) Publish(version kv.Version, commits ...[]kv.Write) {
-	p.owner.hub.Publish(version, commits...)
+// Show calls show, which makes a version visible and returns it with what each of
+// its commits wrote, and tells who watches. Version 0 is that nothing is new.
+// Versions rise from call to call. Nobody begins to watch in between: who had seen
+// the version by then, and watched from there, would be told of it.
+func (p *Place) Show(show func() (version kv.Version, commits [][]kv.Write)) {
+	p.owner.showing.Lock()
+	defer p.owner.showing.Unlock()
+	if version, commits := show(); version != 0 {
+		p.owner.hub.Publish(version, commits...)
+	}
 }
 
 // IsThere reports whether the path still leads to the directory.

@@ -92,12 +92,16 @@ func (e *engine) refuse(tx *bbolt.Tx, version kv.Version, b *kv.Batch, refusal e
 // finish makes a version durable and tells of it.
 func (e *engine) finish(tx *bbolt.Tx, version kv.Version, commits ...[]kv.Write) error {
 	sharetest.Call(e.Committing)
-	if err := tx.Commit(); err != nil {
-		e.failed = err
-		return fmt.Errorf("%w: %w", kv.ErrUndecided, err)
+	e.place.Show(func() (kv.Version, [][]kv.Write) {
+		if e.failed = tx.Commit(); e.failed != nil {
+			return 0, nil
+		}
+		return version, commits
+	})
+	if e.failed != nil {
+		return fmt.Errorf("%w: %w", kv.ErrUndecided, e.failed)
 	}
 	sharetest.Call(e.Committed)
-	e.place.Publish(version, commits...)
 	return nil
 }
 

@@ -198,25 +198,28 @@ func (e *journal) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	if err := e.write(b); err != nil {
 		return 0, err
 	}
-	version, err := e.memory.Commit(context.Background(), b)
-	Call(e.Committed)
-	e.publish(b, err)
+	var version kv.Version
+	var err error
+	e.place.Show(func() (kv.Version, [][]kv.Write) {
+		version, err = e.memory.Commit(context.Background(), b)
+		Call(e.Committed)
+		return e.shown(b, err)
+	})
 	return version, err
 }
 
-// publish tells of a version that is new: of a commit, or of a refusal, at which
-// nothing changed.
-func (e *journal) publish(b *kv.Batch, err error) {
+// shown returns the version that is new, if there is one: of a commit, or of a
+// refusal, at which nothing changed.
+func (e *journal) shown(b *kv.Batch, err error) (kv.Version, [][]kv.Write) {
 	head := e.newest()
-	switch {
-	case head == e.head:
-		return
-	case err != nil:
-		e.place.Publish(head)
-	default:
-		e.place.Publish(head, b.Writes)
+	if head == e.head {
+		return 0, nil
 	}
 	e.head = head
+	if err != nil {
+		return head, nil
+	}
+	return head, [][]kv.Write{b.Writes}
 }
 
 func (e *journal) newest() kv.Version {

@@ -33,7 +33,7 @@ type Options struct {
 	// engine is opened.
 	Locked func()
 	// Committing is called when the engine is about to make a commit durable,
-	// Committed when it is, and nobody knows yet.
+	// Committed when it is, and nobody was told yet.
 	Committing, Committed func()
 }
 
