@@ -192,10 +192,16 @@ func (o *owner) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 // Watch implements kv.Store.
 func (o *owner) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
 	return func(yield func(kv.Change, error) bool) {
-		o.showing.RLock() // what the caller has seen is told by now
-		o.showing.RUnlock()
+		o.awaitTold()
 		o.hub.Watch(ctx, prefix, after)(yield)
 	}
+}
+
+// awaitTold returns when the watchers were told of all that the caller can have
+// seen.
+func (o *owner) awaitTold() {
+	o.showing.RLock()
+	defer o.showing.RUnlock()
 }
 
 // Flatten implements wire.Store.
