@@ -169,7 +169,7 @@ func TestBatchErrorOfTheStore(t *testing.T) {
 	}
 	first := pawl.MaxBatch
 	if *atFloor {
-		first = 58 // and the account, the peer and its session; the next could need 40 checks
+		first = 56 // and the account, the peer and its session; the next could need 42 checks
 	}
 	results, err := bob.on(faulty.Commits(bob.kv, faulty.None, faulty.DiskFull)).DecryptBatch(bob.ctx, in)
 	if !errors.Is(err, kv.ErrDiskFull) || len(results) != first {
