@@ -214,17 +214,17 @@ func TestLivesOfOneTimeKeys(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(MaxKeys-20, MaxKeys).Draw(t, "count")
 		r := rapid.Uint64().Draw(t, "seed")
-		draw := func(n int) int { // a small generator: five thousand draws of rapid's are slow
+		draw := func(n int64) int64 { // a small generator: five thousand draws of rapid's are slow
 			r = r*6364136223846793005 + 1442695040888963407
-			return int(r>>33) % n
+			return int64(r>>33) % n
 		}
 		young := rapid.IntRange(0, 100).Draw(t, "young of 100")
 		p := filled(count, func(int) Stage { return Stage(draw(4) + 1) })
 		p.raised = true
 		for i := range p.entries {
 			if e := &p.entries[i]; e.Stage != Generated {
-				e.InBody = noon.Add(-KeyRest - time.Duration(draw(int(KeyRest/time.Millisecond)))*time.Millisecond)
-				if draw(100) < young {
+				e.InBody = noon.Add(-KeyRest - time.Duration(draw(int64(KeyRest/time.Millisecond)))*time.Millisecond)
+				if draw(100) < int64(young) {
 					e.InBody = e.InBody.Add(KeyRest + time.Millisecond)
 				}
 			}
