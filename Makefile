@@ -26,10 +26,10 @@ LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/includ
 check: lint cross test test-386 test-interop
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
 
-# Many tests wait more than they compute: twice as many packages as processors.
+# Many tests wait more than they compute: four packages a processor.
 quick:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
-	$(GO) test -short -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...
+	$(GO) test -short -p $$((4 * $$(getconf _NPROCESSORS_ONLN))) ./...
 
 lint:
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
