@@ -37,11 +37,11 @@ type device struct {
 var atFloor = flag.Bool("floor", false, "run on stores with the limits of kv.Floor")
 
 // newMemory returns an empty store in memory.
-func newMemory() *memkv.Store {
+func newMemory(opts ...memkv.Option) *memkv.Store {
 	if *atFloor {
-		return memkv.New(memkv.WithLimits(kv.Floor()))
+		opts = append(opts, memkv.WithLimits(kv.Floor()))
 	}
-	return memkv.New()
+	return memkv.New(opts...)
 }
 
 var testKey = pawl.WithKey([32]byte{9})

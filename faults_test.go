@@ -31,8 +31,13 @@ type prepared struct {
 }
 
 func prepare(t testing.TB, opts ...pawl.Option) *prepared {
+	return prepareIn(t, newMemory(), opts...)
+}
+
+// prepareIn is prepare with alice's account in a store.
+func prepareIn(t testing.TB, store kv.Store, opts ...pawl.Option) *prepared {
 	s := &prepared{
-		alice: newDevice(t, newMemory(), "@alice:example.org", opts...),
+		alice: newDevice(t, store, "@alice:example.org", opts...),
 		bob:   newDevice(t, newMemory(), "@bob:example.org"),
 	}
 	s.alice.meet(s.bob)
