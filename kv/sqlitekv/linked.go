@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 
 	"github.com/pawlkv/pawl/kv/internal/linked"
@@ -36,19 +35,10 @@ func WithUnproven(versions ...string) Option {
 	return func(s *settings) { s.unproven = append(s.unproven, versions...) }
 }
 
-// checkLinked refuses a program that was built with what is not proven. One that
-// does not say what it was built with goes on, and says so.
+// checkLinked refuses a program that was built with what is not proven.
 func checkLinked(set *settings, program *debug.BuildInfo) error {
-	found := proven.Look(program)
-	if why := proven.Refused(found, set.unproven, "sqlitekv.WithUnproven"); why != "" {
+	if why := proven.Refused(program, set.unproven, "sqlitekv.WithUnproven", set.logger); why != "" {
 		return fmt.Errorf("%w: %s", ErrUnproven, why)
-	}
-	if len(found.Unproven) > 0 {
-		set.logger.Warn("goes on with what is not proven", slog.Any("modules", found.Unproven))
-	}
-	if len(found.Untold) > 0 {
-		set.logger.Warn("the program does not say in which versions it was built with what the store rests on",
-			slog.Any("modules", found.Untold))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ package linked
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"runtime/debug"
 	"slices"
@@ -70,9 +71,25 @@ func versionOf(program *debug.BuildInfo, path string) (version string, told bool
 	return m.Version, true
 }
 
-// Refused returns why an engine must not open, "" if it may: modules that are
-// unproven and not accepted. option is what accepts them.
-func (p Proven) Refused(found Found, accepted []string, option string) string {
+// Refused returns why an engine must not open in a program, "" if it may: modules
+// that are unproven and not accepted. option is what accepts them. A program that
+// goes on with such, or does not say what it was built with, is told so in log.
+func (p Proven) Refused(program *debug.BuildInfo, accepted []string, option string, log *slog.Logger) string {
+	found := p.Look(program)
+	if why := p.refusal(found, accepted, option); why != "" {
+		return why
+	}
+	if len(found.Unproven) > 0 {
+		log.Warn("goes on with what is not proven", slog.Any("modules", found.Unproven))
+	}
+	if len(found.Untold) > 0 {
+		log.Warn("the program does not say in which versions it was built with what the store rests on",
+			slog.Any("modules", found.Untold))
+	}
+	return ""
+}
+
+func (p Proven) refusal(found Found, accepted []string, option string) string {
 	var refused, versions []string
 	for _, one := range found.Unproven {
 		if slices.Contains(accepted, one) {

@@ -1,7 +1,9 @@
 package linked
 
 import (
+	"log/slog"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,8 +56,43 @@ func TestRefused(t *testing.T) {
 		"": {"a.example/two/v2 v2.1.0", "a.example/one v1.4.0"},
 	}
 	for want, accepted := range cases {
-		if got := list.Refused(found, accepted, "engine.With"); got != want {
+		if got := list.refusal(found, accepted, "engine.With"); got != want {
 			t.Errorf("with %q accepted: %q, want %q", accepted, got, want)
+		}
+	}
+}
+
+// TestTold: who goes on with what is not proven, or says nothing, is told so; a
+// refusal is told by its error alone.
+func TestTold(t *testing.T) {
+	raised := program(&debug.Module{Path: "a.example/one", Version: "v1.4.0"}, &debug.Module{Path: "a.example/two/v2", Version: "v2.0.1"})
+	const goesOn, untold = `level=WARN msg="goes on with what is not proven" modules="[a.example/one v1.4.0]"` + "\n",
+		`level=WARN msg="the program does not say in which versions it was built with what the store rests on"` +
+			` modules="[a.example/one a.example/two/v2]"` + "\n"
+	cases := []struct {
+		name     string
+		program  *debug.BuildInfo
+		accepted []string
+		refused  bool
+		want     string
+	}{
+		{"a refusal", raised, nil, true, ""},
+		{"accepted", raised, []string{"a.example/one v1.4.0"}, false, goesOn},
+		{"another was accepted", raised, []string{"a.example/one v1.4.1"}, true, ""},
+		{"no information", nil, nil, false, untold},
+	}
+	for _, c := range cases {
+		var told strings.Builder
+		noTime := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+		log := slog.New(slog.NewTextHandler(&told, &slog.HandlerOptions{ReplaceAttr: noTime}))
+		why := list.Refused(c.program, c.accepted, "engine.With", log)
+		if (why != "") != c.refused || told.String() != c.want {
+			t.Errorf("%s: refused because of %q, told %q; want %t and %q", c.name, why, told.String(), c.refused, c.want)
 		}
 	}
 }
