@@ -27,9 +27,9 @@ type Recovered struct {
 // Recover makes the account fit to send after its store went back in time, so
 // that nothing it sends was made with a key that the lost time used:
 //
-//   - No session there is sends any more, nor one that a key of ours from before
-//     opens later. All go on receiving. To write to a peer again, claim one of
-//     its one-time keys.
+//   - No session there is sends any more, nor, in an account of format 2, one that
+//     a key of ours from before opens later. All go on receiving. To write to a
+//     peer again, claim one of its one-time keys.
 //   - Key ids jump ahead, the one-time keys that were not published are never
 //     offered, and the next upload has a new fallback key. Upload keys next.
 //

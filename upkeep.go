@@ -31,9 +31,9 @@ type Swept struct {
 // silent for session.StrangerMemory, and of those that were silent for
 // session.StrangerSilence as many as have more than session.MaxSilentSessions
 // sessions together; and what they left once their key is gone. A stranger is a
-// peer that came by a fallback key and that was never written to. Nothing in the
-// store expires by itself,
-// so that a clock that jumps destroys nothing.
+// peer of an account of format 2 that came by a fallback key and that was never
+// written to. Nothing in the store expires by itself, so that a clock that jumps
+// destroys nothing.
 //
 // It takes as many commits as the engine needs, each of which looks again at
 // what it deletes. The secrets leave the files when the engine compacts. What is
