@@ -80,18 +80,24 @@ func (a Answer) remoteness() int {
 
 // Sentence is the answer to what having no cache costs.
 func (a Answer) Sentence() string {
-	s := fmt.Sprintf("Without a cache a message takes %s the time", times(a.Time))
+	cost := "time " + times(a.Time)
 	if a.CPU.N > 0 {
-		s += fmt.Sprintf(" and %s the CPU", times(a.CPU))
+		cost += ", CPU " + times(a.CPU)
 	}
-	return s + fmt.Sprintf(" of what it takes with a validated one: %s on %s (%s).", nanoseconds(a.NoCache.Median), engineTitle(a.Engine), a.Group.Words())
+	return fmt.Sprintf("Without a cache, beside a validated one: %s. A message takes %s on %s (%s).", cost, nanoseconds(a.NoCache.Median), engineTitle(a.Engine), a.Group.Words())
 }
 
 // noAnswer is the sentence of a run that measured something else.
 const noAnswer = "This run does not say what having no cache costs: it has no rows of both designs."
 
+// quickAnswer is the sentence of a run that is too short for one.
+const quickAnswer = "This quick run shows that everything works. What having no cache costs it cannot say: a run without --quick can."
+
 // Headline is the first answer's sentence.
 func Headline(r result.Result) string {
+	if r.Quick {
+		return quickAnswer
+	}
 	if answers := Answers(r); len(answers) > 0 {
 		return answers[0].Sentence()
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,8 +59,8 @@ func TestQuantiles(t *testing.T) {
 // wherever it is in the document.
 func TestHeadline(t *testing.T) {
 	r := madeUp()
-	const want = "Without a cache a message takes 1.06 x (1.06 to 1.09) the time and 1.06 x (1.06 to 1.09) the CPU of what it takes with a validated one: " +
-		"377 µs on Badger in the process (decrypt, 1 session, 1 message a commit)."
+	const want = "Without a cache, beside a validated one: time 1.06 x (1.06 to 1.09), CPU 1.06 x (1.06 to 1.09). " +
+		"A message takes 377 µs on Badger in the process (decrypt, 1 session, 1 message a commit)."
 	if got := Headline(r); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -80,8 +81,49 @@ func TestHeadlineWithoutCPU(t *testing.T) {
 	none, cached := runs(120), runs(100)
 	none[0].CPU = -1
 	r := result.Result{Rows: []result.Row{ours("none", "badger", none), ours("validated", "badger", cached)}}
-	if got := Headline(r); strings.Contains(got, "CPU") || !strings.Contains(got, "1.20 x (1.20 to 1.20) the time of") {
+	if got := Headline(r); strings.Contains(got, "CPU") || !strings.Contains(got, "time 1.20 x (1.20 to 1.20). A message") {
 		t.Error(got)
+	}
+}
+
+// TestHeadlineWithoutDifference: what lies on both sides of 1 is no figure, in the
+// sentence, in the table of answers and in the column.
+func TestHeadlineWithoutDifference(t *testing.T) {
+	none, cached := ours("none", "badger", runs(90, 100, 110, 120, 95)), ours("validated", "badger", runs(100, 100, 100, 100, 100))
+	r := result.Result{Rows: []result.Row{none, cached}}
+	const want = "Without a cache, beside a validated one: time no difference seen (0.95 to 1.10 x), CPU no difference seen (0.95 to 1.10 x). " +
+		"A message takes 100 µs on Badger in the process (decrypt, 1 session, 1 message a commit)."
+	if got := Headline(r); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := Answers(r)[0].page().Time; got != "no difference seen (0.95 to 1.10 x)" {
+		t.Errorf("the table says %q", got)
+	}
+	if got := comparisons(r.Rows)[0].against(cached); got != "~1" {
+		t.Errorf("the column says %q", got)
+	}
+}
+
+// TestHeadlineOfAQuickRun gives no figure, and its page draws no lines over sizes.
+func TestHeadlineOfAQuickRun(t *testing.T) {
+	r := madeUp()
+	r.Quick = true
+	if got := Headline(r); got != quickAnswer {
+		t.Error(got)
+	}
+	plots, err := Plots(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range plots {
+		names = append(names, p.Name)
+	}
+	want := slices.DeleteFunc(slices.Clone(plotNames), func(name string) bool {
+		return strings.HasPrefix(name, "processes-") || strings.HasPrefix(name, "size-")
+	})
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
 	}
 }
 

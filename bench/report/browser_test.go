@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pawlkv/pawl/bench/result"
 )
 
 // "make browser" looks at the page in a real one. The pictures stay in a
@@ -54,14 +56,14 @@ func browse(t *testing.T, args ...string) []byte {
 func written(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "report.html")
-	put(t, path, pageOf(t))
+	put(t, path, pageOf(t, madeUp()))
 	return path
 }
 
-func pageOf(t *testing.T) string {
+func pageOf(t *testing.T, r result.Result) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := WriteHTML(&b, madeUp()); err != nil {
+	if err := WriteHTML(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -160,29 +162,51 @@ addEventListener("load", () => {
 // higher than its letters.
 const lineSlack = "6"
 
+// published is the result that the documents show.
+func published(t *testing.T) result.Result {
+	t.Helper()
+	file, err := os.Open("../../docs/benchmarks/result.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // TestBrowserLayout: nothing is cut off, nothing lies on something else, and
 // nothing makes the page wider than a desk's, a tablet's or a phone's window.
 func TestBrowserLayout(t *testing.T) {
-	for _, width := range []int{1400, 820, 390} {
-		host := filepath.Join(t.TempDir(), "host.html")
-		frame := fmt.Sprintf(`<!DOCTYPE html><body><pre id="found"></pre><iframe id="page" style="width:%dpx;height:3000px;border:0" srcdoc="%s"></iframe>`,
-			width, html.EscapeString(pageOf(t)))
-		put(t, host, strings.Replace(inspection, "SLACK", lineSlack, 1)+frame)
-		dom := string(browse(t, "--window-size=1600,3200", "--virtual-time-budget=20000", "--dump-dom", "file://"+host))
-		_, after, _ := strings.Cut(dom, `<pre id="found">`)
-		text, _, _ := strings.Cut(after, "</pre>")
-		var found struct {
-			Texts int
-			Wrong []string
+	for name, r := range map[string]result.Result{"made up": madeUp(), "published": published(t)} {
+		for _, width := range []int{1400, 820, 390} {
+			t.Run(fmt.Sprintf("%s/%d", name, width), func(t *testing.T) { expectLayout(t, pageOf(t, r), width) })
 		}
-		if err := json.Unmarshal([]byte(html.UnescapeString(text)), &found); err != nil {
-			t.Fatalf("%d: the browser found %q: %v", width, text, err)
-		}
-		if found.Texts < 100 {
-			t.Errorf("%d: only %d texts in the plots", width, found.Texts)
-		}
-		for _, w := range found.Wrong {
-			t.Errorf("%d: %s", width, w)
-		}
+	}
+}
+
+func expectLayout(t *testing.T, page string, width int) {
+	t.Helper()
+	host := filepath.Join(t.TempDir(), "host.html")
+	frame := fmt.Sprintf(`<!DOCTYPE html><body><pre id="found"></pre><iframe id="page" style="width:%dpx;height:3000px;border:0" srcdoc="%s"></iframe>`,
+		width, html.EscapeString(page))
+	put(t, host, strings.Replace(inspection, "SLACK", lineSlack, 1)+frame)
+	dom := string(browse(t, "--window-size=1600,3200", "--virtual-time-budget=20000", "--dump-dom", "file://"+host))
+	_, after, _ := strings.Cut(dom, `<pre id="found">`)
+	text, _, _ := strings.Cut(after, "</pre>")
+	var found struct {
+		Texts int
+		Wrong []string
+	}
+	if err := json.Unmarshal([]byte(html.UnescapeString(text)), &found); err != nil {
+		t.Fatalf("the browser found %q: %v", text, err)
+	}
+	if found.Texts < 100 {
+		t.Errorf("only %d texts in the plots", found.Texts)
+	}
+	for _, w := range found.Wrong {
+		t.Error(w)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,7 +58,7 @@ func (c chart) lines() (string, error) {
 		o.Theme = palette(c.colours)
 		o.Legend = c.legend()
 		o.XAxis = charts.XAxisOption{Labels: c.categories, LabelFontStyle: font(), Title: c.across, TitleFontStyle: font()}
-		o.YAxis = []charts.YAxisOption{{Title: c.up, TitleFontStyle: font(), LabelFontStyle: font(), ValueFormatter: axisNumber, Min: charts.Ptr(0.0)}}
+		o.YAxis = []charts.YAxisOption{c.upright()}
 		o.LineStrokeWidth = 2.5
 		if len(c.categories) > crowded {
 			o.Symbol = charts.Symbol{Shape: charts.SymbolNone}
@@ -104,6 +105,26 @@ func (c chart) along() charts.ValueAxisOption {
 		},
 	}
 }
+
+// upright is the axis of lines, counted in round numbers like the one of bars.
+func (c chart) upright() charts.YAxisOption {
+	highest := 0.0
+	for _, v := range slices.Concat(c.values...) {
+		if v != charts.GetNullValue() {
+			highest = max(highest, v)
+		}
+	}
+	step := roundStep(highest / lineSteps)
+	steps := math.Max(1, math.Ceil(highest/step))
+	return charts.YAxisOption{
+		Title: c.up, TitleFontStyle: font(), LabelFontStyle: font(), ValueFormatter: axisNumber,
+		Min: charts.Ptr(0.0), Max: charts.Ptr(step * steps), LabelCount: int(steps) + 1,
+		RangeValuePaddingScale: charts.Ptr(0.0), PreferNiceIntervals: charts.Ptr(false),
+	}
+}
+
+// lineSteps is at most how many steps the axis of lines has.
+const lineSteps = 8
 
 // barSteps is about how many steps the axis of bars has.
 const barSteps = 6

@@ -68,7 +68,7 @@ func warnings(r result.Result) []string {
 		w = append(w, "The stores were on "+r.Machine.FileSystem+", which is memory: nothing was durable, and sync calls cost next to nothing. Give --dir a directory on a disk.")
 	}
 	if r.Quick {
-		w = append(w, "This was a quick run: few repetitions, small stores. It shows directions, not figures.")
+		w = append(w, "This was a quick run: few repetitions, small stores. Its figures are not to be quoted, and a small difference may point the wrong way: lines over sizes and processes are not drawn.")
 	}
 	return w
 }

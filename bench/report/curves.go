@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/go-analyze/charts"
@@ -14,6 +15,17 @@ type curves struct {
 	at    func(result.Row) int    // where on the axis
 	name  func(result.Row) string // which curve
 	value func(result.Row) float64
+}
+
+// wander says how far the runs behind the points lay apart: a bend that is
+// smaller than that says nothing.
+func wander(m Measure, rows []result.Row) string {
+	widest := 0.0
+	for _, row := range rows {
+		s := m.Of(row)
+		widest = max(widest, s.High/s.Median-1, 1-s.Low/s.Median)
+	}
+	return fmt.Sprintf(" The middle half of the runs lies up to %.0f %% off the points: smaller bends say nothing.", 100*widest)
 }
 
 // chart puts the rows on curves, in the order in which the curves are first met.

@@ -56,8 +56,11 @@ func (c comparison) against(row result.Row) string {
 		return "1"
 	}
 	s := Measure(TimePerMessage).Ratio(row, base)
-	if s.N == 0 {
+	switch {
+	case s.N == 0:
 		return ""
+	case s.undecided():
+		return "~1"
 	}
 	return digits(s.Median)
 }

@@ -11,7 +11,7 @@ import (
 // Plots draws what a result has the figures for.
 func Plots(r result.Result) ([]Plot, error) {
 	var plots []Plot
-	for _, kind := range []func(result.Result) []drawing{splits, latencies, scaling, sizes, faults, besides} {
+	for _, kind := range kinds(r) {
 		for _, d := range kind(r) {
 			svg, err := d.draw()
 			if err != nil {
@@ -22,6 +22,15 @@ func Plots(r result.Result) ([]Plot, error) {
 		}
 	}
 	return plots, nil
+}
+
+// kinds are the plots that a result is good for: the few repetitions of a quick
+// run would bend lines over sizes and processes either way.
+func kinds(r result.Result) []func(result.Result) []drawing {
+	if r.Quick {
+		return []func(result.Result) []drawing{splits, latencies, faults, besides}
+	}
+	return []func(result.Result) []drawing{splits, latencies, scaling, sizes, faults, besides}
 }
 
 // drawing is a plot that is not drawn yet.
@@ -129,7 +138,8 @@ func sizesOf(r result.Result, engine string) (drawing, bool) {
 	c.across, c.up = "sessions in the store", "microseconds a message"
 	return drawing{Plot{
 		Name: "size-" + engine, Title: "What a message costs as the store grows, on " + engineTitle(engine),
-		Caption: "Decrypting, one message a commit. Uniform: each session is as likely as another; zipf: few sessions get most of the messages. The steps of the axis are not equal.",
+		Caption: "Decrypting, one message a commit. Uniform: each session is as likely as another; zipf: few sessions get most of the messages. The steps of the axis are not equal." +
+			wander(TimePerMessage, rows),
 	}, c.lines}, len(c.categories) > 1
 }
 

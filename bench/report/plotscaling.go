@@ -32,7 +32,7 @@ func scalingOf(r result.Result, same bool, engine string) (drawing, bool) {
 	}
 	return drawing{Plot{
 		Name: name, Title: "Throughput of several processes, " + sharing(same) + ", on " + engineTitle(engine),
-		Caption: "A design that is marked wrong lost messages, wedged sessions or used keys twice while it was that fast.",
+		Caption: "A design that is marked wrong lost messages, wedged sessions or used keys twice while it was that fast." + wander(Rate, rows),
 	}, c.lines}, len(c.categories) > 1
 }
 

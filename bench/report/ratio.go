@@ -21,6 +21,9 @@ func spread(values []float64) Spread {
 	return Spread{quantile(v, 0.25), quantile(v, 0.5), quantile(v, 0.75), len(v)}
 }
 
+// undecided: of ratios, it cannot be told from no difference.
+func (s Spread) undecided() bool { return s.N > 0 && s.Low <= 1 && s.High >= 1 }
+
 // quantile interpolates between the values of a sorted list.
 func quantile(v []float64, q float64) float64 {
 	at := q * float64(len(v)-1)

@@ -20,7 +20,8 @@ var (
 // legend says what the columns are.
 const legend = `Time, CPU, allocations, bytes written and sync calls are those of one message, the median
 of the runs; the middle half of the runs' times lies within "± half". x is how many times
-the time of Pawl without a cache on the same engine, or else of the first row with a 1.
+the time of Pawl without a cache on the same engine, or else of the first row with a 1; ~1
+stands where the middle half of the ratios lies on both sides of 1: no difference seen.
 p50, p99 and p99.9 are those of a call. A dash is what cannot be told.
 `
 

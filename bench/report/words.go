@@ -74,8 +74,12 @@ func bytesText(n int64) string {
 	return digits(float64(n)/(1<<20)) + " MiB"
 }
 
-// times prints a ratio and the middle half of it: "1.12 x (1.08 to 1.17)".
+// times prints a ratio and the middle half of it: "1.12 x (1.08 to 1.17)". Where
+// that lies on both sides of 1 it does not say which of the two took more.
 func times(s Spread) string {
+	if s.undecided() {
+		return fmt.Sprintf("no difference seen (%.2f to %.2f x)", s.Low, s.High)
+	}
 	return fmt.Sprintf("%.2f x (%.2f to %.2f)", s.Median, s.Low, s.High)
 }
 
