@@ -17,8 +17,10 @@ const (
 	lineHeight = 360
 	barHeight  = 30 // of a bar, with what is around it
 	barsFrame  = 120
-	fontSize   = 13
-	crowded    = 10 // points on a line, which are not marked then
+	// groupedHeight is what a further bar of a category adds.
+	groupedHeight = 18
+	fontSize      = 13
+	crowded       = 10 // points on a line, which are not marked then
 )
 
 // chart is data to be drawn.
@@ -29,27 +31,34 @@ type chart struct {
 	values     [][]float64 // by series; missing ones are charts.GetNullValue()
 	across     string      // title of the axis of the categories
 	up         string      // title of the axis of the values
+	grouped    bool        // bars of a category lie below each other
 }
 
-// bars draws the series on top of each other, a category below the other.
+// bars draws a category below the other, and its series on top of each other
+// unless they are grouped. What is not stacked has its number at the end.
 func (c chart) bars() (string, error) {
 	height := barsFrame + barHeight*len(c.categories)
+	if c.grouped {
+		height += groupedHeight * len(c.categories) * (len(c.values) - 1)
+	}
 	return draw(plotWidth, height, func(p *charts.Painter) error {
 		o := charts.NewBarChartOptionWithData(reversed(c.values))
 		o.Theme = palette(c.colours)
 		o.Horizontal = true
-		o.StackSeries = charts.Ptr(len(c.values) > 1)
+		o.StackSeries = charts.Ptr(c.stacked())
 		o.BarSize = 0.62
 		o.Legend = c.legend()
 		o.CategoryAxis = charts.CategoryAxisOption{Labels: reversedNames(c.categories), LabelFontStyle: font()}
 		o.ValueAxis = []charts.ValueAxisOption{c.along()}
 		o.Padding = charts.NewBox(8, 8, 40, 8)
-		if len(c.values) == 1 {
-			o.SeriesList[0].Label = charts.SeriesLabel{Show: charts.Ptr(true), ValueFormatter: barNumber, FontStyle: font()}
+		for i := range o.SeriesList {
+			o.SeriesList[i].Label = charts.SeriesLabel{Show: charts.Ptr(!c.stacked()), ValueFormatter: barNumber, FontStyle: font()}
 		}
 		return p.BarChart(o)
 	})
 }
+
+func (c chart) stacked() bool { return len(c.values) > 1 && !c.grouped }
 
 // lines draws each series as a line from category to category.
 func (c chart) lines() (string, error) {
@@ -76,8 +85,11 @@ func (c chart) longest() float64 {
 		sum := 0.0
 		for _, v := range c.values {
 			sum += v[i]
+			most = max(most, v[i])
 		}
-		most = max(most, sum)
+		if c.stacked() {
+			most = max(most, sum)
+		}
 	}
 	return most
 }
@@ -88,7 +100,7 @@ func (c chart) longest() float64 {
 func (c chart) along() charts.ValueAxisOption {
 	longest := c.longest()
 	reach := longest
-	if len(c.values) == 1 {
+	if !c.stacked() {
 		reach *= 1.15 // the bars have their numbers at the end
 	}
 	step := roundStep(reach / barSteps)

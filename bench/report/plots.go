@@ -159,13 +159,13 @@ func besides(r result.Result) []drawing {
 }
 
 func beside(g Group, rows []result.Row) drawing {
-	c := chart{colours: lineColours, up: "microseconds a message"}
-	values := make([]float64, len(rows))
-	for i, row := range rows {
+	c := chart{colours: lineColours, names: []string{"time", "CPU"}, grouped: true, up: "microseconds a message", values: make([][]float64, 2)}
+	for _, row := range rows {
 		c.categories = append(c.categories, contestant(row))
-		values[i] = microseconds(Measure(TimePerMessage).Of(row).Median)
+		for i, m := range []Measure{TimePerMessage, CPUPerMessage} {
+			c.values[i] = append(c.values[i], max(0, microseconds(m.Of(row).Median)))
+		}
 	}
-	c.values = [][]float64{values}
 	caption := "Less is better."
 	if slices.ContainsFunc(rows, func(row result.Row) bool { return row.Durable != "" }) {
 		caption = "Less is better, but only among those that have as much on disk when they return: the notes below the table say what."

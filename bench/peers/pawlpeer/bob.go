@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/bench/peer"
@@ -21,17 +19,20 @@ type bob struct {
 	engine   kv.Store
 	machine  *pawl.Machine
 	identity pawl.Identity
-	met      map[string]stored.Device // by identity key; a client's device list
+	devices  *deviceList
 	sent     map[string]stored.Ciphertext
 }
 
-func open(ctx context.Context, engine kv.Store, opts ...pawl.Option) (_ stored.Bob, err error) {
-	b := &bob{engine: engine, met: map[string]stored.Device{}}
+func open(ctx context.Context, dir string, engine kv.Store, opts ...pawl.Option) (_ stored.Bob, err error) {
+	b := &bob{engine: engine}
 	defer func() {
 		if err != nil {
-			_ = engine.Close()
+			_ = b.Close()
 		}
 	}()
+	if b.devices, err = openDeviceList(ctx, dir); err != nil {
+		return nil, err
+	}
 	store, err := pawl.Open(ctx, engine, append(opts, pawl.WithKey([32]byte{2}))...)
 	if err != nil {
 		return nil, err
@@ -55,12 +56,8 @@ func (b *bob) Upload(ctx context.Context) (json.RawMessage, error) {
 	return u.Body, b.machine.MarkPublished(ctx, u)
 }
 
-// Meet remembers devices in memory: Pawl keeps no device lists yet.
-func (b *bob) Meet(_ context.Context, devices []stored.Device) error {
-	for _, d := range devices {
-		b.met[d.Curve25519] = d
-	}
-	return nil
+func (b *bob) Meet(ctx context.Context, devices []stored.Device) error {
+	return b.devices.put(ctx, devices)
 }
 
 func (b *bob) Sync(events []json.RawMessage) (stored.Call, error) {
@@ -116,28 +113,23 @@ func (b *bob) check(plaintext []byte, sender string) error {
 	return nil
 }
 
-// Send encrypts to all devices at once: each is a commit of its own, and those
-// that wait share a sync.
+// Send encrypts to one device after the other, each a commit of its own, as the
+// other systems do.
 func (b *bob) Send(devices []stored.Device, claimed []stored.Claim, content json.RawMessage) (stored.Call, error) {
 	claims := map[string]stored.Claim{}
 	for _, c := range claimed {
 		claims[c.Device.Curve25519] = c
 	}
 	return func(ctx context.Context) error {
-		sent := make([]stored.Ciphertext, len(devices))
-		g, ctx := errgroup.WithContext(ctx)
-		for i, d := range devices {
-			g.Go(func() (err error) {
-				sent[i], err = b.send(ctx, d, claims, content)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
 		b.sent = map[string]stored.Ciphertext{}
-		for i, d := range devices {
-			b.sent[d.Curve25519] = sent[i]
+		for _, of := range devices {
+			d, err := b.devices.get(ctx, of)
+			if err != nil {
+				return err
+			}
+			if b.sent[d.Curve25519], err = b.send(ctx, d, claims, content); err != nil {
+				return err
+			}
 		}
 		return nil
 	}, nil
@@ -204,4 +196,9 @@ func (b *bob) Kept(ctx context.Context) (stored.Kept, error) {
 	return stored.Kept{Messages: i.Receipts.Open + i.Receipts.Acknowledged}, err
 }
 
-func (b *bob) Close() error { return b.engine.Close() }
+func (b *bob) Close() error {
+	if b.devices == nil {
+		return b.engine.Close()
+	}
+	return errors.Join(b.engine.Close(), b.devices.close())
+}

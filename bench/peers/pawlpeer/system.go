@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	durable = "everything, in one commit"
+	durable = "everything, in one commit a message, or a batch of them"
 	also    = "Seals every record; keeps a receipt of each message with what is needed to answer it again. " +
-		"Opening: a commit for each device, of which those that wait share a sync."
+		"Opening: one device after the other, a synced commit for each; the device comes from a list in an SQLite file."
 	noRoomKeys = "Pawl has no room keys yet: Megolm is not built"
 )
 
@@ -50,7 +50,7 @@ func system(name string, o opener, design string, cache txn.CachePolicy) stored.
 			if err != nil {
 				return nil, err
 			}
-			return open(ctx, engine, pawl.WithCache(cache))
+			return open(ctx, dir, engine, pawl.WithCache(cache))
 		},
 	}
 }
