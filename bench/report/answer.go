@@ -68,6 +68,7 @@ func answer(none, cached result.Row) Answer {
 func (a Answer) remoteness() int {
 	n := 0
 	for i, far := range []bool{
+		a.Group.Params.Acknowledge > 0, a.Group.Params.PeerSessions > 1, a.Group.Params.PeerSessions > 0,
 		a.Group.Params.Sessions > 1_000, a.Group.Params.Sessions > 1, a.Group.Params.Processes > 1,
 		a.Group.Params.Batch > 1, a.Engine != result.Badger, a.Group.Workload != result.Decrypt,
 	} {

@@ -59,6 +59,13 @@ func describe(p result.Params) string {
 	add(p.Sessions, "session", "sessions")
 	words = append(words, present(p.Distribution)...)
 	add(p.Batch, "message a commit", "messages a commit")
+	add(p.PeerSessions, "session of a peer", "sessions of a peer")
+	if p.PeerSessions > 0 {
+		words = append(words, "39 skipped keys in each")
+	}
+	if p.Acknowledge > 0 {
+		words = append(words, fmt.Sprintf("acknowledged by %s", thousands(p.Acknowledge)))
+	}
 	add(p.Peers, "peer", "peers")
 	add(p.Processes, "process", "processes")
 	if p.Processes > 1 || p.Same {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -30,7 +29,7 @@ func kinds(r result.Result) []func(result.Result) []drawing {
 	if r.Quick {
 		return []func(result.Result) []drawing{splits, latencies, faults, besides}
 	}
-	return []func(result.Result) []drawing{splits, latencies, scaling, sizes, faults, besides}
+	return []func(result.Result) []drawing{splits, latencies, scaling, sizes, crowds, faults, besides}
 }
 
 // drawing is a plot that is not drawn yet.
@@ -110,37 +109,6 @@ func faults(r result.Result) []drawing {
 		Name: "faults", Title: "What goes wrong when processes share a store",
 		Caption: "Added up over all workloads with two or more processes and the day of a phone, for each 1,000 messages. A design without a bar did nothing wrong.",
 	}, c.bars}}
-}
-
-// sizes shows what a message costs in stores of growing size, on each engine.
-func sizes(r result.Result) []drawing {
-	var drawings []drawing
-	for _, engine := range result.Engines() {
-		if d, enough := sizesOf(r, engine); enough {
-			drawings = append(drawings, d)
-		}
-	}
-	return drawings
-}
-
-func sizesOf(r result.Result, engine string) (drawing, bool) {
-	rows := slices.DeleteFunc(slices.Clone(r.Rows), func(row result.Row) bool {
-		p := row.Params
-		return !isOurs(row) || row.Engine != engine || row.Workload != result.Decrypt || p.Batch > 1 || p.Sessions == 0
-	})
-	c := curves{
-		at: func(row result.Row) int { return row.Params.Sessions },
-		name: func(row result.Row) string { // one session is hit uniformly
-			return joined(systemTitle(row), cmp.Or(row.Params.Distribution, result.Uniform))
-		},
-		value: func(row result.Row) float64 { return microseconds(Measure(TimePerMessage).Of(row).Median) },
-	}.chart(rows)
-	c.across, c.up = "sessions in the store", "microseconds a message"
-	return drawing{Plot{
-		Name: "size-" + engine, Title: "What a message costs as the store grows, on " + engineTitle(engine),
-		Caption: "Decrypting, one message a commit. Uniform: each session is as likely as another; zipf: few sessions get most of the messages. The steps of the axis are not equal." +
-			wander(TimePerMessage, rows),
-	}, c.lines}, len(c.categories) > 1
 }
 
 // besides shows Pawl beside other systems, one plot for each workload that both

@@ -33,6 +33,12 @@ type Params struct {
 	Processes    int    `json:"processes,omitempty"`
 	Same         bool   `json:"same,omitempty"` // all processes in the same sessions
 	Size         int    `json:"size,omitempty"` // bytes of a plaintext
+	// PeerSessions is how many sessions each peer has, with 39 skipped keys in
+	// each. Its messages come in the newest.
+	PeerSessions int `json:"peer_sessions,omitempty"`
+	// Acknowledge is how many messages are acknowledged at once, as they are
+	// decrypted.
+	Acknowledge int `json:"acknowledge,omitempty"`
 }
 
 // Run is one repetition.

@@ -16,11 +16,12 @@ type acquaintance struct {
 	name    string // blinded
 	peer    ratchet.PublicKey
 	session *session.Session // nil: as large as that of others
+	older   []session.Session
 }
 
 // meets notes a session for the store.
-func (d *device) meets(s session.Session) {
-	d.known = append(d.known, acquaintance{d.ring.Blind(s.Peer().String()), s.Peer(), &s})
+func (d *device) meets(s session.Session, older ...session.Session) {
+	d.known = append(d.known, acquaintance{d.ring.Blind(s.Peer().String()), s.Peer(), &s, older})
 }
 
 // crowd notes n acquaintances that nobody is.
@@ -64,32 +65,49 @@ func (d *device) write(w *entryWriter) error {
 		return session.New(like, a.peer, session.Outbound, session.Moment{Time: now}).Received(like, session.Moment{Time: now}).Sent(like, now)
 	}
 	return errors.Join(
-		d.writeAll(w, "/peer/", func(a acquaintance) (string, []byte, error) {
-			known, err := session.NewPeer(a.peer).Add(of(a).ID())
-			if err != nil {
-				return "", nil, err
+		d.writeAll(w, "/peer/", func(a acquaintance) ([]part, error) {
+			known := session.NewPeer(a.peer)
+			for _, s := range append(a.older, of(a)) {
+				var err error
+				if known, err = known.Add(s.ID()); err != nil {
+					return nil, err
+				}
 			}
 			record, err := known.Encode()
-			return "", record, err
+			return []part{{"", record}}, err
 		}),
-		d.writeAll(w, "/session/", func(a acquaintance) (string, []byte, error) {
-			s := of(a)
-			record, err := s.Encode()
-			return "/" + d.ring.Blind(s.ID().String()), record, err
+		d.writeAll(w, "/session/", func(a acquaintance) ([]part, error) {
+			var parts []part
+			for _, s := range append(a.older, of(a)) {
+				record, err := s.Encode()
+				if err != nil {
+					return nil, err
+				}
+				parts = append(parts, part{"/" + d.ring.Blind(s.ID().String()), record})
+			}
+			return parts, nil
 		}))
 }
 
-// writeAll writes a record for each acquaintance, under its name and what record
-// adds to it.
-func (d *device) writeAll(w *entryWriter, kind string, record func(acquaintance) (string, []byte, error)) error {
+// part is a record of an acquaintance: what its key adds to the acquaintance's
+// name, and its plaintext.
+type part struct {
+	rest  string
+	plain []byte
+}
+
+// writeAll writes the records of each acquaintance.
+func (d *device) writeAll(w *entryWriter, kind string, records func(acquaintance) ([]part, error)) error {
 	for _, a := range d.known {
-		rest, plain, err := record(a)
+		parts, err := records(a)
 		if err != nil {
 			return err
 		}
-		key := d.scope + kind + a.name + rest
-		if err := w.add(key, d.ring.Seal(nil, key, plain)); err != nil {
-			return err
+		for _, p := range parts {
+			key := d.scope + kind + a.name + p.rest
+			if err := w.add(key, d.ring.Seal(nil, key, p.plain)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

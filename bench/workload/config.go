@@ -54,8 +54,10 @@ const (
 	maxProcesses = 32
 	maxPeers     = 10_000
 	maxSize      = 32 << 10
-	maxRuns      = 1000
-	minSize      = 16
+	// maxPeerSessions is what a peer's record holds.
+	maxPeerSessions = 32
+	maxRuns         = 1000
+	minSize         = 16
 )
 
 // check returns what is wrong with a Config, and fills in its defaults.
@@ -73,7 +75,15 @@ func (c *Config) check() (workload, error) {
 	if c.Params.Size == 0 {
 		c.Params.Size = defaultSize
 	}
-	return w, errors.Join(c.checkSystems(), c.checkNumbers(), c.checkMemory(w))
+	return w, errors.Join(c.checkSystems(), c.checkNumbers(), c.checkMemory(w), c.checkDecrypt())
+}
+
+// checkDecrypt keeps what only decrypting knows from other workloads.
+func (c *Config) checkDecrypt() error {
+	if c.Workload != Decrypt && (c.Params.PeerSessions > 0 || c.Params.Acknowledge > 0) {
+		return fmt.Errorf("workload: %s knows no sessions of a peer, and acknowledges nothing", c.Workload)
+	}
+	return nil
 }
 
 // checkMemory keeps a store in memory from being shared by processes.
@@ -117,6 +127,8 @@ func (c *Config) checkNumbers() error {
 		{"peers", c.Params.Peers, 0, maxPeers},
 		{"processes", c.Params.Processes, 0, maxProcesses},
 		{"size", c.Params.Size, minSize, maxSize},
+		{"peer sessions", c.Params.PeerSessions, 0, maxPeerSessions},
+		{"acknowledge", c.Params.Acknowledge, 0, maxBatch},
 	} {
 		if n.value < n.min || n.value > n.max {
 			return fmt.Errorf("workload: %d %s: want %d to %d", n.value, n.name, n.min, n.max)

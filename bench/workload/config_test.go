@@ -23,6 +23,9 @@ func TestMistakes(t *testing.T) {
 		"1001 batch":                  func(c *Config) { c.Params.Batch = 1001 },
 		"8 size: want 16":             func(c *Config) { c.Params.Size = 8 },
 		`no distribution "bell"`:      func(c *Config) { c.Params.Distribution = "bell" },
+		"33 peer sessions":            func(c *Config) { c.Params.PeerSessions = 33 },
+		"alternate knows no sessions": func(c *Config) { c.Workload, c.Params.PeerSessions = Alternate, 1 },
+		"acknowledges nothing":        func(c *Config) { c.Workload, c.Params.Acknowledge = Encrypt, 1 },
 		"a store in memory is in one": func(c *Config) { c.Workload, c.Systems[0].Engine = Alternate, Memory },
 	} {
 		c := tiny(t, Decrypt, result.Params{}, on([]string{Badger}, ours))

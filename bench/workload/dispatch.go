@@ -58,8 +58,21 @@ func (b *bob) note(l letter, got pawl.Decrypted, err error, a *answer) error {
 		a.Failed = append(a.Failed, failure{l.Number, l.From, err.Error()})
 	case !bytes.Equal(got.Plaintext, text(l.Number, b.opening.Size)):
 		a.Failed = append(a.Failed, failure{l.Number, l.From, "another plaintext than was sent"})
+	case b.opening.Acknowledge > 0:
+		b.receipts = append(b.receipts, got.Receipt)
 	}
 	return nil
+}
+
+// acknowledge does what a client does once it has stored some plaintexts. It is
+// part of the call that made them enough.
+func (b *bob) acknowledge(ctx context.Context) error {
+	if len(b.receipts) == 0 || len(b.receipts) < b.opening.Acknowledge {
+		return nil
+	}
+	err := b.machine.Acknowledge(ctx, b.receipts...)
+	b.receipts = b.receipts[:0]
+	return err
 }
 
 // encryptAll encrypts for all targets, several at a time.

@@ -82,6 +82,54 @@ func (p *peer) meet(bob account.Account, now time.Time) (session.Session, error)
 	return ours.Received(state, session.Moment{Time: now}).Sent(state, now), err
 }
 
+// meetAgain opens as many sessions as there are to be, a minute after the other,
+// with skipped keys in each; or just one without, if none are asked for. The peer
+// goes on in the last.
+func (p *peer) meetAgain(bob account.Account, now time.Time, sessions int) ([]session.Session, error) {
+	if sessions == 0 {
+		s, err := p.meet(bob, now)
+		return []session.Session{s}, err
+	}
+	all := make([]session.Session, sessions)
+	for i := range all {
+		at := now.Add(-time.Duration(sessions-1-i) * time.Minute)
+		s, err := p.meet(bob, at)
+		if err != nil {
+			return nil, err
+		}
+		if all[i], err = p.skip(s, at); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// skippedKeys is how many keys Bob keeps of messages that have not come.
+const skippedKeys = 39
+
+// skip writes more messages to Bob of which only the last arrives.
+func (p *peer) skip(ours session.Session, now time.Time) (session.Session, error) {
+	for range skippedKeys {
+		if _, err := p.write([]byte("lost")); err != nil {
+			return ours, err
+		}
+	}
+	m, err := p.write([]byte("here"))
+	if err != nil {
+		return ours, err
+	}
+	normal, err := normalOf(m)
+	if err != nil {
+		return ours, err
+	}
+	state, err := ours.Ratchet()
+	if err != nil {
+		return ours, err
+	}
+	state, _, err = state.Decrypt(normal)
+	return ours.Received(state, session.Moment{Time: now}), err
+}
+
 // open opens a session from the peer to Bob with a one-time key of his.
 func (p *peer) open(bob, oneTimeKey ratchet.PublicKey, now time.Time) error {
 	opened, err := p.account.OpenOutbound(p.rand, bob, oneTimeKey, session.Moment{Time: now})

@@ -94,11 +94,12 @@ func (p *preparation) next() uint64 {
 	return p.number
 }
 
-// addPeers makes n more peers, with sessions if they have met Bob.
-func (p *preparation) addPeers(n int, met bool) ([]session.Session, error) {
+// addPeers makes n more peers, with sessions if they have met Bob: of each peer
+// all that it has, the newest last.
+func (p *preparation) addPeers(n int, met bool) ([][]session.Session, error) {
 	first := len(p.peers)
 	p.peers = slices.Grow(p.peers, n)[:first+n]
-	sessions := make([]session.Session, n)
+	sessions := make([][]session.Session, n)
 	workers, ctx := errgroup.WithContext(p.ctx)
 	workers.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range n {
@@ -109,7 +110,7 @@ func (p *preparation) addPeers(n int, met bool) ([]session.Session, error) {
 			if p.peers[first+i], err = newPeer(p.Seed, first+i, p.now); err != nil || !met {
 				return err
 			}
-			sessions[i], err = p.peers[first+i].meet(p.bob.account, p.now)
+			sessions[i], err = p.peers[first+i].meetAgain(p.bob.account, p.now, p.Params.PeerSessions)
 			return err
 		})
 	}
@@ -122,8 +123,9 @@ func (p *preparation) meet(n int) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range sessions {
-		p.bob.meets(s)
+	for _, all := range sessions {
+		newest := len(all) - 1
+		p.bob.meets(all[newest], all[:newest]...)
 	}
 	return nil
 }

@@ -38,10 +38,14 @@ func prepared(t *testing.T, name string, p result.Params) (*preparation, kv.Stor
 // TestPreparedStore: what is prepared is a store of Pawl's in which every
 // invariant holds.
 func TestPreparedStore(t *testing.T) {
-	for name, p := range map[string]result.Params{
-		Decrypt: {Sessions: 3}, OpenIn: {}, Encrypt: {Peers: 4}, Processes: {},
+	for _, c := range []struct {
+		name string
+		p    result.Params
+	}{
+		{Decrypt, result.Params{Sessions: 3}}, {Decrypt, result.Params{Sessions: 3, PeerSessions: 5}}, {OpenIn, result.Params{}},
+		{Encrypt, result.Params{Peers: 4}}, {Processes, result.Params{}},
 	} {
-		_, engine := prepared(t, name, p)
+		_, engine := prepared(t, c.name, c.p)
 		store, err := pawl.Open(t.Context(), engine, storeKey())
 		if err != nil {
 			t.Fatal(err)
@@ -51,8 +55,37 @@ func TestPreparedStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if broken, err := m.Check(t.Context()); err != nil || len(broken) > 0 {
-			t.Errorf("%s: check: %q, %v", name, broken, err)
+			t.Errorf("%s %+v: check: %q, %v", c.name, c.p, broken, err)
 		}
+	}
+}
+
+// TestPeerSessions: a peer has as many sessions as asked for, each with skipped
+// keys, and its messages come in the newest.
+func TestPeerSessions(t *testing.T) {
+	made, engine := prepared(t, Decrypt, result.Params{PeerSessions: 32})
+	store, err := pawl.Open(t.Context(), engine, storeKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := store.Machine(t.Context(), bobUser, bobDevice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := made.blocks[0].scripts[0][0].Letters[0]
+	in, err := m.Inspect(t.Context())
+	if err != nil || len(in.Peers) != 1 || len(in.Peers[0].Sessions) != 32 {
+		t.Fatalf("%+v, %v, want a peer with 32 sessions", in.Peers, err)
+	}
+	sessions := in.Peers[0].Sessions
+	for _, s := range sessions {
+		if len(s.Receiving) != 1 || s.Receiving[0].Skipped != skippedKeys {
+			t.Errorf("%s has the chains %+v, want one with %d skipped keys", s.ID, s.Receiving, skippedKeys)
+		}
+	}
+	got, err := m.Decrypt(t.Context(), l.From, l.incoming().Message)
+	if newest := sessions[31].ID; err != nil || got.Session != newest {
+		t.Errorf("the first letter is of session %s, %v, want the newest, %s", got.Session, err, newest)
 	}
 }
 

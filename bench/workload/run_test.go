@@ -104,6 +104,8 @@ func TestWorkloads(t *testing.T) {
 		{Decrypt, result.Params{Batch: 10}, on(all, none), expected{20, 2, 0.1}},
 		{Decrypt, result.Params{Sessions: 50}, on([]string{Memory, Badger}, every()), expected{20, 20, some}},
 		{Decrypt, result.Params{Sessions: 500, Distribution: Zipf}, on([]string{Memory, Badger}, none), expected{20, 20, 1}},
+		{Decrypt, result.Params{PeerSessions: 4}, on([]string{Memory, SQLite}, ours), expected{20, 20, 1}},
+		{Decrypt, result.Params{Acknowledge: 10}, on(all, ours), expected{20, 20, 1.1}},
 		{Encrypt, result.Params{}, on([]string{Memory, Badger}, none), expected{20, 20, 1}},
 		{Encrypt, result.Params{Peers: 10}, on(all, none), expected{20, 2, some}},
 		{OpenIn, result.Params{}, on([]string{Memory, Badger}, ours), expected{20, 20, 1}},

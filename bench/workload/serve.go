@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -56,6 +57,8 @@ type bob struct {
 	machine *pawl.Machine
 	calls   []call
 	workers int
+	// receipts of messages that are not acknowledged yet.
+	receipts []session.ReceiptID
 }
 
 func (b *bob) do(ctx context.Context, q request, a *answer) error {
@@ -120,7 +123,7 @@ func (b *bob) goOn(ctx context.Context, one int, a *answer) error {
 	s.Started = time.Now()
 	began := s.Started
 	for _, c := range calls {
-		if err := b.call(ctx, c, a); err != nil {
+		if err := errors.Join(b.call(ctx, c, a), b.acknowledge(ctx)); err != nil {
 			return err
 		}
 		now := time.Now()

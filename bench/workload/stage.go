@@ -71,7 +71,7 @@ func (s *stage) start(ctx context.Context, name, design string) (*process, error
 		return nil, err
 	}
 	o := opening{
-		Engine: s.system.Engine, Dir: s.dir, Design: design, Process: name, Size: s.Params.Size,
+		Engine: s.system.Engine, Dir: s.dir, Design: design, Process: name, Size: s.Params.Size, Acknowledge: s.Params.Acknowledge,
 		Meter: s.Process != nil || len(s.processes) == 0 && design != "",
 	}
 	if s.system.Engine == Memory {

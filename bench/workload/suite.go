@@ -50,6 +50,8 @@ func quickSuite() []Config {
 		{Workload: Decrypt, Systems: on(Engines(), ours), Messages: 200, Runs: 5},
 		{Workload: Decrypt, Params: result.Params{Batch: 100}, Systems: on(shared, ours), Messages: 500, Runs: 5},
 		{Workload: Decrypt, Params: result.Params{Sessions: 10_000}, Systems: on(main, ours), Messages: 200, Runs: 5},
+		{Workload: Decrypt, Params: result.Params{PeerSessions: 32}, Systems: on(main, ours), Messages: 200, Runs: 5},
+		{Workload: Decrypt, Params: result.Params{Acknowledge: 100}, Systems: on(main, ours), Messages: 200, Runs: 5},
 		{Workload: Encrypt, Params: result.Params{Peers: 163}, Systems: on(main, ours), Messages: 326, Runs: 3},
 		{Workload: Alternate, Systems: on(main, every()), Messages: 100, Runs: 3},
 		{Workload: Processes, Params: result.Params{Processes: 1}, Systems: on(main, ours), Messages: 200, Runs: 3},
@@ -70,6 +72,12 @@ func fullSuite() []Config {
 	})
 	for _, batch := range []int{10, 100, 1000} {
 		add(Config{Workload: Decrypt, Params: result.Params{Batch: batch}, Systems: on(all, ours), Messages: 2000, Runs: 5})
+	}
+	for _, batch := range []int{1, 100} {
+		add(Config{Workload: Decrypt, Params: result.Params{Batch: batch, Acknowledge: 100}, Systems: on(all, ours), Messages: 1000, Runs: 5})
+	}
+	for _, sessions := range []int{1, 4, 32} {
+		add(Config{Workload: Decrypt, Params: result.Params{PeerSessions: sessions}, Systems: on(all, ours), Messages: 300, Runs: 5})
 	}
 	for _, sessions := range []int{50, 1000, 10_000} {
 		for _, distribution := range []string{Uniform, Zipf} {

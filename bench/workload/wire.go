@@ -37,6 +37,8 @@ type opening struct {
 	Process string
 	Meter   bool // it answers for what the whole system process uses
 	Size    int  // of plaintexts
+	// Acknowledge is after how many messages these are acknowledged, or 0.
+	Acknowledge int
 }
 
 // call is what is measured as one: messages that are decrypted in one commit,

@@ -26,7 +26,7 @@ type workload struct {
 
 // Names of the workloads.
 const (
-	Decrypt   = result.Decrypt   // Sessions, Distribution, Batch
+	Decrypt   = result.Decrypt   // Sessions, Distribution, Batch, PeerSessions, Acknowledge
 	Encrypt   = "encrypt"        // Peers
 	OpenIn    = "open-in"        // messages that open a session to Bob
 	OpenOut   = "open-out"       // Peers that Bob opens a session to
