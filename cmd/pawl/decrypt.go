@@ -34,17 +34,21 @@ plaintext as it is.
 With --jsonl each line of the input is {"sender_key","type","body"}, and for
 each a line is printed, in order, empty lines left out:
 
-  {"plaintext":"<base64>","duplicate":false,"session":"..."}
+  {"plaintext":"<base64>","duplicate":false,"session":"...","receipt":"..."}
   {"error":"...","code":"..."}
 
-Lines are decrypted in batches of one commit, and printed after it. A line that
-fails stops no other and leaves the exit status 0, unless --strict is given, or
-unless it is the store's fault: a line of code corrupt or newer would decrypt
-here if the store were whole, and the command exits with 1 when all are done.
+Lines are decrypted in batches of one commit, and printed after it. A batch ends
+when no more input waits: a program may write a line and wait for its answer. A
+line that fails stops no other and leaves the exit status 0, unless --strict is
+given, or unless it is the store's fault: a line of code corrupt, newer or
+set_aside would decrypt here if the store were whole, and the command exits with
+1 when all are done. What every further line would have too, such as retired,
+ends the command with 1 at once.
 
 A message that is decrypted again gives the same plaintext, marked as duplicate,
-for two weeks, or until it was acknowledged: --ack does that after all was
-printed, and for files written to the disk.
+for two weeks, or until it was acknowledged: once its reader is done with it,
+'pawl ack STORE' takes its receipt. --ack acknowledges what was printed, and is
+only for standard output in a file, which is written to the disk before.
 
 ` + codeHelp(),
 		Args: cli.Arguments(oneStore),
@@ -55,7 +59,7 @@ printed, and for files written to the disk.
 	flags.StringVar(&c.from, "from", "", "the sender's identity key, `CURVE25519`")
 	flags.BoolVar(&c.jsonl, "jsonl", false, "read a message from each line")
 	flags.BoolVar(&c.json, "json", false, "print the single message as with --jsonl")
-	flags.BoolVar(&c.ack, "ack", false, "acknowledge what was printed: its message keys are erased")
+	flags.BoolVar(&c.ack, "ack", false, "with standard output in a file: acknowledge what was printed")
 	flags.BoolVar(&c.strict, "strict", false, "with --jsonl, exit with 1 if any line failed")
 	flags.IntVar(&c.batch, "batch", defaultBatch, "with --jsonl, how many lines a commit has, at most 1000")
 	cmd.MarkFlagsOneRequired("from", "jsonl")
@@ -82,9 +86,15 @@ func (c *decryptCommand) run(cmd *cobra.Command, args []string) error {
 	if c.batch < 1 || c.batch > pawl.MaxBatch {
 		return cli.Usagef("--batch %d: want 1 to %d", c.batch, pawl.MaxBatch)
 	}
+	out := newOutput(cmd)
+	if c.ack {
+		if err := out.keeps(); err != nil {
+			return &cli.UsageError{Err: err}
+		}
+	}
 	if c.jsonl {
 		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
-			return c.lines(cmd, m)
+			return c.lines(cmd, m, out)
 		})
 	}
 	from, err := keyFlag("from", c.from)
@@ -100,18 +110,17 @@ func (c *decryptCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
-		return c.one(cmd, m, from, message)
+		return c.one(cmd, m, from, message, out)
 	})
 }
 
 // one decrypts a single message.
-func (c *decryptCommand) one(cmd *cobra.Command, m *pawl.Machine, from ratchet.PublicKey, message ratchet.Message) error {
+func (c *decryptCommand) one(cmd *cobra.Command, m *pawl.Machine, from ratchet.PublicKey, message ratchet.Message, out output) error {
 	got, err := m.Decrypt(cmd.Context(), from, message)
 	if err != nil {
 		return err
 	}
 	tellDamage(cmd, got.Damaged)
-	out := newOutput(cmd)
 	if c.json {
 		err = cli.PrintJSON(out, answerOf(got))
 	} else {
@@ -120,7 +129,10 @@ func (c *decryptCommand) one(cmd *cobra.Command, m *pawl.Machine, from ratchet.P
 	if err != nil {
 		return err
 	}
-	if err := out.deliver(); err != nil || !c.ack {
+	if !c.ack {
+		return out.Flush()
+	}
+	if err := out.deliver(); err != nil {
 		return err
 	}
 	return m.Acknowledge(cmd.Context(), got.Receipt)

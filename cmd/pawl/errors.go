@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,21 +103,36 @@ var own = []struct {
 	{"base64", errBase64, "body is not unpadded base64"},
 }
 
-// ofMessage are the codes of pawl that a message has. Those that give it no
+// ofMessage are the codes of pawl that a line has. Those that give a message no
 // other chance in this store are all here.
 var ofMessage = []pawl.Code{
-	"corrupt", "newer", "retired", "message_type", "version", "malformed", "sender_mismatch", "self", "already_processed",
-	"unknown_one_time_key", "one_time_key_used", "session_pruned", "unknown_session", "key_gone", "gap", "unknown_chain", "zero_secret",
-	"exhausted", "mac",
+	"corrupt", "newer", "set_aside", "retired", "message_type", "version", "malformed", "sender_mismatch", "self", "already_processed",
+	"unknown_one_time_key", "one_time_key_used", "session_pruned", "ratchet_key", "untried", "unknown_session", "key_gone", "gap",
+	"unknown_chain", "zero_secret", "exhausted", "mac",
 }
-
-// ofStore are those of them that are no fault of the message or of its sender:
-// the stream goes on, and the command fails at its end.
-var ofStore = []pawl.Code{"corrupt", "newer"}
 
 // storeFailed is the code of all else: it is not the message's fault, and the
 // command fails.
 const storeFailed pawl.Code = "store"
+
+// ending is what a line's code means for the lines that follow.
+type ending int
+
+const (
+	goesOn     ending = iota // it is this line's own fault
+	failsAtEnd               // the store's: others may decrypt, and the command fails at its end
+	endsStream               // every further line would fail in the same way
+)
+
+func endingOf(code pawl.Code) ending {
+	switch code {
+	case "corrupt", "newer", "set_aside":
+		return failsAtEnd
+	case "retired", storeFailed:
+		return endsStream
+	}
+	return goesOn
+}
 
 // lineCode names, for programs, why a line was not decrypted. The set is
 // closed, like that of pawl.
@@ -127,10 +143,8 @@ func lineCode(err error) pawl.Code {
 		}
 	}
 	code := pawl.CodeOf(err)
-	for _, of := range ofMessage {
-		if code == of {
-			return code
-		}
+	if slices.Contains(ofMessage, code) {
+		return code
 	}
 	return storeFailed
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,8 +73,59 @@ func TestLineCodes(t *testing.T) {
 	}
 }
 
-// TestLineCodesArePawls: each is in the library's list, and the line is not to
-// be given again as it is, which only "store" allows.
+// TestEndings says of every code of the library what it is on a line of a
+// stream, and what it means for the lines that follow. A new code is to be put
+// here.
+func TestEndings(t *testing.T) {
+	of := map[ending][]pawl.Code{
+		goesOn: {
+			"message_type", "version", "malformed", "sender_mismatch", "self", "already_processed", "unknown_one_time_key",
+			"one_time_key_used", "session_pruned", "ratchet_key", "untried", "unknown_session", "key_gone", "gap", "unknown_chain",
+			"zero_secret", "exhausted", "mac",
+		},
+		failsAtEnd: {"corrupt", "newer", "set_aside"},
+		endsStream: {"retired"},
+	}
+	// No error of a message: the line has the code "store".
+	ofStore := []pawl.Code{
+		"undecided", "not_erased", "unknown", "starved", "no_session", "keyring", "foreign", "unsupported", "needs_recovery",
+		"unwitnessed", "no_account", "account_exists", "moved_on", "not_empty", "copy_differs", "not_retired", "nothing_to_move",
+		"passphrase", "no_key", "user_id", "device_id", "room_id", "event_id", "key_id", "key", "json", "signature", "unsigned",
+		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "closed",
+		"invalid", "unavailable", "canceled", "deadline", "other",
+	}
+	var all []pawl.Code
+	for want, codes := range of {
+		all = append(all, codes...)
+		for _, code := range codes {
+			if got := endingOf(code); got != want || !slices.Contains(ofMessage, code) {
+				t.Errorf("%q: ending %v, want %v; among the codes of a message: %v", code, got, want, slices.Contains(ofMessage, code))
+			}
+		}
+	}
+	if len(all) != len(ofMessage) {
+		t.Errorf("%d codes of messages, want %d", len(ofMessage), len(all))
+	}
+	all = append(all, ofStore...)
+	for _, code := range ofStore {
+		if slices.Contains(ofMessage, code) {
+			t.Errorf("%q is among the codes of a message", code)
+		}
+	}
+	for _, code := range pawl.Codes() {
+		if n := len(slices.DeleteFunc(slices.Clone(all), func(c pawl.Code) bool { return c != code })); n != 1 {
+			t.Errorf("%q is here %d times", code, n)
+		}
+	}
+	if len(all) != len(pawl.Codes()) {
+		t.Errorf("%d codes are here, and the library has %d", len(all), len(pawl.Codes()))
+	}
+	if endingOf(storeFailed) != endsStream || lineCode(errors.New("some error")) != storeFailed {
+		t.Error("what is no error of a message does not end the stream")
+	}
+}
+
+// TestLineCodesArePawls: what goes on is not to be given again as it is.
 func TestLineCodesArePawls(t *testing.T) {
 	for _, code := range ofMessage {
 		switch code.Remedy() {
@@ -81,8 +133,5 @@ func TestLineCodesArePawls(t *testing.T) {
 		default:
 			t.Errorf("%q has the remedy %q", code, code.Remedy())
 		}
-	}
-	if len(ofMessage) != 19 {
-		t.Errorf("there are %d codes of messages: say so here and in the changelog", len(ofMessage))
 	}
 }

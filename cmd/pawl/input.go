@@ -72,14 +72,15 @@ func readAll(r io.Reader, what string, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// lineReader reads lines of at most maxLine bytes.
+// lineReader reads lines that are not too long.
 type lineReader struct {
-	r    *bufio.Reader
-	read int64 // bytes
+	r     *bufio.Reader
+	limit int   // bytes of a line
+	read  int64 // bytes
 }
 
-func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(r, maxLine+1)}
+func newLineReader(r io.Reader, limit int) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, limit+1), limit: limit}
 }
 
 // next returns the next line that is not empty, without its end, or io.EOF. A
@@ -111,7 +112,7 @@ func (l *lineReader) skip() error {
 		l.read += int64(len(part))
 		switch {
 		case err == nil, errors.Is(err, io.EOF):
-			return fmt.Errorf("the line is %w: at most %d bytes", errTooLong, maxLine)
+			return fmt.Errorf("the line is %w: at most %d bytes", errTooLong, l.limit)
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		}

@@ -23,7 +23,7 @@ func TestLines(t *testing.T) {
 		if rapid.Bool().Draw(t, "last line has no end") {
 			text = strings.TrimSuffix(text, "\n")
 		}
-		r := newLineReader(strings.NewReader(text))
+		r := newLineReader(strings.NewReader(text), maxLine)
 		for _, n := range lengths {
 			switch {
 			case n == 0:
@@ -47,7 +47,7 @@ func TestLines(t *testing.T) {
 }
 
 func TestLinesFailure(t *testing.T) {
-	r := newLineReader(io.MultiReader(strings.NewReader("one\ntw"), iotest.ErrReader(io.ErrClosedPipe)))
+	r := newLineReader(io.MultiReader(strings.NewReader("one\ntw"), iotest.ErrReader(io.ErrClosedPipe)), maxLine)
 	if line, err := r.next(); string(line) != "one" || err != nil {
 		t.Fatalf("%q, %v", line, err)
 	}

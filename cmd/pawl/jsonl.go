@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,19 +13,17 @@ import (
 	"github.com/pawlkv/pawl/session"
 )
 
-// maxBatchBytes bounds the lines that are in memory at once.
-const maxBatchBytes = 4 << 20
-
 // answerJSON is the line for a message that was decrypted.
 type answerJSON struct {
 	Plaintext string `json:"plaintext"`
 	Duplicate bool   `json:"duplicate"`
 	Session   string `json:"session"`
+	Receipt   string `json:"receipt"`           // for 'pawl ack'
 	Damaged   int    `json:"damaged,omitempty"` // records of the sender that were passed over
 }
 
 func answerOf(d pawl.Decrypted) answerJSON {
-	return answerJSON{unpadded.EncodeToString(d.Plaintext), d.Duplicate, d.Session.String(), d.Damaged}
+	return answerJSON{unpadded.EncodeToString(d.Plaintext), d.Duplicate, d.Session.String(), d.Receipt.String(), d.Damaged}
 }
 
 // failureJSON is the line for one that was not.
@@ -38,12 +35,13 @@ type failureJSON struct {
 // stream decrypts lines, a batch at a time.
 type stream struct {
 	machine  *pawl.Machine
-	lines    *lineReader
+	lines    *waitingLines
 	out      output
 	progress *progress
 	batch    int
 	ack      bool
 
+	read          int64 // bytes of the lines
 	total, failed int
 	damaged       int   // of those that failed, by the store's fault
 	cause         error // of the last of them
@@ -56,9 +54,9 @@ type line struct {
 }
 
 // lines decrypts all lines of standard input.
-func (c *decryptCommand) lines(cmd *cobra.Command, m *pawl.Machine) error {
+func (c *decryptCommand) lines(cmd *cobra.Command, m *pawl.Machine, out output) error {
 	s := &stream{
-		machine: m, lines: newLineReader(input(cmd)), out: newOutput(cmd),
+		machine: m, lines: readLines(cmd, maxLine), out: out,
 		progress: newProgress(cmd), batch: c.batch, ack: c.ack,
 	}
 	err := s.run(cmd.Context())
@@ -76,11 +74,15 @@ func (c *decryptCommand) lines(cmd *cobra.Command, m *pawl.Machine) error {
 
 func (s *stream) run(ctx context.Context) error {
 	for {
-		lines, end := s.read()
+		lines, end := s.lines.next(ctx, s.batch)
 		if len(lines) > 0 {
-			if err := s.decrypt(ctx, lines); err != nil {
+			if err := s.decrypt(ctx, parseLines(lines)); err != nil {
 				return err
 			}
+			for _, l := range lines {
+				s.read += l.size
+			}
+			s.progress.show(s.read, s.total)
 		}
 		if errors.Is(end, io.EOF) {
 			return nil
@@ -91,22 +93,14 @@ func (s *stream) run(ctx context.Context) error {
 	}
 }
 
-// read returns the next lines and, when there are no more, io.EOF or why.
-func (s *stream) read() ([]line, error) {
-	var lines []line
-	for size := 0; len(lines) < s.batch && size < maxBatchBytes; {
-		text, err := s.lines.next()
-		if err != nil && !errors.Is(err, errTooLong) {
-			return lines, err
+func parseLines(all []inputLine) []line {
+	lines := make([]line, len(all))
+	for i, l := range all {
+		if lines[i].err = l.err; l.err == nil {
+			lines[i].message, lines[i].err = parseIncoming(l.bytes)
 		}
-		var l line
-		if l.err = err; err == nil {
-			l.message, l.err = parseIncoming(text)
-		}
-		lines = append(lines, l)
-		size += len(text)
 	}
-	return lines, nil
+	return lines
 }
 
 // decrypt answers lines: commits, prints, then acknowledges.
@@ -118,23 +112,23 @@ func (s *stream) decrypt(ctx context.Context, lines []line) error {
 		}
 	}
 	results, err := s.machine.DecryptBatch(ctx, messages)
-	receipts, printErr := s.print(lines, results)
+	receipts, printErr := s.print(ctx, lines, results)
+	if !s.ack {
+		return errors.Join(err, printErr, s.out.Flush())
+	}
 	if err := errors.Join(err, printErr, s.out.deliver()); err != nil {
 		return err
-	}
-	s.progress.show(s.lines.read, s.total)
-	if !s.ack {
-		return nil
 	}
 	return s.machine.Acknowledge(ctx, receipts...)
 }
 
 // print writes a line for each line that has an answer, and returns the
 // receipts of those that were decrypted. When the store failed there are fewer
-// results than messages, and what follows them was not handled.
-func (s *stream) print(lines []line, results []pawl.Result) ([]session.ReceiptID, error) {
+// results than messages, and what follows them was not handled. The error is one
+// that ends the stream.
+func (s *stream) print(ctx context.Context, lines []line, results []pawl.Result) ([]session.ReceiptID, error) {
 	var receipts []session.ReceiptID
-	var fault error
+	var fault, damage error
 	for _, l := range lines {
 		result := pawl.Result{Err: l.err}
 		if l.err == nil {
@@ -143,15 +137,21 @@ func (s *stream) print(lines []line, results []pawl.Result) ([]session.ReceiptID
 			}
 			result, results = results[0], results[1:]
 		}
-		if result.Err == nil {
-			receipts = append(receipts, result.Receipt)
-		}
 		if err := s.printOne(result); err != nil {
 			return receipts, err
 		}
-		if result.Err != nil && lineCode(result.Err) == storeFailed {
+		switch {
+		case result.Err == nil:
+			receipts = append(receipts, result.Receipt)
+		case endingOf(lineCode(result.Err)) == endsStream:
 			fault = result.Err
+		case endingOf(lineCode(result.Err)) == failsAtEnd:
+			damage = result.Err
 		}
+	}
+	if fault == nil && damage != nil {
+		// If it is the account's own record that cannot be read, all others fail too.
+		_, fault = s.machine.Identity(ctx)
 	}
 	return receipts, fault
 }
@@ -161,7 +161,7 @@ func (s *stream) printOne(r pawl.Result) error {
 	if r.Err != nil {
 		code := lineCode(r.Err)
 		s.failed++
-		if slices.Contains(ofStore, code) {
+		if endingOf(code) == failsAtEnd {
 			s.damaged++
 			s.cause = r.Err
 		}

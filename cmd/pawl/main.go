@@ -25,6 +25,6 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	// That nobody reads the output is an error like others: stores are closed
 	// and temporary directories removed.
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Ignore(answered...)
 	os.Exit(exit(os.Stderr, newRoot().ExecuteContext(ctx)))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,20 +24,36 @@ func newOutput(cmd *cobra.Command) output {
 	return output{bufio.NewWriter(w), w}
 }
 
-// deliver flushes, down to the disk where the output is a file: what is
-// acknowledged after it cannot be had again.
+// deliver flushes, down to the disk: what is acknowledged after it cannot be had
+// again. The output is a file; see keeps.
 func (o output) deliver() error {
 	if err := o.Flush(); err != nil {
 		return err
 	}
 	file, ok := o.under.(*os.File)
 	if !ok {
-		return nil
-	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return err
+		return errNotKept
 	}
 	return file.Sync()
+}
+
+var errNotKept = errors.New("--ack is for standard output in a file: whoever reads it elsewhere may not have it yet ('pawl ack STORE' acknowledges what was read)")
+
+// keeps fails where what is printed may be lost with its reader: the output is
+// not a file that has a name.
+func (o output) keeps() error {
+	file, ok := o.under.(*os.File)
+	if !ok {
+		return errNotKept
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || isNameless(info) {
+		return errNotKept
+	}
+	return nil
 }
 
 // progress is a bar on standard error, if that is a terminal on which nothing
@@ -125,4 +142,12 @@ func (b *bar) finish() {
 		_ = b.bar.Finish()
 		b.bar = nil
 	}
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -37,7 +37,7 @@ Keys, messages and plaintexts in JSON are base64 without padding.`,
 	})
 	cli.BindLog(root)
 	root.AddCommand(
-		newInit(), newKeys(), newEncrypt(), newDecrypt(),
+		newInit(), newKeys(), newEncrypt(), newDecrypt(), newAck(),
 		newInspect(), newCheck(), newRepair(), newPasswd(), newSweep(), newRecover(), newConvert(),
 		newVersion(),
 	)
