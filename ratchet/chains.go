@@ -1,6 +1,10 @@
 package ratchet
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/pawlkv/pawl/internal/message"
+)
 
 // rootKey is R_i: it becomes the next root key and a fresh chain each time the
 // conversation changes direction.
@@ -45,7 +49,7 @@ func (r *rootKey) advance(ours *PrivateKey, peer *PublicKey) (next rootKey, firs
 // deriveRoot derives 64 bytes: a root key and the key of the chain under it.
 func deriveRoot(salt, ikm []byte, info string) (root rootKey, first chain) {
 	var out [2 * keySize]byte
-	hkdf(out[:], salt, ikm, info)
+	message.HKDF(out[:], salt, ikm, info)
 	copy(root[:], out[:])
 	copy(first.key[:], out[keySize:])
 	return root, first
@@ -54,8 +58,8 @@ func deriveRoot(salt, ikm []byte, info string) (root rootKey, first chain) {
 // step returns the message key at c and the chain after it. It is never called
 // at maxIndex, where the index would wrap: its callers refuse that.
 func (c *chain) step() (key messageKey, next chain) {
-	k := newHMACKey(c.key[:])
-	return k.mac(messageSeed), chain{key: k.mac(chainSeed), index: c.index + 1}
+	k := message.NewHMACKey(c.key[:])
+	return k.MAC(messageSeed), chain{key: k.MAC(chainSeed), index: c.index + 1}
 }
 
 // step returns the key of the next message to send and the chain after it, or
@@ -76,7 +80,7 @@ func (c remoteChainKey) step() (key remoteMessageKey, next remoteChainKey) {
 
 // skip returns the chain after the message at its index, whose key is not made.
 func (c remoteChainKey) skip() remoteChainKey {
-	return remoteChainKey{key: hmacOnce(c.key[:], chainSeed), index: c.index + 1}
+	return remoteChainKey{key: message.HMAC(c.key[:], chainSeed), index: c.index + 1}
 }
 
 // senderChain is the chain we send with: our ratchet key pair, whose public

@@ -52,11 +52,9 @@ const (
 	MaxGap = 2000
 )
 
-// Sizes fixed by the protocol, in bytes.
-const (
-	keySize = 32 // Curve25519 keys, chain keys, root keys, message keys
-	macSize = 8  // truncated HMAC-SHA-256 at the end of a message, version 3
-)
+// keySize is the length of Curve25519 keys, chain keys, root keys and message
+// keys, in bytes.
+const keySize = 32
 
 // maxIndex is the last message index that the wire can carry. A chain that has
 // reached it is exhausted: one more step would wrap to 0 and use keys again.

@@ -3,6 +3,8 @@ package ratchet
 import (
 	"errors"
 	"fmt"
+
+	"github.com/pawlkv/pawl/internal/message"
 )
 
 // Errors of reading bytes. Nothing was computed.
@@ -52,7 +54,7 @@ type VersionError struct {
 
 // Error implements error.
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("%v: version %d, want %d", ErrVersion, e.Version, version)
+	return fmt.Sprintf("%v: version %d, want %d", ErrVersion, e.Version, message.Version)
 }
 
 // Is reports whether target is [ErrVersion].

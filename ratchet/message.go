@@ -4,6 +4,8 @@ import (
 	"crypto/aes"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/pawlkv/pawl/internal/message"
 )
 
 // MessageType tells the two kinds of Olm messages apart; Matrix events carry
@@ -38,9 +40,9 @@ type Message struct {
 
 // Tags of the fields of a normal message.
 const (
-	tagRatchetKey = 1<<3 | wireBytes
-	tagIndex      = 2<<3 | wireVarint
-	tagCiphertext = 4<<3 | wireBytes
+	tagRatchetKey = 1<<3 | message.Bytes
+	tagIndex      = 2<<3 | message.Varint
+	tagCiphertext = 4<<3 | message.Bytes
 )
 
 // NormalMessage is a parsed message of type [Normal], or the one within a
@@ -71,6 +73,25 @@ type normalFields struct {
 	hasIndex               bool
 }
 
+// readVersion checks the first byte of a message.
+func readVersion(b []byte) (rest []byte, err error) {
+	if len(b) == 0 {
+		return nil, malformed("empty message")
+	}
+	if b[0] != message.Version {
+		return nil, &VersionError{Version: b[0]}
+	}
+	return b[1:], nil
+}
+
+// readKey checks a field that must be a public key.
+func readKey(b []byte, what string) (PublicKey, error) {
+	if len(b) != keySize {
+		return PublicKey{}, malformed("%s of %d bytes, want %d", what, len(b), keySize)
+	}
+	return PublicKey(b), nil
+}
+
 // ParseNormalMessage reads a normal message. Fields may come in any order and
 // unknown ones are skipped. It fails with [ErrMalformed] or [ErrVersion].
 func ParseNormalMessage(body []byte) (NormalMessage, error) {
@@ -78,10 +99,10 @@ func ParseNormalMessage(body []byte) (NormalMessage, error) {
 	if err != nil {
 		return NormalMessage{}, err
 	}
-	if len(rest) < macSize {
+	if len(rest) < message.MACSize {
 		return NormalMessage{}, malformed("message of %d bytes has no room for its MAC", len(body))
 	}
-	fields, err := readNormalFields(rest[:len(rest)-macSize])
+	fields, err := readNormalFields(rest[:len(rest)-message.MACSize])
 	if err != nil {
 		return NormalMessage{}, err
 	}
@@ -90,17 +111,17 @@ func ParseNormalMessage(body []byte) (NormalMessage, error) {
 
 func readNormalFields(rest []byte) (n normalFields, err error) {
 	for len(rest) > 0 {
-		var f field
-		if f, rest, err = readField(rest); err != nil {
-			return n, err
+		var f message.Field
+		if f, rest, err = message.ReadField(rest); err != nil {
+			return n, malformed("%v", err)
 		}
-		switch f.tag {
+		switch f.Tag {
 		case tagRatchetKey:
-			n.ratchetKey = f.bytes
+			n.ratchetKey = f.Bytes
 		case tagIndex:
-			n.index, n.hasIndex = f.number, true
+			n.index, n.hasIndex = f.Number, true
 		case tagCiphertext:
-			n.ciphertext = f.bytes
+			n.ciphertext = f.Bytes
 		}
 	}
 	return n, nil
@@ -125,29 +146,29 @@ func (n *normalFields) message(body []byte) (NormalMessage, error) {
 
 // authenticated splits the message into what the MAC covers and the MAC.
 func (m *NormalMessage) authenticated() (body, mac []byte) {
-	n := len(m.raw) - macSize
+	n := len(m.raw) - message.MACSize
 	return m.raw[:n], m.raw[n:]
 }
 
 // normalSize is the length of a normal message in the encoding we emit.
 func normalSize(index uint32, ciphertext int) int {
-	return 1 + bytesSize(keySize) + 1 + varintSize(uint64(index)) + bytesSize(ciphertext) + macSize
+	return 1 + message.BytesSize(keySize) + 1 + message.VarintSize(uint64(index)) + message.BytesSize(ciphertext) + message.MACSize
 }
 
 // appendNormalHeader writes everything that comes before the ciphertext.
 func appendNormalHeader(b []byte, ratchetKey *PublicKey, index uint32, ciphertext int) []byte {
-	b = append(b, version)
-	b = appendBytes(b, tagRatchetKey, ratchetKey[:])
+	b = append(b, message.Version)
+	b = message.AppendBytes(b, tagRatchetKey, ratchetKey[:])
 	b = binary.AppendUvarint(append(b, tagIndex), uint64(index))
-	return appendHeader(b, tagCiphertext, ciphertext)
+	return message.AppendHeader(b, tagCiphertext, ciphertext)
 }
 
 // Tags of the fields of a pre-key message.
 const (
-	tagOneTimeKey  = 1<<3 | wireBytes
-	tagBaseKey     = 2<<3 | wireBytes
-	tagIdentityKey = 3<<3 | wireBytes
-	tagNormal      = 4<<3 | wireBytes
+	tagOneTimeKey  = 1<<3 | message.Bytes
+	tagBaseKey     = 2<<3 | message.Bytes
+	tagIdentityKey = 3<<3 | message.Bytes
+	tagNormal      = 4<<3 | message.Bytes
 )
 
 // PreKeyMessage is a parsed message of type [PreKey]: a normal message and
@@ -197,19 +218,19 @@ func ParsePreKeyMessage(body []byte) (PreKeyMessage, error) {
 
 func readPreKeyFields(rest []byte) (p preKeyFields, err error) {
 	for len(rest) > 0 {
-		var f field
-		if f, rest, err = readField(rest); err != nil {
-			return p, err
+		var f message.Field
+		if f, rest, err = message.ReadField(rest); err != nil {
+			return p, malformed("%v", err)
 		}
-		switch f.tag {
+		switch f.Tag {
 		case tagOneTimeKey:
-			p.oneTime = f.bytes
+			p.oneTime = f.Bytes
 		case tagBaseKey:
-			p.base = f.bytes
+			p.base = f.Bytes
 		case tagIdentityKey:
-			p.identity = f.bytes
+			p.identity = f.Bytes
 		case tagNormal:
-			p.normal = f.bytes
+			p.normal = f.Bytes
 		}
 	}
 	return p, nil
@@ -232,13 +253,13 @@ func (p *preKeyFields) message() (m PreKeyMessage, err error) {
 }
 
 // preKeySize is the length of a pre-key message around a normal one of n bytes.
-func preKeySize(n int) int { return 1 + 3*bytesSize(keySize) + bytesSize(n) }
+func preKeySize(n int) int { return 1 + 3*message.BytesSize(keySize) + message.BytesSize(n) }
 
 // appendPreKeyHeader writes everything that comes before the normal message.
 func appendPreKeyHeader(b []byte, k *PreKeys, normal int) []byte {
-	b = append(b, version)
-	b = appendBytes(b, tagOneTimeKey, k.OneTime[:])
-	b = appendBytes(b, tagBaseKey, k.Base[:])
-	b = appendBytes(b, tagIdentityKey, k.Identity[:])
-	return appendHeader(b, tagNormal, normal)
+	b = append(b, message.Version)
+	b = message.AppendBytes(b, tagOneTimeKey, k.OneTime[:])
+	b = message.AppendBytes(b, tagBaseKey, k.Base[:])
+	b = message.AppendBytes(b, tagIdentityKey, k.Identity[:])
+	return message.AppendHeader(b, tagNormal, normal)
 }

@@ -3,6 +3,8 @@ package ratchet
 import (
 	"bytes"
 	"math"
+
+	"github.com/pawlkv/pawl/internal/message"
 )
 
 // seed is an input of a decoder: what it shows, and what must come of it.
@@ -19,8 +21,8 @@ func normalSeeds() []seed {
 	good := p.canonical()
 	key := p.ratchet[2:]
 	text := p.encrypted[2:]
-	unknownBytes := bytesField(5<<3|wireBytes, []byte("unknown"))
-	unknownNumber := numberField(6<<3|wireVarint, math.MaxUint64)
+	unknownBytes := bytesField(5<<3|message.Bytes, []byte("unknown"))
+	unknownNumber := numberField(6<<3|message.Varint, math.MaxUint64)
 	return []seed{
 		{"canonical", good, nil},
 		{"order 132", p.seal(p.ratchet, p.encrypted, p.index), nil},
@@ -30,7 +32,7 @@ func normalSeeds() []seed {
 		{"order 321", p.seal(p.encrypted, p.index, p.ratchet), nil},
 		{"unknown fields", p.seal(unknownNumber, p.ratchet, unknownBytes, p.index, p.encrypted, unknownBytes), nil},
 		{"unknown field of high number", p.seal(p.ratchet, p.index, numberField(1<<40, 1), p.encrypted), nil},
-		{"known number of another type", p.seal(numberField(1<<3, 9), p.ratchet, bytesField(2<<3|wireBytes, text), p.index, p.encrypted), nil},
+		{"known number of another type", p.seal(numberField(1<<3, 9), p.ratchet, bytesField(2<<3|message.Bytes, text), p.index, p.encrypted), nil},
 		{"repeated fields, last wins", p.seal(bytesField(tagRatchetKey, []byte("short")), numberField(tagIndex, 1<<40), bytesField(tagCiphertext, nil), p.ratchet, p.index, p.encrypted), nil},
 		{"overlong index", p.seal(p.ratchet, []byte{tagIndex}, overlong(300, 3), p.encrypted), nil},
 		{"overlong length", p.seal([]byte{tagRatchetKey}, overlong(32, 8), key, p.index, p.encrypted), nil},
@@ -57,8 +59,8 @@ func normalSeeds() []seed {
 		{"index of 65 bits", p.seal(p.ratchet, []byte{tagIndex}, bytes.Repeat([]byte{0xff}, 9), []byte{2}, p.encrypted), ErrMalformed},
 		{"index without end", p.seal(p.ratchet, p.encrypted, []byte{tagIndex, 0x80}), ErrMalformed},
 		{"length beyond the end", p.seal(p.ratchet, p.index, []byte{tagCiphertext, 33}, text), ErrMalformed},
-		{"length of 64 bits", p.seal(p.ratchet, p.index, p.encrypted, numberField(5<<3|wireBytes, math.MaxUint64)), ErrMalformed},
-		{"length into the MAC", p.seal(p.ratchet, p.index, p.encrypted, []byte{5<<3 | wireBytes, 8}), ErrMalformed},
+		{"length of 64 bits", p.seal(p.ratchet, p.index, p.encrypted, numberField(5<<3|message.Bytes, math.MaxUint64)), ErrMalformed},
+		{"length into the MAC", p.seal(p.ratchet, p.index, p.encrypted, []byte{5<<3 | message.Bytes, 8}), ErrMalformed},
 		{"overlong tag", p.seal(overlong(tagRatchetKey, 1), p.ratchet[1:], p.index, p.encrypted), ErrMalformed},
 		{"field number 0", p.seal(p.ratchet, p.index, p.encrypted, numberField(0, 1)), ErrMalformed},
 		{"wire type 1", p.seal(p.ratchet, p.index, p.encrypted, []byte{5<<3 | 1, 0, 0, 0, 0, 0, 0, 0, 0}), ErrMalformed},
@@ -72,9 +74,9 @@ func normalSeeds() []seed {
 func preKeySeeds() []seed {
 	p := samplePreKeyParts()
 	good := p.canonical()
-	v := []byte{version}
+	v := []byte{message.Version}
 	inner := sampleParts()
-	unknown := join(numberField(7<<3, 1), bytesField(8<<3|wireBytes, []byte("unknown")))
+	unknown := join(numberField(7<<3, 1), bytesField(8<<3|message.Bytes, []byte("unknown")))
 	with := func(normal []byte) []byte {
 		return join(v, p.oneTime, p.base, p.identity, bytesField(tagNormal, normal))
 	}

@@ -378,10 +378,9 @@ func TestBadPaddingIsNotTold(t *testing.T) {
 	key := remoteMessageKey{1}
 	c := key.cipher()
 	body := appendNormalHeader(nil, &PublicKey{9}, 0, 16)
-	block := make([]byte, 16) // ends in 0, which no padding does
-	c.encrypt(block)
-	body = append(body, block...)
-	mac := c.mac(body)
+	// Its first block ends in 0, which no padding does.
+	body = append(body, c.AppendEncrypted(nil, make([]byte, 16))[:16]...)
+	mac := c.MAC(body)
 	bad := mustParse(t, Message{Normal, append(bytes.Clone(body), mac[:]...)})
 	mac[7] ^= 1
 	forged := mustParse(t, Message{Normal, append(body, mac[:]...)})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/message"
 	"pgregory.net/rapid"
 )
 
@@ -83,5 +84,5 @@ func TestStepsOfWhatIsRefused(t *testing.T) {
 func forged(index uint32) Message {
 	key := PublicKey{9}
 	body := appendNormalHeader(nil, &key, index, 16)
-	return Message{Type: Normal, Body: append(body, make([]byte, 16+macSize)...)}
+	return Message{Type: Normal, Body: append(body, make([]byte, 16+message.MACSize)...)}
 }

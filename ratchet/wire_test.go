@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/message"
 	"pgregory.net/rapid"
 )
 
@@ -107,7 +108,7 @@ func TestSizesAreExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := normalSize(index, paddedSize(len(text))); len(n.raw) != want {
+		if want := normalSize(index, message.PaddedSize(len(text))); len(n.raw) != want {
 			t.Fatalf("normal message of %d bytes, computed %d", len(n.raw), want)
 		}
 		if m.Type == PreKey && len(m.Body) != preKeySize(len(n.raw)) {

@@ -3,6 +3,8 @@ package ratchet
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/pawlkv/pawl/internal/message"
 )
 
 // Pieces of messages in encodings that we do not emit.
@@ -38,8 +40,7 @@ const sampleText = "a text of more than one block"
 func sampleParts() normalParts {
 	key := messageKey{1, 2, 3}
 	c := key.cipher()
-	text := appendPadding([]byte(sampleText), len(sampleText))
-	c.encrypt(text)
+	text := c.AppendEncrypted(nil, []byte(sampleText))
 	ratchetKey := NewKeyPair([32]byte{7}).Public()
 	return normalParts{
 		key:       key,
@@ -51,9 +52,9 @@ func sampleParts() normalParts {
 
 // seal puts a version before the fields and their MAC behind.
 func (p normalParts) seal(fields ...[]byte) []byte {
-	b := join(append([][]byte{{version}}, fields...)...)
+	b := join(append([][]byte{{message.Version}}, fields...)...)
 	c := p.key.cipher()
-	mac := c.mac(b)
+	mac := c.MAC(b)
 	return append(b, mac[:]...)
 }
 
@@ -75,7 +76,7 @@ func samplePreKeyParts() preKeyParts {
 }
 
 func (p preKeyParts) canonical() []byte {
-	return join([]byte{version}, p.oneTime, p.base, p.identity, p.normal)
+	return join([]byte{message.Version}, p.oneTime, p.base, p.identity, p.normal)
 }
 
 // encoded is the canonical encoding of a parsed message.

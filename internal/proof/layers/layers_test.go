@@ -28,7 +28,8 @@ var table = map[string][]string{
 	"internal/secret":        {},
 	"internal/canonicaljson": {},
 	"internal/record/...":    {"internal/record"},
-	"ratchet":                {"internal/secret"},
+	"internal/message":       {},
+	"ratchet":                {"internal/secret", "internal/message"},
 	"otk":                    {"ratchet", "internal/secret", "internal/record"},
 	"session":                {"ratchet", "internal/secret", "internal/record"},
 	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
@@ -86,7 +87,7 @@ var table = map[string][]string{
 // pure are the packages that do no I/O and know no clock, and what they may
 // therefore not import from elsewhere.
 var (
-	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "internal/canonicaljson", "internal/record"}
+	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "internal/canonicaljson", "internal/record", "internal/message"}
 	forbidden = []string{"os", "net", "log", "log/slog", "go.uber.org/zap", "math/rand", "math/rand/v2"}
 )
 

@@ -1,4 +1,4 @@
-package ratchet
+package message
 
 import (
 	"crypto/sha256"
@@ -32,8 +32,9 @@ func masked(key []byte, pad *block) (out block) {
 	return out
 }
 
-// hmacOnce returns the MAC of a message under a key that makes no other.
-func hmacOnce(key, message []byte) (mac [sha256.Size]byte) {
+// HMAC returns the MAC of a message under a key of at most 64 bytes that makes no
+// other.
+func HMAC(key, message []byte) (mac [sha256.Size]byte) {
 	inner, outer := masked(key, &innerPad), masked(key, &outerPad)
 	h := sha256.New()
 	h.Write(inner[:])
@@ -47,9 +48,9 @@ func hmacOnce(key, message []byte) (mac [sha256.Size]byte) {
 	return mac
 }
 
-// hmacKey is a key that makes several MACs: the two hashes as they are once
+// HMACKey is a key that makes several MACs: the two hashes as they are once
 // they have taken the masked key, which saves half the work of a short message.
-type hmacKey struct {
+type HMACKey struct {
 	inner, outer hashState
 }
 
@@ -57,9 +58,10 @@ type hmacKey struct {
 // so it is as secret.
 type hashState [108]byte
 
-func newHMACKey(key []byte) hmacKey {
+// NewHMACKey returns a key of at most 64 bytes.
+func NewHMACKey(key []byte) HMACKey {
 	inner, outer := masked(key, &innerPad), masked(key, &outerPad)
-	return hmacKey{stateAfter(&inner), stateAfter(&outer)}
+	return HMACKey{stateAfter(&inner), stateAfter(&outer)}
 }
 
 func stateAfter(b *block) (s hashState) {
@@ -67,45 +69,46 @@ func stateAfter(b *block) (s hashState) {
 	h.Write(b[:])
 	out, err := h.(encoding.BinaryAppender).AppendBinary(s[:0])
 	if err != nil || len(out) != len(s) {
-		panic("ratchet: SHA-256 does not marshal to 108 bytes") // seen by any test, or never
+		panic("message: SHA-256 does not marshal to 108 bytes") // seen by any test, or never
 	}
 	return s
 }
 
-func (k *hmacKey) mac(message []byte) (mac [sha256.Size]byte) {
+// MAC returns the MAC of a message.
+func (k *HMACKey) MAC(message []byte) (mac [sha256.Size]byte) {
 	h := sha256.New()
 	state := h.(encoding.BinaryUnmarshaler)
 	if state.UnmarshalBinary(k.inner[:]) != nil {
-		panic("ratchet: SHA-256 refuses its own state")
+		panic("message: SHA-256 refuses its own state")
 	}
 	h.Write(message)
 	h.Sum(mac[:0])
 
 	if state.UnmarshalBinary(k.outer[:]) != nil {
-		panic("ratchet: SHA-256 refuses its own state")
+		panic("message: SHA-256 refuses its own state")
 	}
 	h.Write(mac[:])
 	h.Sum(mac[:0])
 	return mac
 }
 
-// maxInfo bounds the info strings of hkdf; "OLM_RATCHET" is the longest.
-const maxInfo = 16
+// MaxInfo bounds the info strings of [HKDF]; "OLM_RATCHET" is the longest.
+const MaxInfo = 16
 
-// hkdf fills out with HKDF-SHA-256 (RFC 5869) of ikm. A nil salt is the salt
-// of zeros. It takes salts of at most 64 bytes, infos of at most maxInfo and
+// HKDF fills out with HKDF-SHA-256 (RFC 5869) of ikm. A nil salt is the salt
+// of zeros. It takes salts of at most 64 bytes, infos of at most MaxInfo and
 // outputs of at most 255*32 bytes, and allocates nothing.
-func hkdf(out, salt, ikm []byte, info string) {
+func HKDF(out, salt, ikm []byte, info string) {
 	prk := extract(salt, ikm)
-	expand := newHMACKey(prk[:])
-	var block [sha256.Size + maxInfo + 1]byte
+	expand := NewHMACKey(prk[:])
+	var block [sha256.Size + MaxInfo + 1]byte
 	n := copy(block[sha256.Size:], info)
 	last := sha256.Size + n
 	// The first round has no block before it.
 	input := block[sha256.Size : last+1]
 	for counter := byte(1); len(out) > 0; counter++ {
 		block[last] = counter
-		t := expand.mac(input)
+		t := expand.MAC(input)
 		out = out[copy(out, t[:]):]
 		copy(block[:], t[:])
 		input = block[:last+1]
@@ -113,11 +116,11 @@ func hkdf(out, salt, ikm []byte, info string) {
 }
 
 // zeroSalt is public: it is the salt of every message key.
-var zeroSalt = newHMACKey(nil)
+var zeroSalt = NewHMACKey(nil)
 
 func extract(salt, ikm []byte) [sha256.Size]byte {
 	if salt == nil {
-		return zeroSalt.mac(ikm)
+		return zeroSalt.MAC(ikm)
 	}
-	return hmacOnce(salt, ikm)
+	return HMAC(salt, ikm)
 }
