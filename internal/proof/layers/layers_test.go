@@ -60,6 +60,8 @@ var table = map[string][]string{
 
 	"internal/files": {},
 
+	"internal/hs": {"matrix", "internal/canonicaljson"},
+
 	// Leaves of the command.
 	"internal/cli": {},
 

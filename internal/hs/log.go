@@ -1,0 +1,47 @@
+package hs
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// Exchange is a request and its answer.
+type Exchange struct {
+	Number   int // from 1, in the order in which they were answered
+	At       time.Time
+	Endpoint string
+	Method   string
+	Path     string // with the query
+	User     matrix.UserID
+	Device   matrix.DeviceID
+	Request  []byte
+	Status   int // 0: the connection ended before anything was done
+	Answer   []byte
+	Lost     bool // the answer did not go out
+}
+
+func (s *Server) note(e Exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Number = len(s.log) + 1
+	s.log = append(s.log, e)
+}
+
+// Exchanges returns what was asked and answered so far, of some endpoints or of
+// all. Requests that wait are not in it.
+func (s *Server) Exchanges(endpoints ...string) []Exchange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(endpoints) == 0 {
+		return slices.Clone(s.log)
+	}
+	var some []Exchange
+	for _, e := range s.log {
+		if slices.Contains(endpoints, e.Endpoint) {
+			some = append(some, e)
+		}
+	}
+	return some
+}
