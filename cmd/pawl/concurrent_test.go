@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -26,6 +27,17 @@ type result struct {
 // atOnce runs pawl with each of the arguments, all at the same time.
 func atOnce(t *testing.T, env []string, args ...[]string) []*result {
 	t.Helper()
+	return startAll(t, env, nil, args...)
+}
+
+// atOnceFrom is atOnce with a standard input for each.
+func atOnceFrom(t *testing.T, stdins [][]byte, args ...[]string) []*result {
+	t.Helper()
+	return startAll(t, nil, stdins, args...)
+}
+
+func startAll(t *testing.T, env []string, stdins [][]byte, args ...[]string) []*result {
+	t.Helper()
 	results := make([]*result, len(args))
 	var all sync.WaitGroup
 	for i, a := range args {
@@ -34,6 +46,9 @@ func atOnce(t *testing.T, env []string, args ...[]string) []*result {
 		cmd := exec.Command("pawl", a...)
 		cmd.Env = append(cmd.Environ(), env...)
 		cmd.Stdout, cmd.Stderr = &r.stdout, &r.stderr
+		if stdins != nil {
+			cmd.Stdin = bytes.NewReader(stdins[i])
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -236,4 +251,26 @@ func write(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestReportsAtOnce: commands that tell at the same time what became of bodies
+// tell it of their own, and of none that is under way.
+func TestReportsAtOnce(t *testing.T) {
+	eachEngine(t, 1, func(t *testing.T, store string) {
+		run(t, initArgs(store, 1)[0]...)
+		make := []string{"keys", store, "--count", "3"}
+		bodies := atOnce(t, nil, make, make, make, make)
+		published, unknown := []string{"keys", store, "--published"}, []string{"keys", store, "--unknown"}
+		results := atOnceFrom(t, [][]byte{bodies[0].stdout.Bytes(), bodies[1].stdout.Bytes(), bodies[2].stdout.Bytes(), nil},
+			published, published, unknown, make)
+		for i, r := range append(bodies, results...) {
+			if !r.ok {
+				t.Errorf("command %d: %s", i, &r.stderr)
+			}
+		}
+		out := string(stdoutOf(t, "inspect", store))
+		if want := "6 offered, 6 published, 3 abandoned, 0 used"; !strings.Contains(out, want) {
+			t.Errorf("want %s: %s", want, out)
+		}
+	})
 }

@@ -17,8 +17,8 @@ const defaultKeys = 50
 
 type keysCommand struct {
 	storeFlags
-	count              int
-	published, unknown bool
+	count                   int
+	published, unknown, all bool
 }
 
 func newKeys() *cobra.Command {
@@ -30,31 +30,49 @@ func newKeys() *cobra.Command {
 keys, one-time keys and the fallback key.
 
 Its one-time keys are marked as offered before it is printed, and no later body
-has them: send each body once. Then tell what became of it:
+has them: keep the body, send it once, and then tell what became of it, with the
+body on standard input:
 
-  --published  the server answered that it took all that was offered so far
-  --unknown    nobody knows what it took: the one-time keys that were offered
-               are kept for messages, and their places given to new ones first
+  --published  the server took it
+  --unknown    nobody knows whether the server took it: its one-time keys are
+               kept for messages, and their places given to new ones first;
+               with --all this is said of every body whose outcome was not told,
+               such as one that was lost, and that of another process under way
 
 Without that, offered keys pile up, and the fallback key, which is replaced a
 week after it was published, stays for good.`,
-		Args: cli.Arguments(oneStore),
-		RunE: c.run,
+		Example: "  pawl keys phone.pawl > upload.json\n  pawl keys phone.pawl --published < upload.json",
+		Args:    cli.Arguments(oneStore),
+		RunE:    c.run,
 	}
 	c.bind(cmd)
 	cmd.Flags().IntVar(&c.count, "count", defaultKeys, "how many one-time keys, at most 1000")
-	cmd.Flags().BoolVar(&c.published, "published", false, "the server has all that was offered so far: print no body")
-	cmd.Flags().BoolVar(&c.unknown, "unknown", false, "nobody knows whether it has: print no body")
+	cmd.Flags().BoolVar(&c.published, "published", false, "the server took the body on standard input: print none")
+	cmd.Flags().BoolVar(&c.unknown, "unknown", false, "nobody knows whether it took the body on standard input: print none")
+	cmd.Flags().BoolVar(&c.all, "all", false, "with --unknown, of all bodies of which nothing was told: read none")
 	cmd.MarkFlagsMutuallyExclusive("count", "published", "unknown")
+	cmd.MarkFlagsMutuallyExclusive("count", "published", "all")
 	return cmd
 }
 
 func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
-	if c.count < 0 || c.count > pawl.MaxUploadKeys {
+	switch {
+	case c.count < 0 || c.count > pawl.MaxUploadKeys:
 		return cli.Usagef("--count %d: want 0 to %d", c.count, pawl.MaxUploadKeys)
-	}
-	if c.published || c.unknown {
-		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.report(cmd, m) })
+	case c.all && !c.unknown:
+		return cli.Usagef("--all is for --unknown")
+	case c.all:
+		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.reportAll(cmd, m) })
+	case c.published || c.unknown:
+		text, err := readAll(input(cmd), "the body", maxLine)
+		if err != nil {
+			return err
+		}
+		sent, err := parseBody(text)
+		if err != nil {
+			return err
+		}
+		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.reportBody(cmd, m, sent) })
 	}
 	return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
 		upload, err := m.KeysForUpload(cmd.Context(), c.count)
@@ -62,31 +80,48 @@ func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		if n := len(upload.Evicted); n > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %d old one-time keys were dropped to make room: messages that peers encrypt with them cannot be read\n", n)
+			fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %s dropped to make room: messages that peers encrypt with one that was dropped cannot be read\n", counted(n, "old one-time key"))
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", upload.Body)
 		return err
 	})
 }
 
+// reportBody tells what became of one body.
+func (c *keysCommand) reportBody(cmd *cobra.Command, m *pawl.Machine, sent uploadBody) error {
+	id, err := m.Identity(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if sent.user != string(id.UserID) || sent.device != string(id.DeviceID) {
+		return fmt.Errorf("the body is of %s/%s, and the account is %s", sent.user, sent.device, accountName(id))
+	}
+	if err := c.report(cmd, m, sent.upload); err != nil {
+		return err
+	}
+	return c.print(cmd.OutOrStdout(), sent.upload)
+}
+
+func (c *keysCommand) report(cmd *cobra.Command, m *pawl.Machine, u pawl.Upload) error {
+	if c.published {
+		return m.MarkPublished(cmd.Context(), u)
+	}
+	return m.Abandon(cmd.Context(), u)
+}
+
 // reportTries bounds how often what was offered is looked up again because
 // another command has reported on it meanwhile.
 const reportTries = 20
 
-// report tells what became of all that was offered so far.
-func (c *keysCommand) report(cmd *cobra.Command, m *pawl.Machine) error {
+// reportAll gives up all that was offered so far.
+func (c *keysCommand) reportAll(cmd *cobra.Command, m *pawl.Machine) error {
 	var offered pawl.Upload
 	var err error
 	for range reportTries {
 		if offered, err = m.Outstanding(cmd.Context()); err != nil {
 			return err
 		}
-		if c.published {
-			err = m.MarkPublished(cmd.Context(), offered)
-		} else {
-			err = m.Abandon(cmd.Context(), offered)
-		}
-		if !errors.Is(err, otk.ErrStage) && !errors.Is(err, otk.ErrUnknownID) {
+		if err = c.report(cmd, m, offered); !errors.Is(err, otk.ErrStage) && !errors.Is(err, otk.ErrUnknownID) {
 			break
 		}
 	}
@@ -100,11 +135,11 @@ func (c *keysCommand) print(w io.Writer, reported pawl.Upload) (err error) {
 	n := len(reported.OneTimeKeys)
 	switch {
 	case c.unknown:
-		_, err = fmt.Fprintf(w, "given up: %d one-time keys\n", n)
+		_, err = fmt.Fprintf(w, "given up: %s\n", counted(n, "one-time key"))
 	case reported.Fallback == 0:
-		_, err = fmt.Fprintf(w, "published: %d one-time keys\n", n)
+		_, err = fmt.Fprintf(w, "published: %s\n", counted(n, "one-time key"))
 	default:
-		_, err = fmt.Fprintf(w, "published: %d one-time keys, fallback key %s\n", n, reported.Fallback)
+		_, err = fmt.Fprintf(w, "published: %s, fallback key %s\n", counted(n, "one-time key"), reported.Fallback)
 	}
 	return err
 }

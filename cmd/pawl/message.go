@@ -74,16 +74,23 @@ func (m incomingJSON) message() (ratchet.Message, error) {
 	return ratchet.Message{Type: ratchet.MessageType(*m.Type), Body: body}, err
 }
 
-func parseObject(text []byte) (incomingJSON, error) {
-	var m incomingJSON
-	d := json.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(&m); err != nil {
-		return m, fmt.Errorf("%w: %s", errJSON, describe(err))
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return m, fmt.Errorf("%w: something follows the object", errJSON)
+func parseObject(text []byte) (m incomingJSON, err error) {
+	if wrong := decodeJSON(text, &m); wrong != "" {
+		return m, fmt.Errorf("%w: %s", errJSON, wrong)
 	}
 	return m, nil
+}
+
+// decodeJSON decodes one value and says what is wrong, if anything is.
+func decodeJSON(text []byte, to any) (wrong string) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(to); err != nil {
+		return describe(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return "something follows the object"
+	}
+	return ""
 }
 
 // describe says in terms of JSON what the decoder says in terms of Go.
