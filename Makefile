@@ -52,7 +52,7 @@ test:
 
 # Where int has 32 bits. Badger refuses there, and the root's tests take SQLite.
 # A machine that runs no 386 programs builds and vets them.
-ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
+ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \

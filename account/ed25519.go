@@ -65,11 +65,12 @@ func SeedSigningKey(seed Seed) SigningKey {
 // and a prefix.
 func ExpandedSigningKey(expanded ExpandedKey) SigningKey {
 	public := new(edwards25519.Point).ScalarBaseMult(expanded.scalar())
-	return restoreSigningKey(VerifyKey(public.Bytes()), expanded)
+	return RestoreSigningKey(VerifyKey(public.Bytes()), expanded)
 }
 
-// restoreSigningKey joins the two parts kept in a record and computes nothing.
-func restoreSigningKey(public VerifyKey, expanded ExpandedKey) SigningKey {
+// RestoreSigningKey joins the two parts kept in a record. It computes nothing: the
+// caller vouches that they belong together.
+func RestoreSigningKey(public VerifyKey, expanded ExpandedKey) SigningKey {
 	return SigningKey{public: public, expanded: secret.Hide(expanded)}
 }
 

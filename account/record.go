@@ -90,5 +90,5 @@ func (a *Account) read(r *record.Reader) {
 		r.FailWith(a.device.Check())
 	}
 	a.identity = ratchet.RestoreKeyPair(curve, private)
-	a.signing = restoreSigningKey(a.signing.public, expanded)
+	a.signing = RestoreSigningKey(a.signing.public, expanded)
 }

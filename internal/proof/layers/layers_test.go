@@ -33,6 +33,7 @@ var table = map[string][]string{
 	"otk":                    {"ratchet", "internal/secret", "internal/record"},
 	"session":                {"ratchet", "internal/secret", "internal/record"},
 	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
+	"group":                  {"matrix", "ratchet", "account", "internal/secret", "internal/record", "internal/message"},
 
 	// Storage column: knows nothing of Olm.
 	"kv":                       {},

@@ -1,0 +1,38 @@
+package group
+
+import (
+	"testing"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/record/recordtest"
+	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+// public are the byte containers that may be seen.
+var public = []any{SessionID{}, account.VerifyKey{}, ratchet.PublicKey{}, wire(nil)}
+
+// values are all exported types.
+var values = []any{Key{}, Sender{}, Message{}, SessionID{}, VersionError{}, IndexError{}}
+
+func TestNoKeyIsExposed(t *testing.T) {
+	for _, v := range values {
+		if found := secret.Exposed(v, public...); len(found) > 0 {
+			t.Errorf("%T shows %q", v, found)
+		}
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	s := mustSender(t, 12)
+	k := s.Key()
+	st := s.state.Peek()
+	expanded := st.signing.Expanded()
+	type holder struct {
+		s Sender
+		k Key
+	}
+	for _, leak := range [][]byte{expanded[:32], expanded[32:], st.ratchet.parts[0][:], st.ratchet.parts[3][:]} {
+		recordtest.Redacts(t, leak, s, &s, k, &k, []Key{k}, holder{s, k})
+	}
+}
