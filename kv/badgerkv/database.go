@@ -35,7 +35,10 @@ type database struct {
 	tables atomic.Uint64 // bytes in tables, when last looked
 }
 
-var _ sharekv.LocalEngine = (*database)(nil)
+var (
+	_ sharekv.LocalEngine = (*database)(nil)
+	_ sharekv.Formatted   = (*database)(nil)
+)
 
 // openDatabase checks a directory that was prepared and opens Badger on it.
 func openDatabase(dir *directory) (*database, error) {
@@ -66,6 +69,17 @@ func (d *database) openAll() error {
 
 // ID implements sharekv.LocalEngine.
 func (d *database) ID() sharekv.ID { return d.dir.id }
+
+// Format implements sharekv.Formatted.
+func (d *database) Format() kv.Format { return kv.Format(d.dir.format.Load()) }
+
+// Raise implements sharekv.Formatted.
+func (d *database) Raise() error {
+	if !d.dir.Held() {
+		return kv.ErrClosed
+	}
+	return d.dir.raise()
+}
 
 // mode is what Badger is opened for.
 type mode int

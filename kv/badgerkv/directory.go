@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv"
@@ -17,6 +18,7 @@ import (
 const (
 	formatName   = "pawl.format"   // says that this is a store, its format, and its ID
 	creatingName = "pawl.creating" // the same before anything was stored
+	raisingName  = "pawl.raising"  // the same while its format is raised
 	witnessName  = "pawl.witness"  // how far the store had come, for whoever asks Store.Witness
 )
 
@@ -32,7 +34,7 @@ func (o *opener) Limits() kv.Limits { return (*settings)(o).limits() }
 
 // Identify implements sharekv.Opener.
 func (o *opener) Identify(dir string) (sharekv.ID, error) {
-	id, err := readFormat(filepath.Join(dir, formatName))
+	_, id, err := readFormat(filepath.Join(dir, formatName))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return id, err
 	}
@@ -68,7 +70,8 @@ func (o *opener) Open(place *sharekv.Place) (sharekv.LocalEngine, error) {
 type directory struct {
 	settings
 	*sharekv.Place
-	id sharekv.ID
+	id     sharekv.ID
+	format atomic.Int64 // kv.Format
 }
 
 func (o *opener) directory(place *sharekv.Place) *directory {
@@ -97,7 +100,7 @@ func checkOurs(path, name string) error {
 
 // prepare brings the directory to where Badger's files may be checked.
 func (d *directory) prepare() error {
-	if _, err := readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
 		return d.begin()
 	} else if err != nil {
 		return err
@@ -111,7 +114,7 @@ func (d *directory) begin() error {
 	if err := checkOurs(d.Path, d.Name); err != nil {
 		return err
 	}
-	if _, err := readFormat(d.File(creatingName)); errors.Is(err, ErrNewer) {
+	if _, _, err := readFormat(d.File(creatingName)); errors.Is(err, ErrNewer) {
 		return err
 	}
 	entries, err := os.ReadDir(d.Path)
@@ -126,18 +129,36 @@ func (d *directory) begin() error {
 		}
 	}
 	rand.Read(d.id[:]) // never fails
-	if err := writeFile(d.File(creatingName), formatFile(d.id)); err != nil {
+	if err := writeFile(d.File(creatingName), formatFile(kv.NewestFormat, d.id)); err != nil {
 		return fmt.Errorf("badgerkv: make the store: %w", err)
 	}
 	return syncDir(d.Path)
 }
 
-// identify reads the ID of the store that was prepared.
+// identify reads the format and the ID of the store that was prepared.
 func (d *directory) identify() (err error) {
-	if d.id, err = readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
-		d.id, err = readFormat(d.File(creatingName))
+	var format kv.Format
+	if format, d.id, err = readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
+		format, d.id, err = readFormat(d.File(creatingName))
 	}
+	d.format.Store(int64(format))
 	return err
+}
+
+// raise makes the format the newest.
+func (d *directory) raise() error {
+	err := writeFile(d.File(raisingName), formatFile(kv.NewestFormat, d.id))
+	if err == nil {
+		err = os.Rename(d.File(raisingName), d.File(formatName))
+	}
+	if err == nil {
+		err = syncDir(d.Path)
+	}
+	if err != nil {
+		return fmt.Errorf("badgerkv: raise the store: %w", err)
+	}
+	d.format.Store(int64(kv.NewestFormat))
+	return nil
 }
 
 // creating reports whether the store was not finished yet.

@@ -58,7 +58,7 @@ func TestFile(t *testing.T) {
 func TestNewerFormat(t *testing.T) {
 	dir := newDir(t)
 	mustClose(t, open(t, dir))
-	if err := os.WriteFile(filepath.Join(dir, badgerkv.FormatName), []byte("pawl store on badger, format 2\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, badgerkv.FormatName), []byte("pawl store on badger, format 3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := badgerkv.Open(dir); !errors.Is(err, badgerkv.ErrNewer) {

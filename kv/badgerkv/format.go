@@ -17,19 +17,18 @@ const (
 	// store's ID in the next line.
 	formatText = "pawl store on badger, format "
 	idText     = "id "
-	format     = 1
 )
 
-func formatFile(id sharekv.ID) string {
+func formatFile(format kv.Format, id sharekv.ID) string {
 	return fmt.Sprintf("%s%d\n%s%x\n", formatText, format, idText, id)
 }
 
-// readFormat reads the file that says which format the store has, and returns
-// the ID of the store. A store without one has the ID zero.
-func readFormat(path string) (id sharekv.ID, err error) {
+// readFormat reads the file that says which format the store has, and the ID of
+// the store. A store without one has the ID zero.
+func readFormat(path string) (format kv.Format, id sharekv.ID, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return id, err
+		return 0, id, err
 	}
 	first, rest, _ := strings.Cut(string(data), "\n")
 	number, ours := strings.CutPrefix(first, formatText)
@@ -37,15 +36,15 @@ func readFormat(path string) (id sharekv.ID, err error) {
 	unreadable := fmt.Errorf("%w: %s: it is not readable", kv.ErrCorrupt, filepath.Base(path))
 	switch {
 	case !ours, err != nil, n == 0:
-		return id, unreadable
-	case n > format:
-		return id, fmt.Errorf("%w: it has format %d, this one reads up to %d", ErrNewer, n, format)
+		return 0, id, unreadable
+	case n > uint64(kv.NewestFormat):
+		return 0, id, fmt.Errorf("%w: it has format %d, this one reads up to %d", ErrNewer, n, kv.NewestFormat)
 	case rest == "":
-		return id, nil
+		return kv.Format(n), id, nil
 	}
 	text, ours := strings.CutPrefix(strings.TrimSuffix(rest, "\n"), idText)
 	if n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id))])); !ours || err != nil || n != len(id) || len(text) != 2*len(id) {
-		return id, unreadable
+		return 0, id, unreadable
 	}
-	return id, nil
+	return kv.Format(n), id, nil
 }

@@ -20,7 +20,8 @@ const (
 // tidy removes files that hold nothing of ours and that Badger makes again, or
 // would stumble over: the value logs and their statistics, which stay empty; a
 // key registry that was not written to its end; logs of no length, which a
-// crash leaves between making or truncating and removing them.
+// crash leaves between making or truncating and removing them; a format file
+// that was not put in its place.
 func (d *directory) tidy() error {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
@@ -40,7 +41,7 @@ func (d *directory) tidy() error {
 
 func (d *directory) useless(e os.DirEntry) bool {
 	switch name := e.Name(); {
-	case name == "DISCARD", filepath.Ext(name) == ".vlog":
+	case name == "DISCARD", filepath.Ext(name) == ".vlog", name == raisingName:
 		return true
 	case filepath.Ext(name) == ".mem":
 		info, err := e.Info()

@@ -122,6 +122,26 @@ func (s *Store) watch(ctx context.Context, prefix string, head *kv.Version, yiel
 	return errTermOver
 }
 
+// Raise implements kv.Raiser. Programs that have the store open are those that
+// are connected to its owner, this one included; one that comes back from a
+// former owner is waited for.
+func (s *Store) Raise(ctx context.Context) (kv.Format, error) {
+	retry := s.retry()
+	for {
+		t, err := retry.term(ctx)
+		var format kv.Format
+		if err == nil {
+			format, err = t.Raise(ctx)
+		}
+		if err == nil || !retry.ended(ctx, t, err) {
+			return format, s.answer(err)
+		}
+		if err := retry.inTime(err); err != nil {
+			return 0, err
+		}
+	}
+}
+
 // Flatten erases what was deleted or overwritten from the store's files, as far
 // as the engine can; see there. Errors: the context's (before it begins),
 // kv.ErrClosed, kv.ErrUnavailable, or why the engine failed.

@@ -35,6 +35,18 @@ type Opener interface {
 	Open(*Place) (LocalEngine, error)
 }
 
+// Formatted is a [LocalEngine] whose stores are of one of several formats
+// ([kv.Format]). Those of others are of the newest.
+type Formatted interface {
+	// Format returns the format of the store. Opener.Identify fails with
+	// kv.ErrNewer in programs that cannot read it.
+	Format() kv.Format
+
+	// Raise makes it the newest, durably. No other process has the store open
+	// that cannot read it.
+	Raise() error
+}
+
 // LocalEngine is a store that one process at a time can have open. It keeps
 // what kv.Store promises of versions, snapshots and commits; turns and watches
 // are sharekv's. Its methods may be called from any number of goroutines.

@@ -27,6 +27,9 @@ type owner struct {
 	turns  *turns.Table
 	hub    *watch.Hub
 	number uint64 // of the term, unlike any other
+	began  time.Time
+
+	raising sync.Mutex
 
 	// showing is held while a version is made visible and told, and by who begins
 	// to watch.
@@ -51,7 +54,7 @@ func own(path string, opener Opener, known *ID, set settings) (*owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &owner{settings: set, place: place, number: rand.Uint64(), gone: make(chan struct{})}
+	o := &owner{settings: set, place: place, number: rand.Uint64(), began: time.Now(), gone: make(chan struct{})}
 	// Those who look for the owner may wait at the listener from now on.
 	if o.listener, err = set.transport.Listen(place); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		set.logger.Warn("other processes cannot reach the store: it stays with this one", slog.Any("error", err))
@@ -63,6 +66,9 @@ func own(path string, opener Opener, known *ID, set settings) (*owner, error) {
 		Store: served{o}, ID: wire.ID(o.engine.ID()), Term: o.number, PID: os.Getpid(),
 		Versions: set.versions, Patience: set.patience, Logger: set.logger,
 	})
+	if f, can := o.engine.(Formatted); can && f.Format() == kv.NewestFormat {
+		o.server.BarFormat1()
+	}
 	if o.listener != nil {
 		o.accepts.Go(o.accept)
 	}
@@ -206,6 +212,46 @@ func (o *owner) awaitTold() {
 
 // Flatten implements wire.Store.
 func (o *owner) Flatten(ctx context.Context) error { return o.engine.Flatten(ctx) }
+
+// settled is how long it takes at most, from the beginning of a term, until a
+// process has come back that was at work with the owner before.
+const settled = 500 * time.Millisecond
+
+// Raise implements wire.Store: the versions of the protocol that are spoken here
+// tell which programs have the store open.
+func (o *owner) Raise(ctx context.Context) (kv.Format, error) {
+	engine, can := o.engine.(Formatted)
+	if !can {
+		return kv.NewestFormat, nil
+	}
+	if format := engine.Format(); format == kv.NewestFormat {
+		return format, nil
+	}
+	timer := time.NewTimer(time.Until(o.began.Add(settled)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-o.gone:
+		return 0, kv.ErrClosed
+	}
+	return o.raise(engine)
+}
+
+func (o *owner) raise(engine Formatted) (kv.Format, error) {
+	o.raising.Lock()
+	defer o.raising.Unlock()
+	if engine.Format() == kv.NewestFormat || !o.server.BarFormat1() {
+		return engine.Format(), nil
+	}
+	if err := engine.Raise(); err != nil {
+		o.server.AdmitFormat1()
+		return 0, err
+	}
+	o.logger.Info("the store has a new format: older programs do not open it any more", slog.Int("format", int(engine.Format())))
+	return engine.Format(), nil
+}
 
 // Close implements kv.Store.
 func (o *owner) Close() error { return o.end() }

@@ -36,7 +36,10 @@ type Store struct {
 	number    uint64 // of the last term
 }
 
-var _ kv.Store = (*Store)(nil)
+var (
+	_ kv.Store  = (*Store)(nil)
+	_ kv.Raiser = (*Store)(nil)
+)
 
 // Open opens the store in a directory, which it makes if it does not exist or
 // is empty; the directory's parent must exist. If no process has it open, this

@@ -58,7 +58,7 @@ func openConn(path string, set *settings) (c *conn, err error) {
 func (c *conn) verify() error {
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "checksum_verification": "1", "page_size": fmt.Sprint(pageSize),
-		"application_id": fmt.Sprint(applicationID), "user_version": fmt.Sprint(format),
+		"application_id": fmt.Sprint(applicationID),
 	} {
 		got, err := c.pragma(pragma)
 		if err != nil {
@@ -68,7 +68,8 @@ func (c *conn) verify() error {
 			return fmt.Errorf("%w: the header of the file says %s %q, want %q", kv.ErrCorrupt, pragma, got, want)
 		}
 	}
-	return nil
+	_, err := c.format()
+	return err
 }
 
 // prepareAll finds out whether the tables are those of a store.

@@ -56,11 +56,11 @@ func TestNewerFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Exec(`PRAGMA user_version = 2`), db.Close()); err != nil {
+	if err := errors.Join(db.Exec(`PRAGMA user_version = 3`), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(path); !errors.Is(err, ErrNewer) {
-		t.Errorf("format 2: %v, want %v", err, ErrNewer)
+		t.Errorf("format 3: %v, want %v", err, ErrNewer)
 	}
 }
 

@@ -101,8 +101,8 @@ func checkHeader(path string, header []byte) error {
 	switch {
 	case signs < 3:
 		return fmt.Errorf("%w: %s", ErrForeign, path)
-	case signs == 4 && version > format && version < damagedVersion:
-		return fmt.Errorf("%w: %s has format %d, this one reads up to %d", ErrNewer, path, version, format)
+	case signs == 4 && version > uint32(kv.NewestFormat) && version < damagedVersion:
+		return fmt.Errorf("%w: %s has format %d, this one reads up to %d", ErrNewer, path, version, kv.NewestFormat)
 	}
 	return nil
 }

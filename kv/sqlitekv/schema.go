@@ -1,11 +1,14 @@
 package sqlitekv
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/pawlkv/pawl/kv"
+)
 
 // What the header of the file says of it.
 const (
 	applicationID = 0x5061776c // "Pawl"
-	format        = 1          // user_version
 	pageSize      = 4096
 	reserved      = 8 // bytes at the end of each page, for its checksum
 )
@@ -18,7 +21,7 @@ PRAGMA user_version = %d;
 CREATE TABLE entries (key BLOB PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE commits (version INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 CREATE TABLE changes (version INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
-`, applicationID, format)
+`, applicationID, kv.NewestFormat)
 
 // query names a prepared statement.
 type query int

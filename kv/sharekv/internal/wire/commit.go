@@ -143,3 +143,20 @@ func (c *Client) Flatten(ctx context.Context) error {
 	}
 	return c.checked(i)
 }
+
+// Raise implements Store. A server that does not know of formats has the first.
+func (c *Client) Raise(ctx context.Context) (kv.Format, error) {
+	if err := c.enter(); err != nil {
+		return 0, err
+	}
+	defer c.calls.Done()
+	if c.Welcome.Version < versionFormats {
+		return kv.Format1, nil
+	}
+	i, _, err := c.do(ctx, &request{op: opRaise}, nil)
+	if err != nil {
+		return 0, err
+	}
+	format := kv.Format(i.uint())
+	return format, c.checked(i)
+}

@@ -54,13 +54,12 @@ func (c *conn) welcome() error {
 	if c.hello, err = parseHello(payload); err != nil {
 		return err
 	}
-	version, err := s.Versions.meet(c.hello.Versions)
+	version, err := s.admit(c)
 	if err != nil {
 		frame, _ := refusal(err)
 		c.write(frame)
 		return err
 	}
-	s.admit(c, version)
 	frame, err := (&Welcome{Version: version, Store: s.ID, Term: s.Term, PID: s.PID}).frame()
 	if err != nil {
 		return err

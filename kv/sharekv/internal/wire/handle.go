@@ -74,6 +74,9 @@ func (c *conn) handler(r *request) func(ctx context.Context) {
 		this, earlier := c.held.begin(r.batch.ID, r.number)
 		return func(ctx context.Context) { c.commit(ctx, r, this, earlier) }
 	}
+	if r.op == opRaise {
+		return func(ctx context.Context) { c.raise(ctx, r) }
+	}
 	return func(ctx context.Context) { c.flatten(ctx, r) }
 }
 
@@ -146,6 +149,17 @@ func (c *conn) flatten(ctx context.Context, r *request) {
 		return
 	}
 	c.send(answer(r.number, answered, 0))
+}
+
+func (c *conn) raise(ctx context.Context, r *request) {
+	format, err := kv.Raise(ctx, c.server.Store)
+	if err != nil {
+		c.sendError(r.number, err)
+		return
+	}
+	o := answer(r.number, answered, 1)
+	o.uint(uint64(format))
+	c.send(o)
 }
 
 // inOrder asks for a turn, and returns when it stands in the queue or is

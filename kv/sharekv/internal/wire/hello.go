@@ -18,6 +18,10 @@ var Spoken = Versions{Oldest: 1, Newest: versionAgain}
 // try of it had no known outcome, and in which kv.ErrRefused has a kind.
 const versionAgain = 2
 
+// versionFormats is the first version that programs speak which can read stores
+// of kv.Format2, and in which a client can ask the server to raise its store.
+const versionFormats = 2
+
 // meet returns the newest version that both speak.
 func (v Versions) meet(other Versions) (uint64, error) {
 	newest := min(v.Newest, other.Newest)

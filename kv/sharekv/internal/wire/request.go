@@ -21,6 +21,7 @@ const (
 	opCancel                // number of a request: it ends soon, and is answered. Not answered by itself
 	opPing                  // nothing
 	opFlatten               // nothing, when it is done
+	opRaise                 // format. Since version 2
 )
 
 // request is one of a client's: an array of number, op, and what the op takes in
@@ -93,6 +94,10 @@ func parseRequest(payload []byte, version uint64) (*request, error) {
 	case opWatch:
 		r.prefix, r.after = i.string(), i.version()
 	case opPing, opFlatten:
+	case opRaise:
+		if version < versionFormats {
+			i.fail(fmt.Errorf("request %d", r.op))
+		}
 	default:
 		i.fail(fmt.Errorf("request %d", r.op))
 	}

@@ -16,6 +16,7 @@ type Store interface {
 	kv.Store
 	// Flatten erases what was deleted; see the engine's documentation.
 	Flatten(ctx context.Context) error
+	kv.Raiser
 }
 
 // Service says what is served, and how.
@@ -36,6 +37,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	closed bool
+	barred uint64 // the oldest version that was spoken before BarFormat1
 	conns  map[*conn]struct{}
 	wg     sync.WaitGroup // of conns
 }
@@ -124,13 +126,14 @@ func (s *Server) Clients() (n int, version uint64) {
 	return n, version
 }
 
-// admit makes c the connection of its client. It ends the earlier ones, and
-// returns when nothing that came over them can have an effect any more.
-func (s *Server) admit(c *conn, version uint64) {
+// admit makes c the connection of its client, in the version that it returns. It
+// ends the earlier ones, and returns when nothing that came over them can have
+// an effect any more.
+func (s *Server) admit(c *conn) (version uint64, err error) {
 	for {
-		earlier := s.register(c, version)
-		if earlier == nil {
-			return
+		earlier, err := s.register(c)
+		if earlier == nil || err != nil {
+			return c.version, err
 		}
 		earlier.end()
 		<-earlier.ended
@@ -139,16 +142,42 @@ func (s *Server) admit(c *conn, version uint64) {
 }
 
 // register admits c, or returns another connection of the client.
-func (s *Server) register(c *conn, version uint64) (earlier *conn) {
+func (s *Server) register(c *conn) (earlier *conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	version, err := s.Versions.meet(c.hello.Versions)
+	if err != nil {
+		return nil, err
+	}
 	for other := range s.conns {
 		if other != c && other.version != 0 && other.hello.Client == c.hello.Client {
-			return other
+			return other, nil
 		}
 	}
 	c.version = version
-	return nil
+	return nil, nil
+}
+
+// BarFormat1 lets no program in any more that cannot read kv.Format2, unless one
+// is connected: then it returns false.
+func (s *Server) BarFormat1() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.version != 0 && c.version < versionFormats {
+			return false
+		}
+	}
+	s.barred = s.Versions.Oldest
+	s.Versions.Oldest = max(s.Versions.Oldest, versionFormats)
+	return true
+}
+
+// AdmitFormat1 undoes BarFormat1.
+func (s *Server) AdmitFormat1() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Versions.Oldest = s.barred
 }
 
 var errClosing = errors.New("wire: the server is closing")
