@@ -113,9 +113,9 @@ func (d *device) wantNext(to *device, want ratchet.SessionID) {
 	}
 }
 
-// TestStampsOnlyGrow: what decides on the choice never goes back.
+// TestStampsOnlyGrow: in format 1, what decides on the choice never goes back.
 func TestStampsOnlyGrow(t *testing.T) {
-	alice, bob := pair(t)
+	alice, bob := newDevice(t, &unraised{Store: newMemory()}, "@alice:example.org"), newDevice(t, newMemory(), "@bob:example.org")
 	alice.meet(bob)
 	var last session.Stamp
 	for _, step := range []time.Duration{time.Hour, -24 * time.Hour, 0, time.Minute, -200 * 365 * 24 * time.Hour} {

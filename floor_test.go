@@ -71,7 +71,7 @@ func TestLargeCallsAtTheFloor(t *testing.T) {
 		t.Errorf("recovered %+v, want %d sessions", done, crowd)
 	}
 	bob.sweeps(session.ReceiptLife+time.Minute, pawl.Swept{Erased: 5})
-	bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: crowd})
+	bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: crowd, Strangers: crowd})
 }
 
 // newCrowd returns accounts in one store.

@@ -161,6 +161,9 @@ func TestFallbackRotation(t *testing.T) {
 	if u, _, _ := bob.upload(0); u.Fallback == second.Fallback {
 		t.Error("the fallback key was not replaced after a week")
 	}
+	if done, err := bob.Sweep(bob.ctx, bob.clock.now()); err != nil || done.FallbackKeys != 1 {
+		t.Errorf("a week after a newer one was published a sweep drops %+v, %v", done, err)
+	}
 	m := alice.send(bob, "too late", pawl.WithOneTimeKey(old))
 	if _, err := bob.Decrypt(bob.ctx, alice.id.Curve25519, m); !errors.Is(err, pawl.ErrUnknownOneTimeKey) {
 		t.Errorf("a fallback key that was dropped gives %v", err)

@@ -8,6 +8,7 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
@@ -44,6 +45,7 @@ func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Format(ctx) // raises it if it can
 	return &Store{s}, nil
 }
 
@@ -90,11 +92,15 @@ func (s *Store) Create(ctx context.Context, user matrix.UserID, device matrix.De
 
 // Machine returns an account of the store, or ErrNoAccount.
 func (s *Store) Machine(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
-	m := newMachine(s.store.Account(machine.AccountName{User: user, Device: device}))
-	if _, err := m.Identity(ctx); err != nil {
+	a := s.store.Account(machine.AccountName{User: user, Device: device})
+	v, err := txn.View(ctx, a.DB, a.Read)
+	if err != nil {
 		return nil, err
 	}
-	return m, nil
+	if !v.Raised() {
+		records.Raise(ctx, a)
+	}
+	return newMachine(a), nil
 }
 
 // OpenOrCreate is Machine, and Create if there is no such account: for programs

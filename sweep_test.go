@@ -88,13 +88,16 @@ func TestPruning(t *testing.T) {
 			bob.sweeps(session.ReceiptLife+time.Minute, swept)
 			bob.refuses(alice.id.Curve25519, first[0], pawl.ErrAlreadyProcessed)
 			bob.refuses(alice.id.Curve25519, first[1], pawl.ErrAlreadyProcessed)
-			bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: len(first)})
 			if name == "one-time key" {
+				bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: len(first)})
 				bob.refuses(alice.id.Curve25519, first[0], pawl.ErrUnknownOneTimeKey)
-			} else {
-				bob.refuses(alice.id.Curve25519, first[0], session.ErrPruned)
+				bob.undecryptable(alice, first[1], ratchet.ErrKeyGone)
+				return
 			}
-			bob.undecryptable(alice, first[1], ratchet.ErrKeyGone)
+			// By then she is forgotten, as a stranger.
+			bob.sweeps(session.ReceiptMemory+time.Minute, pawl.Swept{Receipts: len(first), Strangers: 1})
+			bob.refuses(alice.id.Curve25519, first[0], session.ErrPruned)
+			bob.refuses(alice.id.Curve25519, first[1], session.ErrPruned)
 		})
 	}
 }
@@ -111,9 +114,9 @@ func TestPrunedFallbackSession(t *testing.T) {
 		bob.clock.pass(week)
 		u, _, _ = bob.upload(0)
 	}
-	bob.sweeps(time.Minute, pawl.Swept{Erased: len(first), Sessions: 1})
+	bob.sweeps(time.Minute, pawl.Swept{Erased: len(first), Sessions: 1, FallbackKeys: 1})
 	bob.refuses(alice.id.Curve25519, first[0], pawl.ErrAlreadyProcessed)
-	bob.sweeps(session.ReceiptMemory, pawl.Swept{Receipts: len(first)})
+	bob.sweeps(session.ReceiptMemory, pawl.Swept{Receipts: len(first), Strangers: 1})
 	bob.refuses(alice.id.Curve25519, first[0], pawl.ErrUnknownOneTimeKey)
 }
 

@@ -37,7 +37,7 @@ func (d wrong) fails(t testing.TB, p story.Program) bool {
 
 // designs are the stale cache, and Pawl with one thing left out.
 var designs = map[string]wrong{
-	"stale":                   {story.Stale, story.FalseFailure, 20, false},
+	"stale":                   {story.Stale, story.FalseFailure, 100, false},
 	"stale-reuse":             {story.Stale, story.KeyReuse, 50, false},
 	"no-check-of-reads":       {noReadCheck, story.KeyReuse, 500, false},
 	"release-before-commit":   {releaseAnyway, story.KeyReuse, 500, false},

@@ -150,6 +150,14 @@ func (m *NormalMessage) authenticated() (body, mac []byte) {
 	return m.raw[:n], m.raw[n:]
 }
 
+// Authenticated returns what the message's MAC covers: all of it but the MAC, as
+// it was received. Two messages of one sender that decrypt to the same have the
+// same. It must not be changed.
+func (m NormalMessage) Authenticated() []byte {
+	body, _ := m.authenticated()
+	return body[:len(body):len(body)]
+}
+
 // normalSize is the length of a normal message in the encoding we emit.
 func normalSize(index uint32, ciphertext int) int {
 	return 1 + message.BytesSize(keySize) + 1 + message.VarintSize(uint64(index)) + message.BytesSize(ciphertext) + message.MACSize

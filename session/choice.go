@@ -57,16 +57,20 @@ func Choose(sessions []Session) (Session, bool) {
 // Candidates returns the sessions to try m in, in this order: first those that
 // know its chain, then the others; the one that [Choose] prefers comes first
 // within each. It leaves out those that would cost more than [MaxSteps] with
-// the ones before them, and says how many.
-func Candidates(sessions []Session, m ratchet.NormalMessage) (try []Session, left int) {
+// the ones before them, and says how many. One that was tried already, because
+// it seemed to know the chain and does, comes before all: its steps count.
+func Candidates(sessions []Session, m ratchet.NormalMessage, tried ratchet.SessionID) (try []Session, left int) {
 	live := slices.DeleteFunc(slices.Clone(sessions), isPruned)
 	slices.SortFunc(live, byChoice)
 	var known, others []Session
 	for _, s := range live {
-		if s.Knows(m.RatchetKey) {
-			known = append(known, s)
-		} else {
+		switch {
+		case !s.Knows(m.RatchetKey):
 			others = append(others, s)
+		case s.ID() == tried:
+			known = slices.Insert(known, 0, s)
+		default:
+			known = append(known, s)
 		}
 	}
 	try = append(within(MaxSteps, known, m), within(MaxSteps, others, m)...)

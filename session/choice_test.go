@@ -149,7 +149,7 @@ func TestCandidatesKnowingTheChainComeFirst(t *testing.T) {
 	owner := at(o.outbound(), 1, 1, 0).StopSending()
 	preferred, other := at(open(t).outbound(), 5, 9, 0), at(open(t).outbound(), 7, 0, 0)
 	pruned := open(t).outbound().Prune(noon)
-	got, left := Candidates([]Session{other, pruned, preferred, owner}, second)
+	got, left := Candidates([]Session{other, pruned, preferred, owner}, second, ratchet.SessionID{})
 	if left != 0 {
 		t.Errorf("%d are left out", left)
 	}
@@ -165,7 +165,7 @@ func TestCandidatesKnowingTheChainComeFirst(t *testing.T) {
 	if _, _, err := got[0].ratchet.Decrypt(second); err != nil {
 		t.Errorf("the first candidate does not decrypt: %v", err)
 	}
-	if got, left := Candidates(nil, ratchet.NormalMessage{}); len(got) != 0 || left != 0 {
+	if got, left := Candidates(nil, ratchet.NormalMessage{}, ratchet.SessionID{}); len(got) != 0 || left != 0 {
 		t.Errorf("%d candidates among none, %d left out", len(got), left)
 	}
 }
@@ -201,7 +201,7 @@ func TestCandidatesWithinSteps(t *testing.T) {
 		{"of the known chain", ratchet.NormalMessage{RatchetKey: known, Index: 2001}, MaxPerPeer},
 		{"of the known chain and dear to others", ratchet.NormalMessage{RatchetKey: known, Index: 2000}, 2},
 	} {
-		got, left := Candidates(sessions, test.m)
+		got, left := Candidates(sessions, test.m, ratchet.SessionID{})
 		if len(got) != test.want || left != MaxPerPeer-test.want {
 			t.Errorf("%s: %d candidates, %d left out; want %d", test.name, len(got), left, test.want)
 		}
@@ -218,7 +218,7 @@ func TestCandidatesWithinSteps(t *testing.T) {
 		}
 	}
 	// Sessions that know one chain, which Pawl does not let come to be.
-	got, left := Candidates([]Session{sessions[0], sessions[0], sessions[0]}, ratchet.NormalMessage{RatchetKey: known, Index: 1001})
+	got, left := Candidates([]Session{sessions[0], sessions[0], sessions[0]}, ratchet.NormalMessage{RatchetKey: known, Index: 1001}, ratchet.SessionID{})
 	if len(got) != 2 || left != 1 {
 		t.Errorf("of three that know the chain %d are candidates, %d left out; want 2 and 1", len(got), left)
 	}

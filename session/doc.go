@@ -18,11 +18,13 @@
 // ahead would cost too much in: only who sends may say how far ahead it is. Two
 // sessions with a peer never know one ratchet key ([Known]).
 //
-// # Times
+// # Order and times
 //
-// Choice is decided by [Stamp]s, in milliseconds. A wall clock may go back, so
-// what is stored is the clock or one more than the stamps it must come after,
-// whichever is later: see [NextStamp].
+// Choice is decided by an [Order], which no clock touches; times ([Stamp], in
+// milliseconds) say when something expires. What was written in format 1 has no
+// order and comes before all that has one. Among such, times are the order too:
+// a wall clock may go back, so what is stored there is the clock or one more than
+// the stamps it must come after, whichever is later: see [NextStamp].
 //
 // # Sessions that only receive
 //

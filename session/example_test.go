@@ -25,7 +25,7 @@ func Example() {
 
 	// She opens another, and he reads her first message.
 	oneTimeKey := generate()
-	message, parsed := firstMessage(alice, bob.Public(), oneTimeKey.Public())
+	_, parsed := firstMessage(alice, bob.Public(), oneTimeKey.Public())
 	opened, err := ratchet.NewInbound(bob, oneTimeKey, parsed)
 	if err != nil {
 		log.Fatal(err)
@@ -40,7 +40,7 @@ func Example() {
 	fmt.Println("writes in the session opened with a", chosen.Origin())
 
 	// The receipt is stored with the session, and opens the same bytes again.
-	receipt := session.NewReceipt(session.ReceiptOf(alice.Public(), message), inbound.ID(), plaintext.Key, session.Moment{Time: now})
+	receipt := session.NewReceipt(session.ReceiptOf(alice.Public(), parsed.Normal), inbound.ID(), plaintext.Key, session.Moment{Time: now})
 	key, _ := receipt.Key()
 	again, err := key.Open(parsed.Normal)
 	fmt.Printf("reads %s, and again %s: %v\n", plaintext.Bytes, again, err)

@@ -11,14 +11,26 @@ import (
 	"github.com/pawlkv/pawl/ratchet"
 )
 
-// ReceiptID names a message as it was received: SHA-256 of the sender's
-// identity key, the message type as 8 bytes and the length of the body as 8
-// bytes, both big-endian, and the body. All but the body have a fixed length,
-// so two messages never hash the same bytes.
+// ReceiptID names a message of a sender.
 type ReceiptID [32]byte
 
-// ReceiptOf returns the id of the receipt of m from sender.
-func ReceiptOf(sender ratchet.PublicKey, m ratchet.Message) (id ReceiptID) {
+// ReceiptOf returns the id of the receipt of m from sender, where m is the message
+// within a pre-key message, or a normal one: SHA-256 of the sender's identity key
+// and of what the message's MAC covers. So however a message is packed, it has
+// one receipt.
+func ReceiptOf(sender ratchet.PublicKey, m ratchet.NormalMessage) (id ReceiptID) {
+	h := sha256.New()
+	h.Write(sender[:])
+	h.Write(m.Authenticated())
+	h.Sum(id[:0])
+	return id
+}
+
+// ReceiptOf1 is ReceiptOf in format 1: SHA-256 of the sender's identity key, the
+// message type as 8 bytes and the length of the body as 8 bytes, both
+// big-endian, and the body. All but the body have a fixed length, so two
+// messages never hash the same bytes.
+func ReceiptOf1(sender ratchet.PublicKey, m ratchet.Message) (id ReceiptID) {
 	h := sha256.New()
 	h.Write(sender[:])
 	var numbers [16]byte

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
@@ -67,6 +68,9 @@ func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) 
 	another, err := s.unmoved(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if s.Format(ctx) >= kv.Format2 {
+		made = made.Raise(account.Lineage{})
 	}
 	a := s.Account(name)
 	err = a.Do(ctx, func(tx *txn.Tx) error {

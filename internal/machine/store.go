@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -35,7 +36,8 @@ type Store struct {
 	// Unwitnessed: the store has a witness, and this handle does not have it.
 	Unwitnessed bool
 
-	ring seal.Keyring
+	ring   seal.Keyring
+	raised atomic.Bool // the store is known to be of the newest format
 }
 
 // LostTail is what an engine offers that knows by itself how far its store had

@@ -1,8 +1,9 @@
 design: key-used-before-session
 expect: false-failure answers check one-time-keys
-seed: 9
+seed: 19
 cache: validated
 talking: true
-app = sync; sync-all
+app = 
+nse = sync-all; arrived; sync-all
 bob = open
-run: bob app*10 app/crash
+run: nse*3 bob nse*10 nse/unavailable

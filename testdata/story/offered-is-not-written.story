@@ -1,7 +1,7 @@
 design: offered-is-not-written
 expect: uploads check
-seed: 11
-cache: no-cache
+seed: 28
+cache: validated
 talking: false
-nse = upload 2; upload 1
+nse = upload 1; upload 1
 run: 

@@ -1,8 +1,8 @@
 design: release-before-commit
-expect: key-reuse unreadable false-failure agreement
-seed: 26
-cache: validated
-talking: false
-app = send
-nse = send; send
-run: nse*9 app
+expect: key-reuse unreadable
+seed: 31
+cache: no-cache
+talking: true
+share = send
+app+2 = send
+run: app+2*2 share

@@ -163,7 +163,50 @@ func CompleteCopy(ctx context.Context, from *machine.Store, to kv.Store, w witne
 			return err
 		}
 	}
+	if err := rebase(ctx, from, to); err != nil {
+		return err
+	}
 	return from.Keyring.CopyTo(ctx, to)
+}
+
+// rebase lets the accounts of a copy count on in their order where the source's
+// end: the versions of the copy begin anew. It may be done again, as long as
+// nobody uses the copy.
+func rebase(ctx context.Context, from *machine.Store, to kv.Store) error {
+	head, err := head(ctx, from.DB.Store())
+	if err != nil {
+		return err
+	}
+	bases := map[machine.AccountName]account.Lineage{}
+	_, err = txn.View(ctx, from.DB, func(tx *txn.Tx) (machine.Damages, error) {
+		return machine.EachAccount(tx, func(a account.Account) {
+			if a.Raised() {
+				bases[machine.Accounts.Name(a)] = a.Lineage()
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	copied := from.Sealed(to)
+	for name, l := range bases {
+		if l.Base += uint64(head); l.Base > account.MaxBase {
+			return fmt.Errorf("pawl: the order of %s is at its end", name)
+		}
+		_, err := txn.Do(ctx, copied, func(tx *txn.Tx) (struct{}, error) { return struct{}{}, putLineage(tx, name, l) })
+		if err != nil && !machine.IsDamage(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func putLineage(tx *txn.Tx, name machine.AccountName, l account.Lineage) error {
+	a, ok, err := machine.Accounts.Get(tx, name)
+	if err != nil || !ok {
+		return err
+	}
+	return machine.Accounts.Put(tx, a.Raise(l))
 }
 
 // witnessCopy writes the witness first: a store that says it has one, and has

@@ -33,6 +33,8 @@ type Contact struct {
 	// sessions there are is not certain, so that none can be added, and none
 	// chosen to send in. Sessions are those that were found without it.
 	Lost error
+
+	unread bool // the sessions were not read yet
 }
 
 // Broken is a session that cannot be read, and why.
@@ -45,6 +47,16 @@ type Broken struct {
 // peer's record unless they were prefetched. A peer that we never met has no
 // session. What is damaged is in the Contact; any other error is returned.
 func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
+	c, err := ReadPeer(tx, identity)
+	if err != nil {
+		return c, err
+	}
+	return c.Whole(tx)
+}
+
+// ReadPeer is ReadContact without the sessions that the peer's record lists,
+// which [Contact.Whole] reads.
+func ReadPeer(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	peer, known, err := Peers.Get(tx, identity)
 	switch {
 	case machine.IsSetAside(err):
@@ -56,13 +68,21 @@ func ReadContact(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	case !known:
 		return findContact(tx, identity, nil)
 	}
-	found, err := Sessions.GetAll(tx, SessionNames(peer)...)
+	return Contact{Peer: peer, unread: true}, nil
+}
+
+// Whole returns the contact with its sessions.
+func (c Contact) Whole(tx *txn.Tx) (Contact, error) {
+	if !c.unread {
+		return c, nil
+	}
+	c.unread = false
+	found, err := Sessions.GetAll(tx, SessionNames(c.Peer)...)
 	if err != nil {
 		return Contact{}, err
 	}
-	c := Contact{Peer: peer}
 	for i, f := range found {
-		if err := c.take(peer.Sessions()[i], f); err != nil {
+		if err := c.take(c.Peer.Sessions()[i], f); err != nil {
 			return Contact{}, err
 		}
 	}

@@ -127,6 +127,7 @@ func (m *Messages) decryptAll(tx *txn.Tx, all []tried) ([]Result, error) {
 		if results[i].Err = in.err; in.err != nil {
 			continue
 		}
+		in.place = i
 		results[i].Decrypted, results[i].Err = m.decrypt(tx, in.parsed)
 		if errors.Is(results[i].Err, machine.ErrNoAccount) {
 			return nil, results[i].Err
@@ -148,8 +149,8 @@ func (m *Messages) prefetch(tx *txn.Tx, all []tried) (int, error) {
 		if in.err != nil {
 			continue
 		}
-		more := in.opened()
-		if !met[in.sender] {
+		more, alone := m.sessionOf(in.parsed)
+		if !alone && !met[in.sender] {
 			met[in.sender] = true
 			sessions, err := second(tx, in.sender)
 			if err != nil {
@@ -181,11 +182,11 @@ func (m *Messages) names(all []tried) []txn.Ref {
 		if in.err != nil {
 			continue
 		}
-		refs = append(refs, in.first()...)
-		more := in.opened()
-		if !met[in.sender] {
+		refs = append(refs, m.first(in.parsed)...)
+		more, alone := m.sessionOf(in.parsed)
+		if !alone && !met[in.sender] {
 			met[in.sender] = true
-			more = append(more, m.hinted(in.sender)...)
+			more = append(more, m.hints.sessionsOf(in.sender)...)
 		}
 		if sessions += len(more); sessions <= fewSessions {
 			refs = append(refs, more...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -56,8 +57,11 @@ func (m *Messages) Decrypt(ctx context.Context, message Incoming) (Decrypted, er
 		return Decrypted{}, err
 	}
 	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) (Decrypted, error) {
-		refs := append(append(in.first(), in.opened()...), m.account.Ref())
-		if err := tx.Prefetch(append(refs, m.hinted(in.sender)...)...); err != nil {
+		refs, alone := m.sessionOf(in)
+		if !alone {
+			refs = append(refs, m.hints.sessionsOf(in.sender)...)
+		}
+		if err := tx.Prefetch(slices.Concat(refs, m.first(in), []txn.Ref{m.account.Ref()})...); err != nil {
 			return Decrypted{}, err
 		}
 		return m.decrypt(tx, in)
@@ -72,15 +76,20 @@ func (m *Messages) decrypt(tx *txn.Tx, in parsed) (Decrypted, error) {
 	if a.Identity() == in.sender {
 		return Decrypted{}, ErrSelf
 	}
-	receipt, seen, err := records.Receipts.Get(tx, in.receipt)
-	if machine.IsSetAside(err) {
-		err = fmt.Errorf("%w: %w", ErrAlreadyProcessed, err)
-	}
+	// Under every name that this very message may have been stored by.
+	receipts, err := records.Receipts.GetAll(tx, in.receipts(m.learn(a))...)
 	if err != nil {
 		return Decrypted{}, err
 	}
-	if seen {
-		return fromReceipt(receipt, in)
+	for _, r := range receipts {
+		switch {
+		case machine.IsSetAside(r.Err):
+			return Decrypted{}, fmt.Errorf("%w: %w", ErrAlreadyProcessed, r.Err)
+		case r.Err != nil:
+			return Decrypted{}, r.Err
+		case r.OK:
+			return fromReceipt(r.Value, in)
+		}
 	}
 	return m.decryptNew(tx, a, in)
 }
@@ -92,50 +101,124 @@ func fromReceipt(r session.Receipt, in parsed) (Decrypted, error) {
 		return Decrypted{}, ErrAlreadyProcessed
 	}
 	plaintext, err := key.Open(in.normal)
-	if err != nil {
-		return Decrypted{}, machine.Corrupt("receipt %s does not open its message", in.receipt)
+	switch {
+	case errors.Is(err, ratchet.ErrMAC) && !r.Named1():
+		// What the receipt's name does not tell is whether the MAC is that of the
+		// message that was decrypted.
+		return Decrypted{}, &UndecryptableError{in.sender, 1, err}
+	case err != nil:
+		return Decrypted{}, machine.Corrupt("receipt %s does not open its message", r.ID())
 	}
-	return Decrypted{Plaintext: plaintext, Duplicate: true, Session: r.Session(), Receipt: in.receipt}, nil
+	return Decrypted{Plaintext: plaintext, Duplicate: true, Session: r.Session(), Receipt: r.ID()}, nil
 }
 
 // decryptNew decrypts a message that has no receipt and writes what changes.
 func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypted, error) {
+	d, tried, err := m.inOne(tx, a, in)
+	if tried.decrypts || err != nil {
+		return d, err
+	}
 	c, err := m.contact(tx, in.sender)
 	if err != nil {
 		return Decrypted{}, err
 	}
-	at := m.moment(a, c)
-	s, plaintext, err := m.step(tx, a, c, in, at)
+	at, err := m.moment(tx, a, c, in.place)
 	if err != nil {
 		return Decrypted{}, err
 	}
-	receipt := session.NewReceipt(in.receipt, s.ID(), plaintext.Key, at)
-	if err := records.Receipts.Put(tx, receipt); err != nil {
+	s, plaintext, err := m.step(tx, a, c, in, tried, at)
+	if err != nil {
 		return Decrypted{}, err
 	}
-	return Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: in.receipt, Damaged: len(c.Damages())}, nil
+	d, err = m.stored(tx, in, s, plaintext, at)
+	d.Damaged = len(c.Damages())
+	return d, err
+}
+
+// stored writes the receipt of a message that was decrypted in a session.
+func (m *Messages) stored(tx *txn.Tx, in parsed, s session.Session, plaintext ratchet.Plaintext, at session.Moment) (Decrypted, error) {
+	id := in.receipt
+	if at.Order == 0 {
+		id = in.receipt1
+	}
+	m.hints.received(in, s.ID())
+	d := Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: id}
+	return d, records.Receipts.Put(tx, session.NewReceipt(id, s.ID(), plaintext.Key, at))
+}
+
+// attempt is what became of a message in the one session that it is likely of.
+type attempt struct {
+	session  ratchet.SessionID // the zero one: there was none
+	decrypts bool
+	err      error
+}
+
+// inOne decrypts a message in the session that a hint names, and reads no other:
+// what decrypts authentically is of that session, whatever else there is. All
+// else is left to who looks at all of them, damage too.
+func (m *Messages) inOne(tx *txn.Tx, a account.Account, in parsed) (Decrypted, attempt, error) {
+	id, how := m.hints.sessionFor(in)
+	if !a.Raised() || how == unknown { // in format 1 times are an order that hangs on all of them
+		return Decrypted{}, attempt{}, nil
+	}
+	s, known, err := records.Sessions.Get(tx, records.SessionName{Peer: in.sender, ID: id})
+	if machine.IsDamage(err) || machine.IsSetAside(err) || err == nil && !known {
+		return Decrypted{}, attempt{}, nil
+	}
+	if err != nil {
+		return Decrypted{}, attempt{}, err
+	}
+	state, err := s.Ratchet()
+	if err != nil || !s.Knows(in.normal.RatchetKey) && state.Steps(in.normal) > fewSteps {
+		return Decrypted{}, attempt{}, nil
+	}
+	next, plaintext, err := decryptIn(tx, state, in.normal)
+	if err != nil {
+		return Decrypted{}, attempt{session: id, err: err}, nil
+	}
+	at, err := m.account.Moment(tx, a, in.place)
+	if err != nil {
+		return Decrypted{}, attempt{}, err
+	}
+	s = s.Received(next, at)
+	if err := records.Sessions.Put(tx, s); err != nil {
+		return Decrypted{}, attempt{}, err
+	}
+	d, err := m.stored(tx, in, s, plaintext, at)
+	return d, attempt{session: id, decrypts: true}, err
+}
+
+// fewSteps is how many steps a session that does not know a message's chain is
+// tried for before it is known that none does: so few that all are tried.
+const fewSteps = session.MaxSteps / session.MaxPerPeer
+
+func decryptIn(tx *txn.Tx, state ratchet.Session, m ratchet.NormalMessage) (ratchet.Session, ratchet.Plaintext, error) {
+	probe := tx.Probe()
+	began := probe.Begin()
+	defer func() { probe.End(txn.Computing, began) }()
+	return state.Decrypt(m)
 }
 
 // step decrypts a message in one of the sessions that there are, or in the one
 // that it opens.
-func (m *Messages) step(tx *txn.Tx, a account.Account, c records.Contact, in parsed, at session.Moment) (session.Session, ratchet.Plaintext, error) {
+func (m *Messages) step(tx *txn.Tx, a account.Account, c records.Contact, in parsed, tried attempt, at session.Moment) (session.Session, ratchet.Plaintext, error) {
 	if in.preKey == nil {
-		return m.receive(tx, c, in, at)
+		return m.receive(tx, c, in, tried, at)
 	}
 	s, has, err := c.Find(in.session)
 	switch {
 	case err != nil:
 		return s, ratchet.Plaintext{}, err
 	case has:
-		return m.try(tx, c, in, []session.Session{s}, at)
+		return m.try(tx, c, in, []session.Session{s}, tried, at)
 	}
 	return m.open(tx, a, c, in, at)
 }
 
 // receive decrypts a normal message in the session that can, and stores it.
-func (m *Messages) receive(tx *txn.Tx, c records.Contact, in parsed, at session.Moment) (session.Session, ratchet.Plaintext, error) {
-	candidates, left := session.Candidates(c.Sessions, in.normal)
-	s, plaintext, err := m.try(tx, c, in, candidates, at)
+func (m *Messages) receive(tx *txn.Tx, c records.Contact, in parsed, tried attempt, at session.Moment) (session.Session, ratchet.Plaintext, error) {
+	candidates, left := session.Candidates(c.Sessions, in.normal, tried.session)
+	s, plaintext, err := m.try(tx, c, in, candidates, tried, at)
 	var failed *UndecryptableError
 	switch none := errors.As(err, &failed); {
 	case (none || errors.Is(err, ErrUnknownSession)) && mayBeOfBroken(c, candidates, in.normal):
@@ -163,18 +246,23 @@ func mayBeOfBroken(c records.Contact, candidates []session.Session, m ratchet.No
 	return err != nil || !first.HasReceiverChain(m.RatchetKey)
 }
 
+// again is the attempt in another session, or what came of it in the same.
+func (t attempt) again(tx *txn.Tx, s session.Session, m ratchet.NormalMessage) (ratchet.Session, ratchet.Plaintext, error) {
+	if s.ID() == t.session {
+		return ratchet.Session{}, ratchet.Plaintext{}, t.err
+	}
+	state, err := s.Ratchet()
+	if err != nil {
+		return ratchet.Session{}, ratchet.Plaintext{}, err
+	}
+	return decryptIn(tx, state, m)
+}
+
 // try decrypts in the first of the candidates that can, and stores it.
-func (m *Messages) try(tx *txn.Tx, c records.Contact, in parsed, candidates []session.Session, at session.Moment) (session.Session, ratchet.Plaintext, error) {
+func (m *Messages) try(tx *txn.Tx, c records.Contact, in parsed, candidates []session.Session, tried attempt, at session.Moment) (session.Session, ratchet.Plaintext, error) {
 	var first error
 	for _, s := range candidates {
-		state, err := s.Ratchet()
-		if err != nil {
-			return s, ratchet.Plaintext{}, err
-		}
-		probe := tx.Probe()
-		began := probe.Begin()
-		next, plaintext, err := state.Decrypt(in.normal)
-		probe.End(txn.Computing, began)
+		next, plaintext, err := tried.again(tx, s, in.normal)
 		if err == nil {
 			if !s.Knows(in.normal.RatchetKey) && session.Known(c.Sessions, in.normal.RatchetKey) {
 				return s, ratchet.Plaintext{}, session.ErrRatchetKey

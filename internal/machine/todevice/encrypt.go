@@ -35,7 +35,10 @@ type Encryption struct {
 func (m *Messages) Encrypt(ctx context.Context, peer ratchet.PublicKey, plaintext []byte, e Encryption) (Encrypted, error) {
 	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) (Encrypted, error) {
 		refs := []txn.Ref{m.account.Ref(), records.Peers.Ref(peer)}
-		if err := tx.Prefetch(append(refs, m.hinted(peer)...)...); err != nil {
+		if e.OneTimeKey == nil || !m.lastFormat().raised {
+			refs = append(refs, m.hints.sessionsOf(peer)...)
+		}
+		if err := tx.Prefetch(refs...); err != nil {
 			return Encrypted{}, err
 		}
 		return m.encrypt(tx, peer, plaintext, e)
@@ -47,11 +50,16 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	if err != nil {
 		return Encrypted{}, err
 	}
-	c, err := m.contact(tx, peer)
+	c, err := m.recipient(tx, a, peer, e)
 	if err != nil {
 		return Encrypted{}, err
 	}
-	at := m.moment(a, c)
+	at := session.Moment{Time: m.account.Store.Now()}
+	if e.OneTimeKey != nil || !a.Raised() {
+		if at, err = m.moment(tx, a, c, 0); err != nil { // only a new session has an order
+			return Encrypted{}, err
+		}
+	}
 	probe := tx.Probe()
 	began := probe.Begin()
 	s, err := m.sender(a, c, e, at)
@@ -86,6 +94,15 @@ func store(tx *txn.Tx, a account.Account, c records.Contact, s session.Session) 
 		}
 	}
 	return records.Sessions.Put(tx, s)
+}
+
+// recipient reads what is needed of a peer: all of its sessions to choose one,
+// and for a new one, whose order needs none, the peer's record.
+func (m *Messages) recipient(tx *txn.Tx, a account.Account, peer ratchet.PublicKey, e Encryption) (records.Contact, error) {
+	if a.Raised() && e.OneTimeKey != nil {
+		return records.ReadPeer(tx, peer)
+	}
+	return m.contact(tx, peer)
 }
 
 // sender returns the session to encrypt with: a new one, not yet stored, or

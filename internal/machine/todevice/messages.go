@@ -2,8 +2,7 @@ package todevice
 
 import (
 	"errors"
-
-	lru "github.com/hashicorp/golang-lru/v2"
+	"sync/atomic"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -13,47 +12,31 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
-// hintedPeers is how many peers' sessions are remembered: about 260 bytes each, with a session.
-const hintedPeers = 4096
-
 // Messages are the to-device messages of an account. Its methods may be called
 // from any number of goroutines.
-//
-// It remembers hints: which sessions a peer had when its record was last read,
-// so that the next call reads them in the same round trip as the record. They
-// are names and nothing else, and nothing follows from them: what there is, and
-// what is in it, comes from the snapshot each time. A hint that is out of date
-// costs the second round trip that it saves otherwise.
 type Messages struct {
 	account *machine.Account
-	hints   *lru.Cache[ratchet.PublicKey, session.Peer]
+	hints   hints
+	format  atomic.Pointer[format] // when the account was last read; nil: never
 }
 
 // New returns the messages of an account.
-func New(a *machine.Account) *Messages {
-	hints, _ := lru.New[ratchet.PublicKey, session.Peer](hintedPeers) // fails for sizes below 1
-	return &Messages{a, hints}
-}
-
-// hinted names the sessions that a peer may have.
-func (m *Messages) hinted(peer ratchet.PublicKey) []txn.Ref {
-	p, _ := m.hints.Get(peer)
-	return sessionRefs(p)
-}
-
-func sessionRefs(p session.Peer) []txn.Ref {
-	var refs []txn.Ref
-	for _, name := range records.SessionNames(p) {
-		refs = append(refs, records.Sessions.Ref(name))
-	}
-	return refs
-}
+func New(a *machine.Account) *Messages { return &Messages{account: a, hints: newHints()} }
 
 // contact reads a peer and its sessions.
 func (m *Messages) contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact, error) {
-	c, err := records.ReadContact(tx, peer)
+	c, err := records.ReadPeer(tx, peer)
+	if err != nil {
+		return c, err
+	}
+	return m.whole(tx, c)
+}
+
+// whole reads the sessions of a contact, if they were not read yet.
+func (m *Messages) whole(tx *txn.Tx, c records.Contact) (records.Contact, error) {
+	c, err := c.Whole(tx)
 	if len(c.Sessions) > 0 && c.Lost == nil {
-		m.hints.Add(peer, c.Peer)
+		m.hints.has(c.Peer)
 	}
 	m.account.Store.Tell(tx, c.Damages())
 	return c, err
@@ -61,13 +44,17 @@ func (m *Messages) contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact,
 
 // moment returns the moment of what happens next with a peer. In format 1 its
 // time comes after all others, so that a clock that went back can neither change
-// which session is chosen nor make a receipt expire before its time.
-func (m *Messages) moment(a account.Account, c records.Contact) session.Moment {
+// which session is chosen nor make a receipt expire before its time; it has no
+// order.
+func (m *Messages) moment(tx *txn.Tx, a account.Account, c records.Contact, place int) (session.Moment, error) {
+	if a.Raised() {
+		return m.account.Moment(tx, a, place)
+	}
 	all := []session.Stamp{session.NextStamp(a.Created())}
 	for _, s := range c.Sessions {
 		all = append(all, s.Created(), s.LastReceived())
 	}
-	return session.Moment{Time: session.NextStamp(m.account.Store.Now(), all...).Time()}
+	return session.Moment{Time: session.NextStamp(m.account.Store.Now(), all...).Time()}, nil
 }
 
 // add stores a new session with the peer, pruning another if there are too
@@ -77,6 +64,12 @@ func (m *Messages) add(tx *txn.Tx, a account.Account, c records.Contact, made se
 		return c.Lost
 	}
 	peer := c.Peer
+	if peer.Full() {
+		var err error
+		if c, err = m.whole(tx, c); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !peer.Full():
 	case len(c.Broken) > 0: // none that can be read goes for it
@@ -97,7 +90,7 @@ func (m *Messages) add(tx *txn.Tx, a account.Account, c records.Contact, made se
 	if err != nil {
 		return err
 	}
-	m.hints.Add(peer.Identity(), peer) // if it is not committed, some records are read for nothing
+	m.hints.has(peer)
 	if err := records.Peers.Put(tx, peer); err != nil {
 		return err
 	}
@@ -138,17 +131,19 @@ type Incoming struct {
 
 // parsed is an Incoming as far as it can be known without the store.
 type parsed struct {
-	sender  ratchet.PublicKey
-	receipt session.ReceiptID
-	normal  ratchet.NormalMessage
-	preKey  *ratchet.PreKeyMessage // nil for a normal message
-	session ratchet.SessionID      // of a pre-key message
+	sender   ratchet.PublicKey
+	receipt  session.ReceiptID
+	receipt1 session.ReceiptID // in format 1
+	normal   ratchet.NormalMessage
+	preKey   *ratchet.PreKeyMessage // nil for a normal message
+	session  ratchet.SessionID      // of a pre-key message
+	place    int                    // in its commit
 }
 
 // parse fails with ErrMessageType, ratchet.ErrMalformed, ratchet.ErrVersion or
 // account.ErrSender.
 func parse(in Incoming) (parsed, error) {
-	p := parsed{sender: in.Sender, receipt: session.ReceiptOf(in.Sender, in.Message)}
+	p := parsed{sender: in.Sender, receipt1: session.ReceiptOf1(in.Sender, in.Message)}
 	var err error
 	switch in.Message.Type {
 	case ratchet.Normal:
@@ -163,26 +158,52 @@ func parse(in Incoming) (parsed, error) {
 	default:
 		err = ErrMessageType
 	}
+	if err == nil {
+		p.receipt = session.ReceiptOf(in.Sender, p.normal)
+	}
 	return p, err
 }
 
-// first names what the first round trip reads: all that is known by name
-// before the peer's record is there, but the session.
-func (in parsed) first() []txn.Ref {
-	refs := []txn.Ref{records.Receipts.Ref(in.receipt), records.Peers.Ref(in.sender)}
+// receipts names the receipts that the message may have.
+func (in parsed) receipts(f format) []session.ReceiptID {
+	switch {
+	case !f.raised:
+		return []session.ReceiptID{in.receipt1}
+	case f.oldReceipts:
+		return []session.ReceiptID{in.receipt, in.receipt1}
+	}
+	return []session.ReceiptID{in.receipt}
+}
+
+// first names what the first round trip reads of a message: all that is known by
+// name before the peer's record is there, but sessions.
+func (m *Messages) first(in parsed) (refs []txn.Ref) {
+	f := m.lastFormat()
+	for _, id := range in.receipts(f) {
+		refs = append(refs, records.Receipts.Ref(id))
+	}
+	if _, how := m.hints.sessionFor(in); f.raised && how == sure {
+		return refs
+	}
+	refs = append(refs, records.Peers.Ref(in.sender))
 	if in.preKey != nil {
 		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey))
 	}
 	return refs
 }
 
-// opened names the session of a pre-key message and its mark, which need not be
-// there.
-func (in parsed) opened() []txn.Ref {
-	if in.preKey == nil {
-		return nil
+// sessionOf names the session that a message may be of, which need not be there,
+// and reports whether it is likely to need no other.
+func (m *Messages) sessionOf(in parsed) (refs []txn.Ref, alone bool) {
+	id, how := m.hints.sessionFor(in)
+	if how == unknown {
+		return nil, false
 	}
-	return []txn.Ref{records.Sessions.Ref(records.SessionName{Peer: in.sender, ID: in.session}), records.Marks.Ref(in.session)}
+	refs = append(refs, records.Sessions.Ref(records.SessionName{Peer: in.sender, ID: id}))
+	if in.preKey != nil && how != sure {
+		refs = append(refs, records.Marks.Ref(id))
+	}
+	return refs, m.lastFormat().raised && (how == sure || in.preKey == nil)
 }
 
 // second names a sender's sessions. It looks at the peer's record, which the

@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -114,7 +115,7 @@ var damages = []struct {
 		must(w.T, err)
 		return func(tx *txn.Tx) error { return machine.Accounts.Put(tx, a) }
 	}, "identity key does not match"},
-	{"a receipt of no session", func(w *fixture) func(*txn.Tx) error {
+	{receiptOfNone, func(w *fixture) func(*txn.Tx) error {
 		key, err := ratchet.RestoreMessageKey(make([]byte, 32))
 		must(w.T, err)
 		r := session.NewReceipt(session.ReceiptID{5}, ratchet.SessionID{5}, key, session.Moment{Time: time.Now()})
@@ -122,10 +123,18 @@ var damages = []struct {
 	}, "which is missing"},
 }
 
+// receiptOfNone is damage in format 1 only: in format 2 a session that was pruned
+// may leave nothing.
+const receiptOfNone = "a receipt of no session"
+
 func TestCheckFindsDamage(t *testing.T) {
 	for _, d := range damages {
 		t.Run(d.name, func(t *testing.T) {
-			w := newFixture(t)
+			var store kv.Store = memkv.New()
+			if d.name == receiptOfNone {
+				store = format1{store}
+			}
+			w := newFixtureOn(t, store)
 			w.wantCheck("")
 			w.do(d.cause(w))
 			w.wantCheck(d.line)

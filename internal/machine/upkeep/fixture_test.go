@@ -1,6 +1,7 @@
 package upkeep_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
@@ -38,8 +39,16 @@ type fixture struct {
 	fresh   ratchet.Message // of the peer, with a one-time key that is not used yet
 }
 
-func newFixture(t *testing.T) *fixture {
-	w := &fixture{T: t, kv: memkv.New()}
+// format1 is a store that an older program has open.
+type format1 struct{ kv.Store }
+
+// Raise implements kv.Raiser.
+func (format1) Raise(context.Context) (kv.Format, error) { return kv.Format1, nil }
+
+func newFixture(t *testing.T) *fixture { return newFixtureOn(t, memkv.New()) }
+
+func newFixtureOn(t *testing.T, store kv.Store) *fixture {
+	w := &fixture{T: t, kv: store}
 	w.Machine = makeMachine(t, w.kv, "@alice:example.org")
 	w.account = within(t, w.kv)
 	w.peer = makeMachine(t, memkv.New(), "@bob:example.org")

@@ -16,8 +16,12 @@ import (
 // damaged it leaves alone whatever depends on it.
 func Sweep(ctx context.Context, a *machine.Account, kinds []records.Kind, now time.Time) (records.Swept, error) {
 	s := records.Sweep{Account: a, Now: now}
-	if _, err := txn.View(ctx, a.DB, a.Active); err != nil {
+	v, err := txn.View(ctx, a.DB, a.Active)
+	if err != nil {
 		return s.Done, err
+	}
+	if !v.Raised() {
+		records.Raise(ctx, a)
 	}
 	for _, k := range kinds {
 		if k.Sweep == nil {

@@ -93,7 +93,19 @@ var mutants = []mutant{
 	{
 		name: "a decrypted message leaves no receipt",
 		file: "internal/machine/todevice/decrypt.go",
-		old:  "if err := records.Receipts.Put(tx, receipt); err != nil {", new: "if _ = receipt; err != nil {",
+		old:  "return d, records.Receipts.Put(tx, session.NewReceipt(id, s.ID(), plaintext.Key, at))", new: "return d, nil",
+		pkgs: []string{"."},
+	},
+	{
+		name: "the order does not rise with the store",
+		file: "internal/machine/order.go",
+		old:  "(base+uint64(version))*places", new: "(base+uint64(version)*0)*places",
+		pkgs: []string{"."},
+	},
+	{
+		name: "receipts of format 1 are not looked for",
+		file: "internal/machine/todevice/messages.go",
+		old:  "case f.oldReceipts:", new: "case false:",
 		pkgs: []string{"."},
 	},
 	{
@@ -117,8 +129,8 @@ var mutants = []mutant{
 	{
 		name: "a hint is believed rather than the store",
 		file: "internal/machine/todevice/messages.go",
-		old:  "c, err := records.ReadContact(tx, peer)",
-		new:  "c, err := records.ReadContact(tx, peer)\n\tif hinted, ok := m.hints.Get(peer); ok {\n\t\tc.Peer = hinted\n\t}",
+		old:  "c, err := records.ReadPeer(tx, peer)",
+		new:  "c, err := records.ReadPeer(tx, peer)\n\tif hinted, ok := m.hints.peers.Get(peer); ok {\n\t\tc.Peer = hinted.peer\n\t}",
 		pkgs: []string{"."},
 	},
 	{

@@ -86,10 +86,19 @@ func (l *Ledger) sent(from ratchet.PublicKey, m ratchet.Message, plaintext []byt
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := &Letter{number: len(l.order), Message: m, Plaintext: plaintext}
-	if p, err := ratchet.ParsePreKeyMessage(m.Body); m.Type == ratchet.PreKey && err == nil && !l.fallback[p.OneTimeKey] {
+	p, err := ratchet.ParsePreKeyMessage(m.Body)
+	if m.Type == ratchet.PreKey && err == nil && !l.fallback[p.OneTimeKey] {
 		one.oneTime = p.OneTimeKey
 	}
-	l.messages[session.ReceiptOf(from, m)] = one
+	normal := p.Normal
+	if m.Type == ratchet.Normal {
+		normal, err = ratchet.ParseNormalMessage(m.Body)
+	}
+	if err != nil {
+		l.fail(Answers, "the far side's message %d is none: %v", one.number, err)
+		return one
+	}
+	l.messages[session.ReceiptOf(from, normal)] = one
 	l.order = append(l.order, one)
 	return one
 }
