@@ -94,20 +94,7 @@ func identity(b *testing.B, m *pawl.Machine) ratchet.PublicKey {
 func conversation(b *testing.B, from, to *pawl.Machine, n int) []ratchet.Message {
 	b.Helper()
 	ctx := context.Background()
-	upload, err := to.KeysForUpload(ctx, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var body struct {
-		Keys map[string]struct{ Key string } `json:"one_time_keys"`
-	}
-	if err := json.Unmarshal(upload.Body, &body); err != nil {
-		b.Fatal(err)
-	}
-	key, err := ratchet.ParsePublicKey(body.Keys["signed_curve25519:"+upload.OneTimeKeys[0].String()].Key)
-	if err != nil {
-		b.Fatal(err)
-	}
+	key := benchKey(b, to)
 	plaintext := make([]byte, 1024)
 	send := func(a, z *pawl.Machine, opts ...pawl.EncryptOption) ratchet.Message {
 		e, err := a.Encrypt(ctx, identity(b, z), plaintext, opts...)
@@ -128,4 +115,24 @@ func conversation(b *testing.B, from, to *pawl.Machine, n int) []ratchet.Message
 		messages[i] = send(from, to)
 	}
 	return messages
+}
+
+// benchKey returns a new one-time key that was offered.
+func benchKey(b *testing.B, of *pawl.Machine) ratchet.PublicKey {
+	b.Helper()
+	upload, err := of.KeysForUpload(context.Background(), 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var body struct {
+		Keys map[string]struct{ Key string } `json:"one_time_keys"`
+	}
+	if err := json.Unmarshal(upload.Body, &body); err != nil {
+		b.Fatal(err)
+	}
+	key, err := ratchet.ParsePublicKey(body.Keys["signed_curve25519:"+upload.OneTimeKeys[0].String()].Key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return key
 }

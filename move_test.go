@@ -186,3 +186,40 @@ func TestMoveWithWitness(t *testing.T) {
 		t.Error("without its witness it is taken as it is")
 	}
 }
+
+// TestMoveKeepsTheOrder: in a store whose versions begin anew the newest session
+// is still the one that is used next, also after a second move.
+func TestMoveKeepsTheOrder(t *testing.T) {
+	alice := newDevice(t, newMemory(), "@alice:example.org")
+	bob := newDevice(t, newMemory(), "@bob:example.org")
+	alice.meet(bob)
+	for range 50 { // so that the next store is behind this one
+		bob.receive(alice, alice.send(bob, "text"))
+	}
+	for range 2 {
+		bob = bob.moved()
+		newest := alice.send(bob, "a new session", pawl.WithOneTimeKey(bob.oneTimeKey()))
+		bob.wantNext(alice, bob.receive(alice, newest).Session)
+		again := bob.encrypt(alice, pawl.WithOneTimeKey(alice.oneTimeKey()))
+		alice.receive(bob, again.Message)
+		bob.wantNext(alice, again.Session)
+		bob.intact()
+	}
+}
+
+// moved moves the device's store to a new one.
+func (d *device) moved() *device {
+	d.t.Helper()
+	target := newMemory()
+	c, err := d.store.CopyTo(d.ctx, target, nil)
+	if err == nil {
+		err = d.store.Retire(d.ctx, c, account.Retirement{Target: "id", Path: "/new"})
+	}
+	if err == nil {
+		err = d.store.CompleteCopy(d.ctx, target, nil)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return d.on(target)
+}

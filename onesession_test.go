@@ -13,10 +13,11 @@ import (
 	"github.com/pawlkv/pawl/session"
 )
 
-// readings counts the sessions that are read from a store, and those that a
-// commit checks.
+// readings counts the records of a kind that are read from a store, and those
+// that a commit checks.
 type readings struct {
 	kv.Store
+	kind          string // "/session/"
 	read, checked atomic.Int64
 }
 
@@ -24,7 +25,7 @@ func (r *readings) Snapshot() kv.Snapshot { return readingView{r.Store.Snapshot(
 
 func (r *readings) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	for _, read := range b.Reads {
-		if strings.Contains(read.Key, "/session/") {
+		if strings.Contains(read.Key, r.kind) {
 			r.checked.Add(1)
 		}
 	}
@@ -38,7 +39,7 @@ type readingView struct {
 
 func (v readingView) Get(ctx context.Context, keys ...string) ([]kv.Entry, error) {
 	for _, key := range keys {
-		if strings.Contains(key, "/session/") {
+		if strings.Contains(key, v.of.kind) {
 			v.of.read.Add(1)
 		}
 	}
@@ -49,7 +50,7 @@ func (v readingView) Get(ctx context.Context, keys ...string) ([]kv.Entry, error
 // the one that it is of, and nothing of the others stands or falls with it; one
 // that does not reads all.
 func TestOneSessionIsRead(t *testing.T) {
-	engine := &readings{Store: newMemory()}
+	engine := &readings{Store: newMemory(), kind: "/session/"}
 	alice, bob := newDevice(t, newMemory(), "@alice:example.org"), newDevice(t, engine, "@bob:example.org")
 	for range session.MaxPerPeer {
 		alice.meet(bob)

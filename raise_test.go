@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
 )
 
 // unraised is a store of format 1 that an older program has open, until that one
@@ -159,9 +160,32 @@ func TestRaise(t *testing.T) {
 		}
 		on.receive(alice, alice.send(bob, "after"))
 	}
+	// Both names are looked for until the last old one is forgotten.
+	if got := bob.receiptsAsked(alice, alice.send(bob, "with old names")); got != 2 {
+		t.Errorf("a message asks for %d receipts, want 2", got)
+	}
+	bob.clock.pass(session.ReceiptMemory + 24*time.Hour)
+	if _, err := bob.Sweep(bob.ctx, bob.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := bob.receiptsAsked(alice, alice.send(bob, "without")); got != 1 {
+		t.Errorf("a year later a message asks for %d receipts, want 1", got)
+	}
 	// The newest session is used next, whatever the clock says.
 	newest := alice.send(bob, "a new session", pawl.WithOneTimeKey(bob.oneTimeKey()))
 	bob.clock.pass(-100 * 365 * 24 * time.Hour)
 	bob.wantNext(alice, bob.receive(alice, newest).Session)
 	bob.intact()
+}
+
+// receiptsAsked decrypts a message on another handle, which has decrypted one
+// before, and returns how many receipts it asks the store for.
+func (d *device) receiptsAsked(from *device, m ratchet.Message) int64 {
+	d.t.Helper()
+	counting := &readings{Store: d.kv, kind: "/receipt/"}
+	other := d.on(counting)
+	other.receive(from, from.send(d, "before"))
+	counting.read.Store(0)
+	other.receive(from, m)
+	return counting.read.Load()
 }

@@ -35,6 +35,14 @@ type Swept struct {
 // written to. Nothing in the store expires by itself, so that a clock that jumps
 // destroys nothing.
 //
+// now must be right: what other clocks have told wrong is put right by it, so
+// that everything lives its whole life from the first time on that was right, and
+// no longer. A time too late erases what it says is old, for good: message keys,
+// so that their messages are answered with ErrAlreadyProcessed, and later
+// receipts, so that they fail; strangers; fallback keys, so that first messages
+// under them are lost. It never lets a message be processed twice. The next sweep
+// at a right time goes on as if it had not been.
+//
 // It takes as many commits as the engine needs, each of which looks again at
 // what it deletes. The secrets leave the files when the engine compacts. What is
 // damaged is passed over and counted, with all that depends on it.

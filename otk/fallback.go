@@ -22,6 +22,8 @@ type Fallback struct {
 	// Both are zero in format 1, which does not say.
 	InBody     time.Time // when it was last in a body that may have arrived
 	Superseded time.Time // when a newer one was published; zero: none was
+
+	SupersededIn Order // when Superseded was written; 0 if it is zero, or nobody said
 }
 
 // MaxFallbacks is how many fallback keys a pool of format 2 has at most.
@@ -178,7 +180,45 @@ func (p Pool) sendFallback(now time.Time, id ID) (Pool, error) {
 	next.fallbacks = slices.Clone(p.fallbacks)
 	if at := next.indexOf(id); at >= 0 {
 		f := &next.fallbacks[at]
-		f.InBody, f.Superseded = p.stamp(now), time.Time{}
+		f.InBody, f.Superseded, f.SupersededIn = p.stamp(now), time.Time{}, 0
 	}
 	return next, nil
+}
+
+// Ordered returns the pool in which all that was superseded has an order: this
+// one, where it had none. It is for who stores what [Pool.PublishFallback] or
+// [Pool.Raise] returned.
+func (p Pool) Ordered(in Order) Pool {
+	next := p
+	next.fallbacks = slices.Clone(p.fallbacks)
+	for i := range next.fallbacks {
+		if f := &next.fallbacks[i]; p.raised && !f.Superseded.IsZero() && f.SupersededIn == 0 {
+			f.SupersededIn = in
+		}
+	}
+	return next
+}
+
+// Moved returns the pool in which a fallback key was superseded at another time:
+// its own was of a wrong clock.
+func (p Pool) Moved(id ID, to time.Time) Pool {
+	next := p
+	next.fallbacks = slices.Clone(p.fallbacks)
+	if at := next.indexOf(id); at >= 0 && !next.fallbacks[at].Superseded.IsZero() {
+		next.fallbacks[at].Superseded = record.Time(laterThanZero(to))
+	}
+	return next
+}
+
+// CurrentBack returns the pool in which the current fallback key was not made in
+// the future, so that it is replaced in time: it counts from now on. Nothing else
+// changes: the clock may be wrong now.
+func (p Pool) CurrentBack(now time.Time) Pool {
+	if len(p.fallbacks) == 0 || !p.fallbacks[0].Created.After(now) {
+		return p
+	}
+	next := p
+	next.fallbacks = slices.Clone(p.fallbacks)
+	next.fallbacks[0].Created = record.Time(laterThanZero(now))
+	return next
 }

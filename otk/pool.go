@@ -269,7 +269,7 @@ func (p Pool) Recover(jump uint32, now time.Time) (Pool, error) {
 	next.fallbacks = slices.Clone(p.fallbacks)
 	for i := range next.fallbacks {
 		f := &next.fallbacks[i]
-		f.InBody, f.Superseded = p.stamp(now), time.Time{}
+		f.InBody, f.Superseded, f.SupersededIn = p.stamp(now), time.Time{}, 0
 	}
 	return next, nil
 }

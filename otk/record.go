@@ -14,8 +14,8 @@ const (
 	entryFields2    = 4
 	entrySize       = 50 // bytes of an encoded entry, at most
 	fallbackFields1 = 4
-	fallbackFields2 = 6
-	fallbackSize    = 80
+	fallbackFields2 = 7
+	fallbackSize    = 88
 )
 
 // Encode returns the record: in version 2 if the pool is raised, else in version
@@ -56,6 +56,7 @@ func (f Fallback) write(w *record.Writer, raised bool) {
 	if raised {
 		w.Time(f.InBody)
 		w.Time(f.Superseded)
+		w.Order(f.SupersededIn)
 	}
 }
 
@@ -126,7 +127,8 @@ func (p *Pool) readFallbacks(r *record.Reader) {
 		f.Created = r.Time()
 		f.Published = r.Bool()
 		if p.raised {
-			f.InBody, f.Superseded = r.Time(), r.Time()
+			f.InBody, f.Superseded, f.SupersededIn = r.Time(), r.Time(), r.Order()
+			r.Check(f.SupersededIn == 0 || !f.Superseded.IsZero(), "superseded at no time")
 		}
 		r.Check(f.ID != 0 && f.ID <= limit, "fallback key out of order")
 		limit = f.ID - 1

@@ -102,7 +102,28 @@ func (s Session) Knows(ratchetKey ratchet.PublicKey) bool {
 func (s Session) Acquaints() bool { return s.origin != WithFallbackKey || s.lastSent != 0 }
 
 // Heard returns when the peer was last heard in the session.
-func (s Session) Heard() Stamp { return max(s.created, s.lastReceived) }
+func (s Session) Heard() Stamp {
+	if s.receivedIn != 0 {
+		return s.lastReceived
+	}
+	return max(s.created, s.lastReceived)
+}
+
+// Moved returns the session with other times: its own were of a wrong clock. A
+// time that has no order stays, since it is one; of a tombstone only when it was
+// pruned is moved.
+func (s Session) Moved(created, received, pruned time.Time) Session {
+	if s.createdIn != 0 {
+		s.created = NextStamp(created)
+	}
+	if s.receivedIn != 0 {
+		s.lastReceived = NextStamp(received)
+	}
+	if s.pruned != 0 {
+		s.pruned = NextStamp(pruned)
+	}
+	return s
+}
 
 // Created returns when the session was opened.
 func (s Session) Created() Stamp { return s.created }

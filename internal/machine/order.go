@@ -8,8 +8,7 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
-// places is how many things have an order of their own in one commit.
-const places = 1 << 10
+const places = record.Places
 
 // Every record that one commit changes has its place.
 const _ = uint(places - MostPerCommit)

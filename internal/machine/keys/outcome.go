@@ -52,22 +52,26 @@ func editPool(ctx context.Context, a *machine.Account, u Upload,
 		if err := tx.Prefetch(a.Ref(), records.Pool.Ref()); err != nil {
 			return err
 		}
-		if _, err := a.Active(tx); err != nil {
+		v, err := a.Active(tx)
+		if err != nil {
 			return err
 		}
 		pool, err := records.PoolOf(tx, a)
 		if err != nil {
 			return err
 		}
-		now := a.Store.Now()
-		if pool, err = oneTime(pool.SetBack(now), now, u.OneTimeKeys...); err != nil {
+		at, err := a.Moment(tx, v, 0)
+		if err != nil {
+			return err
+		}
+		if pool, err = oneTime(pool.CurrentBack(at.Time), at.Time, u.OneTimeKeys...); err != nil {
 			return err
 		}
 		if u.Fallback != 0 {
-			if pool, err = fallback(pool, now, u.Fallback); err != nil {
+			if pool, err = fallback(pool, at.Time, u.Fallback); err != nil {
 				return err
 			}
 		}
-		return records.Pool.Put(tx, pool)
+		return records.Pool.Put(tx, pool.Ordered(at.Order))
 	})
 }

@@ -89,7 +89,7 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 		return o, err
 	}
 	now := a.Store.Now()
-	pool = pool.SetBack(now)
+	pool = pool.CurrentBack(now)
 	some := min(n, o.most)
 	if pool, err = withholdDamaged(tx, pool, now); err != nil {
 		return o, err

@@ -115,6 +115,7 @@ func one[T any](s *txn.Single[T]) *Stored {
 // interrupted. Marks are the exception: they go when what they name is gone.
 func Kinds() []Kind {
 	return []Kind{
+		sweepMarkKind,
 		receiptKind,
 		peerKind,
 		sessionKind,

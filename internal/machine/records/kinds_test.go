@@ -135,7 +135,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 			order = append(order, k.Records.Kind)
 		}
 	}
-	if want := []string{"receipt", "peer", "session", "otk-pool", "otk", "mark", "aside"}; !slices.Equal(order, want) {
+	if want := []string{"sweep", "receipt", "peer", "session", "otk-pool", "otk", "mark", "aside"}; !slices.Equal(order, want) {
 		t.Errorf("the kinds are %q, want %q", order, want)
 	}
 }

@@ -41,7 +41,11 @@ func raise(tx *txn.Tx, a *machine.Account) error {
 		return err
 	}
 	if stored && err == nil {
-		if err := Pool.Put(tx, pool.Raise(a.Store.Now())); err != nil {
+		at, err := a.Moment(tx, v, 0)
+		if err != nil {
+			return err
+		}
+		if err := Pool.Put(tx, pool.Raise(at.Time).Ordered(at.Order)); err != nil {
 			return err
 		}
 	}

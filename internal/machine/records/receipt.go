@@ -54,8 +54,42 @@ func sweepReceipts(ctx context.Context, s *Sweep) (err error) {
 		return err
 	}
 	old := func(_ *txn.Tx, r session.Receipt) (bool, error) { return r.Forgettable(s.Now), nil }
-	s.Done.Receipts, err = machine.Delete(&Receipts, receiptShare, &s.Damaged, old).All(ctx, s.Account)
-	return err
+	if s.Done.Receipts, err = machine.Delete(&Receipts, receiptShare, &s.Damaged, old).All(ctx, s.Account); err != nil {
+		return err
+	}
+	return forgetNames1(ctx, s.Account)
+}
+
+// forgetNames1 notes in the account's record that no receipt has a name of format
+// 1 any more, so that nobody looks for one: in an account of format 2 none comes.
+// One that cannot be read may have such a name.
+func forgetNames1(ctx context.Context, a *machine.Account) error {
+	left, err := txn.View(ctx, a.DB, func(tx *txn.Tx) (bool, error) {
+		if v, err := a.Active(tx); err != nil || !v.Lineage().OldReceipts {
+			return true, err
+		}
+		for r, err := range Receipts.Scan(tx) {
+			switch {
+			case machine.IsDamage(err), machine.IsSetAside(err), err == nil && r.Named1():
+				return true, nil
+			case err != nil:
+				return true, err
+			}
+		}
+		return false, nil
+	})
+	if left || err != nil {
+		return err
+	}
+	return a.Do(ctx, func(tx *txn.Tx) error {
+		v, err := a.Active(tx)
+		l := v.Lineage()
+		if err != nil || !l.OldReceipts {
+			return err
+		}
+		l.OldReceipts = false
+		return machine.Accounts.Put(tx, v.Raise(l))
+	})
 }
 
 // AcknowledgeReceipts erases the message keys that receipts keep. Those that

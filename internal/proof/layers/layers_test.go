@@ -68,7 +68,7 @@ var table = map[string][]string{
 
 	// Where they meet.
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
-	"internal/machine/records":  {"internal/machine", "account", "ratchet", "otk", "session", "kv", "txn"},
+	"internal/machine/records":  {"internal/machine", "internal/record", "account", "ratchet", "otk", "session", "kv", "txn"},
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "ratchet", "otk", "session", "account", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
