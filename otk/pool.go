@@ -274,6 +274,27 @@ func (p Pool) Recover(jump uint32, now time.Time) (Pool, error) {
 	return next, nil
 }
 
+// FirstAfter returns the id of the first key after the last place where ids jumped
+// ahead by so many, or 0 if they never did: where that is how far [Pool.Recover]
+// jumps, keys with lower ids are from before the last recovery. An account of
+// format 1 does not remember it otherwise.
+func (p Pool) FirstAfter(jump uint32) ID {
+	ids := []ID{p.last + 1}
+	for _, f := range p.fallbacks {
+		ids = append(ids, f.ID)
+	}
+	for _, e := range p.entries {
+		ids = append(ids, e.ID)
+	}
+	slices.Sort(ids)
+	for i := len(ids) - 1; i > 0; i-- {
+		if uint32(ids[i]-ids[i-1]) > jump {
+			return ids[i]
+		}
+	}
+	return 0
+}
+
 // SetBack returns the pool in which nothing was in a body, made or replaced in
 // the future: what seems so was written by a clock that ran ahead, and counts from
 // now on.

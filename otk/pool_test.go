@@ -277,6 +277,45 @@ func TestIDsAreNeverReused(t *testing.T) {
 	}
 }
 
+// TestFirstAfter: a pool tells where it was recovered last, whatever was made
+// before and after.
+func TestFirstAfter(t *testing.T) {
+	const jump = 1000
+	p := Pool{}
+	if first := p.FirstAfter(jump); first != 0 {
+		t.Errorf("an empty pool was recovered at %v", first)
+	}
+	more := func() {
+		t.Helper()
+		var err error
+		if p, _, err = p.Generate(rand.Reader, 3, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	more()
+	if first := p.FirstAfter(jump); first != 0 {
+		t.Errorf("a pool that was never recovered was so at %v", first)
+	}
+	for range 3 {
+		recovered, err := p.Recover(jump, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = recovered
+		want := p.Next()
+		for _, made := range []string{"nothing", "one-time keys", "a fallback key"} {
+			if first := p.FirstAfter(jump); first != want {
+				t.Errorf("recovered, and %s made: the first id is %v, want %v", made, first, want)
+			}
+			if more(); made == "one-time keys" {
+				if p, _, _, err = p.RotateFallback(rand.Reader, noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
 var errEmpty = errors.New("no randomness")
 
 type noRandomness struct{}
