@@ -3,7 +3,6 @@ package pawl_test
 import (
 	"testing"
 
-	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -20,7 +19,7 @@ func TestBothSidesAgreeAfterRollbacks(t *testing.T) {
 		n /= 6
 	}
 	for seed := range n {
-		j := story.Journey{Seed: seed, Policy: []txn.CachePolicy{txn.NoCache, txn.Validated}[seed%2], Prepare: pawl.RaiseAccount}
+		j := story.Journey{Seed: seed, Policy: []txn.CachePolicy{txn.NoCache, txn.Validated}[seed%2]}
 		if broken, err := j.Play(t.Context(), journeySteps); err != nil || len(broken) > 0 {
 			t.Fatalf("seed %d: %v\n%s", seed, err, broken)
 		}

@@ -7,18 +7,10 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 )
-
-// raised returns the device with its account in format 2.
-func (d *device) raised() *device {
-	d.t.Helper()
-	if err := pawl.RaiseAccount(d.ctx, d.Machine); err != nil {
-		d.t.Fatal(err)
-	}
-	return d
-}
 
 // published uploads n one-time keys and the fallback key, which arrive.
 func (d *device) published(n int) (oneTime []ratchet.PublicKey, fallback ratchet.PublicKey) {
@@ -33,10 +25,9 @@ func (d *device) published(n int) (oneTime []ratchet.PublicKey, fallback ratchet
 // What the server hands out is kept, however often the device is recovered
 // before it uploads.
 func TestRecoveriesKeepTheServersFallbackKey(t *testing.T) {
-	for name, make := range map[string]func(*device) *device{"format 1": func(d *device) *device { return d }, "format 2": (*device).raised} {
+	for name, engine := range map[string]kv.Store{"format 1": &unraised{Store: newMemory()}, "format 2": newMemory()} {
 		t.Run(name, func(t *testing.T) {
-			alice, bob := pair(t)
-			make(alice)
+			alice, bob := newDevice(t, engine, "@alice:example.org"), newDevice(t, newMemory(), "@bob:example.org")
 			_, fallback := alice.published(0)
 			for range 12 {
 				alice.recover()
@@ -50,11 +41,31 @@ func TestRecoveriesKeepTheServersFallbackKey(t *testing.T) {
 	}
 }
 
+// An account that was recovered in format 1 knows after its raise which keys are
+// from before the recovery: what they open only receives.
+func TestRaiseAfterARecovery(t *testing.T) {
+	engine := &unraised{Store: newMemory()}
+	alice, bob := newDevice(t, engine, "@alice:example.org"), newDevice(t, newMemory(), "@bob:example.org")
+	before, fallback := alice.published(2)
+	alice.recover()
+	after, newFallback := alice.published(1)
+	engine.gone.Store(true)
+	alice = alice.on(engine)
+	for name, key := range map[string]ratchet.PublicKey{"one-time key": before[0], "fallback key": fallback} {
+		alice.receive(bob, bob.send(alice, "by a "+name+" of before", pawl.WithOneTimeKey(key)))
+		alice.sendsNothingTo(bob)
+	}
+	for name, key := range map[string]ratchet.PublicKey{"one-time key": after[0], "fallback key": newFallback} {
+		alice.receive(bob, bob.send(alice, "by a "+name+" of after", pawl.WithOneTimeKey(key)))
+		bob.receive(alice, alice.send(bob, "read"))
+	}
+	alice.intact()
+}
+
 // A fallback key goes with the sweep that comes a week after a newer one was
 // published, and not with uploads or recoveries.
 func TestSweepDropsFallbackKeys(t *testing.T) {
 	alice, bob := pair(t)
-	alice.raised()
 	first := make([]ratchet.PublicKey, 9)
 	for i := range first {
 		_, first[i] = alice.published(0)
@@ -79,7 +90,7 @@ func TestSweepDropsFallbackKeys(t *testing.T) {
 
 // The newest keys stay, also where the answer to their upload was lost.
 func TestAbandonedKeysAreNotEvictedFirst(t *testing.T) {
-	d := newDevice(t, newMemory(), "@alice:example.org").raised()
+	d := newDevice(t, newMemory(), "@alice:example.org")
 	var all []otk.ID
 	for range otk.MaxKeys / pawl.MaxUploadKeys {
 		u, err := d.KeysForUpload(d.ctx, pawl.MaxUploadKeys)

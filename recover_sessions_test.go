@@ -22,7 +22,6 @@ func (d *device) sendsNothingTo(to *device) {
 // that the device once wrote in: it receives, and never sends.
 func TestFirstMessageAgainAfterARecovery(t *testing.T) {
 	alice, bob := pair(t)
-	alice.raised()
 	keys, fallback := alice.published(2)
 	for name, key := range map[string]ratchet.PublicKey{"one-time key": keys[0], "fallback key": fallback} {
 		t.Run(name, func(t *testing.T) {

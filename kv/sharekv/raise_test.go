@@ -62,7 +62,7 @@ func TestRaise(t *testing.T) {
 			t.Errorf("the store has format %d, %v, want %d", got, err, want)
 		}
 	}
-	older := sharekv.WithVersions(1, 1)
+	older := sharekv.WithVersions(1, 2)
 	refused := func() {
 		t.Helper()
 		if s, err := sharekv.Open(dir, of, older); !errors.Is(err, kv.ErrUnavailable) {
@@ -121,7 +121,7 @@ func TestRaiseWaitsForGuests(t *testing.T) {
 			t.Errorf("the store has format %d, %v, want %d", got, err, kv.Format1)
 		}
 	}()
-	old, err := sharekv.Open(dir, of, sharekv.WithVersions(1, 1))
+	old, err := sharekv.Open(dir, of, sharekv.WithVersions(1, 2))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,17 +37,19 @@ func raise(tx *txn.Tx, a *machine.Account) error {
 		return nil // it only inspects
 	}
 	pool, stored, err := Pool.Get(tx)
-	if err != nil && !machine.IsDamage(err) && !machine.IsSetAside(err) {
+	if err != nil { // a damaged pool does not tell which keys are from before a recovery
 		return err
 	}
-	if stored && err == nil {
+	past := account.Lineage{OldReceipts: true}
+	if stored {
 		at, err := a.Moment(tx, v, 0)
 		if err != nil {
 			return err
 		}
+		past.KeysFrom = pool.FirstAfter(idJump - 1)
 		if err := Pool.Put(tx, pool.Raise(at.Time).Ordered(at.Order)); err != nil {
 			return err
 		}
 	}
-	return machine.Accounts.Put(tx, v.Raise(account.Lineage{OldReceipts: true}))
+	return machine.Accounts.Put(tx, v.Raise(past))
 }

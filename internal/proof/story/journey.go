@@ -18,8 +18,6 @@ import (
 type Journey struct {
 	Seed   uint64
 	Policy txn.CachePolicy
-	// Prepare is called once the account is made; nil: nothing.
-	Prepare func(context.Context, *pawl.Machine) error
 }
 
 // Play plays so many random steps: both sides send, what they send arrives late
@@ -73,11 +71,6 @@ func (j Journey) begin(ctx context.Context) (*traveller, error) {
 	}
 	if t.machine, err = s.Create(ctx, user, deviceName); err != nil {
 		return nil, err
-	}
-	if j.Prepare != nil {
-		if err := j.Prepare(ctx, t.machine); err != nil {
-			return nil, err
-		}
 	}
 	who, err := t.machine.Identity(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 type Versions struct{ Oldest, Newest uint64 }
 
 // Spoken is what this program speaks.
-var Spoken = Versions{Oldest: 1, Newest: versionAgain}
+var Spoken = Versions{Oldest: 1, Newest: versionFormats}
 
 // versionAgain is the first version in which a commit says whether an earlier
 // try of it had no known outcome, and in which kv.ErrRefused has a kind.
@@ -20,7 +20,7 @@ const versionAgain = 2
 
 // versionFormats is the first version that programs speak which can read stores
 // of kv.Format2, and in which a client can ask the server to raise its store.
-const versionFormats = 2
+const versionFormats = 3
 
 // meet returns the newest version that both speak.
 func (v Versions) meet(other Versions) (uint64, error) {

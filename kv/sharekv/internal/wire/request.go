@@ -21,7 +21,7 @@ const (
 	opCancel                // number of a request: it ends soon, and is answered. Not answered by itself
 	opPing                  // nothing
 	opFlatten               // nothing, when it is done
-	opRaise                 // format. Since version 2
+	opRaise                 // format. Since version 3
 )
 
 // request is one of a client's: an array of number, op, and what the op takes in
