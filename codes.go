@@ -98,6 +98,7 @@ var codes = []struct {
 
 	// Of what was given.
 	{"passphrase", RemedyCall, "wrong passphrase or key", []error{seal.ErrPassphrase}},
+	{"cost", RemedyCall, "what a passphrase is to take is too little to be safe, or too much to be opened", []error{seal.ErrCost}},
 	{"no_key", RemedyCall, "neither a passphrase nor a key was given", []error{ErrNoKey}},
 	{"user_id", RemedyCall, "not a Matrix user id", []error{matrix.ErrUserID}},
 	{"device_id", RemedyCall, "not a device id", []error{matrix.ErrDeviceID}},

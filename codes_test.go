@@ -136,6 +136,7 @@ var coded = map[string]struct {
 	"txn.StarvedError":  {&txn.StarvedError{Last: kv.ErrConflict}, "starved"},
 
 	"txn/seal.ErrPassphrase": {seal.ErrPassphrase, "passphrase"},
+	"txn/seal.ErrCost":       {seal.ErrCost, "cost"},
 	"txn/seal.ErrFormat":     {seal.ErrFormat, "keyring"},
 	"txn/seal.ErrDamaged":    {seal.ErrDamaged, "corrupt"},
 	"txn/seal.ErrVersion":    {seal.ErrVersion, "newer"},
@@ -335,7 +336,7 @@ func TestCodesAreDocumented(t *testing.T) {
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
-		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
+		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
 		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac set_aside disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"

@@ -19,6 +19,7 @@ type Option func(*options)
 type options struct {
 	unlock   seal.Unlock
 	unlocked bool
+	cost     seal.Cost
 	witness  witness.Witness
 	blind    bool // without the engine's witness
 	tools    machine.Tools
@@ -37,12 +38,21 @@ func (o *options) witnessOf(store kv.Store) witness.Witness {
 }
 
 // WithPassphrase opens, or creates, a store sealed under a passphrase of at
-// least one byte. Argon2id takes 19 MiB and some tens of milliseconds.
+// least one byte. Argon2id takes 19 MiB and some tens of milliseconds, in every
+// process that opens the store: [WithCost] chooses otherwise. A phone's client
+// uses WithKey: its extensions have little memory.
 func WithPassphrase(passphrase []byte) Option { return withUnlock(seal.Passphrase(passphrase)) }
 
 // WithKey opens, or creates, a store sealed under 32 random bytes, such as a
 // key kept by the platform's keychain.
 func WithKey(key [32]byte) Option { return withUnlock(seal.RawKey(key)) }
+
+// WithCost chooses what it takes to derive the key from a passphrase, where one
+// is set: of a store that Open creates, and by Store.ChangePassphrase. It is
+// recorded with the store, so that all others need not know it. Open fails with
+// seal.ErrCost below 7 MiB with 5 passes or an equal, and above 256 MiB or 16
+// passes. Without it, ChangePassphrase keeps what is recorded.
+func WithCost(c seal.Cost) Option { return func(o *options) { o.cost = c } }
 
 func withUnlock(u seal.Unlock) Option {
 	return func(o *options) { o.unlock, o.unlocked = u, true }

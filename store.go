@@ -19,14 +19,17 @@ import (
 // Store is a kv.Store with Pawl's records in it: any number of accounts,
 // sealed under one data key. Its methods may be called from any number of
 // goroutines, and any number of Stores may be open on one kv.Store.
-type Store struct{ store *machine.Store }
+type Store struct {
+	store *machine.Store
+	cost  seal.Cost // for new passphrases; zero: as recorded
+}
 
 // Open opens the records in store, and prepares an empty store for them. It
 // needs WithPassphrase or WithKey, which an empty store takes as its own. The
 // caller keeps the kv.Store open for as long as the Store is used, and closes
 // it.
 //
-// Errors: ErrNoKey; seal.ErrPassphrase (the passphrase or key is not this
+// Errors: ErrNoKey; seal.ErrCost; seal.ErrPassphrase (the passphrase or key is not this
 // store's); seal.ErrFormat (a newer program wrote the store, or its keyring is
 // damaged); kv.ErrCorrupt (the store has entries but no keyring); those of kv
 // and, if it cannot be read or written, of the witness.
@@ -38,7 +41,12 @@ func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
 	if !o.unlocked {
 		return nil, ErrNoKey
 	}
-	s, err := machine.Open(ctx, store, o.unlock, o.tools)
+	if o.cost != (seal.Cost{}) {
+		if err := o.cost.Check(); err != nil {
+			return nil, err
+		}
+	}
+	s, err := machine.Open(ctx, store, o.unlock.WithCost(o.cost), o.tools)
 	if err == nil {
 		err = lineage.Compare(ctx, s, o.witnessOf(store))
 	}
@@ -46,16 +54,17 @@ func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
 		return nil, err
 	}
 	s.Format(ctx) // raises it if it can
-	return &Store{s}, nil
+	return &Store{s, o.cost}, nil
 }
 
 // ChangePassphrase seals the data key under another passphrase: one record is
-// rewritten, and the old one is erased from the engine's files, as by Erase.
+// rewritten, and the old one is erased from the engine's files, as by Erase. What
+// deriving it takes stays as recorded, unless WithCost was given.
 // Handles that are open keep working. It fails with seal.ErrPassphrase if somebody
 // else has changed it since this Store was opened or changed it last. With
 // ErrNotErased it was changed all the same.
 func (s *Store) ChangePassphrase(ctx context.Context, passphrase []byte) error {
-	return s.store.Reseal(ctx, seal.Passphrase(passphrase))
+	return s.store.Reseal(ctx, seal.Passphrase(passphrase).WithCost(s.cost))
 }
 
 // ChangeKey is ChangePassphrase for a store under a raw key.

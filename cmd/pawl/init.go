@@ -12,6 +12,7 @@ import (
 
 type initCommand struct {
 	passphraseFlags
+	costFlags
 	user, device string
 }
 
@@ -34,7 +35,8 @@ virtual machines, and FUSE, do not: see docs/processes.md.`,
 		Args:    cli.Arguments(oneStore),
 		RunE:    c.run,
 	}
-	c.bind(cmd)
+	c.passphraseFlags.bind(cmd)
+	c.costFlags.bind(cmd)
 	cmd.Flags().StringVar(&c.user, "user", "", "the `USER` id, such as @alice:example.org")
 	cmd.Flags().StringVar(&c.device, "device", "", "the `DEVICE` id that the server gave")
 	cmd.MarkFlagRequired("user")
@@ -64,7 +66,11 @@ func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return &cli.UsageError{Err: err}
 	}
-	return c.create(cmd, args[0], func(o *opened) error {
+	cost, err := c.cost(cmd)
+	if err != nil {
+		return err
+	}
+	return c.create(cmd, args[0], cost, func(o *opened) error {
 		made, err := makeAccount(cmd.Context(), o, user, device)
 		if err != nil {
 			return err

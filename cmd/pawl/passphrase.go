@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/txn/seal"
 )
 
 const (
@@ -26,7 +27,8 @@ const (
 type passphrase struct {
 	given bool
 	text  secret.Value[[]byte]
-	from  string // for messages
+	from  string    // for messages
+	cost  seal.Cost // of one that is set; zero: not chosen
 }
 
 // passphraseFlags say where a passphrase comes from: from a file, else from a

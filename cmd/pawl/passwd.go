@@ -16,6 +16,7 @@ const newPassphraseEnv = "PAWL_NEW_PASSPHRASE"
 
 type passwdCommand struct {
 	passphraseFlags
+	costFlags
 	next   passphraseFlags
 	remove bool
 	json   bool
@@ -29,14 +30,16 @@ func newPasswd() *cobra.Command {
 		Long: `Seal the store under another passphrase, or with --remove under a key in its key
 file. One record is rewritten, and the old one is erased from the store's files.
 The present passphrase is given as for every other command, the new one from a
-file, a prompt or ` + newPassphraseEnv + `.
+file, a prompt or ` + newPassphraseEnv + `. It may be the same, to choose with
+--argon2-memory what it takes; otherwise that stays as it is.
 
 A key file that does not open the store and is in the way gets another name,
 with .unused- and a number at its end.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
-	c.bind(cmd)
+	c.passphraseFlags.bind(cmd)
+	c.costFlags.bind(cmd)
 	c.next.env, c.next.name = newPassphraseEnv, "new passphrase"
 	flags := cmd.Flags()
 	flags.StringVar(&c.next.file, "new-passphrase-file", "", "read the new passphrase from the first line of `FILE` (or set "+newPassphraseEnv+")")
@@ -44,6 +47,7 @@ with .unused- and a number at its end.`,
 	flags.BoolVar(&c.remove, "remove", false, "remove the passphrase: seal under a key file")
 	cli.BindJSON(cmd, &c.json)
 	cmd.MarkFlagsMutuallyExclusive("new-passphrase-file", "new-passphrase", "remove")
+	cmd.MarkFlagsMutuallyExclusive(memoryFlag, "remove")
 	return cmd
 }
 
@@ -60,6 +64,10 @@ func (c *passwdCommand) run(cmd *cobra.Command, args []string) error {
 	if err := p.require(); err != nil {
 		return err
 	}
+	cost, err := c.cost(cmd)
+	if err != nil {
+		return err
+	}
 	// Both are asked for before the store is taken.
 	present, err := c.read(cmd, false)
 	if err != nil {
@@ -69,6 +77,7 @@ func (c *passwdCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	present.cost = cost
 	return withStore(cmd.Context(), p, present, resealed, func(o *opened) error {
 		return c.reseal(cmd, o, next)
 	})

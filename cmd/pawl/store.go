@@ -41,16 +41,24 @@ func (f *passphraseFlags) use(cmd *cobra.Command, store string, fn func(*opened)
 	return withStore(cmd.Context(), p, given, existing, fn)
 }
 
-// create is use for a store that is made if it is not there.
-func (f *passphraseFlags) create(cmd *cobra.Command, store string, fn func(*opened) error) error {
+// create is use for a store that is made if it is not there, with a cost of its
+// passphrase.
+func (f *passphraseFlags) create(cmd *cobra.Command, store string, cost seal.Cost, fn func(*opened) error) error {
 	p, err := parsePlace(store)
 	if err != nil {
 		return err
 	}
-	given, err := f.read(cmd, p.require() != nil)
-	if err != nil {
+	there := p.require() == nil
+	given, err := f.read(cmd, !there)
+	switch {
+	case err != nil:
 		return err
+	case cost != (seal.Cost{}) && there:
+		return cli.Usagef("%s is there, and has its cost: 'pawl passwd %s' changes it", p, p)
+	case cost != (seal.Cost{}) && !given.given:
+		return cli.Usagef("--%s is for a passphrase: %s", memoryFlag, giveIt)
 	}
+	given.cost = cost
 	return withStore(cmd.Context(), p, given, created, fn)
 }
 
@@ -134,7 +142,7 @@ func (o *opened) unlock(ctx context.Context) (err error) {
 	case !o.key.Found():
 		return fmt.Errorf("%s is sealed and has no %s: %s", o.place, name, giveIt)
 	}
-	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithLogger(cli.Logger(ctx)))
+	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithCost(o.given.cost), pawl.WithLogger(cli.Logger(ctx)))
 	switch {
 	case !errors.Is(err, seal.ErrPassphrase):
 		return err

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
@@ -8,9 +9,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Argon2id as written today (OWASP's first choice, RFC 9106 section 4 being too
-// large for an app extension), and the most that a record may ask for: a
-// hostile one must not exhaust memory or time.
+// Argon2id as written unless a Cost says otherwise (RFC 9106 section 4 is too large
+// for an app extension), and the most that a record may ask for: a hostile one
+// must not exhaust memory or time.
 const (
 	argonTime      = 2
 	argonMemory    = 19 * 1024 // KiB
@@ -37,19 +38,24 @@ type params struct {
 	Threads uint8  // 0 for a raw key
 }
 
-func paramsFor(k kind) params {
-	if k == rawKey {
-		return params{Kind: rawKey}
+// paramsFor returns the parameters for an unlock, of which the cost is its own,
+// or the one recorded so far, or the default.
+func paramsFor(u Unlock, recorded Cost) (params, error) {
+	if u.kind == rawKey {
+		return params{Kind: rawKey}, nil
 	}
-	return params{argon2id, argonTime, argonMemory, argonThreads}
+	c := cmp.Or(u.cost, recorded, DefaultCost)
+	return c.params(), c.Check()
 }
 
-// check returns ErrFormat for parameters that this program would not write
-// and for those that cost too much.
+// check returns ErrFormat for parameters that are none of the function's, and for
+// those that cost too much: a hostile record must not exhaust memory or time.
+// Some that this program does not write are accepted: they cost the reader
+// nothing, and whoever can write them knows the passphrase.
 func (p params) check() error {
 	switch p.Kind {
 	case rawKey:
-		if p == paramsFor(rawKey) {
+		if p == (params{Kind: rawKey}) {
 			return nil
 		}
 	case argon2id:

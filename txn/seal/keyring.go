@@ -20,11 +20,12 @@ func (id StoreID) String() string { return hex.EncodeToString(id[:]) }
 type Keyring struct {
 	secret.Guard
 	store StoreID
+	cost  Cost // recorded with it, if it is a passphrase's
 	keys  secret.Value[keys]
 }
 
 // Create makes the keyring of a new store and returns it with the record that
-// opens it again. Errors: ErrPassphrase (empty), those of rand.
+// opens it again. Errors: ErrPassphrase (empty), ErrCost, those of rand.
 func Create(rand io.Reader, u Unlock) (Keyring, []byte, error) {
 	var data [keySize]byte
 	var store StoreID
@@ -40,7 +41,7 @@ func Create(rand io.Reader, u Unlock) (Keyring, []byte, error) {
 }
 
 // Open returns the keyring of a record. Errors: ErrPassphrase, ErrFormat. It
-// takes some 30 ms and 19 MiB with a passphrase.
+// takes some 30 ms and 19 MiB with a passphrase, or what its Cost says.
 func Open(b []byte, u Unlock) (Keyring, error) {
 	r, err := decodeRecord(b)
 	if err != nil {
@@ -53,7 +54,9 @@ func Open(b []byte, u Unlock) (Keyring, error) {
 	if err != nil {
 		return Keyring{}, err
 	}
-	return newKeyring(data, StoreID(r.Store))
+	k, err := newKeyring(data, StoreID(r.Store))
+	k.cost = costOf(r.params())
+	return k, err
 }
 
 // Check fails with ErrFormat or ErrVersion if no passphrase or key could open
@@ -70,7 +73,10 @@ func (k Keyring) Rewrap(rand io.Reader, u Unlock) ([]byte, error) {
 	if u.empty() {
 		return nil, fmt.Errorf("%w: it is empty", ErrPassphrase)
 	}
-	p := paramsFor(u.kind)
+	p, err := paramsFor(u, k.cost)
+	if err != nil {
+		return nil, err
+	}
 	r := record{KDF: p.Kind, Time: p.Time, Memory: p.Memory, Threads: p.Threads, Store: k.store[:]}
 	r.Salt = make([]byte, saltSize)
 	nonce := make([]byte, chacha20poly1305.NonceSizeX, wrappedSize)

@@ -53,7 +53,7 @@ func TestParametersAtTheBoundsAreAccepted(t *testing.T) {
 	for _, p := range []params{
 		{argon2id, argonTimeMax, argonMemoryMax, argonMax},
 		{argon2id, 1, 8, 1},
-		paramsFor(rawKey),
+		{Kind: rawKey},
 	} {
 		if err := p.check(); err != nil {
 			t.Errorf("%+v: %v", p, err)

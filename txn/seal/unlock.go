@@ -12,6 +12,7 @@ type Unlock struct {
 	secret.Guard
 	kind   kind
 	secret secret.Value[[]byte]
+	cost   Cost // zero: not chosen
 }
 
 // kind names, in the record, how the wrapping key is made.
@@ -31,6 +32,14 @@ func Passphrase(p []byte) Unlock {
 // a file of its own.
 func RawKey(key [32]byte) Unlock {
 	return Unlock{kind: rawKey, secret: secret.Hide(key[:])}
+}
+
+// WithCost returns the unlock with the cost of what is written for it. Without it
+// that is as recorded so far, or DefaultCost. To a raw key it means nothing, and
+// neither to opening, which takes what is recorded.
+func (u Unlock) WithCost(c Cost) Unlock {
+	u.cost = c
+	return u
 }
 
 func (u Unlock) empty() bool { return len(u.secret.Reveal()) == 0 }
