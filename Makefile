@@ -82,7 +82,7 @@ crash:
 	$(GO) test -run TestConvertKilled -timeout 6h ./cmd/pawl -convert.rounds=100
 	$(GO) test -run TestHistoryOfProcesses -count=20 -timeout 6h ./kv/sqlitekv -sqlitekv.kills=50
 	$(GO) test -race -count=20 -timeout 6h -run 'History|Hammer|Histories' ./txn ./kv/...
-	cd internal/proof/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000
+	cd internal/proof/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) . -rapid.checks=1000 -interop.megolm=200000
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all -processes.kills=$(KILLS)
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all
 

@@ -12,6 +12,9 @@
 // by one name: [Implementation.Error] says which error of its own each
 // implementation must give for a verdict, so the tests stay exact for all.
 //
+// [Megolm] is the same for rooms: all of them hold one session, and must write
+// the same bytes.
+//
 // Randomness: goolm and libolm read crypto/rand, Pawl is given it. [Seed]
 // makes all of it follow from one number, so every failure replays.
 //

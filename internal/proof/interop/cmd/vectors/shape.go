@@ -37,12 +37,15 @@ type Hex []byte
 // MarshalJSON implements [json.Marshaler].
 func (h Hex) MarshalJSON() ([]byte, error) { return json.Marshal(hex.EncodeToString(h)) }
 
+// bodyEncoding is base64 as it travels.
+var bodyEncoding = base64.RawStdEncoding
+
 // Body is a message in unpadded base64, as it travels.
 type Body []byte
 
 // MarshalJSON implements [json.Marshaler].
 func (b Body) MarshalJSON() ([]byte, error) {
-	return json.Marshal(base64.RawStdEncoding.EncodeToString(b))
+	return json.Marshal(bodyEncoding.EncodeToString(b))
 }
 
 // Key is a key pair.
