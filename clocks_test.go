@@ -213,9 +213,9 @@ func (j *jumping) around(all []*letter, at int) (from, until time.Time) {
 // that is far too late makes nothing new again.
 func TestJumpingClock(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		start := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-		j := &jumping{T: r, alice: newDevice(t, newMemory(), "@alice:example.org"), bob: newDevice(t, newMemory(), "@bob:example.org"), truth: start, swept: start}
-		j.bob.clock.set(start)
+		alice, bob := pair(t)
+		start := bob.clock.now()
+		j := &jumping{T: r, alice: alice, bob: bob, truth: start, swept: start}
 		j.receiveFirst()
 		for range rapid.IntRange(3, 8).Draw(r, "steps") {
 			wrong := rapid.SampledFrom(jumps).Draw(r, "jump")
@@ -297,6 +297,46 @@ func TestClockOf2046(t *testing.T) {
 	bob.clock.pass(3 * 365 * 24 * time.Hour)
 	if done := bob.sweepsAt(bob.clock.now()); done.Erased != 7 || done.Receipts != 7 {
 		t.Errorf("the sweep has done %+v, want the keys and receipts of 7 messages", done)
+	}
+}
+
+// TestClockBehind: what a clock told that was behind, though not behind what
+// anybody's can be, lives its whole life from the first sweep on: whatever there
+// is besides, and however much of it.
+func TestClockBehind(t *testing.T) {
+	const years = 365 * 24 * time.Hour
+	for name, wrong := range map[string]time.Duration{"by an hour": time.Hour, "by a day": 24 * time.Hour, "by a month": 30 * 24 * time.Hour, "by years": 6 * years} {
+		for _, before := range []int{0, 1, 4} {
+			t.Run(fmt.Sprintf("%s after %d messages", name, before), func(t *testing.T) {
+				alice, bob := pair(t)
+				right := bob.clock.now()
+				receive := func(n int) (all []ratchet.Message) {
+					for range n {
+						bob.clock.pass(time.Minute)
+						m := alice.send(bob, "text", pawl.WithOneTimeKey(bob.oneTimeKey()))
+						bob.receive(alice, m)
+						all = append(all, m)
+					}
+					return all
+				}
+				all := receive(before)
+				bob.clock.set(right.Add(-wrong))
+				all = append(all, receive(3)...)
+				bob.clock.set(right.Add(10 * time.Minute))
+				swept := bob.clock.now()
+				for _, late := range []time.Duration{0, session.ReceiptLife - 11*time.Minute} {
+					bob.sweepsAt(swept.Add(late))
+					for i, m := range all {
+						if d, err := bob.Decrypt(bob.ctx, alice.id.Curve25519, m); err != nil || !d.Duplicate {
+							t.Errorf("%v after the sweep: message %d: duplicate %v, %v", late, i, d.Duplicate, err)
+						}
+					}
+				}
+				if done := bob.sweepsAt(swept.Add(session.ReceiptLife)); done.Erased != len(all) {
+					t.Errorf("later %d keys are erased, want %d", done.Erased, len(all))
+				}
+			})
+		}
 	}
 }
 

@@ -22,21 +22,25 @@ var olm = time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC)
 // truth is what the times of an account's events tell of each other, at a time
 // that is known.
 type truth struct {
+	first    time.Time // nothing happened before
 	since    event     // the last time that was known before, with its order; the zero one if there was none
 	now      time.Time // of the sweep
 	believed []event   // in their order, and so in that of their times
 }
 
-// learn finds out which of the events have times that can be right. Those from
-// before the last known time were judged then. Of the others, what is not
-// between it and now is wrong; and where times contradict the order, the most
-// that do not contradict each other are right. What one transaction did counts
-// once: its times are of one clock.
-func learn(events []event, since event, now time.Time) truth {
+// learn finds out which of the events of an account that was made at a time have
+// times that can be right. Those from before the last known time were judged
+// then. Of the others, what is not between it and now is wrong; and where times
+// contradict the order, the most that do not contradict each other are right. What
+// one transaction did counts once: its times are of one clock.
+func learn(made time.Time, events []event, since event, now time.Time) truth {
 	if since.at.After(now) { // that sweep was given a time too late, or this one is too early
 		since = event{}
 	}
-	t := truth{since: since, now: now}
+	t := truth{first: olm, since: since, now: now}
+	if made.After(olm) && !made.After(now) {
+		t.first = made
+	}
 	var possible []event
 	for _, e := range events {
 		if e.order != 0 && e.order >= since.order && t.inRange(e) {
@@ -52,7 +56,7 @@ func learn(events []event, since event, now time.Time) truth {
 }
 
 func (t truth) inRange(e event) bool {
-	return !e.at.Before(olm) && !e.at.After(t.now) && !e.at.Before(t.since.at)
+	return !e.at.Before(t.first) && !e.at.After(t.now) && !e.at.Before(t.since.at)
 }
 
 // of returns the time from which an event counts: its own, or, where that is
@@ -86,28 +90,31 @@ func (t truth) search(view uint64) int {
 }
 
 // longestRise returns as many of the events as have times that do not fall. Of
-// several such choices it takes the one whose times are the lowest.
+// several such choices it takes one whose times are high: that what comes before
+// in order was by a clock ahead, and that this time has come to pass since, is
+// less likely than that what comes after was by a clock behind; and what is kept
+// too long is erased by a later sweep, while what is erased does not come back.
 func longestRise(events []event) []event {
-	var tails []int // of the rises of each length, the end with the lowest time
-	before := make([]int, len(events))
-	for i, e := range events {
-		at := sort.Search(len(tails), func(n int) bool { return events[tails[n]].at.After(e.at) })
-		before[i] = -1
+	var heads []int // of the rises of each length, the beginning with the highest time
+	after := make([]int, len(events))
+	for i, e := range slices.Backward(events) {
+		at := sort.Search(len(heads), func(n int) bool { return events[heads[n]].at.Before(e.at) })
+		after[i] = -1
 		if at > 0 {
-			before[i] = tails[at-1]
+			after[i] = heads[at-1]
 		}
-		if at == len(tails) {
-			tails = append(tails, i)
+		if at == len(heads) {
+			heads = append(heads, i)
 		} else {
-			tails[at] = i
+			heads[at] = i
 		}
 	}
-	if len(tails) == 0 {
+	if len(heads) == 0 {
 		return nil
 	}
-	rise := make([]event, len(tails))
-	for n, i := len(rise)-1, tails[len(tails)-1]; n >= 0; n, i = n-1, before[i] {
-		rise[n] = events[i]
+	rise := make([]event, 0, len(heads))
+	for i := heads[len(heads)-1]; i >= 0; i = after[i] {
+		rise = append(rise, events[i])
 	}
 	return rise
 }

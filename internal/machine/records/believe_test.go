@@ -31,6 +31,8 @@ func TestBelieve(t *testing.T) {
 		"one ahead counts from the next":        {event{}, 9, []int{1, 99, 3, 4}, []int{1, 3, 3, 4}},
 		"the last ahead counts from the sweep":  {event{}, 9, []int{1, 99}, []int{1, 9}},
 		"one behind all clocks":                 {event{}, 9, []int{1, -1, 3}, []int{1, 3, 3}},
+		"either ahead or behind is behind":      {event{}, 9, []int{4, 1}, []int{4, 9}},
+		"and counts from the next":              {event{}, 9, []int{4, 1, 5, 2, 6}, []int{4, 5, 5, 6, 6}},
 		"behind from the beginning":             {event{}, 9, []int{-1, -1, 3}, []int{3, 3, 3}},
 		"all behind":                            {event{}, 9, []int{-1, -1}, []int{9, 9}},
 		"ahead, but not of the sweep":           {event{}, 9, []int{1, 2, 8, 3, 4}, []int{1, 2, 3, 3, 4}},
@@ -44,7 +46,7 @@ func TestBelieve(t *testing.T) {
 		for i, h := range test.at {
 			events = append(events, event{record.Order(i+1) * record.Places, hour(h)})
 		}
-		truth := learn(events, test.since, hour(test.now))
+		truth := learn(time.Time{}, events, test.since, hour(test.now))
 		for i, want := range test.want {
 			if got := truth.of(events[i]); !got.Equal(hour(want)) {
 				t.Errorf("%s: event %d of %v counts from %v, want %v", name, i, test.at, got, hour(want))
@@ -62,7 +64,7 @@ func TestBelieveCountsViewsOnce(t *testing.T) {
 		events = append(events, event{record.Places + record.Order(i), day.Add(8*time.Hour + time.Duration(i))})
 	}
 	events = append(events, event{2 * record.Places, day}, event{3 * record.Places, day.Add(time.Hour)})
-	truth := learn(events, event{}, day.Add(24*time.Hour))
+	truth := learn(time.Time{}, events, event{}, day.Add(24*time.Hour))
 	for _, e := range events[:100] {
 		if got := truth.of(e); !got.Equal(day) {
 			t.Fatalf("event %d counts from %v, want %v", e.order, got, day)

@@ -54,7 +54,7 @@ func rightTimes(ctx context.Context, s *Sweep) error {
 	if err != nil || !found.raised {
 		return err
 	}
-	t := learn(found.events, found.since, s.Now)
+	t := learn(found.made, found.events, found.since, s.Now)
 	if err := t.apply(ctx, s); err != nil {
 		return err
 	}
@@ -69,6 +69,7 @@ func rightTimes(ctx context.Context, s *Sweep) error {
 // known is what an account knows of times.
 type known struct {
 	raised bool
+	made   time.Time // the account
 	events []event
 	since  event
 	order  frame.Order // of the view
@@ -79,13 +80,12 @@ func knowTimes(tx *txn.Tx, s *Sweep) (k known, err error) {
 	if err != nil || !a.Raised() {
 		return k, err
 	}
-	k.raised = true
+	k.raised, k.made = true, a.Created()
 	add := func(order frame.Order, at time.Time) {
 		if order != 0 && !at.IsZero() {
 			k.events = append(k.events, event{order, at})
 		}
 	}
-	add(1, a.Created())
 	mark, _, err := SweepMarks.Get(tx)
 	if err != nil && !machine.IsDamage(err) && !machine.IsSetAside(err) {
 		return k, err
