@@ -78,7 +78,7 @@ var codes = []struct {
 	// Of what is stored.
 	{"newer", RemedyUpdate, "a newer version wrote the store or the record, or shares the store",
 		[]error{kv.ErrNewer, account.ErrVersion, seal.ErrVersion, txn.ErrFormat}},
-	{"keyring", RemedyRepair, "the keyring record is damaged, and nothing opens without it: restore it from a copy", []error{seal.ErrFormat}},
+	{"keyring", RemedyRepair, "the keyring record is damaged, and nothing opens without it: restore it from a copy", []error{seal.ErrFormat, ErrNoKeyring}},
 	{"corrupt", RemedyRepair, "records in the store are damaged or missing",
 		[]error{kv.ErrCorrupt, seal.ErrDamaged, account.ErrFormat, ratchet.ErrFormat}},
 	{"foreign", RemedyCall, "the path holds something else than a store", []error{kv.ErrForeign}},

@@ -59,6 +59,7 @@ var coded = map[string]struct {
 	"pawl.ErrOneTimeKeyCount":   {pawl.ErrOneTimeKeyCount, "key_count"},
 	"pawl.ErrMovedOn":           {pawl.ErrMovedOn, "moved_on"},
 	"pawl.ErrNothingToMove":     {pawl.ErrNothingToMove, "nothing_to_move"},
+	"pawl.ErrNoKeyring":         {pawl.ErrNoKeyring, "keyring"},
 	"pawl.ErrSetAside":          {pawl.ErrSetAside, "set_aside"},
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
 

@@ -65,6 +65,10 @@ var (
 // ErrAlreadyProcessed, session.ErrPruned or ErrUnknownOneTimeKey.
 var ErrSetAside = txn.ErrSetAside
 
+// ErrNoKeyring: what could be read of a damaged store has no keyring, without
+// which nothing in it opens. It is a kv.ErrCorrupt.
+var ErrNoKeyring = lineage.ErrNoKeyring
+
 // Errors of moving a store.
 var (
 	// ErrMovedOn: the store has changed since it was copied. Nothing was

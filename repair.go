@@ -4,8 +4,10 @@ import (
 	"context"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -65,6 +67,38 @@ func (s *Store) Repair(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	return s.mend(ctx, upkeep.Repair)
+}
+
+// KeyringKey is the key of the keyring among the entries of a store. Without it
+// nothing opens; an older copy of the store has it too.
+const KeyringKey = machine.KeyringKey
+
+// Salvage makes a store, in an engine that holds nothing, of what could be read of
+// one that does not open, or that cannot be read to its end: the entries that the
+// engine's own Salvage returns (kv/badgerkv, kv/sqlitekv). It opens with the same
+// passphrase or key, which opts have to give. All accounts must be recovered
+// before they send, since the newest that was done with them may be lost, and what
+// the entries lack of each other is repaired, as Repair says: that is returned.
+//
+// Do not use the damaged store again: a device lives in one store. Errors:
+// kv.ErrInvalid (there is something in the engine), ErrNoKeyring,
+// seal.ErrPassphrase and those of kv. After an error the engine holds no store.
+func Salvage(ctx context.Context, entries []kv.Entry, to kv.Store, opts ...Option) ([]Finding, error) {
+	o := defaults()
+	for _, set := range opts {
+		set(&o)
+	}
+	if !o.unlocked {
+		return nil, ErrNoKey
+	}
+	if err := lineage.Salvage(ctx, entries, to, o.unlock, o.tools); err != nil {
+		return nil, err
+	}
+	s, err := Open(ctx, to, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return s.Repair(ctx)
 }
 
 type checker = func(context.Context) ([]records.Finding, error)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -45,6 +47,46 @@ type checkedJSON struct {
 }
 
 func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
+	checked := false
+	err := c.records(cmd, args, &checked)
+	if checked || !errors.Is(err, kv.ErrCorrupt) {
+		return err
+	}
+	// The records could not be looked at: are the files whole?
+	return c.files(cmd, args[0], err)
+}
+
+// files lists all files of a store that are wrong. cause is why its records could
+// not be checked.
+func (c *checkCommand) files(cmd *cobra.Command, store string, cause error) error {
+	p, err := parsePlace(store)
+	if err != nil {
+		return err
+	}
+	_, faults, err := p.salvage()
+	if err != nil || len(faults) == 0 {
+		return cause
+	}
+	w := cmd.OutOrStdout()
+	if c.json {
+		err = cli.PrintJSON(w, struct {
+			OK    bool     `json:"ok"`
+			Files []string `json:"files"`
+		}{false, texts(faults)})
+	}
+	for _, fault := range faults {
+		if !c.json && err == nil {
+			_, err = fmt.Fprintf(w, "file: %v\n", fault)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the files of the store are damaged in %d places: 'pawl repair %s --to NEW' copies what can be read", len(faults), p)
+}
+
+// records checks the records, and says whether it could.
+func (c *checkCommand) records(cmd *cobra.Command, args []string, done *bool) error {
 	return c.passphraseFlags.use(cmd, args[0], func(o *opened) error {
 		ids, unread, err := c.wanted(cmd.Context(), o)
 		if err != nil {
@@ -54,6 +96,7 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
+		*done = true
 		checked, store := c.sort(ids, found)
 		broken := len(store)
 		for _, a := range checked {

@@ -31,6 +31,8 @@ func TestScripts(t *testing.T) {
 			"received": cmdReceived,
 			"made":     cmdMade,
 			"damage":   cmdDamage,
+			"tables":   cmdTables,
+			"page":     cmdPage,
 			"holding":  cmdHolding,
 			"mode":     cmdMode,
 			"lag":      cmdLag,

@@ -14,8 +14,10 @@ import (
 
 type repairCommand struct {
 	passphraseFlags
-	yes  bool
-	json bool
+	to        string
+	keyringOf string
+	yes       bool
+	json      bool
 }
 
 func newRepair() *cobra.Command {
@@ -31,12 +33,20 @@ nothing reads or puts back, and a mark stands in its place. A lost session opens
 again only as a new one, a message whose receipt is lost counts as processed,
 and an account whose own record is lost is gone: a new one of its name is not
 made in this store. What can be made again from other records is as after a
-recovery: sessions only receive, and keys are not offered again.`,
-		Args: cli.Arguments(oneStore),
-		RunE: c.run,
+recovery: sessions only receive, and keys are not offered again.
+
+Where files of the engine are damaged, so that the store does not open or cannot
+be read to its end, --to copies what can be read to a new store, at a place where
+there is none, and repairs it there. All its accounts must then be recovered.
+STORE stays as it is: do not use it again.`,
+		Example: "  pawl repair phone.pawl\n  pawl repair phone.pawl --yes\n  pawl repair phone.pawl --to phone2.pawl",
+		Args:    cli.Arguments(oneStore),
+		RunE:    c.run,
 	}
 	c.bind(cmd)
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do it")
+	cmd.Flags().StringVar(&c.keyringOf, "keyring-of", "", "with --to, take the keyring of `COPY`, an older copy of the store, whose passphrase or key is given then")
+	cmd.Flags().StringVar(&c.to, "to", "", "copy what can be read of a store that does not open to `NEW`")
 	cli.BindJSON(cmd, &c.json)
 	return cmd
 }
@@ -51,6 +61,9 @@ type findingJSON struct {
 }
 
 func (c *repairCommand) run(cmd *cobra.Command, args []string) error {
+	if c.to != "" {
+		return c.salvage(cmd, args)
+	}
 	return c.use(cmd, args[0], func(o *opened) error {
 		do := o.Check
 		if c.yes {
@@ -77,32 +90,18 @@ func (c *repairCommand) run(cmd *cobra.Command, args []string) error {
 }
 
 func (c *repairCommand) print(w io.Writer, found []pawl.Finding) error {
+	out := []findingJSON{}
+	for _, f := range found {
+		out = append(out, findingJSON(f))
+	}
 	if c.json {
-		out := []findingJSON{}
-		for _, f := range found {
-			out = append(out, findingJSON(f))
-		}
 		return cli.PrintJSON(w, struct {
 			Repaired bool          `json:"repaired"`
 			Found    []findingJSON `json:"found"`
 		}{c.yes, out})
 	}
 	var b strings.Builder
-	for _, f := range found {
-		whose := "store"
-		if f.User != "" {
-			whose = string(f.User) + "/" + string(f.Device)
-		}
-		fmt.Fprintf(&b, "%s: %s\n", whose, f.Broken)
-		switch {
-		case f.Repair == "":
-			b.WriteString("  nothing can be done\n")
-		case c.yes:
-			fmt.Fprintf(&b, "  done: %s\n", f.Repair)
-		default:
-			fmt.Fprintf(&b, "  to do: %s\n", f.Repair)
-		}
-	}
+	describeFindings(&b, out, c.yes)
 	switch {
 	case len(found) == 0:
 		b.WriteString("nothing is broken\n")
@@ -111,4 +110,23 @@ func (c *repairCommand) print(w io.Writer, found []pawl.Finding) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// describeFindings prints what is broken and what is done about it.
+func describeFindings(b *strings.Builder, found []findingJSON, done bool) {
+	for _, f := range found {
+		whose := "store"
+		if f.User != "" {
+			whose = string(f.User) + "/" + string(f.Device)
+		}
+		fmt.Fprintf(b, "%s: %s\n", whose, f.Broken)
+		switch {
+		case f.Repair == "":
+			b.WriteString("  nothing can be done\n")
+		case done:
+			fmt.Fprintf(b, "  done: %s\n", f.Repair)
+		default:
+			fmt.Fprintf(b, "  to do: %s\n", f.Repair)
+		}
+	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -158,4 +160,50 @@ func cmdMade(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = s.Create(ctx, matrix.UserID(args[1]), matrix.DeviceID(args[2]))
 		ts.Check(err)
 	})
+}
+
+// cmdTables is "tables STORE lose|flip N": the Nth table of a directory, from 1, is
+// removed, or a bit of its first block is changed.
+func cmdTables(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: tables STORE lose|flip N")
+	}
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.sst"))
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	if n < 1 || n > len(names) {
+		ts.Fatalf("there are %d tables", len(names))
+	}
+	if args[1] == "lose" {
+		ts.Check(os.Remove(names[n-1]))
+		return
+	}
+	flipByte(ts, names[n-1], 20)
+}
+
+// cmdPage is "page FILE": a bit is changed in the first page of an SQLite file that
+// has records and not the keyring.
+func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: page FILE")
+	}
+	const pageSize, leafOfIndex = 4096, 0x0a
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	for at := pageSize; at < len(data); at += pageSize {
+		if page := data[at : at+pageSize]; page[0] == leafOfIndex && !bytes.Contains(page, []byte("_/keyring")) && !bytes.Contains(page, []byte("_/account")) {
+			flipByte(ts, path, at+pageSize/2)
+			return
+		}
+	}
+	ts.Fatalf("there is no such page")
+}
+
+func flipByte(ts *testscript.TestScript, path string, at int) {
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	data[at] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o600))
 }

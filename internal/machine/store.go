@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -55,6 +56,22 @@ func Open(ctx context.Context, engine kv.Store, unlock seal.Unlock, t Tools) (*S
 	s := &Store{Tools: t, Keyring: &Keyring{rand: t.Rand, unlocks: []seal.Unlock{unlock}, db: unsealed(engine)}}
 	var err error
 	if s.ring, err = s.Keyring.open(ctx); err != nil {
+		return nil, err
+	}
+	s.ID = s.ring.Store()
+	s.Use(engine)
+	return s, nil
+}
+
+// OpenSealed opens a store whose keyring is not, or not yet, in the engine. It
+// fails with seal.ErrPassphrase, seal.ErrFormat or seal.ErrVersion.
+func OpenSealed(keyring []byte, engine kv.Store, unlock seal.Unlock, t Tools) (*Store, error) {
+	stored, err := txn.Plaintext.Open(nil, KeyringKey, keyring)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", seal.ErrFormat, err)
+	}
+	s := &Store{Tools: t, Keyring: &Keyring{rand: t.Rand, unlocks: []seal.Unlock{unlock}}}
+	if s.ring, err = seal.Open(stored, unlock); err != nil {
 		return nil, err
 	}
 	s.ID = s.ring.Store()

@@ -122,10 +122,14 @@ func TestDamageInHole(t *testing.T) {
 // checkDamaged opens damaged files and judges what comes of it.
 func checkDamaged(t *testing.T, files power.Image, h history, name, how string) {
 	t.Helper()
-	store, err := badgerkv.Open(restored(t, files))
+	dir := restored(t, files)
+	store, err := badgerkv.Open(dir)
 	if err != nil {
 		if !refused(name, err) {
 			t.Errorf("%s: %v, want kv.ErrCorrupt", how, err)
+		}
+		if errors.Is(err, kv.ErrCorrupt) {
+			checkSalvaged(t, dir, h, how)
 		}
 		return
 	}

@@ -76,6 +76,9 @@ func (s *Store) open(path string) (err error) {
 	if err := prepare(path, &s.set, s.gate); err != nil {
 		return err
 	}
+	if err := checkLog(path); err != nil {
+		return err
+	}
 	if s.headFile, err = openHeadFile(path); err != nil {
 		return err
 	}

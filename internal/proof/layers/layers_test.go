@@ -72,7 +72,7 @@ var table = map[string][]string{
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "ratchet", "otk", "session", "account", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
-	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn"},
+	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
 
 	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
 	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},

@@ -176,6 +176,12 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
+		name: "SQLite drops what is behind a bad frame of its log",
+		file: "kv/sqlitekv/store.go",
+		old:  "if err := checkLog(path); err != nil {", new: "if err := checkLog(path); false && err != nil {",
+		pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
 		name: "a lost pool is a new one",
 		file: "internal/machine/records/pool.go",
 		old:  "for range Keys.Scan(tx) {", new: "for range 0 {",

@@ -20,6 +20,7 @@ const (
 
 type entry struct {
 	flags      byte
+	userMeta   byte
 	key, value []byte // key without the version
 	version    uint64
 	size       int // in the log
@@ -51,7 +52,7 @@ func decodeEntry(data []byte) (entry, bool) {
 	name := data[at : at+int(key)]
 	split := len(name) - versionSize
 	return entry{
-		flags:   data[0],
+		flags: data[0], userMeta: data[1],
 		key:     name[:split],
 		value:   data[at+int(key) : end],
 		version: math.MaxUint64 - binary.BigEndian.Uint64(name[split:]),

@@ -20,8 +20,7 @@ func (l *Layout) checkLogs(newest uint64) (uint64, error) {
 	}
 	head := newest
 	for _, n := range numbers {
-		name := fmt.Sprintf("%05d.mem", n)
-		log, err := l.readLog(name)
+		log, err := l.readLog(logName(n))
 		if err != nil {
 			return 0, err
 		}
@@ -34,6 +33,8 @@ func (l *Layout) checkLogs(newest uint64) (uint64, error) {
 	}
 	return head, nil
 }
+
+func logName(n uint64) string { return fmt.Sprintf("%05d.mem", n) }
 
 type logFile struct {
 	layout *Layout

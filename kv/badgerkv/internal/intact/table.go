@@ -26,23 +26,34 @@ const (
 // checkTable reads the table from end to end and returns its newest version.
 func checkTable(path string) (version uint64, err error) {
 	defer guard(path, &err)
-	file, err := os.Open(path)
+	t, err := openTable(path)
 	if err != nil {
-		return 0, unreadable(path, err)
+		return 0, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return 0, unreadable(path, err)
-	}
-	room := rooms.Get().(*room)
-	defer rooms.Put(room)
-	t := &tableFile{File: file, size: info.Size(), room: room}
+	defer t.close()
 	index, err := t.readIndex()
 	if err != nil {
 		return 0, err
 	}
 	return index.MaxVersion(), t.checkBlocks(index)
+}
+
+func openTable(path string) (*tableFile, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, unreadable(path, err)
+	}
+	return &tableFile{File: file, size: info.Size(), room: rooms.Get().(*room)}, nil
+}
+
+func (t *tableFile) close() {
+	t.File.Close()
+	rooms.Put(t.room)
 }
 
 // room is what a table is read into. It is used again for the next table, since
