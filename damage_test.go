@@ -208,15 +208,15 @@ var needs = map[string]struct {
 	"carol": {damaged: answers{tells: {"inspect", "check"}, corrupt: {"encrypt for carol"}}},
 	"session one": {
 		damaged: answers{tells: append([]string{"decrypt in two", "sweep", "recover"}, besideBroken...), corrupt: {"decrypt in one"}},
-		missing: answers{tells: append([]string{"decrypt in two"}, besideBroken...), corrupt: {"decrypt in one"}},
+		missing: answers{tells: append([]string{"decrypt in two", "recover"}, besideBroken...), corrupt: {"decrypt in one"}},
 	},
 	"session two": {
 		damaged: answers{tells: append([]string{"sweep", "recover"}, besideBroken...), corrupt: {"decrypt in two"}},
-		missing: answers{tells: besideBroken, corrupt: {"decrypt in two"}},
+		missing: answers{tells: append([]string{"recover"}, besideBroken...), corrupt: {"decrypt in two"}},
 	},
 	"carol's session": {
 		damaged: answers{tells: {"sweep", "recover", "inspect", "check"}, corrupt: {"decrypt carol's", "encrypt for carol"}},
-		missing: answers{tells: {"inspect", "check"}, corrupt: {"decrypt carol's", "encrypt for carol"}},
+		missing: answers{tells: {"recover", "inspect", "check"}, corrupt: {"decrypt carol's", "encrypt for carol"}},
 	},
 	"receipt": {
 		damaged: answers{tells: {"sweep", "inspect", "check"}, corrupt: {"decrypt seen", "acknowledge"}},

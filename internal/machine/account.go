@@ -137,6 +137,10 @@ func (a *Account) Read(tx *txn.Tx) (account.Account, error) {
 			err = fmt.Errorf("%w: %s", ErrNoAccount, a.Name)
 		}
 	}
+	if err != nil {
+		return v, err
+	}
+	v, _, err = a.mark(tx, v)
 	return v, err
 }
 

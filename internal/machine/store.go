@@ -37,8 +37,9 @@ type Store struct {
 	// Unwitnessed: the store has a witness, and this handle does not have it.
 	Unwitnessed bool
 
-	ring   seal.Keyring
-	raised atomic.Bool // the store is known to be of the newest format
+	ring         seal.Keyring
+	raised       atomic.Bool // the store is known to be of the newest format
+	someUnmarked atomic.Bool // there may be accounts that could not be marked
 }
 
 // LostTail is what an engine offers that knows by itself how far its store had

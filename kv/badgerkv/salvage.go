@@ -64,7 +64,7 @@ func hasTables(dir string) bool {
 }
 
 func salvageFiles(dir string) (found Salvaged, err error) {
-	switch _, err := readFormat(filepath.Join(dir, formatName)); {
+	switch _, _, err := readFormat(filepath.Join(dir, formatName)); {
 	case errors.Is(err, ErrNewer):
 		return found, err
 	case errors.Is(err, fs.ErrNotExist):

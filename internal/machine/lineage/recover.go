@@ -51,7 +51,7 @@ func begin(ctx context.Context, a *machine.Account) error {
 			return err
 		}
 		if _, needed := v.NeedsRecovery(); needed {
-			return nil
+			return a.KeepMark(tx)
 		}
 		return machine.Accounts.Put(tx, v.RequireRecovery(account.Asked, a.Store.Now()))
 	})

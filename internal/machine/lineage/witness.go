@@ -48,7 +48,14 @@ func (generationCodec) Decode(b []byte) (generation uint64, err error) {
 // sends nothing.
 func Compare(ctx context.Context, s *machine.Store, w witness.Witness) error {
 	c := comparison{store: s, witness: w}
-	if w == nil {
+	if err := c.compare(ctx); err != nil {
+		return err
+	}
+	return markReadable(ctx, s)
+}
+
+func (c comparison) compare(ctx context.Context) error {
+	if c.witness == nil {
 		return c.without(ctx)
 	}
 	for {
@@ -302,6 +309,9 @@ func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause)
 	}
 	if damaged.Len() > 0 {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "some accounts cannot be read, and could not be marked", slog.Any("error", damaged.Err()))
+		if err := noteUnmarked(ctx, s, damaged, cause); err != nil {
+			return err
+		}
 	}
 	for chunk := range slices.Chunk(all, s.PerCommit(accountShare)) {
 		_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
@@ -317,7 +327,11 @@ func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause)
 func requireAll(tx *txn.Tx, s *machine.Store, ids []machine.Identity, cause account.Cause) error {
 	for _, id := range ids {
 		a, ok, err := machine.Accounts.Get(tx, machine.AccountName{User: id.UserID, Device: id.DeviceID})
-		if machine.IsDamage(err) {
+		var record *txn.RecordError
+		if machine.IsDamage(err) && errors.As(err, &record) { // damaged since
+			if err := s.NoteUnmarked(tx, record.Key, cause); err != nil {
+				return err
+			}
 			continue
 		}
 		if err != nil {

@@ -53,7 +53,13 @@ func sweepSessions(ctx context.Context, s *Sweep) (err error) {
 // recoverSessions lets no session send that there is: none is added behind its
 // back but such that peers open, which only receive from the first. A damaged one
 // cannot send. It changes nothing if another process has finished the recovery.
+//
+// It takes damaged and missing ones off their peers' lists, so that they are not
+// sent in if somebody puts them back.
 func recoverSessions(ctx context.Context, r *Recovery) (err error) {
+	if err := setSessionsAside(ctx, r); err != nil {
+		return err
+	}
 	stop := machine.Change[SessionName, session.Session]{
 		Records: &Sessions, Each: sessionShare, Damaged: &r.Damaged,
 		If: func(tx *txn.Tx, s session.Session) (bool, error) {

@@ -1,7 +1,9 @@
 package records
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/otk"
@@ -64,6 +66,30 @@ func repairSession(c *Checkup, u unread) *Fix {
 		}
 	}
 	return setAsideFix(u, nil)
+}
+
+// setSessionsAside sets aside all sessions that cannot be read, and leaves marks in
+// the place of those that are missing.
+func setSessionsAside(ctx context.Context, r *Recovery) error {
+	found, err := txn.View(ctx, r.Account.DB, func(tx *txn.Tx) ([]Finding, error) {
+		c, err := NewCheckup(tx, r.Account, []Kind{{Records: many(&Peers), Broken: repairPeer}, {Records: many(&Sessions), Broken: repairSession}})
+		if err != nil {
+			return nil, err
+		}
+		c.Found = slices.DeleteFunc(c.Found, func(f Finding) bool { return f.Kind != Sessions.Kind })
+		checkPeers(c)
+		return c.Found, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		r.Damaged.Add(machine.Corrupt("%s", f.Broken))
+		if err := f.Fix.Do(ctx, r.Account); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SetSessionAside sets aside a session that cannot be read, to make place for

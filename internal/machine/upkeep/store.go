@@ -42,6 +42,11 @@ func CheckStore(ctx context.Context, s *machine.Store) (found []records.Finding,
 		return nil, err
 	}
 	found = append(found, generation...)
+	unmarked, err := lineage.CheckUnmarked(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, unmarked...)
 	switch err := s.Keyring.Check(ctx); {
 	case err == nil:
 	case !errors.Is(err, kv.ErrCorrupt) && !errors.Is(err, seal.ErrFormat):

@@ -182,6 +182,18 @@ var mutants = []mutant{
 		pkgs: []string{"./kv/sqlitekv"},
 	},
 	{
+		name: "an account that could not be marked sends when it can be read again",
+		file: "internal/machine/unmarked.go",
+		old:  "if !a.Store.someUnmarked.Load() {", new: "if true {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a session that was damaged during a recovery sends when it is put back",
+		file: "internal/machine/records/session.go",
+		old:  "if err := setSessionsAside(ctx, r); err != nil {", new: "if false {\n\t\tvar err error",
+		pkgs: []string{"."},
+	},
+	{
 		name: "a lost pool is a new one",
 		file: "internal/machine/records/pool.go",
 		old:  "for range Keys.Scan(tx) {", new: "for range 0 {",
