@@ -137,6 +137,7 @@ var coded = map[string]struct {
 	"txn.StarvedError":  {&txn.StarvedError{Last: kv.ErrConflict}, "starved"},
 
 	"txn/seal.ErrPassphrase": {seal.ErrPassphrase, "passphrase"},
+	"txn/seal.KindError":     {&seal.KindError{}, "passphrase"},
 	"txn/seal.ErrCost":       {seal.ErrCost, "cost"},
 	"txn/seal.ErrFormat":     {seal.ErrFormat, "keyring"},
 	"txn/seal.ErrDamaged":    {seal.ErrDamaged, "corrupt"},

@@ -47,7 +47,7 @@ as they come, and all of them are on the disk when the command ends with status 
 
 func (c *ackCommand) run(cmd *cobra.Command, args []string) error {
 	return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
-		n, err := acknowledge(cmd.Context(), m, readLines(cmd, maxAnswer))
+		n, err := acknowledge(cmd.Context(), m, readLines(cmd, "receipts, one a line,", maxAnswer))
 		if err != nil {
 			return fmt.Errorf("%w (%s before it were acknowledged)", err, counted(n, "receipt"))
 		}

@@ -101,7 +101,7 @@ func (c *decryptCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := readAll(input(cmd), "the message", maxLine)
+	text, err := readAll(input(cmd, "the message"), "the message", maxLine)
 	if err != nil {
 		return err
 	}

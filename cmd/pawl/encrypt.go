@@ -46,7 +46,7 @@ func (c *encryptCommand) run(cmd *cobra.Command, args []string) error {
 		}
 		options = append(options, pawl.WithOneTimeKey(key))
 	}
-	plaintext, err := readAll(input(cmd), "the plaintext", maxPlaintext)
+	plaintext, err := readAll(input(cmd, "the plaintext"), "the plaintext", maxPlaintext)
 	if err != nil {
 		return err
 	}

@@ -19,29 +19,19 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitSignal = 128 // and the signal's number
 )
 
-// advice says what to do about errors whose own text does not, by code.
-var advice = map[pawl.Code]string{
-	"canceled":          "interrupted: what was printed is stored, and the rest can be given again",
-	"no_session":        "claim one of its one-time keys and give it with --one-time-key",
-	"already_processed": "nothing is wrong with the session",
-	"disk_full":         "free some space and run the command again; the store is unharmed",
-	"unknown":           "run the command again",
-	"undecided":         "run the command again",
-	"unavailable":       "run the command again",
-	"too_large":         "give a smaller --batch or --count",
-	"corrupt":           "'pawl check STORE' lists what is broken, and 'pawl repair STORE' says what can be done; do not encrypt with an older copy of the store",
-	"exhausted":         "open a new session with --one-time-key",
-	"keys_full":         "upload no more keys until some were used",
-}
-
-// exit prints an error as one line and returns the status to exit with.
-func exit(stderr io.Writer, err error) int {
+// exit prints an error of a command as one line and returns the status to exit
+// with.
+func exit(stderr io.Writer, ran *cobra.Command, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(stderr, "pawl: %s\n", explain(err))
+	fmt.Fprintf(stderr, "pawl: %s\n", explain(ran, err))
+	if sig, ok := interruptedBy(ran, err); ok {
+		return exitSignal + int(sig)
+	}
 	var usage *cli.UsageError
 	if errors.As(err, &usage) {
 		return exitUsage
@@ -50,12 +40,23 @@ func exit(stderr io.Writer, err error) int {
 }
 
 // explain returns one line that says what is wrong and what to do.
-func explain(err error) string {
-	text := strings.TrimPrefix(err.Error(), "pawl: ")
-	if do := advice[pawl.CodeOf(err)]; do != "" {
+func explain(ran *cobra.Command, err error) string {
+	if _, ok := interruptedBy(ran, err); ok {
+		return strings.TrimSuffix("interrupted: "+naming(ran, interrupted[ran.Name()]), ": ")
+	}
+	text := plain(err)
+	if do := naming(ran, adviceFor(ran.Name(), pawl.CodeOf(err))); do != "" && !strings.Contains(text, do) {
 		text += " (" + do + ")"
 	}
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return text
+}
+
+// naming puts the store that a command was given into what is said about it.
+func naming(ran *cobra.Command, text string) string {
+	if args := ran.Flags().Args(); len(args) > 0 && strings.Contains(ran.Use, " STORE") {
+		return strings.ReplaceAll(text, "STORE", args[0])
+	}
+	return text
 }
 
 // passedOver is the error of a command that has done all but what damaged
@@ -100,7 +101,7 @@ var own = []struct {
 	{"too_long", errTooLong, "the line is longer than 1 MiB"},
 	{"sender_key", errSenderKey, "sender_key is not a key"},
 	{"json", errJSON, "the line is not a message in JSON"},
-	{"base64", errBase64, "body is not unpadded base64"},
+	{"base64", errBase64, "body is not base64"},
 }
 
 // ofMessage are the codes of pawl that a line has. Those that give a message no

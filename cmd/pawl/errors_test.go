@@ -5,9 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
@@ -16,36 +23,131 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
+// ranWith returns a command as if it had run with arguments.
+func ranWith(t *testing.T, ctx context.Context, name string, args ...string) *cobra.Command {
+	t.Helper()
+	ran, _, err := newRoot().Find([]string{name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ran.Flags().Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	ran.SetContext(ctx)
+	return ran
+}
+
 func TestExit(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(signaled{syscall.SIGINT})
+	terminated, cancel := context.WithCancelCause(t.Context())
+	cancel(signaled{syscall.SIGTERM})
+	stopped := &txn.UnknownError{Err: context.Canceled}
 	for _, c := range []struct {
+		ctx    context.Context
+		ran    string
 		err    error
 		status int
 		line   string
 	}{
-		{nil, 0, ""},
-		{errors.New("pawl: no such thing"), 1, "pawl: no such thing\n"},
-		{errors.Join(errors.New("one"), errors.New("two")), 1, "pawl: one; two\n"},
-		{fmt.Errorf("keys: %w", cli.Usagef("--count %d", 7)), 2, "pawl: keys: --count 7\n"},
-		{fmt.Errorf("badgerkv: %w", kv.ErrDiskFull), 1, "pawl: badgerkv: kv: disk full (free some space and run the command again; the store is unharmed)\n"},
-		{context.Canceled, 1, "pawl: context canceled (interrupted: what was printed is stored, and the rest can be given again)\n"},
+		{t.Context(), "keys", nil, 0, ""},
+		{t.Context(), "keys", errors.New("pawl: no such thing"), 1, "pawl: no such thing\n"},
+		{t.Context(), "keys", errors.Join(errors.New("one"), errors.New("two")), 1, "pawl: one; two\n"},
+		{t.Context(), "keys", errors.Join(errors.New("kv: one"), errors.New("one"), errors.New("ratchet: two: pawl: kv: one: two: three")), 1, "pawl: one; two: one: three\n"},
+		{t.Context(), "keys", fmt.Errorf("keys: %w", cli.Usagef("--count %d", 7)), 2, "pawl: keys: --count 7\n"},
+		{t.Context(), "keys", fmt.Errorf("badgerkv: %w", kv.ErrDiskFull), 1, "pawl: disk full (free some space and run the command again; the store is unharmed)\n"},
+		{t.Context(), "check", kv.ErrCorrupt, 1, "pawl: store is damaged ('pawl repair a store' says what can be done; do not encrypt with an older copy of the store)\n"},
+		{t.Context(), "encrypt", pawl.ErrNeedsRecovery, 1, "pawl: nothing is sent until the account is recovered (make sure that no other copy of it is in use, and run 'pawl recover a store')\n"},
+		{t.Context(), "keys", context.Canceled, 1, "pawl: context canceled\n"},
+		{ctx, "keys", errors.New("at the same time"), 1, "pawl: at the same time\n"},
+		{ctx, "decrypt", context.Canceled, 130, "pawl: interrupted: what was printed is stored, and the rest can be given again\n"},
+		{ctx, "encrypt", stopped, 130, "pawl: interrupted: no message was printed, and none that was made will ever be: encrypt again\n"},
+		{terminated, "init", stopped, 143, "pawl: interrupted: the account was made if 'pawl inspect a store' shows it\n"},
+		{ctx, "help", context.Canceled, 130, "pawl: interrupted: nothing was done\n"},
 	} {
 		var stderr bytes.Buffer
-		if got := exit(&stderr, c.err); got != c.status || stderr.String() != c.line {
+		if got := exit(&stderr, ranWith(t, c.ctx, c.ran, "a store"), c.err); got != c.status || stderr.String() != c.line {
 			t.Errorf("exit(%v) = %d, %q; want %d, %q", c.err, got, stderr.String(), c.status, c.line)
 		}
 	}
 }
 
-// TestAdviceIsOneLine: scripts read one line.
-func TestAdviceIsOneLine(t *testing.T) {
-	text := explain(fmt.Errorf("first\r\nsecond: %w", kv.ErrDiskFull))
-	if strings.ContainsAny(text, "\r\n") || !strings.HasSuffix(text, "("+advice["disk_full"]+")") {
-		t.Errorf("explain: %q", text)
-	}
-	for code, do := range advice {
-		if code.Means() == "" || strings.ContainsAny(do, "\r\n") {
-			t.Errorf("advice on %q, which means %q: %q", code, code.Means(), do)
+// commands are all that a user can run.
+func commands() (all []*cobra.Command) {
+	under := []*cobra.Command{newRoot()}
+	for len(under) > 0 {
+		c := under[0]
+		under = append(under[1:], c.Commands()...)
+		if !c.Hidden && c.Name() != "help" && c.Name() != "completion" {
+			all = append(all, c)
 		}
+	}
+	return all
+}
+
+// TestAdvice reads what is said about every code to every command: one line, and
+// nothing that the command has not, or has just done.
+func TestAdvice(t *testing.T) {
+	quoted := regexp.MustCompile(`'pawl ([a-z]+)[^']*'`)
+	flagged := regexp.MustCompile(`--[a-z-]+`)
+	for _, ran := range commands() {
+		for _, code := range pawl.Codes() {
+			do := adviceFor(ran.Name(), code)
+			t.Logf("%s: %s: %s", ran.Name(), code, do)
+			if strings.ContainsAny(do, "\r\n") {
+				t.Errorf("%s of %s: %q is not one line", code, ran.Name(), do)
+			}
+			for _, m := range quoted.FindAllStringSubmatch(do, -1) {
+				if found, _, err := newRoot().Find(m[1:2]); err != nil || found.Name() == ran.Name() {
+					t.Errorf("%s: %q sends to the command that was run, or to none", ran.Name(), do)
+				}
+			}
+			for _, flag := range flagged.FindAllString(do, -1) {
+				if ran.Flags().Lookup(flag[2:]) == nil {
+					t.Errorf("%s: %q names a flag of another command", ran.Name(), do)
+				}
+			}
+		}
+		if interrupted[ran.Name()] == "" {
+			t.Errorf("nothing is said of %s when it is interrupted", ran.Name())
+		}
+	}
+	for _, a := range advice {
+		if a.code.Means() == "" {
+			t.Errorf("advice on %q, which is no code", a.code)
+		}
+		for _, name := range a.commands {
+			if found, _, err := newRoot().Find([]string{name}); err != nil || found.Name() != name {
+				t.Errorf("advice for %q, which is no command", name)
+			}
+		}
+	}
+}
+
+// TestPrefixes: no error of a package that the command links shows its prefix.
+func TestPrefixes(t *testing.T) {
+	text := regexp.MustCompile(`(?:errors\.New|fmt\.Errorf|unusable)\("([a-z0-9]+): `)
+	found := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (slices.Contains([]string{"bench", "proof", "kvtest", "sharetest", "bbolttest", "cmd", "hs"}, d.Name())):
+			return fs.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range text.FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !slices.Contains(prefixes, m[1]) && filepath.Base(filepath.Dir(path)) == m[1] {
+				t.Errorf("%s: %q is shown to users", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || found < 50 {
+		t.Errorf("%d errors were found: %v", found, err)
 	}
 }
 

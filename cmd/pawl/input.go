@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl/internal/cli"
 )
 
 const (
@@ -21,9 +23,17 @@ const (
 
 var errTooLong = errors.New("too long")
 
-// input returns standard input, reading from which ends with the context.
-func input(cmd *cobra.Command) io.Reader {
+// input returns standard input, reading from which ends with the context. To
+// whoever is at a terminal it says what it waits for.
+func input(cmd *cobra.Command, what string) io.Reader {
+	tellWaiting(cmd, what)
 	return &interruptible{ctx: cmd.Context(), from: cmd.InOrStdin()}
+}
+
+func tellWaiting(cmd *cobra.Command, what string) {
+	if cli.IsTerminal(cmd.InOrStdin()) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pawl: reading %s from standard input, to its end (Ctrl-D)\n", what)
+	}
 }
 
 // interruptible is a reader that does not wait longer than a context lasts.

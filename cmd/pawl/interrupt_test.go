@@ -36,8 +36,8 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	var failed *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &failed) || failed.ExitCode() != exitFailed {
-		t.Fatalf("it ends with %v, want status %d", err, exitFailed)
+	if err := cmd.Wait(); !errors.As(err, &failed) || failed.ExitCode() != 130 {
+		t.Fatalf("it ends with %v, want status 130", err)
 	}
 	if got := stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "interrupted") {
 		t.Fatalf("on standard error: %q", got)

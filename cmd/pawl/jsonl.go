@@ -56,7 +56,7 @@ type line struct {
 // lines decrypts all lines of standard input.
 func (c *decryptCommand) lines(cmd *cobra.Command, m *pawl.Machine, out output) error {
 	s := &stream{
-		machine: m, lines: readLines(cmd, maxLine), out: out,
+		machine: m, lines: readLines(cmd, "messages, one a line,", maxLine), out: out,
 		progress: newProgress(cmd), batch: c.batch, ack: c.ack,
 	}
 	err := s.run(cmd.Context())
@@ -165,7 +165,7 @@ func (s *stream) printOne(r pawl.Result) error {
 			s.damaged++
 			s.cause = r.Err
 		}
-		return cli.PrintJSON(s.out, failureJSON{r.Err.Error(), code})
+		return cli.PrintJSON(s.out, failureJSON{plain(r.Err), code})
 	}
 	return cli.PrintJSON(s.out, answerOf(r.Decrypted))
 }

@@ -64,7 +64,7 @@ func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 	case c.all:
 		return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error { return c.reportAll(cmd, m) })
 	case c.published || c.unknown:
-		text, err := readAll(input(cmd), "the body", maxLine)
+		text, err := readAll(input(cmd, "the body"), "the body", maxLine)
 		if err != nil {
 			return err
 		}

@@ -7,24 +7,25 @@
 //	pawl decrypt phone.pawl --from CURVE25519 < message.json
 //
 // It exits with 0 when it is done, with 1 when something failed, which one line
-// on standard error tells, and with 2 when the command line is wrong. Binary
-// fields are standard base64 without padding, going in and coming out.
+// on standard error tells, with 2 when the command line is wrong, and with 130
+// after Ctrl-C. Binary fields are standard base64, and come out without padding.
 //
 // [pawl demo] shows what Pawl is for, and [pawl bench] what it costs.
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx := untilSignaled(signals, func() { signal.Stop(signals) })
 	// That nobody reads the output is an error like others: stores are closed
 	// and temporary directories removed.
 	signal.Ignore(answered...)
-	os.Exit(exit(os.Stderr, newRoot().ExecuteContext(ctx)))
+	ran, err := newRoot().ExecuteContextC(ctx)
+	os.Exit(exit(os.Stderr, ran, err))
 }

@@ -109,42 +109,43 @@ func describe(err error) string {
 	return err.Error()
 }
 
-// unpadded is how Matrix writes bytes, strictly.
-var unpadded = base64.RawStdEncoding.Strict()
+// unpadded is how Matrix writes bytes. Others pad them, or leave bits in the last
+// character, and mean the same.
+var unpadded = base64.RawStdEncoding
 
-var errBase64 = errors.New("not unpadded base64")
+var errBase64 = errors.New("not base64")
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-// decodeBase64 accepts the one encoding of some bytes and names what is wrong
-// with any other. The library's decoder would pass over line breaks.
+// decodeBase64 reads base64, padded or not, and names what is wrong with anything
+// else. The library's decoder would pass over line breaks.
 func decodeBase64(what, s string) ([]byte, error) {
+	if n := len(s); n%4 == 0 {
+		s = strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
+	}
 	for i := range len(s) {
-		switch {
-		case s[i] == '=':
-			return nil, fmt.Errorf("%s is %w: padding at character %d, leave the '=' away", what, errBase64, i+1)
-		case strings.IndexByte(alphabet, s[i]) < 0:
+		if strings.IndexByte(alphabet, s[i]) < 0 {
 			return nil, fmt.Errorf("%s is %w: byte %q at character %d", what, errBase64, s[i:i+1], i+1)
 		}
 	}
 	b, err := unpadded.DecodeString(s)
-	switch {
-	case len(s)%4 == 1:
+	if err != nil {
 		return nil, fmt.Errorf("%s is %w: it is cut off after %d characters", what, errBase64, len(s))
-	case err != nil:
-		return nil, fmt.Errorf("%s is %w: stray bits in the last character", what, errBase64)
 	}
 	return b, nil
 }
 
+// keyLength is how many characters a key has without padding.
+const keyLength = 43
+
 // parseKey reads a Curve25519 key and names what is wrong with it.
 func parseKey(what, s string) (ratchet.PublicKey, error) {
+	if n := len(strings.TrimSuffix(s, "=")); n != keyLength {
+		return ratchet.PublicKey{}, fmt.Errorf("%s has %s, want a Curve25519 key in base64, of %d characters", what, counted(n, "character"), keyLength)
+	}
 	b, err := decodeBase64(what, s)
 	if err != nil {
 		return ratchet.PublicKey{}, err
-	}
-	if len(b) != len(ratchet.PublicKey{}) {
-		return ratchet.PublicKey{}, fmt.Errorf("%s has %d bytes, want a Curve25519 key of 32 (43 characters)", what, len(b))
 	}
 	return ratchet.PublicKey(b), nil
 }

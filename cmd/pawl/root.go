@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +25,9 @@ STORE is a directory, or sqlite:FILE for a store in an SQLite file. The files
 that Pawl keeps with a store are STORE/pawl.key, STORE/pawl.witness, and
 FILE.key, FILE.witness.
 
-Exit status: 0 done, 1 failed (one line on standard error says why), 2 usage.
-Keys, messages and plaintexts in JSON are base64 without padding.`,
+Exit status: 0 done, 1 failed (one line on standard error says why), 2 usage,
+130 interrupted.
+Keys, messages and plaintexts in JSON are base64, and printed without padding.`,
 		Args:                       cli.Arguments(cli.NoSuchCommand),
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE:          prepare,
@@ -60,9 +63,32 @@ func checkFlags(cmd *cobra.Command) error {
 		err = cmd.ValidateFlagGroups()
 	}
 	if err != nil {
-		return cli.Usagef("%w: see '%s --help'", err, cmd.CommandPath())
+		return cli.Usagef("%s: see '%s --help'", flagsWords(err), cmd.CommandPath())
 	}
 	return nil
+}
+
+// What cobra has to say about flags that belong together.
+var (
+	flagsOneOf    = regexp.MustCompile(`^at least one of the flags in the group \[(.*)\] is required$`)
+	flagsRequired = regexp.MustCompile(`^required flag\(s\) (.*) not set$`)
+	flagsGiven    = regexp.MustCompile(`; \[(.*)\] were all set$`)
+)
+
+// flagsWords says it as one would type it.
+func flagsWords(err error) string {
+	named := func(names []string, between string) string { return "--" + strings.Join(names, between+"--") }
+	text := err.Error()
+	if m := flagsGiven.FindStringSubmatch(text); m != nil {
+		return named(strings.Fields(m[1]), " and ") + " do not go together"
+	}
+	if m := flagsOneOf.FindStringSubmatch(text); m != nil {
+		return "give " + named(strings.Fields(m[1]), " or ")
+	}
+	if m := flagsRequired.FindStringSubmatch(text); m != nil {
+		return "give " + named(strings.Split(strings.ReplaceAll(m[1], `"`, ""), ", "), " and ")
+	}
+	return text
 }
 
 type versionJSON struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -134,22 +133,37 @@ func (o *opened) unlockKey() error {
 
 // unlock opens the records.
 func (o *opened) unlock(ctx context.Context) (err error) {
-	how := pawl.WithKey(o.key.Reveal())
-	name := filepath.Base(o.place.keyFile())
-	switch {
-	case o.given.given:
+	how := pawl.WithKey(o.key.Reveal()) // zeros if there is no key file
+	if o.given.given {
 		how = pawl.WithPassphrase(o.given.text.Reveal())
-	case !o.key.Found():
-		return fmt.Errorf("%s is sealed and has no %s: %s", o.place, name, giveIt)
 	}
 	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithCost(o.given.cost), pawl.WithLogger(cli.Logger(ctx)))
-	switch {
-	case !errors.Is(err, seal.ErrPassphrase):
+	if !errors.Is(err, seal.ErrPassphrase) {
 		return err
-	case o.given.given:
-		return fmt.Errorf("%s does not open with the passphrase from %s: %w", o.place, o.given.from, err)
 	}
-	return fmt.Errorf("%s does not open with its %s: %w: %s", o.place, name, err, giveIt)
+	return o.notOpened(err)
+}
+
+// notOpened says what is missing: the passphrase, or the key file. Only the store
+// knows what it is sealed under.
+func (o *opened) notOpened(err error) error {
+	file := o.place.keyFile()
+	var kind *seal.KindError
+	underKey := !o.given.given
+	if errors.As(err, &kind) {
+		underKey = kind.Key
+	}
+	switch {
+	case underKey && o.given.given:
+		return instead(err, "%s is sealed under its key file %s, not a passphrase: give none", o.place, file)
+	case underKey && !o.key.Found():
+		return instead(err, "%s is sealed under its key file, and %s is gone: put it back; without it nobody opens the store", o.place, file)
+	case underKey:
+		return instead(err, "%s is not the key file of %s: put back its own; without it nobody opens the store", file, o.place)
+	case o.given.given:
+		return instead(err, "%s does not open with the passphrase from %s: wrong passphrase", o.place, o.given.from)
+	}
+	return instead(err, "%s is sealed under a passphrase: %s", o.place, giveIt)
 }
 
 // losing is an engine that knows by itself how far it had come.

@@ -36,7 +36,8 @@ type waitingLines struct {
 
 // readLines begins to read standard input, in lines of so many bytes at most. The goroutine ends with the input, or
 // when the context has ended and the lines that it read are as many as may wait.
-func readLines(cmd *cobra.Command, limit int) *waitingLines {
+func readLines(cmd *cobra.Command, what string, limit int) *waitingLines {
+	tellWaiting(cmd, what)
 	w := &waitingLines{arrived: make(chan struct{}, 1), taken: make(chan struct{}, 1)}
 	go w.fill(cmd.Context(), newLineReader(cmd.InOrStdin(), limit))
 	return w

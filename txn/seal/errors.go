@@ -1,6 +1,9 @@
 package seal
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrPassphrase: the passphrase or key is not the one that the keyring was
@@ -18,3 +21,21 @@ var (
 	// was sealed by another keyring.
 	ErrDamaged = errors.New("seal: the value is damaged or not of this key and store")
 )
+
+// KindError is an ErrPassphrase: the keyring was wrapped in the other way than the
+// one that was given.
+type KindError struct {
+	Key bool // it was a key; else a passphrase
+}
+
+// Error implements error.
+func (e *KindError) Error() string {
+	was, given := "a passphrase", "a key"
+	if e.Key {
+		was, given = given, was
+	}
+	return fmt.Sprintf("%v: the store was sealed with %s, not %s", ErrPassphrase, was, given)
+}
+
+// Is makes errors.Is(err, ErrPassphrase) true.
+func (e *KindError) Is(target error) bool { return target == ErrPassphrase }

@@ -48,7 +48,7 @@ func Open(b []byte, u Unlock) (Keyring, error) {
 		return Keyring{}, err
 	}
 	if u.kind != r.KDF || u.empty() {
-		return Keyring{}, fmt.Errorf("%w: the store was sealed with %s", ErrPassphrase, r.KDF.noun())
+		return Keyring{}, &KindError{Key: r.KDF == rawKey}
 	}
 	data, err := r.unwrap(u)
 	if err != nil {
@@ -128,13 +128,6 @@ func (r *record) unwrap(u Unlock) (data [keySize]byte, err error) {
 		return data, ErrPassphrase
 	}
 	return data, nil
-}
-
-func (k kind) noun() string {
-	if k == rawKey {
-		return "a key, not a passphrase"
-	}
-	return "a passphrase, not a key"
 }
 
 func fill(rand io.Reader, parts ...[]byte) error {

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pawlkv/pawl"
+)
+
+// advice says what to do about errors whose own text does not, by code, to the
+// commands that are named, or to all that no line before names. STORE is the
+// store that the command was given.
+var advice = []struct {
+	code     pawl.Code
+	commands []string
+	do       string
+}{
+	{"no_session", []string{"encrypt"}, "claim one of its one-time keys and give it with --one-time-key"},
+	{"exhausted", []string{"encrypt"}, "open a new session with --one-time-key"},
+	{"already_processed", []string{"decrypt"}, "nothing is wrong with the session"},
+	{"keys_full", []string{"keys"}, "upload no more keys until some were used"},
+	{"key_stage", []string{"keys"}, "something else was told of this body before"},
+	{"too_large", []string{"decrypt"}, "give a smaller --batch"},
+	{"too_large", []string{"keys"}, "give a smaller --count"},
+	{"needs_recovery", []string{"recover"}, "run the command again"},
+	{"needs_recovery", nil, "make sure that no other copy of it is in use, and run 'pawl recover STORE'"},
+	{"retired", nil, "use that store"},
+	{"newer", nil, "update pawl"},
+
+	{"disk_full", []string{"decrypt"}, "free some space and give again what was not answered; the store is unharmed"},
+	{"disk_full", nil, "free some space and run the command again; the store is unharmed"},
+	{"unknown", []string{"decrypt"}, "give again what was not answered"},
+	{"unavailable", []string{"decrypt"}, "give again what was not answered"},
+	{"undecided", []string{"decrypt"}, "give again what was not answered"},
+	{"starved", []string{"decrypt"}, "give again what was not answered"},
+	{"unknown", nil, "run the command again"},
+	{"undecided", nil, "run the command again"},
+	{"unavailable", nil, "run the command again"},
+	{"starved", nil, "run the command again"},
+	{"not_erased", []string{"sweep"}, "run the command again"},
+	{"not_erased", nil, "run 'pawl sweep STORE'"},
+
+	{"corrupt", []string{"check"}, "'pawl repair STORE' says what can be done; do not encrypt with an older copy of the store"},
+	{"corrupt", []string{"repair"}, "do not encrypt with an older copy of the store before 'pawl recover'"},
+	{"corrupt", nil, "'pawl check STORE' lists what is broken, and 'pawl repair STORE' says what can be done; do not encrypt with an older copy of the store"},
+	{"keyring", []string{"recover"}, "put back the store's files from a copy, and run the command again before anything is sent"},
+	{"keyring", nil, "put back the store's files from a copy, and run 'pawl recover STORE' before anything is sent"},
+}
+
+func adviceFor(command string, code pawl.Code) string {
+	for _, a := range advice {
+		if a.code == code && (a.commands == nil || slices.Contains(a.commands, command)) {
+			return a.do
+		}
+	}
+	return ""
+}
+
+// interrupted says what is true of a command that was interrupted.
+var interrupted = map[string]string{
+	"pawl":    "nothing was done",
+	"init":    "the account was made if 'pawl inspect STORE' shows it",
+	"keys":    "nothing was printed: run the command again. A body that was made meanwhile is lost, and 'pawl keys STORE --unknown --all' gives up its keys",
+	"encrypt": "no message was printed, and none that was made will ever be: encrypt again",
+	"decrypt": "what was printed is stored, and the rest can be given again",
+	"ack":     "all receipts can be given again",
+	"inspect": "nothing was changed",
+	"check":   "nothing was changed",
+	"repair":  "what was repaired stays so: run the command again",
+	"passwd":  "the store opens with the new passphrase or key, or else with the old one",
+	"sweep":   "what was deleted is gone, and the next sweep goes on",
+	"recover": "accounts that were recovered stay so: run the command again",
+	"convert": "the store is where it was, or has moved: run the command again, which goes on or says so",
+	"version": "nothing was changed",
+	"demo":    "its processes and files are gone",
+	"bench":   "its processes and files are gone, and no result was written",
+	"compare": "nothing was changed",
+	"report":  "nothing was changed",
+}
+
+// signaled is why a context has ended: by a signal.
+type signaled struct{ syscall.Signal }
+
+// Error implements error.
+func (s signaled) Error() string { return s.String() }
+
+// untilSignaled returns a context that ends with the first signal. The second
+// ends the process at once.
+func untilSignaled(signals <-chan os.Signal, stop func()) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		sig := <-signals
+		stop()
+		number, _ := sig.(syscall.Signal)
+		cancel(signaled{number})
+	}()
+	return ctx
+}
+
+// interruptedBy returns the signal that a command ended with.
+func interruptedBy(ran *cobra.Command, err error) (syscall.Signal, bool) {
+	var s signaled
+	if ctx := ran.Context(); ctx == nil || !errors.Is(err, context.Canceled) || !errors.As(context.Cause(ctx), &s) {
+		return 0, false
+	}
+	return s.Signal, true
+}
