@@ -6,11 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -191,4 +193,49 @@ func (d *device) receiptsAsked(from *device, m ratchet.Message) int64 {
 	counting.read.Store(0)
 	other.receive(from, m)
 	return counting.read.Load()
+}
+
+// raisedLater is a design in which an older program lets go of the store when it
+// was asked for the n-th time whether it can be raised.
+func raisedLater(n uint64) story.Design {
+	var asked atomic.Uint64
+	return func(store kv.Store) kv.Store { return &laterRaised{store, n, &asked} }
+}
+
+type laterRaised struct {
+	kv.Store
+	n     uint64
+	asked *atomic.Uint64
+}
+
+// Raise implements kv.Raiser.
+func (r *laterRaised) Raise(context.Context) (kv.Format, error) {
+	if r.asked.Add(1) > r.n {
+		return kv.Format2, nil
+	}
+	return kv.Format1, nil
+}
+
+// Unwrap implements kv.Wrapper.
+func (r *laterRaised) Unwrap() kv.Store { return r.Store }
+
+// TestSchedulesAcrossARaise runs schedules in which the account is raised
+// somewhere in the middle, by a process that starts or sweeps, under the eyes of
+// others that are at work.
+func TestSchedulesAcrossARaise(t *testing.T) {
+	var failed atomic.Bool
+	eachSeed(*storyFrom, uint64(storyMany())/4, func(seed uint64) bool {
+		p := story.Generate(seed)
+		for i := range p.Actors { // so that there is somebody to raise it
+			if a := &p.Actors[i]; a.Name != story.Bob {
+				at := int(seed) % (len(a.Ops) + 1)
+				a.Ops = slices.Insert(a.Ops, at, story.Op{Kind: []story.Kind{story.Sweep, story.Restart}[seed/8%2]})
+			}
+		}
+		out := run(t, p, raisedLater(6+seed%10))
+		if len(out.Violations) > 0 && !failed.Swap(true) {
+			t.Errorf("seed %d:\n%s\n%s", seed, story.File{Program: out.Program, Design: "raised-later"}, out.Violations)
+		}
+		return !failed.Load()
+	})
 }

@@ -70,9 +70,28 @@ func innerOf(t *testing.T, m ratchet.Message) []byte {
 }
 
 // TestRepackedMessages: one message has one receipt, in whichever bytes it comes,
-// and in whichever it came first.
+// and in whichever it came first, in a new account and in one that was raised.
 func TestRepackedMessages(t *testing.T) {
-	alice, bob := pair(t)
+	t.Run("new", func(t *testing.T) {
+		alice, bob := pair(t)
+		repacked(t, alice, bob)
+	})
+	t.Run("raised", func(t *testing.T) {
+		engine := &unraised{Store: newMemory()}
+		alice, bob := newDevice(t, newMemory(), "@alice:example.org"), newDevice(t, engine, "@bob:example.org")
+		before := alice.send(bob, "before", pawl.WithOneTimeKey(bob.oneTimeKey()))
+		got := bob.receive(alice, before)
+		engine.gone.Store(true)
+		bob.sweepsAt(bob.clock.now())
+		repacked(t, alice, bob)
+		// What came before the raise has its old name.
+		bob.answersAgain(alice, before, got)
+	})
+}
+
+// repacked is the test with first messages of alice's, and such as follow them.
+func repacked(t *testing.T, alice, bob *device) {
+	t.Helper()
 	first := repackings(t, alice.send(bob, "hello", pawl.WithOneTimeKey(bob.oneTimeKey())))
 	bob.receive(alice, first["as it came"])
 	for name := range first {

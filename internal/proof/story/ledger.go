@@ -99,6 +99,7 @@ func (l *Ledger) sent(from ratchet.PublicKey, m ratchet.Message, plaintext []byt
 		return one
 	}
 	l.messages[session.ReceiptOf(from, normal)] = one
+	l.messages[session.ReceiptOf1(from, m)] = one // in an account of format 1
 	l.order = append(l.order, one)
 	return one
 }
