@@ -18,12 +18,14 @@ CHROMIUM    ?= chromium
 
 # Nested modules keep other people's Olm, and bbolt, out of Pawl's own dependencies.
 NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest
+CLIENTS := internal/proof/clients
+WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross test test-386 test-interop fuzz crash mutants upstream bench bench-peers peers browser
+.PHONY: check quick lint cross test test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers peers browser
 
-check: lint cross test test-386 test-interop
+check: lint cross test test-386 test-interop test-clients
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
 
 # Many tests wait more than they compute: four packages a processor.
@@ -37,6 +39,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	for m in $(NESTED); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet $(LIBOLM) ./... && $(GO) run $(STATICCHECK) $(LIBOLM) ./...) || exit 1; done
+
+	cd $(CLIENTS) && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...
 
 cross:
 	for os in linux darwin windows android; do \
@@ -65,6 +69,12 @@ test-interop:
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 20m $(LIBOLM) $$($(GO) list ./... | grep -v /processes)
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./processes
 	cd kv/sharekv/bbolttest && $(GO) test -race -count=1 -timeout 10m ./...
+
+# Whole clients as processes on a homeserver. matrix-sdk-crypto needs Node 20 and
+# "npm ci" in its folder; it is optional on a developer's machine and required in CI
+# (PAWL_NODE=1).
+test-clients:
+	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 20m -tags goolm ./...
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

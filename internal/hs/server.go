@@ -30,7 +30,7 @@ type Server struct {
 	down     map[string]bool // servers that do not answer
 	done     map[transaction]finished
 	services []*service
-	waiting  int // requests that wait for news
+	idled    chan struct{} // closed when a request begins to wait for news
 	faults   []*Fault
 	log      []Exchange
 }
@@ -38,7 +38,7 @@ type Server struct {
 // Start returns a server of that name that listens on a free port of this machine.
 func Start(name string) (*Server, error) {
 	s := &Server{
-		name: name, address: "127.0.0.1:0", now: time.Now, moved: make(chan struct{}),
+		name: name, address: "127.0.0.1:0", now: time.Now, moved: make(chan struct{}), idled: make(chan struct{}),
 		users: map[matrix.UserID]*user{}, tokens: map[string]*device{}, rooms: map[matrix.RoomID]*room{},
 		down: map[string]bool{}, done: map[transaction]finished{},
 	}

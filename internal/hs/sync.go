@@ -125,7 +125,7 @@ func (s *Server) wait(c *call, look func() (any, bool)) (any, error) {
 			s.mu.Unlock()
 			return answer, nil
 		}
-		s.waiting++
+		s.waits(c.device)
 		s.mu.Unlock()
 		over := false
 		select {
@@ -147,7 +147,7 @@ func (s *Server) wait(c *call, look func() (any, bool)) (any, error) {
 func (s *Server) woken(c *call, running context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting--
+	c.device.idle = 0
 	switch {
 	case running.Err() != nil:
 		return problemf(http.StatusBadGateway, "M_UNKNOWN", "the server stops")
@@ -155,13 +155,6 @@ func (s *Server) woken(c *call, running context.Context) error {
 		return problemf(http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "Invalid access token passed.")
 	}
 	return nil
-}
-
-// Waiting returns how many requests wait for news.
-func (s *Server) Waiting() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.waiting
 }
 
 func (s *Server) collect(c *call, since token, first bool) response {

@@ -3,12 +3,13 @@ package hs
 import (
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pawlkv/pawl/matrix"
 )
 
 func (c *client) toDevice(txn string, to *client, text string) (int, object) {
@@ -180,8 +181,8 @@ func TestWaiting(t *testing.T) {
 			status, o := b.ask("GET", base+"sync?timeout=600000&since="+since, nil)
 			c <- answer{status, o}
 		}()
-		for s.Waiting() == 0 {
-			runtime.Gosched()
+		if err := s.Settle(t.Context(), map[matrix.UserID]matrix.DeviceID{bob: "B", "@nobody:example.org": "N"}); err != nil {
+			t.Error(err)
 		}
 		return c
 	}

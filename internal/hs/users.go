@@ -31,6 +31,7 @@ type device struct {
 	number int // to tell devices apart that had the same id
 	keys   keySet
 	inbox  []letter
+	idle   int64             // the position up to which it knows everything, while it waits; else 0
 	slides map[string]*slide // sliding syncs, by connection
 }
 
