@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -39,25 +42,65 @@ indices of their chains and the versions of their records, and counts.`,
 func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
 	all := []inspectionJSON{}
 	damaged := 0
-	err := c.each(cmd, args[0], func(m *pawl.Machine, _ pawl.Identity) error {
-		seen, err := m.Inspect(cmd.Context())
-		all = append(all, inspectionOf(seen))
-		damaged += len(seen.Damaged)
-		return err
+	var log *logJSON
+	err := c.passphraseFlags.use(cmd, args[0], func(o *opened) (err error) {
+		if log, err = heldLog(cmd.Context(), o.engine); err != nil {
+			return err
+		}
+		return c.eachOf(cmd.Context(), o, func(m *pawl.Machine, _ pawl.Identity) error {
+			seen, err := m.Inspect(cmd.Context())
+			all = append(all, inspectionOf(seen))
+			damaged += len(seen.Damaged)
+			return err
+		})
 	})
 	if !isOnlyDamage(err) {
 		return err
 	}
-	return cmp.Or(c.print(cmd.OutOrStdout(), all), err, passedOver(damaged))
+	return cmp.Or(c.print(cmd.OutOrStdout(), all, log), err, passedOver(damaged))
 }
 
-func (c *inspectCommand) print(w io.Writer, all []inspectionJSON) error {
+func (c *inspectCommand) print(w io.Writer, all []inspectionJSON, log *logJSON) error {
 	if c.json {
 		return cli.PrintJSON(w, struct {
 			Accounts []inspectionJSON `json:"accounts"`
-		}{all})
+			Log      *logJSON         `json:"log,omitempty"`
+		}{all, log})
 	}
-	return describeAccounts(w, all)
+	return cmp.Or(describeAccounts(w, all), describeLog(w, log))
+}
+
+// logJSON is a log of SQLite's that cannot begin anew, and the processes that it
+// waits for, if they are seen.
+type logJSON struct {
+	Bytes     int64 `json:"bytes"`
+	Processes []int `json:"processes"`
+}
+
+// heldLog returns nothing if the log is as short as it should be.
+func heldLog(ctx context.Context, engine kv.Store) (*logJSON, error) {
+	store, ok := kv.As[*sqlitekv.Store](engine)
+	if !ok {
+		return nil, nil
+	}
+	state, err := store.Log(ctx)
+	if err != nil || !state.Long {
+		return nil, err
+	}
+	return &logJSON{state.Bytes, append([]int{}, state.Readers...)}, nil
+}
+
+func describeLog(w io.Writer, log *logJSON) error {
+	if log == nil {
+		return nil
+	}
+	who := "a process that is stopped in the middle of a read, or the next commit"
+	if len(log.Processes) > 0 {
+		who = strings.Trim(fmt.Sprint(log.Processes), "[]")
+		who = "process " + strings.ReplaceAll(who, " ", ", ") + ", in the middle of a read: is it stopped?"
+	}
+	_, err := fmt.Fprintf(w, "\nthe log has %d MiB and waits for %s\n", log.Bytes>>20, who)
+	return err
 }
 
 // inspectionJSON is a pawl.Inspection as it is printed.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
@@ -60,9 +59,6 @@ func (p place) companion(suffix string) string {
 	return filepath.Join(p.path, "pawl"+suffix)
 }
 
-// viewLife is for views of large stores, which are read from beginning to end.
-const viewLife = time.Hour
-
 // open opens the store at the place, or makes it. It logs through the logger of
 // the context.
 func (p place) open(ctx context.Context) (kv.Store, error) {
@@ -82,7 +78,7 @@ func (p place) openOlder(ctx context.Context) (kv.Store, error) {
 }
 
 func (p place) openSQLite(ctx context.Context, more ...sqlitekv.Option) (kv.Store, error) {
-	options := append(more, sqlitekv.WithSnapshotLife(viewLife), sqlitekv.WithLogger(cli.Logger(ctx)))
+	options := append(more, sqlitekv.WithLogger(cli.Logger(ctx)))
 	store, err := sqlitekv.Open(p.path, options...)
 	if err != nil {
 		return nil, err

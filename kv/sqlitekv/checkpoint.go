@@ -2,8 +2,11 @@ package sqlitekv
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -11,37 +14,78 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// Sizes of the log. From softLog on, each softLog more is brought to the
-// database as far as readers allow; from hardLog on their ends are waited for a
-// little, so that the log can begin anew. A log that has begun anew is cut to
-// keepLog.
+// Sizes of the log, in bytes. When it has grown to softLog it is brought to the
+// database, which waits for nobody, and the next commit begins it anew unless
+// somebody reads in it at that moment. So each logStep more is tried again, and
+// readers are waited for; since reads are short, and those that come find all in
+// the database, that ends soon. From hardLog on somebody is in one read for long.
+// A log that begins anew is cut to softLog.
 const (
 	softLog = 4 << 20
+	logStep = softLog / 4
 	hardLog = 4 * softLog
-	keepLog = 2 * softLog
 	// readersEnd is how long a commit that is over keeps others from beginning
-	// theirs while it waits for readers.
-	readersEnd = 20 * time.Millisecond
+	// theirs while it waits for readers, blindWait where it cannot know whether it
+	// has waited for the same ones before, and stuckWait if it has.
+	readersEnd = 100 * time.Millisecond
+	blindWait  = 20 * time.Millisecond
+	stuckWait  = time.Millisecond
 )
 
 // checkpoints decides when the log goes to the database.
-type checkpoints struct{ next int }
+type checkpoints struct {
+	next  int       // size
+	stuck []reading // that were waited for in vain
+	blind bool      // likewise, for somebody who is not seen
+}
 
 // after looks at the log after a commit. Nothing depends on its success.
 func (k *checkpoints) after(c *committer) {
-	used := c.conn.logged
-	if used < softLog {
-		k.next = softLog
+	used, soft := c.conn.logged, c.set.softLog
+	if used < soft {
+		*k = checkpoints{next: soft}
 		return
 	}
-	if k.next = min(k.next, used+softLog); used < k.next {
+	// Another process may have begun the log anew since our last look.
+	if k.next = min(k.next, used+logStep); used < k.next {
 		return
 	}
-	c.conn.wait(context.Background(), readersEnd)
-	if err := c.conn.checkpoint(used >= hardLog); err != nil {
-		c.set.logger.Debug("the log stays as long as it is", slog.Int("bytes", used), slog.Any("error", err))
+	k.next = used + logStep
+	if used < soft+logStep {
+		c.conn.wait(context.Background(), stuckWait)
+		k.note(c, c.conn.checkpoint(false))
+		return
 	}
-	k.next = used + softLog
+	c.conn.wait(context.Background(), k.patience(c))
+	before := c.readers.now()
+	err := c.conn.checkpoint(true)
+	k.note(c, err)
+	if k.stuck, k.blind = nil, false; err == nil {
+		return
+	}
+	k.stuck = c.readers.still(before)
+	k.blind = len(k.stuck) == 0
+	if used >= hardLog {
+		c.set.logger.Warn("the log grows: a process is in the middle of a read: is it stopped?",
+			slog.Any("processes", processesOf(k.stuck)), slog.Int("bytes", used))
+	}
+}
+
+// patience is how long readers are waited for.
+func (k *checkpoints) patience(c *committer) time.Duration {
+	switch {
+	case !seesLocks, k.blind:
+		return blindWait
+	case len(c.readers.still(k.stuck)) > 0:
+		return stuckWait
+	}
+	return readersEnd
+}
+
+func (k *checkpoints) note(c *committer, err error) {
+	if err != nil {
+		c.set.logger.Debug("the log stays as long as it is", slog.Int("bytes", c.conn.logged), slog.Any("error", err))
+	}
 }
 
 // checkpoint brings the log to the database as far as readers allow; with
@@ -57,6 +101,46 @@ func (c *conn) checkpoint(restart bool) (err error) {
 		return fmt.Errorf("%w: readers hold it", kv.ErrUnavailable)
 	}
 	return translate(err)
+}
+
+// LogState is how the log stands.
+type LogState struct {
+	Bytes int64
+	Long  bool // longer than it should be
+	// Readers are the processes that have been in the middle of one read while we
+	// looked, and keep a long log from beginning anew: likely they are stopped.
+	// Where the system does not say who locks a file nobody is named.
+	Readers []int
+}
+
+// lookAgain is the time between two looks at a log that is long.
+const lookAgain = 200 * time.Millisecond
+
+// Log tells how long the log is, and if it is longer than it should be, whom it
+// waits for. Errors: the context's, kv.ErrClosed, kv.ErrUnavailable.
+func (s *Store) Log(ctx context.Context) (LogState, error) {
+	if s.pool.isClosed() {
+		return LogState{}, kv.ErrClosed
+	}
+	info, err := os.Stat(s.pool.path + logSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return LogState{}, nil
+	}
+	if err != nil {
+		return LogState{}, translate(err)
+	}
+	state := LogState{Bytes: info.Size(), Long: info.Size() >= hardLog}
+	if !state.Long {
+		return state, nil
+	}
+	before := s.pool.readers.now()
+	select {
+	case <-time.After(lookAgain):
+	case <-ctx.Done():
+		return state, ctx.Err()
+	}
+	state.Readers = processesOf(s.pool.readers.still(before))
+	return state, nil
 }
 
 // Flatten erases what was deleted or overwritten from the store's files: it

@@ -22,6 +22,7 @@ type committer struct {
 	gate     *gate
 	headFile *headFile
 	changed  func() // tells that something was committed
+	readers  *readers
 
 	file    os.FileInfo // of the database
 	waiting []*grouping.Request

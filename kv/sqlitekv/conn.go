@@ -19,6 +19,8 @@ type conn struct {
 	ctx   context.Context // ends waiting for a lock
 	until time.Time       // likewise
 
+	done func() // tells the pool that a read is over
+
 	logged int // bytes in the log after the last commit of this connection
 }
 
@@ -33,14 +35,15 @@ func openConn(path string, set *settings) (c *conn, err error) {
 		return nil, translate(err)
 	}
 	c = &conn{db: db}
+	c.wait(context.Background(), set.wait)
+	err = errors.Join(db.BusyHandler(c.busy), c.exec(fmt.Sprintf(
+		`PRAGMA cache_size = %d; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d`,
+		cachePages, set.softLog)))
+	// Only now: wal_autocheckpoint is a hook too, and takes the place of ours.
 	db.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		c.logged = pages * pageSize
 		return nil
 	})
-	c.wait(context.Background(), set.wait)
-	err = errors.Join(db.BusyHandler(c.busy), c.exec(fmt.Sprintf(
-		`PRAGMA cache_size = %d; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d`,
-		cachePages, keepLog)))
 	if err == nil && set.maxPages > 0 {
 		err = c.exec(fmt.Sprintf(`PRAGMA max_page_count = %d`, set.maxPages))
 	}

@@ -40,12 +40,13 @@ func newDisk(t *testing.T) *disk {
 // written through it.
 type powerDisk struct {
 	*disk
-	path string
+	path    string
+	softLog int
 }
 
 func newPowerDisk(t *testing.T) powerDisk {
 	t.Helper()
-	d := powerDisk{disk: newDisk(t)}
+	d := powerDisk{disk: newDisk(t), softLog: softLog}
 	d.path = filepath.Join(t.TempDir(), storeFile)
 	openStore(t, d.path).Close()
 	files, err := fileAt(d.path)
@@ -70,7 +71,7 @@ func fileAt(path string) (map[string][]byte, error) {
 
 // Open implements power.Disk.
 func (d powerDisk) Open() (kv.Store, error) {
-	return Open(d.path, func(s *settings) { s.vfs = d.name })
+	return Open(d.path, func(s *settings) { s.vfs, s.softLog = d.name, d.softLog })
 }
 
 // storeFile is the name of the stores on which the power fails.

@@ -9,7 +9,7 @@
 // time of a commit and no longer), and in one SQLite transaction validates and
 // writes the batches one after the other, each at a version of its own. One sync
 // of the log ends it. Then everybody is answered, the log is brought to the
-// database if it has grown long, and the next process has the gate. So processes
+// database if it has grown to 4 MiB, and the next process has the gate. So processes
 // take turns, and callers never meet SQLite's "database is locked".
 //
 // A call waits for other processes as long as its context and [WithWait] allow.
@@ -30,10 +30,14 @@
 //
 // # Views
 //
-// A snapshot is a read transaction on a connection of its own, of about 0.3 MB.
-// It ends by itself after [WithSnapshotLife], so that the log can begin anew.
-// Between calls nothing is locked but what every open SQLite database has shared
-// locks on; [Store.Yield] closes even that, before the process is suspended.
+// A view moves on: each call has a read transaction of its own, on a connection
+// of about 0.3 MB that reads share, and looks first whether all that the view has
+// returned stands in the newest state (kv.ErrConflict if it does not). So nobody
+// who is stopped, or slow, between two calls keeps the log from beginning anew,
+// which stays under 8 MiB; only who is stopped in the middle of one read does.
+// The writers name that process in their logs, and [Store.Log] does. Between
+// calls nothing is locked but what every open SQLite database has shared locks on;
+// [Store.Yield] closes even that, before the process is suspended.
 //
 // # Damage
 //

@@ -21,10 +21,11 @@ const followEvery = 20 * time.Millisecond
 // follower reads from the table of changes what was committed, by whichever
 // process, and tells a hub.
 type follower struct {
-	path   string
-	set    *settings
-	closed chan struct{}
-	nudge  chan struct{} // has room for one: this process has committed
+	path    string
+	set     *settings
+	readers *readers
+	closed  chan struct{}
+	nudge   chan struct{} // has room for one: this process has committed
 
 	mu       sync.Mutex
 	watchers int
@@ -36,8 +37,8 @@ type follower struct {
 	failure  error      // why the hub was given up
 }
 
-func newFollower(path string, set *settings) *follower {
-	return &follower{path: path, set: set, closed: make(chan struct{}), nudge: make(chan struct{}, 1)}
+func newFollower(path string, set *settings, r *readers) *follower {
+	return &follower{path: path, set: set, readers: r, closed: make(chan struct{}), nudge: make(chan struct{}, 1)}
 }
 
 // Watch is kv.Store.Watch.
@@ -181,6 +182,8 @@ func (f *follower) catchUp(ctx context.Context) (err error) {
 	if err != nil || data == f.data && f.hub != nil {
 		return err
 	}
+	f.readers.begin()
+	defer f.readers.end()
 	if err := f.conn.run(qBegin); err != nil {
 		return err
 	}

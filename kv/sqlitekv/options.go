@@ -13,21 +13,20 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	logger       *slog.Logger
-	wait         time.Duration
-	snapshotLife time.Duration
-	commitIDs    int
-	watchLog     int
-	timer        turns.After
-	lostTail     bool
-	maxPages     int      // of the database file, 0: as many as there is room for
-	vfs          string   // through which SQLite uses files
-	unproven     []string // versions that the caller goes on with
+	logger    *slog.Logger
+	wait      time.Duration
+	commitIDs int
+	watchLog  int
+	timer     turns.After
+	lostTail  bool
+	softLog   int      // bytes of the log from which on it goes to the database
+	maxPages  int      // of the database file, 0: as many as there is room for
+	vfs       string   // through which SQLite uses files
+	unproven  []string // versions that the caller goes on with
 }
 
 const (
-	defaultWait         = 5 * time.Second
-	defaultSnapshotLife = 5 * time.Second
+	defaultWait = 5 * time.Second
 	// defaultWatchLog is how many commits a watcher may be behind: with Pawl's
 	// keys about 1 MB in the file.
 	defaultWatchLog = 4096
@@ -35,8 +34,8 @@ const (
 
 func defaults() settings {
 	return settings{
-		logger: slog.New(slog.DiscardHandler), wait: defaultWait, snapshotLife: defaultSnapshotLife,
-		commitIDs: kv.EmbeddedCommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime, vfs: wholePages,
+		logger: slog.New(slog.DiscardHandler), wait: defaultWait,
+		commitIDs: kv.EmbeddedCommitIDs, watchLog: defaultWatchLog, timer: turns.RealTime, vfs: wholePages, softLog: softLog,
 	}
 }
 
@@ -49,13 +48,6 @@ func WithLogger(logger *slog.Logger) Option {
 // while they hold a lock, before it returns kv.ErrUnavailable (5 s).
 func WithWait(d time.Duration) Option {
 	return func(s *settings) { s.wait = d }
-}
-
-// WithSnapshotLife sets for how long a snapshot can be read (5 s). After that
-// it lets go of what it sees, and reads through it return kv.ErrConflict: an
-// older view keeps the log from being reused, for every process.
-func WithSnapshotLife(d time.Duration) Option {
-	return func(s *settings) { s.snapshotLife = d }
 }
 
 // WithCommitIDs keeps at least the newest n commit IDs instead of kv.EmbeddedCommitIDs.

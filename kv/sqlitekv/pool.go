@@ -7,92 +7,91 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// maxIdle bounds the connections that are kept for the next snapshots. Each
-// takes about 0.3 MB, and opening one about 0.4 ms.
+// maxIdle bounds the connections that are kept for the next reads. Each takes
+// about 0.3 MB, and opening one about 0.4 ms.
 const maxIdle = 8
 
-// pool has the connections that snapshots read through, one each.
+// pool has the connections that are read through, one for each call.
 type pool struct {
-	path string
-	set  *settings
+	path    string
+	set     *settings
+	readers readers
 
-	mu     sync.Mutex
-	closed bool
-	idle   []*conn
-	views  map[*snapshot]struct{} // that have a connection
+	mu      sync.Mutex
+	closed  bool
+	opening int // counts how often the files were let go of, from 1 on
+	idle    []*conn
+	used    *sync.WaitGroup // connections of this opening
 }
 
 func newPool(path string, set *settings) *pool {
-	return &pool{path: path, set: set, views: make(map[*snapshot]struct{})}
+	return &pool{path: path, set: set, readers: readers{path: path}, opening: 1, used: new(sync.WaitGroup)}
 }
 
-// get returns a connection for a snapshot.
-func (p *pool) get(view *snapshot) (*conn, error) {
+// get returns a connection, and of which opening it is.
+func (p *pool) get() (c *conn, opening int, err error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, kv.ErrClosed
+		return nil, 0, kv.ErrClosed
 	}
-	p.views[view] = struct{}{}
+	opening, used := p.opening, p.used
+	used.Add(1)
 	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
+		c = p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return c, nil
 	}
 	p.mu.Unlock()
-	c, err := openConn(p.path, p.set)
-	if err != nil {
-		p.forget(view)
-		return nil, err
+	if c == nil {
+		if c, err = openConn(p.path, p.set); err != nil {
+			used.Done()
+			return nil, 0, err
+		}
 	}
-	return c, nil
+	c.done = used.Done
+	return c, opening, nil
 }
 
-func (p *pool) forget(view *snapshot) {
+// put takes a connection back; one that is not usable, or of an earlier opening,
+// is closed.
+func (p *pool) put(c *conn, opening int, usable bool) {
+	defer c.done()
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.views, view)
-}
-
-// put takes a connection back; one that is not usable is closed.
-func (p *pool) put(view *snapshot, c *conn, usable bool) error {
-	p.mu.Lock()
-	delete(p.views, view)
-	if usable && !p.closed && len(p.idle) < maxIdle {
+	if usable && !p.closed && opening == p.opening && len(p.idle) < maxIdle {
 		p.idle = append(p.idle, c)
 		p.mu.Unlock()
-		return nil
+		return
 	}
 	p.mu.Unlock()
-	return c.close()
+	c.close()
+}
+
+// state returns what the next connection will be of, and whether there is none.
+func (p *pool) state() (opening int, closed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opening, p.closed
 }
 
 func (p *pool) isClosed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
+	_, closed := p.state()
+	return closed
 }
 
-// drain ends the snapshots and closes the connections; with closed, for good.
+// drain ends the views, waits for the reads that are under way and closes the
+// connections; with closed, for good.
 func (p *pool) drain(closed bool) error {
 	p.mu.Lock()
 	p.closed = p.closed || closed
-	var views []*snapshot
-	for view := range p.views {
-		views = append(views, view)
-	}
-	p.mu.Unlock()
-	for _, view := range views {
-		view.expire()
-	}
-	p.mu.Lock()
-	idle := p.idle
-	p.idle = nil
+	p.opening++
+	idle, used := p.idle, p.used
+	p.idle, p.used = nil, new(sync.WaitGroup)
 	p.mu.Unlock()
 	var err error
 	for _, c := range idle {
 		err = errors.Join(err, c.close())
 	}
+	used.Wait()
+	p.readers.close()
 	return err
 }

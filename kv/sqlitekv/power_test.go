@@ -30,6 +30,28 @@ func TestPowerFailure(t *testing.T) {
 	power.Fail(t, powerKit, new(power.Commits), powerEffort())
 }
 
+// TestPowerFailureOfAShortLog fails the power while the log goes to the database
+// and begins anew, again and again.
+func TestPowerFailureOfAShortLog(t *testing.T) {
+	kit := powerKit
+	var disk powerDisk
+	kit.Disk = func(t *testing.T) power.Disk {
+		disk = newPowerDisk(t)
+		disk.softLog = 32 << 10
+		return disk
+	}
+	power.Fail(t, kit, new(power.Commits), powerEffort())
+	anew := 0
+	for _, o := range disk.Ops() {
+		if o.File == storeFile && o.Kind == power.Sync {
+			anew++
+		}
+	}
+	if anew < 3 {
+		t.Errorf("the log went to the database %d times: nothing was tested", anew)
+	}
+}
+
 // TestPowerFailureOfALife fails the power behind every operation of a device's
 // life, those of closing the files and of opening them again included. The device
 // goes on with all that was acknowledged, and uses no key twice.

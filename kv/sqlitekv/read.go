@@ -43,29 +43,28 @@ func (c *conn) entries(ctx context.Context, keys []string) ([]kv.Entry, error) {
 	return entries, nil
 }
 
-// scanPart bounds what a scan reads at a time, in entries and bytes: between
-// two parts the snapshot can end.
+// partEntries and partBytes bound what a scan reads at a time: between two parts
+// nothing is held.
 const (
-	scanPart      = 512
-	scanPartBytes = 1 << 20
+	partEntries = 512
+	partBytes   = 1 << 20
 )
 
-// scanFrom reads entries with the prefix, beginning with the first that is not
-// less than from, and returns where to go on, "" at the end.
-func (c *conn) scanFrom(prefix, from string) (entries []kv.Entry, next string, err error) {
+// scanPart reads entries with the prefix, beginning with the first that is not
+// less than from, and reports whether there are more.
+func (c *conn) scanPart(prefix, from string) (entries []kv.Entry, more bool, err error) {
 	size := 0
 	err = c.scan(prefix, from, func(row *sqlite3.Stmt) (bool, error) {
-		key := string(row.ColumnRawBlob(0))
-		if len(entries) == scanPart || size > scanPartBytes {
-			next = key
+		if len(entries) == partEntries || size > partBytes {
+			more = true
 			return false, nil
 		}
 		value := row.ColumnBlob(2, []byte{})
 		size += len(value)
-		entries = append(entries, kv.Entry{Key: key, Value: value, Version: kv.Version(row.ColumnInt64(1))})
+		entries = append(entries, kv.Entry{Key: string(row.ColumnRawBlob(0)), Value: value, Version: kv.Version(row.ColumnInt64(1))})
 		return true, nil
 	})
-	return entries, next, err
+	return entries, more, err
 }
 
 // scan calls fn for the entries with the prefix from a key on: key, version and

@@ -10,17 +10,19 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// snapshot is a read transaction, begun by the first call, which ends when the
-// snapshot is closed or has had its time.
+// snapshot is a view that moves on. Each call has a read transaction of its own,
+// so that a process that is stopped, or slow, between two calls keeps the log of
+// nobody from beginning anew. A call that finds a newer state looks first whether
+// all that the view has returned stands in it.
 type snapshot struct {
 	pool *pool
 
-	mu      sync.Mutex // held for the time of a read
-	conn    *conn      // nil before the first call, and after the transaction
-	version kv.Version
-	timer   *time.Timer
-	gone    bool
-	closed  bool
+	mu       sync.Mutex // held for the time of a read
+	version  kv.Version // of the last call
+	opening  int        // the pool's at the first call, 0 before it
+	returned returned
+	gone     error // why nothing more can be read
+	closed   bool
 }
 
 // Get implements kv.Snapshot.
@@ -31,53 +33,41 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 		}
 	}
 	err = n.with(ctx, func(c *conn) error {
-		entries, err = c.entries(ctx, keys)
+		if entries, err = c.entries(ctx, keys); err == nil {
+			n.returned.addReads(entries)
+		}
 		return err
 	})
 	return entries, err
 }
 
-// Scan implements kv.Snapshot.
+// Scan implements kv.Snapshot. Between the parts that it reads the view moves on.
 func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, error] {
 	return func(yield func(kv.Entry, error) bool) {
-		for from, more := prefix, true; more; more = from != "" {
-			var entries []kv.Entry
-			err := n.with(ctx, func(c *conn) (err error) {
-				entries, from, err = c.scanFrom(prefix, from)
-				return err
-			})
+		s := &scan{view: n, scanned: scanned{prefix: prefix}, rest: true}
+		for {
+			entry, more, err := s.next(ctx)
 			if err != nil {
 				yield(kv.Entry{}, err)
 				return
 			}
-			if !n.yieldAll(ctx, entries, yield) {
+			if !more || !yield(entry, nil) {
 				return
 			}
 		}
 	}
 }
 
-// yieldAll yields entries that were read, as long as nothing ends the scan.
-func (n *snapshot) yieldAll(ctx context.Context, entries []kv.Entry, yield func(kv.Entry, error) bool) bool {
-	for _, entry := range entries {
-		if err := n.with(ctx, func(*conn) error { return nil }); err != nil {
-			yield(kv.Entry{}, err)
-			return false
-		}
-		if !yield(entry, nil) {
-			return false
-		}
+// Version implements kv.Snapshot. All that the view has returned stood at that of
+// its last call, so that only a first call reads it.
+func (n *snapshot) Version(ctx context.Context) (kv.Version, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.usable(ctx); err != nil || n.opening != 0 {
+		return n.version, err
 	}
-	return true
-}
-
-// Version implements kv.Snapshot.
-func (n *snapshot) Version(ctx context.Context) (version kv.Version, err error) {
-	err = n.with(ctx, func(*conn) error {
-		version = n.version
-		return nil
-	})
-	return version, err
+	err := n.read(ctx, func(*conn) error { return nil })
+	return n.version, err
 }
 
 // Close implements kv.Snapshot.
@@ -85,85 +75,77 @@ func (n *snapshot) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
-	n.release(true)
+	n.returned = returned{}
 }
 
-// expire ends the transaction of a snapshot that somebody may still use.
-func (n *snapshot) expire() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.gone = true
-	n.release(true)
-}
-
-// with calls fn with the snapshot's connection.
-func (n *snapshot) with(ctx context.Context, fn func(*conn) error) (err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// usable returns why the view cannot be read. Callers hold n.mu.
+func (n *snapshot) usable(ctx context.Context) error {
+	opening, closed := n.pool.state()
 	switch {
-	case n.closed, n.pool.isClosed():
+	case n.closed, closed:
 		return kv.ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case n.gone:
-		return fmt.Errorf("%w: the view is gone after %v or a pause: take a new snapshot", kv.ErrConflict, n.pool.set.snapshotLife)
+	case n.gone == nil && n.opening != 0 && n.opening != opening:
+		n.gone = fmt.Errorf("%w: the view is gone after a pause: take a new snapshot", kv.ErrConflict)
 	}
-	if n.conn == nil {
-		if err := n.fix(ctx); err != nil {
-			return err
-		}
-	}
-	return n.call(fn)
+	return n.gone
 }
 
-// call calls fn. A connection in which SQLite panicked is not used again.
-// Callers hold n.mu.
-func (n *snapshot) call(fn func(*conn) error) (err error) {
-	panicked := true
-	defer func() {
-		if panicked {
-			n.gone = true
-			n.release(false)
-		}
-	}()
-	defer guard(&err)
-	err = fn(n.conn)
-	panicked = false
-	return err
+// with calls fn with a connection in a read transaction.
+func (n *snapshot) with(ctx context.Context, fn func(*conn) error) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.usable(ctx); err != nil {
+		return err
+	}
+	return n.read(ctx, fn)
 }
 
-// fix begins the transaction. Callers hold n.mu.
-func (n *snapshot) fix(ctx context.Context) error {
-	c, err := n.pool.get(n)
+// read is with for those who hold n.mu and know that the view is usable.
+func (n *snapshot) read(ctx context.Context, fn func(*conn) error) (err error) {
+	c, opening, err := n.pool.get()
 	if err != nil {
 		return err
 	}
-	n.conn = c
-	if n.version, err = c.view(ctx, n.pool.set.wait); err != nil {
-		n.release(false)
+	usable := false // what SQLite panicked in is not used again
+	defer func() { n.pool.put(c, opening, usable) }()
+	defer guard(&err)
+	if n.opening != 0 && n.opening != opening {
+		usable = true
+		return n.usable(ctx)
+	}
+	n.pool.readers.begin()
+	defer n.pool.readers.end()
+	head, err := c.view(ctx, n.pool.set.wait)
+	if err != nil {
 		return err
 	}
-	n.timer = time.AfterFunc(n.pool.set.snapshotLife, n.expire)
-	return nil
+	if err = n.move(c, head, opening); err == nil {
+		err = fn(c)
+	}
+	usable = c.endView() == nil
+	return err
 }
 
-// release gives the connection back. Callers hold n.mu.
-func (n *snapshot) release(usable bool) {
-	if n.timer != nil {
-		n.timer.Stop()
+// move takes up the state that the connection reads. Callers hold n.mu.
+func (n *snapshot) move(c *conn, head kv.Version, opening int) error {
+	if n.opening != 0 && head != n.version {
+		stands, err := n.returned.standsIn(c, n.version, head)
+		if err != nil {
+			return err
+		}
+		if !stands {
+			n.gone = fmt.Errorf("%w: something that the view has returned: take a new snapshot", kv.ErrConflict)
+			return n.gone
+		}
 	}
-	if n.conn == nil {
-		return
-	}
-	c := n.conn
-	n.conn = nil
-	usable = usable && c.endView() == nil
-	n.pool.put(n, c, usable)
+	n.version, n.opening = head, opening
+	return nil
 }
 
 // view begins a read transaction and returns its version.
 func (c *conn) view(ctx context.Context, wait time.Duration) (version kv.Version, err error) {
-	defer guard(&err)
 	c.wait(ctx, wait)
 	if err := c.run(qBegin); err != nil {
 		return 0, err

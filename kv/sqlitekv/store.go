@@ -61,9 +61,9 @@ func Open(path string, options ...Option) (*Store, error) {
 	s.witness = witness.NewFile(path + witnessSuffix)
 	s.gate = newGate(path)
 	s.pool = newPool(path, &s.set)
-	s.follower = newFollower(path, &s.set)
+	s.follower = newFollower(path, &s.set, &s.pool.readers)
 	s.committer = newCommitter(path, &s.set)
-	s.committer.gate, s.committer.changed = s.gate, s.follower.committed
+	s.committer.gate, s.committer.changed, s.committer.readers = s.gate, s.follower.committed, &s.pool.readers
 	if err := s.open(path); err != nil {
 		s.discard()
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
@@ -136,9 +136,8 @@ func (s *Store) discard() {
 	}
 }
 
-// Snapshot implements kv.Store. Its first call begins a read transaction,
-// which ends after the time of WithSnapshotLife; from then on reads are
-// kv.ErrConflict.
+// Snapshot implements kv.Store. The view moves on, and holds nothing between two
+// calls: it may be kept as long as one likes.
 func (s *Store) Snapshot() kv.Snapshot { return &snapshot{pool: s.pool} }
 
 // Commit implements kv.Store. It waits for other processes no longer than

@@ -1,0 +1,198 @@
+//go:build linux || darwin
+
+package sqlitekv
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/processes"
+)
+
+func init() {
+	roles["view"] = keepView
+	roles["scan"] = keepScan
+	roles["stay"] = stayInRead
+	roles["look"] = lookUntilKilled
+}
+
+// keepView reads through a view, says so, and keeps the view.
+func keepView(path string, _ []string) error {
+	s, err := Open(path)
+	if err != nil {
+		return err
+	}
+	view := s.Snapshot()
+	if err := get("k")(view); err != nil {
+		return err
+	}
+	fmt.Println("viewed")
+	processes.Ready()
+	fmt.Println("then", get("other")(view))
+	return nil
+}
+
+// keepScan scans, and stays at the first entry.
+func keepScan(path string, _ []string) error {
+	s, err := Open(path)
+	if err != nil {
+		return err
+	}
+	for _, err := range s.Snapshot().Scan(context.Background(), "") {
+		fmt.Println("viewed", err)
+		bufio.NewReader(os.Stdin).ReadString('\n')
+	}
+	return nil
+}
+
+// stayInRead stays in the middle of a read.
+func stayInRead(path string, _ []string) error {
+	s, err := Open(path)
+	if err != nil {
+		return err
+	}
+	view := &snapshot{pool: s.pool}
+	return view.with(context.Background(), func(*conn) error {
+		fmt.Println("viewed")
+		bufio.NewReader(os.Stdin).ReadString('\n')
+		return nil
+	})
+}
+
+// lookUntilKilled reads all the time.
+func lookUntilKilled(path string, _ []string) error {
+	s, err := Open(path)
+	if err != nil {
+		return err
+	}
+	fmt.Println("viewed")
+	for {
+		view := s.Snapshot()
+		if err := scanSome("", 1000)(view); err != nil && !errors.Is(err, kv.ErrConflict) {
+			return err
+		}
+		view.Close()
+	}
+}
+
+// Bounds of the log in bytes, as it is in ordinary use and beside processes that
+// are stopped.
+const (
+	ordinaryLog = 8 << 20
+	boundedLog  = 32 << 20
+)
+
+// fillLog commits some 40 MiB, and returns how long the log was at most.
+func fillLog(t *testing.T, s *Store, path string) (longest int64) {
+	t.Helper()
+	for i := range 600 {
+		value := strings.Repeat(fmt.Sprintf("%08d", i), 8<<10) // what does not change is not written
+		if _, err := putOne(s, fmt.Sprintf("fill/%d", i%20), value, i%50 == 0); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path + logSuffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		longest = max(longest, info.Size())
+	}
+	return longest
+}
+
+// TestLogIsBounded: the log stays short, alone and beside processes that have a
+// view and are stopped, killed or slow.
+func TestLogIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		roles  []string
+		meddle func(*processes.Child)
+		most   int64 // ordinaryLog if it is 0
+	}{
+		"alone":          {},
+		"view":           {roles: []string{"view"}},
+		"view, stopped":  {roles: []string{"view", "view"}, meddle: (*processes.Child).Freeze},
+		"scan, stopped":  {roles: []string{"scan"}, meddle: (*processes.Child).Freeze},
+		"view, killed":   {roles: []string{"view", "scan"}, meddle: (*processes.Child).Kill},
+		"read on and on": {roles: []string{"look", "look"}, most: boundedLog},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			s := openStore(t, path)
+			mustPut(t, s, "k", "v")
+			for _, role := range c.roles {
+				child := spawn(t, role, path)
+				child.Says("viewed")
+				if c.meddle != nil {
+					c.meddle(child)
+				}
+			}
+			longest, most := fillLog(t, s, path), cmp.Or(c.most, ordinaryLog)
+			if t.Logf("%d KiB", longest>>10); longest > most {
+				t.Errorf("the log was up to %d KiB long, want %d at most", longest>>10, most>>10)
+			}
+		})
+	}
+}
+
+// TestStoppedViewMovesOn: a process that was stopped with a view reads on in it
+// when it continues.
+func TestStoppedViewMovesOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	mustPut(t, s, "k", "v")
+	child := spawn(t, "view", path)
+	child.Says("viewed")
+	child.Freeze()
+	mustPut(t, s, "other", "v")
+	child.Thaw()
+	child.Begin()
+	if got := child.Says("then"); got != "then <nil>" {
+		t.Errorf("a view that was stopped reads on: %q", got)
+	}
+}
+
+// TestStoppedInRead: only a process that is stopped in the middle of one read
+// makes the log grow. It is named, and the log is short again when it goes on.
+func TestStoppedInRead(t *testing.T) {
+	var told strings.Builder
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path, WithLogger(slog.New(slog.NewTextHandler(&told, nil))))
+	mustPut(t, s, "k", "v")
+	beside, stopped := spawn(t, "view", path), spawn(t, "stay", path)
+	for _, child := range []*processes.Child{beside, stopped} {
+		child.Says("viewed")
+		child.Freeze()
+	}
+	if longest := fillLog(t, s, path); longest < boundedLog {
+		t.Errorf("the log was up to %d KiB long: nothing was tested", longest>>10)
+	}
+	state, err := s.Log(t.Context())
+	if err != nil || state.Bytes < hardLog || !slices.Equal(state.Readers, []int{stopped.PID()}) {
+		t.Errorf("the log: %+v, %v; want one of %d at least, and process %d", state, err, hardLog, stopped.PID())
+	}
+	stopped.Thaw()
+	stopped.Finish()
+	for i := range 20 { // by then it is looked at again
+		if _, err := putOne(s, "k", strings.Repeat(fmt.Sprintf("%08d", i), 16<<10), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if state, err := s.Log(t.Context()); err != nil || state.Bytes > ordinaryLog || len(state.Readers) > 0 {
+		t.Errorf("the log after the read: %+v, %v", state, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("processes=[%d]", stopped.PID()); !strings.Contains(told.String(), want) {
+		t.Errorf("the log of the program says %q, want %s in it", told.String(), want)
+	}
+}
