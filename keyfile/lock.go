@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/holder"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -44,7 +45,7 @@ func Take(ctx context.Context, path string) (*Lock, error) {
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case wait.Err() != nil:
-		err = fmt.Errorf("%w: another process has been deciding for %v what is under %s: is it stopped?", kv.ErrUnavailable, lockWait, path)
+		err = fmt.Errorf("%w: %s has been deciding for %v what is under %s: is it stopped?", kv.ErrUnavailable, holder.Name(path+lockSuffix), lockWait, path)
 	}
 	return nil, errors.Join(err, file.Close())
 }

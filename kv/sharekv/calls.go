@@ -276,6 +276,10 @@ func (r *retry) inTime(err error) error {
 	if time.Now().Before(r.limit) {
 		return nil
 	}
+	var silence *wire.Silence
+	if errors.As(err, &silence) {
+		return fmt.Errorf("%w: %v", kv.ErrUnavailable, silence) // not that the connection has ended, too
+	}
 	return fmt.Errorf("%w: %v", kv.ErrUnavailable, err)
 }
 

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/pawlkv/pawl/internal/holder"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv/internal/wire"
 )
@@ -49,7 +51,7 @@ func (s *Store) begin(ctx context.Context, limit time.Time) (*term, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-late:
-			return nil, fmt.Errorf("%w: no process that owns the store has answered in time", kv.ErrUnavailable)
+			return nil, s.unanswered()
 		}
 		if under.err != nil && (limit.IsZero() || !passing(under.err) || !time.Now().Before(limit)) {
 			return nil, under.err
@@ -135,9 +137,21 @@ func (s *Store) elect() (access, error) {
 		select {
 		case <-time.After(wait.NextBackOff()):
 		case <-ctx.Done():
+			if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+				err = s.unanswered()
+			}
 			return nil, err
 		}
 	}
+}
+
+// unanswered is why there is no term: the process that has the lock says nothing.
+func (s *Store) unanswered() error {
+	pid := int(s.asked.Load())
+	if pid == 0 {
+		pid = holder.Of(filepath.Join(s.path, lockName))
+	}
+	return fmt.Errorf("%w: %w", kv.ErrUnavailable, &wire.Silence{PID: pid, For: s.patience})
 }
 
 // guest is the store in a process that reaches it through the owner's.
@@ -148,10 +162,12 @@ var _ access = guest{}
 // connect connects to the owner. Errors are kv.ErrUnavailable: nobody answers,
 // or it was not the store that we know.
 func (s *Store) connect(ctx context.Context) (access, error) {
+	s.asked.Store(0)
 	conn, err := s.transport.Dial(ctx, s.path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
 	}
+	s.asked.Store(int64(processOf(conn)))
 	c, err := wire.Connect(ctx, conn, wire.Settings{
 		Client: s.client, PID: os.Getpid(), Limits: s.limits, Versions: s.versions, Patience: s.patience,
 	})

@@ -16,6 +16,15 @@ func peerUser(fd int) (uint32, error) {
 	return credentials.Uid, nil
 }
 
+// peerProcess returns the process at the other end, or 0.
+func peerProcess(fd int) int {
+	credentials, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return 0
+	}
+	return int(credentials.Pid)
+}
+
 // throughShort names the socket by a descriptor of its directory.
 func throughShort(dir string, fn func(name string) error) error {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

@@ -27,7 +27,8 @@ type Store struct {
 	known  atomic.Pointer[ID]   // which store it is, once we know
 	term   atomic.Pointer[term] // nil if there is none; set under mu
 
-	yielded atomic.Bool // nobody here wants to own the store
+	asked   atomic.Int64 // process that was asked last to be welcomed, 0 if not known
+	yielded atomic.Bool  // nobody here wants to own the store
 
 	mu        sync.Mutex
 	closed    bool

@@ -95,6 +95,19 @@ func shortly(dir string, fn func(name string) error) error {
 	return throughShort(dir, fn)
 }
 
+// processOf returns the id of the process at the other end of a connection, which
+// need not answer for that, or 0 if the system does not tell.
+func processOf(conn net.Conn) (pid int) {
+	c, ok := conn.(*net.UnixConn)
+	if !ok {
+		return 0
+	}
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { pid = peerProcess(int(fd)) })
+	}
+	return pid
+}
+
 // checkPeer refuses a process of another user.
 func checkPeer(conn *net.UnixConn) error {
 	raw, err := conn.SyscallConn()

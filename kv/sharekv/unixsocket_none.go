@@ -12,5 +12,7 @@ import (
 // cannot be told, it does not.
 func (UnixSocket) Listen(*Place) (net.Listener, error) { return nil, errors.ErrUnsupported }
 
+func processOf(net.Conn) int { return 0 }
+
 // Dial implements Transport.
 func (UnixSocket) Dial(context.Context, string) (net.Conn, error) { return nil, errors.ErrUnsupported }

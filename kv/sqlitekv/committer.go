@@ -105,7 +105,7 @@ func (c *committer) enter() bool {
 		case <-c.queue.Bell():
 			c.collect()
 		case <-patience.C:
-			c.refuse(fmt.Errorf("%w: another process has kept its lock for %v: is it stopped?", kv.ErrUnavailable, c.set.wait),
+			c.refuse(keptFor(c.path, c.set.wait),
 				time.Now().Add(-c.set.wait))
 		}
 		patience.Stop()

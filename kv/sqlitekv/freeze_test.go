@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,8 +26,12 @@ func TestFrozenHolder(t *testing.T) {
 	holder.Freeze()
 	for range 2 {
 		began := time.Now()
-		if _, err := putOne(s, "k", "during", true); !errors.Is(err, kv.ErrUnavailable) {
+		_, err := putOne(s, "k", "during", true)
+		if !errors.Is(err, kv.ErrUnavailable) {
 			t.Errorf("a commit while the holder is stopped: %v, want %v", err, kv.ErrUnavailable)
+		}
+		if named := fmt.Sprintf("process %d has kept", holder.PID()); runtime.GOOS == "linux" && !strings.Contains(fmt.Sprint(err), named) {
+			t.Errorf("%v, want: %s", err, named)
 		}
 		if took := time.Since(began); took < 200*time.Millisecond {
 			t.Errorf("it was refused after %v, too soon", took)

@@ -1,9 +1,14 @@
 package sqlitekv
 
 import (
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/pawlkv/pawl/internal/holder"
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Files beside the database, named after it.
@@ -65,6 +70,11 @@ func (g *gate) release() {
 		g.held = false
 		g.lock.Unlock()
 	}
+}
+
+// keptFor is why the gate of a file was not had in time.
+func keptFor(path string, wait time.Duration) error {
+	return fmt.Errorf("%w: %s has kept the store's lock for %v: is it stopped?", kv.ErrUnavailable, holder.Name(path+gateSuffix), wait)
 }
 
 // close gives up for good.

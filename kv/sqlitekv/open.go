@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -193,7 +194,7 @@ func enter(g *gate, set *settings) error {
 		return translate(err)
 	case <-patience.C:
 		g.release()
-		return fmt.Errorf("%w: another process has kept its lock for %v: is it stopped?", kv.ErrUnavailable, set.wait)
+		return keptFor(strings.TrimSuffix(g.lock.Path(), gateSuffix), set.wait)
 	}
 }
 

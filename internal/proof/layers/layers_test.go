@@ -42,11 +42,11 @@ var table = map[string][]string{
 	"kv/internal/linked":       {},
 	"kv/memkv":                 {"kv", "kv/internal/turns", "kv/internal/watch"},
 	"kv/sharekv/internal/wire": {"kv"},
-	"kv/sharekv":               {"kv", "kv/internal/turns", "kv/internal/watch", "kv/sharekv/internal/wire"},
+	"kv/sharekv":               {"kv", "kv/internal/turns", "kv/internal/watch", "kv/sharekv/internal/wire", "internal/holder"},
 	"kv/sharekv/sharetest":     {"kv", "kv/memkv", "kv/sharekv", "kv/kvtest/processes"},
 	"kv/badgerkv/...":          {"kv", "kv/witness", "kv/sharekv", "kv/internal/grouping", "kv/internal/linked", "kv/badgerkv/..."},
 	"kv/internal/grouping":     {"kv"},
-	"kv/sqlitekv":              {"kv", "kv/witness", "kv/internal/turns", "kv/internal/watch", "kv/internal/grouping", "kv/internal/linked"},
+	"kv/sqlitekv":              {"kv", "kv/witness", "kv/internal/turns", "kv/internal/watch", "kv/internal/grouping", "kv/internal/linked", "internal/holder"},
 	"kv/witness":               {"kv"},
 	"kv/copykv":                {"kv"},
 	"kv/kvtest/...":            {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch"},
@@ -59,7 +59,8 @@ var table = map[string][]string{
 	"internal/proof/upstream": {},
 	"internal/proof/prose":    {},
 
-	"internal/files": {},
+	"internal/files":  {},
+	"internal/holder": {},
 
 	"internal/hs": {"matrix", "internal/canonicaljson"},
 
@@ -83,7 +84,7 @@ var table = map[string][]string{
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
-	"keyfile":  {".", "kv", "internal/files", "internal/secret"},
+	"keyfile":  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
 	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/cli", "bench/command"},
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +188,7 @@ func frozenOwner(t *trial) {
 	}
 
 	holder.Freeze()
+	named := fmt.Sprintf("process %d has the store and has not answered for %v: is it stopped?", store.Status().PID, short)
 	sent := batch("a", "2")
 	t.inPatience("a commit that was sent", kv.ErrUnknown, func() error {
 		_, err := store.Commit(t.Context(), sent)
@@ -202,6 +204,9 @@ func frozenOwner(t *trial) {
 	never := batch("never", "1")
 	t.inPatience("a commit that was not sent", kv.ErrUnavailable, func() error {
 		_, err := store.Commit(t.Context(), never)
+		if !strings.Contains(fmt.Sprint(err), named) {
+			t.Errorf("%v, want: %s", err, named)
+		}
 		return err
 	})
 	t.inPatience("a read", kv.ErrUnavailable, func() error {
@@ -222,6 +227,9 @@ func frozenOwner(t *trial) {
 		other, err := t.Open(dir, Options{Patience: short})
 		if err == nil {
 			other.Close()
+		}
+		if !strings.Contains(fmt.Sprint(err), named) {
+			t.Errorf("%v, want: %s", err, named)
 		}
 		return err
 	})

@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -54,6 +56,24 @@ var ErrGone = errors.New("the connection to the store's owner has ended")
 
 // ErrSilent is an ErrGone: nothing was heard for as long as the patience.
 var ErrSilent = errors.New("the store's owner does not answer")
+
+// Silence is an ErrSilent that names the owner.
+type Silence struct {
+	PID int // 0: not known
+	For time.Duration
+}
+
+// Error implements error.
+func (s *Silence) Error() string {
+	who := "another process"
+	if s.PID != 0 {
+		who = fmt.Sprintf("process %d", s.PID)
+	}
+	return fmt.Sprintf("%s has the store and has not answered for %v: is it stopped?", who, s.For)
+}
+
+// Is makes errors.Is(err, ErrSilent) true.
+func (s *Silence) Is(target error) bool { return target == ErrSilent }
 
 // ErrVersion: the two sides have no version of the protocol in common. It is a
 // kv.ErrNewer, for whichever of them is older.

@@ -186,7 +186,7 @@ func (c *Client) pulse() {
 	}
 	silent := time.Since(c.start) - max(oldest, time.Duration(c.reading.last.Load()))
 	if silent >= c.Patience {
-		c.fail(fmt.Errorf("%w: %w for %v", ErrGone, ErrSilent, c.Patience))
+		c.fail(fmt.Errorf("%w: %w", ErrGone, &Silence{c.Welcome.PID, c.Patience}))
 		return
 	}
 	time.AfterFunc(c.Patience/pulses, c.pulse)
