@@ -183,15 +183,17 @@ func (d delivery) commit(b *kv.Batch) (kv.Version, kv.Outcome, error) {
 	}
 }
 
-// resolve commits the identical batch again. An answer that does not resolve
-// is about that try and says nothing of the first. Again makes a conflict final:
-// the first may be on its way still.
+// resolve commits the identical batch again, for as long as the patience: a store
+// that is frozen may never say. It tries once at least, and no try is cut short:
+// the store ends each by itself. An answer that does not resolve is about that
+// try and says nothing of the first. Again makes a conflict final: the first may
+// be on its way still.
 func (d delivery) resolve(b *kv.Batch, cause error) (kv.Version, kv.Outcome, error) {
 	d.report.Unknown++
 	b.Again = true
 	d.db.log.LogAttrs(d.ctx, slog.LevelWarn, "the outcome of a commit is unknown: committing the identical batch again", slog.Any("error", cause))
 	wait := newBackoff(unknownWait, unknownWaitMax)
-	for {
+	for since := time.Now(); ; {
 		if err := d.db.opts.sleep(d.ctx, wait.NextBackOff()); err != nil {
 			return d.withhold(fmt.Errorf("%w; the last answer was: %w", err, cause))
 		}
@@ -205,8 +207,10 @@ func (d delivery) resolve(b *kv.Batch, cause error) (kv.Version, kv.Outcome, err
 			return 0, outcome, fmt.Errorf("txn: commit: %w", err)
 		case !outcome.MayAsk():
 			return d.withhold(err)
+		case time.Since(since) >= d.db.opts.patience:
+			return d.withhold(fmt.Errorf("asked for %v what became of it: %w", d.db.opts.patience, err))
 		}
-		cause = err // goes on until ctx ends
+		cause = err
 	}
 }
 

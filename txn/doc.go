@@ -27,7 +27,8 @@
 //   - The outcome of the commit is unknown ([kv.ErrUnknown]): Do commits the
 //     identical batch again until it is known, and releases the result that
 //     belongs to it; fn does not run meanwhile. If ctx ends first, or the store
-//     can no longer tell, the error is an [*UnknownError] and the result is
+//     can no longer tell, or has not told for as long as the patience
+//     ([WithPatience]), the error is an [*UnknownError] and the result is
 //     withheld for good.
 //
 // What is written must fit one commit of the engine ([kv.Limits]) together with

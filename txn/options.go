@@ -22,6 +22,8 @@ const (
 	cachedAttempts = 2
 	// maxAttempts is above what the argument at DB allows.
 	maxAttempts = 10_000
+	// patience is as long as an engine that is shared waits for one that is silent.
+	patience = 5 * time.Second
 	// cacheSize is in records; a session is about 1 KB decoded. Fewer are
 	// kept where they are larger.
 	cacheSize   = 4096
@@ -51,6 +53,7 @@ type options struct {
 	policy      CachePolicy
 	cacheSize   int
 	maxAttempts int
+	patience    time.Duration
 	log         *slog.Logger
 	observe     func(Report)
 	probe       *Probe
@@ -61,6 +64,7 @@ func defaults() options {
 	return options{
 		cacheSize:   cacheSize,
 		maxAttempts: maxAttempts,
+		patience:    patience,
 		log:         slog.New(slog.DiscardHandler),
 		observe:     func(Report) {},
 		sleep:       sleep,
@@ -84,6 +88,13 @@ func WithCacheSize(records int) Option {
 // [*StarvedError], at least 1.
 func WithMaxAttempts(n int) Option {
 	return func(o *options) { o.maxAttempts = max(n, 1) }
+}
+
+// WithPatience sets for how long a commit of unknown outcome is committed again,
+// once at least, before its result is withheld ([*UnknownError]): 5 s unless told.
+// Each try ends when the store says so, or with the context.
+func WithPatience(d time.Duration) Option {
+	return func(o *options) { o.patience = max(d, 0) }
 }
 
 // WithLogger sets the logger; the default discards. Logged are keys (blinded),

@@ -40,6 +40,7 @@ func (c *Client) pages(ctx context.Context, r *request, ask asker, each func(*in
 
 // next asks for a page and waits for it.
 func (c *Client) next(ctx context.Context, w *waiter) (*in, error) {
+	c.expectPage(w)
 	c.notify(opMore, w.number)
 	i, err := c.await(ctx, w, c.closing)
 	if err == nil {

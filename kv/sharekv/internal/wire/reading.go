@@ -201,7 +201,7 @@ func (c *Client) oldest() (began time.Duration, waiting bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.pending {
-		if !w.paged() && (!waiting || w.began < began) {
+		if !w.idle() && (!waiting || w.began < began) {
 			began, waiting = w.began, true
 		}
 	}

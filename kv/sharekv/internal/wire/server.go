@@ -104,9 +104,12 @@ func (s *Server) Close() {
 		conns = append(conns, c)
 	}
 	s.mu.Unlock()
+	// All at once: a client that takes nothing is waited for, and there may be many.
+	var drains sync.WaitGroup
 	for _, c := range conns {
-		c.drain()
+		drains.Go(c.drain)
 	}
+	drains.Wait()
 	s.wg.Wait()
 }
 

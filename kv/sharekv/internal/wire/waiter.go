@@ -14,15 +14,19 @@ import (
 type waiter struct {
 	number uint64
 	op     op
-	began  time.Duration // since the client's start
+	began  time.Duration // since the client's start; of one that is paged, when it asked for the page
+	away   bool          // the caller has a page, and has not asked for the next
 	parts  []*in         // of a get's answer, but for the last
 	answer chan *in      // has room for one
 	late   func(*in)     // what to do with the answer that the caller did not wait for
 }
 
-// paged reports whether the answer comes in pages, for which nothing need come
-// for a long time.
+// paged reports whether the answer comes in pages.
 func (w *waiter) paged() bool { return w.op == opScan || w.op == opWatch }
+
+// idle reports whether nothing need come for a long time. The caller holds c.mu
+// of the client.
+func (w *waiter) idle() bool { return w.op == opWatch || w.away }
 
 // expect gives a request its number, and a place for its answer.
 func (c *Client) expect(r *request) *waiter {
@@ -35,11 +39,25 @@ func (c *Client) expect(r *request) *waiter {
 	if w.op == opWatch {
 		c.reading.watches.Add(1)
 	}
-	if !w.paged() && !c.pulsing {
+	c.beginPulse(w)
+	return w
+}
+
+// beginPulse sees to it that a server which owes an answer is not silent for good.
+// The caller holds c.mu.
+func (c *Client) beginPulse(w *waiter) {
+	if !w.idle() && !c.pulsing {
 		c.pulsing = true
 		time.AfterFunc(c.Patience/pulses, c.pulse)
 	}
-	return w
+}
+
+// expectPage is expect for the next page of an answer.
+func (c *Client) expectPage(w *waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.away, w.began = false, time.Since(c.start)
+	c.beginPulse(w)
 }
 
 // remove forgets who has got the last of an answer, or will get none. The caller
@@ -84,6 +102,7 @@ func (c *Client) deliver(payload []byte) (awaited bool, err error) {
 	}
 	select {
 	case w.answer <- i:
+		w.away = s == partial
 		return w.op != opWatch, nil
 	default:
 		return false, fmt.Errorf("%w: a page that nobody asked for", errFrame)
