@@ -224,7 +224,7 @@ func (r *laterRaised) Unwrap() kv.Store { return r.Store }
 // others that are at work.
 func TestSchedulesAcrossARaise(t *testing.T) {
 	var failed atomic.Bool
-	eachSeed(*storyFrom, uint64(storyMany())/4, func(seed uint64) bool {
+	eachSeed(*storyFrom, uint64(storyMany())/8, func(seed uint64) bool {
 		p := story.Generate(seed)
 		for i := range p.Actors { // so that there is somebody to raise it
 			if a := &p.Actors[i]; a.Name != story.Bob {

@@ -142,24 +142,49 @@ func TestOneRatchetKeyOneSession(t *testing.T) {
 		t.Errorf("another peer's session under the same ratchet key: %v", err)
 	}
 	// And the session itself goes on.
-	if _, m = mallory.says(t, first, "second"); m.Type != ratchet.PreKey {
+	if first, m = mallory.says(t, first, "second"); m.Type != ratchet.PreKey {
 		t.Fatalf("a message of type %v", m.Type)
 	}
 	if _, err := bob.Decrypt(bob.ctx, mallory.key(), m); err != nil {
 		t.Error(err)
 	}
-	bob.turnsUnder(mallory)
+	bob.turnsUnder(mallory, 2)
+	// Also when the first session has a newer chain.
+	first, m = mallory.says(t, first, "third")
+	if _, err := bob.Decrypt(bob.ctx, mallory.key(), m); err != nil {
+		t.Fatal(err)
+	}
+	_, m, err := bob.yourTurn(mallory, first).Encrypt(rand.Reader, []byte("a new chain"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Decrypt(bob.ctx, mallory.key(), m); err != nil {
+		t.Fatal(err)
+	}
+	bob.turnsUnder(mallory, 3)
+	bob.on(bob.kv).turnsUnder(mallory, 4)
 	bob.intact()
 }
 
-// turnsUnder lets the peer answer in a second session with the ratchet key that
-// the first has.
-func (d *device) turnsUnder(mallory outsider) {
+// turnsUnder lets the peer answer in a new session with the ratchet key that the
+// first has.
+func (d *device) turnsUnder(mallory outsider, seed byte) {
 	d.t.Helper()
-	s, m := mallory.says(d.t, mallory.opens(d, d.fallbackKey(), 2), "another session")
+	s, m := mallory.says(d.t, mallory.opens(d, d.fallbackKey(), seed), "another session")
 	if _, err := d.Decrypt(d.ctx, mallory.key(), m); err != nil {
 		d.t.Fatal(err)
 	}
+	_, m, err := d.yourTurn(mallory, s).Encrypt(filled(1), []byte("under the first session's key"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.refuses(mallory.key(), m, session.ErrRatchetKey)
+}
+
+// yourTurn sends in the session that the peer used last, and returns its state
+// with the peer then.
+func (d *device) yourTurn(mallory outsider, s ratchet.Session) ratchet.Session {
+	d.t.Helper()
 	e, err := d.Encrypt(d.ctx, mallory.key(), []byte("your turn"))
 	if err != nil {
 		d.t.Fatal(err)
@@ -171,9 +196,5 @@ func (d *device) turnsUnder(mallory outsider) {
 	if s, _, err = s.Decrypt(parsed); err != nil {
 		d.t.Fatal(err)
 	}
-	_, m, err = s.Encrypt(filled(1), []byte("under the first session's key"))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.refuses(mallory.key(), m, session.ErrRatchetKey)
+	return s
 }

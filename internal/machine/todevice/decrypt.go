@@ -141,7 +141,7 @@ func (m *Messages) stored(tx *txn.Tx, in parsed, s session.Session, plaintext ra
 	if at.Order == 0 {
 		id = in.receipt1
 	}
-	m.hints.received(in, s.ID())
+	m.hints.used(s)
 	d := Decrypted{Plaintext: plaintext.Bytes, Session: s.ID(), Receipt: id}
 	return d, records.Receipts.Put(tx, session.NewReceipt(id, s.ID(), plaintext.Key, at))
 }

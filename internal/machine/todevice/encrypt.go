@@ -83,6 +83,7 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	} else {
 		err = store(tx, a, c, s)
 	}
+	m.hints.used(s)
 	return Encrypted{message, s.ID(), len(c.Damages())}, err
 }
 

@@ -1,6 +1,7 @@
 package todevice
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -13,14 +14,14 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
-// hintedPeers is how many peers' sessions are remembered: about 300 bytes each
-// with a session, and 3 KB with as many as there may be.
+// hintedPeers is how many peers' sessions are remembered: about 400 bytes each
+// with a session, and 4 KB with as many as there may be.
 const hintedPeers = 4096
 
 // hints are what an account's calls remember of peers: which sessions one had
 // when its record was last read, so that the next call reads them in the same
-// round trip as the record, and which of them its last messages were of, so that
-// the next message needs no other. They are names and nothing else, and nothing
+// round trip as the record, and which chains they had, so that the next message
+// needs no session but its own. They are names and nothing else, and nothing
 // follows from them: what there is, and what is in it, comes from the snapshot
 // each time. A hint that is out of date costs the round trip that it saves
 // otherwise.
@@ -30,14 +31,27 @@ type hints struct {
 
 // hint is never changed in place.
 type hint struct {
-	peer   session.Peer
-	chains []chain // the last to receive first, at most one of each session
+	peer session.Peer
+	had  []had // the last to be used first
 }
 
-// chain is the chain of a session that a message was last of.
-type chain struct {
-	start   uint64 // of the ratchet key: two that begin alike cost a round trip
+// had is which chains a session had: that a second one may not come to know one of
+// them ([session.Known]) is seen without reading it, where this process has.
+type had struct {
 	session ratchet.SessionID
+	chains  []uint64 // where their ratchet keys begin: two that begin alike cost a round trip
+}
+
+func chainsOf(s session.Session) (h had) {
+	h.session = s.ID()
+	state, err := s.Ratchet()
+	if err != nil {
+		return h
+	}
+	for _, c := range state.ReceiverChains() {
+		h.chains = append(h.chains, startOf(c.RatchetKey))
+	}
+	return h
 }
 
 func newHints() hints {
@@ -64,7 +78,7 @@ type likely int
 
 const (
 	unknown likely = iota // there is no such hint
-	guessed               // it was the last to receive one
+	guessed               // it was used last
 	sure                  // it is what the message says, or what had its chain
 )
 
@@ -76,14 +90,15 @@ func (h hints) sessionFor(in parsed) (ratchet.SessionID, likely) {
 		return in.session, sure
 	case in.preKey != nil:
 		return in.session, guessed
-	case len(known.chains) == 0:
+	case len(known.had) == 0:
 		return ratchet.SessionID{}, unknown
 	}
-	at := slices.IndexFunc(known.chains, func(c chain) bool { return c.start == startOf(in.normal.RatchetKey) })
+	start := startOf(in.normal.RatchetKey)
+	at := slices.IndexFunc(known.had, func(h had) bool { return slices.Contains(h.chains, start) })
 	if at < 0 {
-		return known.chains[0].session, guessed
+		return known.had[0].session, guessed
 	}
-	return known.chains[at].session, sure
+	return known.had[at].session, sure
 }
 
 func startOf(key ratchet.PublicKey) uint64 { return binary.BigEndian.Uint64(key[:]) }
@@ -96,12 +111,27 @@ func (h hints) has(peer session.Peer) {
 	h.peers.Add(peer.Identity(), known)
 }
 
-// received notes which session a message was of.
-func (h hints) received(in parsed, id ratchet.SessionID) {
-	known, _ := h.peers.Get(in.sender)
-	others := slices.DeleteFunc(slices.Clone(known.chains), func(c chain) bool { return c.session == id })
-	known.chains = append([]chain{{startOf(in.normal.RatchetKey), id}}, others[:min(len(others), session.MaxPerPeer-1)]...)
-	h.peers.Add(in.sender, known)
+// read notes all sessions of a peer.
+func (h hints) read(c records.Contact) {
+	known, _ := h.peers.Get(c.Peer.Identity())
+	rank := func(id ratchet.SessionID) int { // those that were used here last come first
+		at := slices.IndexFunc(known.had, func(h had) bool { return h.session == id })
+		return cmp.Or(at+1, session.MaxPerPeer+1)
+	}
+	next := hint{peer: c.Peer}
+	for _, s := range c.Sessions {
+		next.had = append(next.had, chainsOf(s))
+	}
+	slices.SortStableFunc(next.had, func(a, b had) int { return cmp.Compare(rank(a.session), rank(b.session)) })
+	h.peers.Add(c.Peer.Identity(), next)
+}
+
+// used notes the session that a message was of, either way, as it is after it.
+func (h hints) used(s session.Session) {
+	known, _ := h.peers.Get(s.Peer())
+	others := slices.DeleteFunc(slices.Clone(known.had), func(h had) bool { return h.session == s.ID() })
+	known.had = append([]had{chainsOf(s)}, others[:min(len(others), session.MaxPerPeer-1)]...)
+	h.peers.Add(s.Peer(), known)
 }
 
 // format is what is remembered of the account: which names its receipts may

@@ -36,7 +36,7 @@ func (m *Messages) contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact,
 func (m *Messages) whole(tx *txn.Tx, c records.Contact) (records.Contact, error) {
 	c, err := c.Whole(tx)
 	if len(c.Sessions) > 0 && c.Lost == nil {
-		m.hints.has(c.Peer)
+		m.hints.read(c)
 	}
 	m.account.Store.Tell(tx, c.Damages())
 	return c, err
