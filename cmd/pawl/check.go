@@ -1,17 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
-	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -27,9 +24,8 @@ func newCheck() *cobra.Command {
 		Short: "Verify that nothing in the store is broken",
 		Long: `Verify every invariant of all accounts, or of one: that each record opens and
 decodes, that keys belong together, and that records name only what is there.
-It lists what is broken and then exits with 1. It changes nothing.
-
-Where the engine does not open the store it lists every file that is wrong.
+It lists what is broken, with every file of the engine that is wrong, and then
+exits with 1. It changes nothing.
 'pawl repair' says what can be done.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
@@ -47,46 +43,51 @@ type checkedJSON struct {
 }
 
 func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
-	checked := false
-	err := c.records(cmd, args, &checked)
-	if checked || !errors.Is(err, kv.ErrCorrupt) {
-		return err
-	}
-	// The records could not be looked at: are the files whole?
-	return c.files(cmd, args[0], err)
-}
-
-// files lists all files of a store that are wrong. cause is why its records could
-// not be checked.
-func (c *checkCommand) files(cmd *cobra.Command, store string, cause error) error {
-	p, err := parsePlace(store)
-	if err != nil {
-		return err
-	}
-	_, faults, err := p.salvage()
-	if err != nil || len(faults) == 0 {
+	var r checked
+	cause := c.records(cmd, args, &r)
+	if !r.done && !isFileDamage(cause) {
 		return cause
 	}
-	w := cmd.OutOrStdout()
-	if c.json {
-		err = cli.PrintJSON(w, struct {
-			OK    bool     `json:"ok"`
-			Files []string `json:"files"`
-		}{false, texts(faults)})
-	}
-	for _, fault := range faults {
-		if !c.json && err == nil {
-			_, err = fmt.Fprintf(w, "file: %v\n", fault)
-		}
-	}
+	p, err := parsePlace(args[0])
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("the files of the store are damaged in %d places: 'pawl repair %s --to NEW' copies what can be read", len(faults), p)
+	if p.sqlite || !r.done { // a directory that opens is whole
+		r.files = p.faults()
+	}
+	if r.done || len(r.files) > 0 {
+		if err := c.print(cmd.OutOrStdout(), &r); err != nil {
+			return err
+		}
+	}
+	switch broken := r.broken(); {
+	case len(r.files) > 0:
+		return filesError(p, r.files)
+	case broken > 0:
+		return fmt.Errorf("the store is damaged in %d places: do not encrypt with an older copy of it ('pawl repair %s' says what can be done)", broken, p)
+	}
+	return cause
 }
 
-// records checks the records, and says whether it could.
-func (c *checkCommand) records(cmd *cobra.Command, args []string, done *bool) error {
+// checked is what a check found.
+type checked struct {
+	done     bool // the records could be looked at
+	accounts []checkedJSON
+	store    []string // what belongs to no account that can be read
+	files    []error
+}
+
+func (r *checked) broken() int {
+	n := len(r.store)
+	for _, a := range r.accounts {
+		n += len(a.Broken)
+	}
+	return n
+}
+
+// records checks the records, and says whether it could. The error is then of what
+// has been damaged since.
+func (c *checkCommand) records(cmd *cobra.Command, args []string, r *checked) error {
 	return c.passphraseFlags.use(cmd, args[0], func(o *opened) error {
 		ids, unread, err := c.wanted(cmd.Context(), o)
 		if err != nil {
@@ -96,58 +97,55 @@ func (c *checkCommand) records(cmd *cobra.Command, args []string, done *bool) er
 		if err != nil {
 			return err
 		}
-		*done = true
-		checked, store := c.sort(ids, found)
-		broken := len(store)
-		for _, a := range checked {
-			broken += len(a.Broken)
-		}
-		if err := c.print(cmd.OutOrStdout(), checked, store); err != nil {
-			return err
-		}
-		switch {
-		case broken > 0:
-			return fmt.Errorf("the store is damaged in %d places: do not encrypt with an older copy of it ('pawl repair %s' says what can be done)", broken, o.place)
-		case unread != nil: // damaged since
-			return unread
-		}
-		return nil
+		r.done = true
+		r.accounts, r.store = c.sort(ids, found)
+		return unread
 	})
 }
 
 // sort puts what was found to the accounts that were asked for, and to the store.
-func (c *checkCommand) sort(ids []pawl.Identity, found []pawl.Finding) (checked []checkedJSON, store []string) {
-	checked, store = []checkedJSON{}, []string{}
+func (c *checkCommand) sort(ids []pawl.Identity, found []pawl.Finding) (accounts []checkedJSON, store []string) {
+	accounts, store = []checkedJSON{}, []string{}
 	for _, id := range ids {
-		checked = append(checked, checkedJSON{id.UserID, id.DeviceID, []string{}})
+		accounts = append(accounts, checkedJSON{id.UserID, id.DeviceID, []string{}})
 	}
 	for _, f := range found {
 		if f.User == "" {
 			store = append(store, f.Broken)
 		}
-		for i := range checked {
-			if a := &checked[i]; a.User == f.User && a.Device == f.Device {
+		for i := range accounts {
+			if a := &accounts[i]; a.User == f.User && a.Device == f.Device {
 				a.Broken = append(a.Broken, f.Broken)
 			}
 		}
 	}
-	return checked, store
+	return accounts, store
 }
 
-func (c *checkCommand) print(w io.Writer, checked []checkedJSON, store []string) error {
+func (c *checkCommand) print(w io.Writer, r *checked) error {
+	files := texts(r.files)
+	if c.json && !r.done {
+		return cli.PrintJSON(w, struct {
+			OK    bool     `json:"ok"`
+			Files []string `json:"files"`
+		}{false, files})
+	}
 	if c.json {
-		ok := len(store) == 0 && !slices.ContainsFunc(checked, func(a checkedJSON) bool { return len(a.Broken) > 0 })
 		return cli.PrintJSON(w, struct {
 			OK       bool          `json:"ok"`
-			Store    []string      `json:"store,omitempty"` // what belongs to no account that can be read
+			Files    []string      `json:"files,omitempty"`
+			Store    []string      `json:"store,omitempty"`
 			Accounts []checkedJSON `json:"accounts"`
-		}{ok, store, checked})
+		}{len(files)+r.broken() == 0, files, r.store, r.accounts})
 	}
 	var b strings.Builder
-	for _, broken := range store {
+	for _, fault := range files {
+		fmt.Fprintf(&b, "file: %s\n", fault)
+	}
+	for _, broken := range r.store {
 		fmt.Fprintf(&b, "store: %s\n", broken)
 	}
-	for _, a := range checked {
+	for _, a := range r.accounts {
 		if len(a.Broken) == 0 {
 			fmt.Fprintf(&b, "%s/%s: ok\n", a.User, a.Device)
 		}

@@ -111,6 +111,11 @@ func (p place) require() error {
 	return err
 }
 
+// noStore is the error of a place without a store. Where there was one, which has
+// lost its files, nobody is told to make another in its place.
 func noStore(p place) error {
+	if _, err := os.Stat(p.witnessFile()); err == nil {
+		return fmt.Errorf("%w: there was a store at %s, and its records are gone", kv.ErrCorrupt, p)
+	}
 	return fmt.Errorf("there is no store at %s: make one with 'pawl init %s --user USER --device DEVICE'", p, p)
 }

@@ -64,6 +64,22 @@ func (c *repairCommand) run(cmd *cobra.Command, args []string) error {
 	if c.to != "" {
 		return c.salvage(cmd, args)
 	}
+	p, err := parsePlace(args[0])
+	if err != nil {
+		return err
+	}
+	err = c.records(cmd, args)
+	if err == nil && !p.sqlite || err != nil && !isFileDamage(err) {
+		return err // a directory that opens is whole
+	}
+	if faults := p.faults(); len(faults) > 0 {
+		return filesError(p, faults)
+	}
+	return err
+}
+
+// records repairs the records, where they are.
+func (c *repairCommand) records(cmd *cobra.Command, args []string) error {
 	return c.use(cmd, args[0], func(o *opened) error {
 		do := o.Check
 		if c.yes {

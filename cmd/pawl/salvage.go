@@ -31,6 +31,52 @@ func (p place) salvage() (entries []kv.Entry, faults []error, err error) {
 	return found.Entries, found.Faults, err
 }
 
+// isFileDamage reports whether an error may be of damaged files.
+func isFileDamage(err error) bool {
+	return errors.Is(err, kv.ErrCorrupt) || errors.Is(err, sqlitekv.ErrForeign) || errors.Is(err, badgerkv.ErrForeign)
+}
+
+// faults returns all that is wrong with the files of a store, and nothing where
+// that cannot be told: somebody uses it, or it is no store.
+func (p place) faults() []error {
+	_, faults, err := p.salvage()
+	if err != nil {
+		return nil
+	}
+	return faults
+}
+
+// filesError says what can be done about damaged files.
+func filesError(p place, faults []error) error {
+	return fmt.Errorf("the files of the store are damaged in %d places: 'pawl repair %s --to NEW' copies what can be read", len(faults), p)
+}
+
+// unreadable returns why a store does not open, or cannot be read to its end,
+// though each of its files can: they do not belong together.
+func (p place) unreadable(ctx context.Context) error {
+	err := p.readAll(ctx)
+	if !isFileDamage(err) {
+		return nil // what it is says who opens the store
+	}
+	return err
+}
+
+func (p place) readAll(ctx context.Context) (err error) {
+	engine, err := p.openOlder(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	snap := engine.Snapshot()
+	defer snap.Close()
+	for _, err := range snap.Scan(ctx, "") {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // salvagedJSON tells what became of a store that does not open.
 type salvagedJSON struct {
 	Store   string        `json:"store"`   // the new one
@@ -62,12 +108,17 @@ func (c *repairCommand) salvage(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	entries, faults, err := from.salvage()
+	if err == nil && len(faults) == 0 {
+		if cause := from.unreadable(cmd.Context()); cause != nil {
+			faults = []error{cause}
+		}
+	}
 	switch {
 	case errors.Is(err, kv.ErrInUse):
 		return fmt.Errorf("%w: stop what uses it", err)
 	case err != nil:
 		return err
-	case len(faults) == 0:
+	case len(faults) == 0 && c.keyringOf == "":
 		return fmt.Errorf("all files of %s can be read: repair it where it is, without --to", from)
 	}
 	if c.keyringOf != "" {

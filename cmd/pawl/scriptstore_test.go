@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -182,21 +183,33 @@ func cmdTables(ts *testscript.TestScript, neg bool, args []string) {
 	flipByte(ts, names[n-1], 20)
 }
 
-// cmdPage is "page FILE": a bit is changed in the first page of an SQLite file that
-// has records and not the keyring.
+// cmdPage is "page FILE HOW": of an SQLite file a bit is changed in the first page
+// that has records and not the keyring ("records"), or in the last page ("last"),
+// or the first of these changes places with the one behind it ("swap").
 func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: page FILE")
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: page FILE records|last|swap")
 	}
 	const pageSize, leafOfIndex = 4096, 0x0a
 	path := ts.MkAbs(args[0])
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	for at := pageSize; at < len(data); at += pageSize {
-		if page := data[at : at+pageSize]; page[0] == leafOfIndex && !bytes.Contains(page, []byte("_/keyring")) && !bytes.Contains(page, []byte("_/account")) {
-			flipByte(ts, path, at+pageSize/2)
-			return
+	if args[1] == "last" {
+		flipByte(ts, path, len(data)-pageSize/2)
+		return
+	}
+	for at := pageSize; at+2*pageSize <= len(data); at += pageSize {
+		page := data[at : at+pageSize]
+		if page[0] != leafOfIndex || bytes.Contains(page, []byte("_/keyring")) || bytes.Contains(page, []byte("_/account")) {
+			continue
 		}
+		if args[1] == "swap" {
+			data = slices.Concat(data[:at], data[at+pageSize:][:pageSize], page, data[at+2*pageSize:])
+			ts.Check(os.WriteFile(path, data, 0o600))
+		} else {
+			flipByte(ts, path, at+pageSize/2)
+		}
+		return
 	}
 	ts.Fatalf("there is no such page")
 }

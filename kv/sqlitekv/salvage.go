@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -32,9 +35,9 @@ func Salvage(path string) (found Salvaged, err error) {
 	if path, err = resolve(path); err != nil {
 		return found, fmt.Errorf("sqlitekv: salvage the store: %w", err)
 	}
-	exists, err := inspect(path)
-	if err != nil && !errors.Is(err, ErrForeign) || err == nil && !exists {
-		return found, fmt.Errorf("sqlitekv: salvage the store: %w", errors.Join(err, missing(path, exists)))
+	exists, foreign := inspect(path)
+	if foreign != nil && !errors.Is(foreign, ErrForeign) || foreign == nil && !exists {
+		return found, fmt.Errorf("sqlitekv: salvage the store: %w", errors.Join(foreign, missing(path, exists)))
 	}
 	set := defaults()
 	g := newGate(path)
@@ -55,9 +58,39 @@ func Salvage(path string) (found Salvaged, err error) {
 	if len(p.good) == 0 {
 		return found, fmt.Errorf("sqlitekv: salvage the store: %w: %s: none of its pages is one of a store", ErrForeign, path)
 	}
+	p.cut = p.missing(p.expected(log))
 	found.Entries = p.entries()
 	found.Faults = append(p.faults(), lostTailOf(path, p.head())...)
+	if len(found.Faults) == 0 && foreign == nil {
+		found.Faults = structure(path, &set, len(log) > 0)
+	}
+	if foreign != nil {
+		found.Faults = append(found.Faults, fmt.Errorf("%w: its file: the header is not that of a store", kv.ErrCorrupt))
+	}
 	return found, nil
+}
+
+// structure lets SQLite look whether pages that can all be read belong together.
+// What it cannot look at is for who opens the store to say.
+func structure(path string, set *settings, logged bool) []error {
+	c, err := openConn(path, set)
+	if err == nil && logged { // what is in the log stays there
+		_, err = c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	}
+	found := ""
+	if err == nil {
+		found, err = c.pragma("integrity_check(1)")
+	}
+	if c != nil {
+		err = errors.Join(err, c.close())
+	}
+	switch {
+	case err == nil && found != "ok":
+		return []error{fmt.Errorf("%w: its pages do not belong together: %s", kv.ErrCorrupt, strings.Join(strings.Fields(found), " "))}
+	case errors.Is(err, kv.ErrCorrupt):
+		return []error{err}
+	}
+	return nil
 }
 
 func missing(path string, exists bool) error {
@@ -87,6 +120,7 @@ type pages struct {
 	good map[uint32][]byte
 	bad  map[uint32]bool // of the file, and not in the log
 	old  map[uint32]bool // good ones, of which a newer state in the log cannot be read
+	cut  uint32          // how many there should be more
 	torn int             // bytes at the end of the file that are no whole page
 	log  error           // what is wrong with the log
 }
@@ -102,6 +136,38 @@ func readPages(data []byte) *pages {
 		}
 	}
 	return p
+}
+
+// atPages is where the header of a database says how many pages it has.
+const atPages = 28
+
+// expected returns how many pages the database has: the last commit in the log
+// says so, or else the header. It is 0 where neither can be read.
+func (p *pages) expected(log []byte) uint32 {
+	if len(log) >= logHeaderSize {
+		frames, last, _ := framesOf(log)
+		if last > 0 {
+			return frames[last-1].pages
+		}
+	}
+	if first, ok := p.good[1]; ok && string(first[:len(magic)]) == magic {
+		return binary.BigEndian.Uint32(first[atPages:])
+	}
+	return 0
+}
+
+// missing returns how many pages are neither in the file nor in the log. They were
+// at the end of a file that was cut off.
+func (p *pages) missing(expected uint32) (n uint32) {
+	n = expected
+	for _, there := range []iter.Seq[uint32]{maps.Keys(p.good), maps.Keys(p.bad)} {
+		for page := range there {
+			if page <= expected {
+				n--
+			}
+		}
+	}
+	return n
 }
 
 // pageHolds checks a page against the checksum in its reserved bytes: SQLite's
@@ -130,6 +196,9 @@ func (p *pages) faults() (all []error) {
 		}
 		all = append(all, fmt.Errorf("%w: its file: %d of %d pages cannot be read: %s", kv.ErrCorrupt, len(numbers), len(p.good)+len(p.bad), text))
 	}
+	if p.cut > 0 {
+		all = append(all, fmt.Errorf("%w: its file is cut off: %d pages are missing", kv.ErrCorrupt, p.cut))
+	}
 	if p.torn > 0 {
 		all = append(all, fmt.Errorf("%w: its file is cut off within a page", kv.ErrCorrupt))
 	}
@@ -141,8 +210,8 @@ func (p *pages) faults() (all []error) {
 
 // head returns the newest version that an entry or a commit has.
 func (p *pages) head() (head kv.Version) {
-	for n, page := range p.good {
-		head = max(head, newestRow(n, page))
+	for _, page := range p.good {
+		head = max(head, newestRow(page))
 	}
 	for _, e := range p.entries() {
 		head = max(head, e.Version)

@@ -191,3 +191,114 @@ func TestSalvageOther(t *testing.T) {
 		}
 	}
 }
+
+// TestSalvageCutFile: pages that were at the end of a file are missing, wherever it
+// was cut off, also where its log has the newest commits.
+func TestSalvageCutFile(t *testing.T) {
+	for name, closed := range map[string]bool{"closed": true, "killed": false} {
+		d, all := makeSalvaged(t, closed)
+		pages := len(d.files[""]) / pageSize
+		for _, at := range []int{pages * pageSize / 2, pageSize, pages*pageSize - pageSize, pages*pageSize - 7} {
+			path := d.place(t, "", func(b []byte) []byte { return b[:at] })
+			what := fmt.Sprintf("%s, cut to %d of %d bytes", name, at, len(d.files[""]))
+			found, got := salvaged(t, path)
+			if len(found.Faults) == 0 && d.compare(t, what, got, all) > 0 {
+				t.Errorf("%s: entries are lost, and nothing is wrong", what)
+			}
+			if len(found.Faults) == 0 && opensWhole(t, path) != nil {
+				t.Errorf("%s: it does not open whole, and nothing is wrong", what)
+			}
+		}
+	}
+}
+
+// TestSalvageForeignHeader: a store whose header is another's is read from its other
+// pages, and that is a fault.
+func TestSalvageForeignHeader(t *testing.T) {
+	d, all := makeSalvaged(t, true)
+	path := d.place(t, "", func(b []byte) []byte { return append(bytes.Repeat([]byte("no"), pageSize/2), b[pageSize:]...) })
+	if _, err := Open(path); !errors.Is(err, ErrForeign) {
+		t.Fatalf("it opens: %v", err)
+	}
+	found, got := salvaged(t, path)
+	if lost := d.compare(t, "another header", got, all); lost > 0 || len(found.Faults) == 0 {
+		t.Errorf("%d entries are lost, faults %v", lost, found.Faults)
+	}
+}
+
+// TestSalvageMovedHeader: a page in the place of the first says nothing of the file.
+func TestSalvageMovedHeader(t *testing.T) {
+	d, all := makeSalvaged(t, true)
+	last := len(d.files[""])/pageSize - 1
+	for d.files[""][last*pageSize] != leafIndex { // what overflows is for the seals of records to notice
+		last--
+	}
+	for _, page := range []int{1, 2, last} {
+		path := d.place(t, "", func(b []byte) []byte {
+			first := bytes.Clone(b[:pageSize])
+			copy(b, b[page*pageSize:][:pageSize])
+			copy(b[page*pageSize:], first)
+			return b
+		})
+		found, got := salvaged(t, path)
+		if lost := d.compare(t, fmt.Sprint("page ", page), got, all); lost > 0 || len(found.Faults) == 0 {
+			t.Errorf("page %d: %d entries are lost, faults %v", page, lost, found.Faults)
+		}
+	}
+}
+
+// opensWhole opens a store, reads all of it and writes to it.
+func opensWhole(t *testing.T, path string) error {
+	t.Helper()
+	s, err := Open(path, WithLostTail())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	snap := s.Snapshot()
+	defer snap.Close()
+	for _, err := range snap.Scan(t.Context(), "") {
+		if err != nil {
+			return err
+		}
+	}
+	b := &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: "k", Value: []byte("v")}}, Sync: true}
+	_, err = s.Commit(t.Context(), b)
+	return err
+}
+
+// TestSalvageSwappedPages: pages that can be read and are not where they were are a
+// fault, and cost nothing. Looking leaves the files as they are.
+func TestSalvageSwappedPages(t *testing.T) {
+	for name, closed := range map[string]bool{"closed": true, "killed": false} {
+		d, all := makeSalvaged(t, closed)
+		swaps := 0
+		for page := 2; page+1 < len(d.files[""])/pageSize; page++ {
+			one, two := d.files[""][page*pageSize:][:pageSize], d.files[""][(page+1)*pageSize:][:pageSize]
+			if one[0] != leafIndex || two[0] != leafIndex {
+				continue
+			}
+			swaps++
+			path := d.place(t, "", func(b []byte) []byte {
+				copy(b[page*pageSize:], bytes.Clone(two))
+				copy(b[(page+1)*pageSize:], bytes.Clone(one))
+				return b
+			})
+			log, _ := os.ReadFile(path + logSuffix)
+			found, got := salvaged(t, path)
+			if len(found.Faults) == 0 && (closed || opensWhole(t, path) != nil) {
+				t.Errorf("%s, page %d: nothing is wrong", name, page)
+			}
+			d.compare(t, fmt.Sprintf("%s, page %d", name, page), got, all)
+			if after, _ := os.ReadFile(path + logSuffix); len(found.Faults) > 0 && !bytes.Equal(log, after) {
+				t.Errorf("%s, page %d: the log has %d bytes, and had %d", name, page, len(after), len(log))
+			}
+			if swaps == 4 {
+				break
+			}
+		}
+		if swaps == 0 {
+			t.Fatal("there are no such pages")
+		}
+	}
+}

@@ -56,6 +56,7 @@ func orderOf(log []byte) logOrder {
 // frame is one of the log that belongs to it.
 type frame struct {
 	page   uint32
+	pages  uint32 // of the database after the commit that the frame ends
 	commit bool
 	data   []byte
 	whole  bool
@@ -133,6 +134,7 @@ func framesOf(log []byte) (frames []frame, last, bad int) {
 		head, data := rest[:frameHeaderSize], rest[frameHeaderSize:frameSize]
 		f := frame{
 			page:   binary.BigEndian.Uint32(head[atFramePage:]),
+			pages:  binary.BigEndian.Uint32(head[atFrameCommit:]),
 			commit: binary.BigEndian.Uint32(head[atFrameCommit:]) != 0, data: data,
 		}
 		own := logSum(head[atFrameSum:])

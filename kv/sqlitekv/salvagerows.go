@@ -1,6 +1,7 @@
 package sqlitekv
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -20,6 +21,10 @@ const (
 	fileHeader = 100 // before the header of page 1
 	usable     = pageSize - reserved
 
+	// maxPayload is more than a commit can hold. Pages that are not where they were
+	// would have us follow any chain.
+	maxPayload = 4 << 20
+
 	// How much of an index's payload is in its page, at most and at least, before
 	// the rest overflows.
 	maxLocal = (usable-12)*64/255 - 23
@@ -29,8 +34,8 @@ const (
 // entries returns what the pages hold, each key in its newest version.
 func (p *pages) entries() []kv.Entry {
 	newest := map[string]kv.Entry{}
-	for n, page := range p.good {
-		p.eachEntry(n, page, func(e kv.Entry) {
+	for _, page := range p.good {
+		p.eachEntry(page, func(e kv.Entry) {
 			if had, ok := newest[e.Key]; !ok || had.Version < e.Version {
 				newest[e.Key] = e
 			}
@@ -46,8 +51,8 @@ func (p *pages) entries() []kv.Entry {
 
 // eachEntry calls each with the entries of a page, if it has any. A page that is
 // none of ours is passed over: its checksum holds, and so it is not damaged.
-func (p *pages) eachEntry(n uint32, page []byte, each func(kv.Entry)) {
-	eachCell(n, page, func(kind byte, cell []byte) {
+func (p *pages) eachEntry(page []byte, each func(kv.Entry)) {
+	eachCell(page, func(kind byte, cell []byte) {
 		switch kind {
 		case innerIndex:
 			cell = cell[4:] // a child
@@ -64,8 +69,8 @@ func (p *pages) eachEntry(n uint32, page []byte, each func(kv.Entry)) {
 
 // newestRow returns the highest row ID of a page of a table. Commits and changes
 // have their versions as that.
-func newestRow(n uint32, page []byte) (newest kv.Version) {
-	eachCell(n, page, func(kind byte, cell []byte) {
+func newestRow(page []byte) (newest kv.Version) {
+	eachCell(page, func(kind byte, cell []byte) {
 		if kind == leafTable {
 			_, cell = varint(cell)
 			id, _ := varint(cell)
@@ -76,9 +81,9 @@ func newestRow(n uint32, page []byte) (newest kv.Version) {
 }
 
 // eachCell calls each with all that follows the beginning of each cell.
-func eachCell(n uint32, page []byte, each func(kind byte, cell []byte)) {
+func eachCell(page []byte, each func(kind byte, cell []byte)) {
 	header := page
-	if n == 1 {
+	if bytes.HasPrefix(page, []byte(magic)) { // wherever it is now
 		header = page[fileHeader:]
 	}
 	kind, size := header[0], 8
@@ -100,7 +105,7 @@ func eachCell(n uint32, page []byte, each func(kind byte, cell []byte)) {
 // payload returns the payload of a cell, which may go on in other pages. Where one
 // of them cannot be read it is cut off.
 func (p *pages) payload(size int, cell []byte) []byte {
-	if size < 0 || size > 1<<30 {
+	if size < 0 || size > maxPayload {
 		return nil
 	}
 	local := size
