@@ -90,11 +90,12 @@ func (p *pages) overlay(log []byte) {
 	}
 }
 
-// checkLog refuses a log of which some frame is bad and others behind it had been
-// committed: SQLite would take what is before it for all, and remove the rest.
+// checkLog refuses a log of which some frame is bad and that holds behind it what
+// was committed and synced: SQLite would take what is before it for all, and remove
+// the rest. What was not synced may be lost by a power failure, in part too.
 // Nobody commits meanwhile; where somebody is at it, or the store is in use, it was
 // looked at before.
-func checkLog(path string) error {
+func checkLog(path string, noted kv.Version) error {
 	lock := flock.New(path+gateSuffix, flock.SetPermissions(fileMode))
 	defer lock.Close()
 	if ok, err := lock.TryLock(); err != nil || !ok {
@@ -105,15 +106,38 @@ func checkLog(path string) error {
 		return nil // there is none
 	}
 	frames, last, bad := framesOf(log)
-	for _, f := range frames[:last] {
-		if !f.whole {
+	if bad > 0 {
+		frames = nil // SQLite reads nothing of it
+	}
+	for i := last - 1; i >= 0; i-- {
+		if i < len(frames) && !frames[i].whole {
+			frames = frames[:i]
 			bad++
 		}
 	}
-	if bad > 0 && last > 0 {
-		return fmt.Errorf("%w: its log: %d of %d frames cannot be read (see Salvage)", kv.ErrCorrupt, bad, last)
+	if bad == 0 || last == 0 {
+		return nil
 	}
-	return nil
+	if head, err := headBefore(path, frames[:min(len(frames), last)]); err != nil || head >= noted {
+		return err
+	}
+	return fmt.Errorf("%w: its log: %d of %d frames cannot be read (see Salvage)", kv.ErrCorrupt, bad, last)
+}
+
+// headBefore returns the newest version of a database with some frames of its log.
+func headBefore(path string, frames []frame) (kv.Version, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, translate(err)
+	}
+	for len(frames) > 0 && !frames[len(frames)-1].commit {
+		frames = frames[:len(frames)-1]
+	}
+	p := readPages(data)
+	for _, f := range frames {
+		p.good[f.page] = f.data
+	}
+	return p.head(), nil
 }
 
 // framesOf returns the frames that belong to the log, how many of them end with

@@ -76,10 +76,10 @@ func (s *Store) open(path string) (err error) {
 	if err := prepare(path, &s.set, s.gate); err != nil {
 		return err
 	}
-	if err := checkLog(path); err != nil {
+	if s.headFile, err = openHeadFile(path); err != nil {
 		return err
 	}
-	if s.headFile, err = openHeadFile(path); err != nil {
+	if err := checkLog(path, s.headFile.newest()); err != nil {
 		return err
 	}
 	s.committer.headFile = s.headFile
