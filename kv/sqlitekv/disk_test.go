@@ -23,14 +23,15 @@ type disk struct {
 	name string // of the VFS
 
 	mu       sync.Mutex
-	failSync error // what syncs of the log return instead
-	failLog  error // what writes to it return instead
+	failSync error                     // what syncs of the log return instead
+	failLog  error                     // what writes to it return instead
+	syncs    map[string][]vfs.SyncFlag // of each file
 }
 
 // newDisk registers a disk under a name of its own.
 func newDisk(t *testing.T) *disk {
 	t.Helper()
-	d := &disk{VFSFilename: vfs.Find("").(vfs.VFSFilename), Log: new(power.Log), name: t.Name()}
+	d := &disk{VFSFilename: vfs.Find("").(vfs.VFSFilename), Log: new(power.Log), name: t.Name(), syncs: make(map[string][]vfs.SyncFlag)}
 	vfs.Register(d.name, d)
 	t.Cleanup(func() { vfs.Unregister(d.name) })
 	return d
@@ -106,6 +107,12 @@ func (d *disk) failWrites(err error) {
 	d.failLog = err
 }
 
+func (d *disk) synced(file string, flags vfs.SyncFlag) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.syncs[file] = append(d.syncs[file], flags)
+}
+
 func (d *disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	file, flags, err := d.VFSFilename.OpenFilename(name, flags)
 	if err != nil {
@@ -161,6 +168,7 @@ func (f *diskFile) Sync(flags vfs.SyncFlag) error {
 	}
 	err := f.File.Sync(flags)
 	if err == nil {
+		f.disk.synced(f.name, flags)
 		f.disk.Log.Sync(f.name)
 	}
 	return err

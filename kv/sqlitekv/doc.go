@@ -19,7 +19,8 @@
 // # What is promised
 //
 // A commit with Batch.Sync that returned a version survives the end of any
-// process, power loss and a full disk (synchronous=FULL). Commits without it may
+// process, power loss and a full disk (synchronous=FULL, and fullfsync, without
+// which a sync on Apple systems stays in the cache of the disk). Commits without it may
 // be lost by power loss, the newest first (synchronous=NORMAL): SQLite writes the
 // log from its beginning to its end and, when it recovers it, stops at the first
 // frame that is not whole, and a sync covers the whole file, whoever wrote it.

@@ -126,7 +126,7 @@ func create(path string, set *settings) (err error) {
 		return translate(err)
 	}
 	defer file.Close()
-	if err := fill(made); err != nil {
+	if err := fill(made, set); err != nil {
 		return errors.Join(err, os.Remove(made))
 	}
 	if err := errors.Join(file.Sync(), file.Close(), os.Rename(made, path)); err != nil {
@@ -136,13 +136,13 @@ func create(path string, set *settings) (err error) {
 }
 
 // fill makes an empty file an empty store.
-func fill(path string) error {
-	db, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE)
+func fill(path string, set *settings) error {
+	db, err := sqlite3.OpenFlags(uri(path, set.vfs), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return translate(err)
 	}
 	c := &conn{db: db}
-	err = c.exec(fmt.Sprintf(`PRAGMA page_size = %d; PRAGMA synchronous = FULL`, pageSize))
+	err = c.exec(fullSyncs + fmt.Sprintf(`PRAGMA page_size = %d; PRAGMA synchronous = FULL`, pageSize))
 	if err == nil {
 		err = translate(db.EnableChecksums("main"))
 	}

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"flag"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ncruces/go-sqlite3/vfs"
 
 	"github.com/pawlkv/pawl/internal/proof/aftermath"
 	"github.com/pawlkv/pawl/internal/proof/effort"
@@ -91,6 +94,46 @@ func TestAcknowledgedAfterSync(t *testing.T) {
 	}
 	if unsynced != 2 {
 		t.Errorf("%d of 2 commits that need not be synced were not", unsynced)
+	}
+}
+
+// TestFullSyncs: every sync of a life goes through the cache of the disk on those
+// systems that have to be asked for that: of making the store, of commits, of
+// what is brought from the log to the database, of raising it and of closing it.
+func TestFullSyncs(t *testing.T) {
+	d := newDisk(t)
+	path := oldStore(t)
+	life := func(path string) {
+		t.Helper()
+		s := openStore(t, path, func(s *settings) { s.vfs, s.softLog = d.name, 8<<10 })
+		for i := range 20 {
+			if _, err := putOne(s, "k", strings.Repeat("v", 1000+i), i%3 > 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Raise(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustPut(t, s, "k", "v")
+		if err := errors.Join(s.Flatten(t.Context()), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	life(path)
+	life(path + "-made")
+	made := filepath.Base(path) + "-made"
+	for file, least := range map[string]int{
+		filepath.Base(path): 1, filepath.Base(path) + logSuffix: 10, made: 1, made + logSuffix: 10, made + newSuffix: 1,
+	} {
+		flags := d.syncs[file]
+		if len(flags) < least {
+			t.Errorf("%s was synced %d times, want %d at least: nothing was tested", file, len(flags), least)
+		}
+		for _, f := range flags {
+			if f&vfs.SYNC_FULL != vfs.SYNC_FULL {
+				t.Fatalf("a sync of %s has flags %#x, want %#x in them", file, f, vfs.SYNC_FULL)
+			}
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func raise(path string, set *settings) (err error) {
 	defer func() { err = errors.Join(err, c.close()) }()
 	// Before the first access: then SQLite takes the whole file for itself, with
 	// all that was ever written to the log.
-	switch err := db.Exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA user_version`); {
+	switch err := db.Exec(fullSyncs + `PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA user_version`); {
 	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
 		return errNotAlone
 	case err != nil:

@@ -178,7 +178,7 @@ var mutants = []mutant{
 	{
 		name: "SQLite drops what is behind a bad frame of its log",
 		file: "kv/sqlitekv/store.go",
-		old:  "if err := checkLog(path); err != nil {", new: "if err := checkLog(path); false && err != nil {",
+		old:  "if err := checkLog(path, s.headFile.newest()); err != nil {", new: "if err := checkLog(path, s.headFile.newest()); false && err != nil {",
 		pkgs: []string{"./kv/sqlitekv"},
 	},
 	{
