@@ -33,6 +33,7 @@ var table = map[string][]string{
 	"otk":                    {"ratchet", "internal/secret", "internal/record"},
 	"session":                {"ratchet", "internal/secret", "internal/record"},
 	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
+	"device":                 {"matrix", "ratchet", "account", "internal/record", "internal/canonicaljson"},
 	"group":                  {"matrix", "ratchet", "account", "internal/secret", "internal/record", "internal/message"},
 
 	// Storage column: knows nothing of Olm.
@@ -91,7 +92,7 @@ var table = map[string][]string{
 // pure are the packages that do no I/O and know no clock, and what they may
 // therefore not import from elsewhere.
 var (
-	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "internal/canonicaljson", "internal/record", "internal/message"}
+	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "device", "internal/canonicaljson", "internal/record", "internal/message"}
 	forbidden = []string{"os", "net", "log", "log/slog", "go.uber.org/zap", "math/rand", "math/rand/v2"}
 )
 
