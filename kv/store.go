@@ -57,6 +57,9 @@ type Store interface {
 	// it is released, or Limits.TurnLife has passed, commits that write one
 	// of the keys and do not carry the turn in Batch.Turn wait. A commit waits
 	// for the turns asked for before it came and need not wait for later ones.
+	// Without keys the turn is on the whole store: every commit that writes
+	// waits, and it is not granted before those on their way are over, unless
+	// one takes longer than a turn lasts.
 	// A turn is advice for progress, never needed for correctness: it may
 	// expire, and its holder's commit may still conflict. A key named twice
 	// counts once.

@@ -26,8 +26,10 @@ type contention struct {
 	lost    []string        // in all attempts so far, and what else to queue for
 	known   map[string]bool // the same
 	due     bool            // the next attempt begins with a turn on them
+	whole   bool            // or with one on the whole store
 	turn    kv.Turn
-	holds   []string // keys of the turn; none without one
+	held    bool     // there is a turn
+	holds   []string // its keys; none if it is on the whole store
 	backoff *backoff.ExponentialBackOff
 }
 
@@ -44,7 +46,8 @@ func (c *contention) lose(keys []string) {
 	if heated := db.hot.lost(keys); len(heated) > 0 {
 		db.log.LogAttrs(c.t.ctx, slog.LevelInfo, "contention: transactions queue for these keys", slog.Any("keys", heated))
 	}
-	c.due = len(c.lost) > 0 && (c.t.report.Conflicts >= turnAfter || db.hot.any(c.lost))
+	c.whole = c.t.report.Conflicts >= wholeAfter
+	c.due = c.whole || len(c.lost) > 0 && (c.t.report.Conflicts >= turnAfter || db.hot.any(c.lost))
 }
 
 func (c *contention) add(keys []string) {
@@ -84,8 +87,11 @@ func newBackoff(first, most time.Duration) *backoff.ExponentialBackOff {
 
 // takeDue takes the turn that is due, if one is.
 func (c *contention) takeDue() error {
-	if !c.due {
+	switch {
+	case !c.due:
 		return nil
+	case c.whole:
+		return c.take(nil)
 	}
 	return c.take(c.lost)
 }
@@ -94,7 +100,7 @@ func (c *contention) takeDue() error {
 // an attempt whose snapshot is not fixed yet: later, the turn could no longer
 // keep what is read from being old.
 func (c *contention) takeHot(keys []string) error {
-	if len(c.holds) > 0 || c.t.mode == readOnly {
+	if c.held || c.t.mode == readOnly {
 		return nil
 	}
 	if queue := c.t.db.hot.pick(keys); len(queue) > 0 {
@@ -103,8 +109,8 @@ func (c *contention) takeHot(keys []string) error {
 	return nil
 }
 
-// take waits for the turn on the keys. A store that grants none is no failure:
-// a turn is advice.
+// take waits for the turn on the keys, on the whole store if there are none. A
+// store that grants none is no failure: a turn is advice.
 func (c *contention) take(keys []string) error {
 	c.release()
 	keys = slices.Sorted(slices.Values(keys))
@@ -112,7 +118,7 @@ func (c *contention) take(keys []string) error {
 	db.hot.enter(keys)
 	turn, err := db.store.Turn(ctx, keys...)
 	if err == nil {
-		c.turn, c.holds = turn, keys
+		c.turn, c.held, c.holds = turn, true, keys
 		c.t.report.Turns++
 		return nil
 	}
@@ -126,12 +132,12 @@ func (c *contention) take(keys []string) error {
 
 // release ends the turn, if there is one.
 func (c *contention) release() {
-	if len(c.holds) == 0 {
+	if !c.held {
 		return
 	}
 	c.turn.Release()
 	c.t.db.hot.leave(c.holds)
-	c.turn, c.holds = kv.Turn{}, nil
+	c.turn, c.held, c.holds = kv.Turn{}, false, nil
 }
 
 // won forgets the losses of keys that were won at once, without a turn.

@@ -15,22 +15,22 @@ import (
 // and any number of DBs, in any number of processes, may use one store.
 //
 // No transaction starves, as long as its function ends well within
-// kv.Limits.TurnLife and reads by key:
+// kv.Limits.TurnLife:
 //
 //   - After turnAfter losses an attempt begins by taking a turn on all keys it
 //     ever lost, and takes its snapshot then. Turns are granted in the order
 //     asked for and each lasts at most kv.Limits.TurnLife, so the wait is bounded.
 //   - While it holds the turn nobody else commits to those keys. If it loses
-//     still, then on another key. From then on the turn is on all keys that the
-//     attempt read, and the next can lose only on keys that were not read
-//     before, because others changed what names them between two attempts. A
-//     function that reads the same keys each time, at most coverMost, has five
-//     attempts at most.
+//     still, then on another key, and the next turn is on all keys that the
+//     attempt read.
+//   - If it loses again, others changed what names the keys, or what a scan
+//     yields: the next turn is on the whole store. Then nobody else commits, and
+//     nothing is on its way. So there are six attempts at most, whatever the
+//     function reads, and in all but the last nobody waits who has other keys.
 //   - Attempts from the third on read the store and not the cache, so an old
 //     cache cannot add losses.
 //
-// New keys in a scanned prefix cannot be queued for. WithMaxAttempts ends what
-// this argument does not cover.
+// WithMaxAttempts ends what this argument does not cover: turns that expire.
 type DB struct {
 	*core
 	scope string // the account segment of keys

@@ -18,6 +18,10 @@ const (
 	// coverMost is how many keys that are: what a turn costs grows with them. It
 	// is twice what a change of a thousand records looks at.
 	coverMost = 2048
+	// wholeAfter losses make it queue for the whole store: then nothing can make it
+	// lose that the others do, whatever it reads. Sooner, and all would wait for
+	// what those who share its keys can settle among themselves.
+	wholeAfter = coverAfter + 1
 	// cachedAttempts is how many attempts may read from the cache.
 	cachedAttempts = 2
 	// maxAttempts is above what the argument at DB allows.

@@ -80,6 +80,7 @@ var foundBy = map[broken.Flaw][]string{
 	broken.TurnsShared:   {"turn/one-at-a-time", "turn/commit-waits", "turn/released-twice", "turn/invalid"},
 	broken.TurnsForever:  {"turn/one-at-a-time", "turn/commit-outlasts-it"},
 	broken.TurnsGlobal:   {"turn/other-keys-pass"},
+	broken.TurnsKeyed:    {"turn/whole-store"},
 	broken.TurnsLinger:   {"turn/canceled-waiter-leaves"},
 	broken.TurnsOneByOne: {"turn/several-keys"},
 	broken.TurnsStrict:   {"turn/unknown-id", "turn/commit-outlasts-it"},
@@ -87,7 +88,7 @@ var foundBy = map[broken.Flaw][]string{
 
 	broken.HandlesLag:    {"shared/one-store"},
 	broken.HandlesIDs:    {"shared/applied-once", "shared/refused-ids"},
-	broken.HandlesTurns:  {"shared/turns", "shared/turns-end"},
+	broken.HandlesTurns:  {"shared/turns", "shared/turns-end", "shared/turns-whole"},
 	broken.HandlesStarve: {"shared/turns-pass-few"},
 	broken.HandlesDeaf:   {"shared/watch"},
 	broken.HandlesClose:  {"shared/close"},

@@ -23,9 +23,11 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := s.turns.Wait(ctx, b); err != nil {
+	leave, err := s.turns.Enter(ctx, b)
+	if err != nil {
 		return 0, err
 	}
+	defer leave()
 	return s.apply(b)
 }
 

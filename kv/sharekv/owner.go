@@ -170,9 +170,11 @@ func (o *owner) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := o.turns.Wait(ctx, b); err != nil {
+	leave, err := o.turns.Enter(ctx, b)
+	if err != nil {
 		return 0, err
 	}
+	defer leave()
 	return o.engine.Commit(ctx, b)
 }
 

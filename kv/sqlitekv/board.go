@@ -43,7 +43,7 @@ type note struct {
 	process uint64
 	until   int64 // milliseconds since 1970
 	granted bool
-	keys    []uint64 // hashed: two keys may meet, and then wait for each other
+	keys    []uint64 // hashed: two keys may meet, and then wait for each other. None: the whole store
 }
 
 func openBoard(path string) (*board, error) {
@@ -137,6 +137,13 @@ func (b *board) others(keys []string, granted bool) (tickets []uint64) {
 	return tickets
 }
 
+// taken reports whether another process has the turn on the whole store.
+func (b *board) taken() bool {
+	return slices.ContainsFunc(b.read().notes, func(n note) bool {
+		return n.process != b.process && n.granted && len(n.keys) == 0
+	})
+}
+
 // empty reports, more quickly than read, whether there are no notes at all.
 func (b *board) empty() bool {
 	var head [boardHeader]byte
@@ -191,6 +198,11 @@ func hashes(keys []string) []uint64 {
 	return hashed
 }
 
+// meet reports whether a turn on some keys holds up another, or a commit. One on
+// the whole store holds up everything.
 func meet(a, b []uint64) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return true
+	}
 	return slices.ContainsFunc(a, func(x uint64) bool { return slices.Contains(b, x) })
 }

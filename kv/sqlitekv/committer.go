@@ -20,6 +20,7 @@ type committer struct {
 	queue    *grouping.Queue
 	ended    chan struct{}
 	gate     *gate
+	turns    *turnQueue
 	headFile *headFile
 	changed  func() // tells that something was committed
 	readers  *readers
@@ -61,9 +62,23 @@ func (c *committer) run() {
 			return
 		}
 		if len(c.waiting) > 0 && c.enter() {
+			if c.turns.taken() { // it was granted while we waited
+				c.afterTurn()
+				continue
+			}
 			c.round()
 			c.gate.release()
 		}
+	}
+}
+
+// afterTurn commits a group after the turn of another process on the whole store.
+func (c *committer) afterTurn() {
+	c.gate.release()
+	defer c.turns.behind()()
+	if c.enter() {
+		c.round()
+		c.gate.release()
 	}
 }
 

@@ -54,6 +54,10 @@ func (g *gate) ask() <-chan error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asked = make(chan error, 1)
+	if g.closed {
+		g.asked <- kv.ErrClosed
+		return g.asked
+	}
 	if !g.busy {
 		g.busy = true
 		g.kick <- struct{}{}

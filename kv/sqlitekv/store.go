@@ -87,7 +87,8 @@ func (s *Store) open(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.turns = newTurnQueue(board, s.set.timer)
+	s.turns = newTurnQueue(board, newGate(path), s.set.timer)
+	s.committer.turns = s.turns
 	if s.committer.file, err = os.Stat(path); err != nil {
 		return translate(err)
 	}
@@ -155,9 +156,11 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	if len(b.Writes) == 0 {
 		return s.validate(ctx, b)
 	}
-	if err := s.turns.wait(ctx, b); err != nil {
+	leave, err := s.turns.enter(ctx, b)
+	if err != nil {
 		return 0, err
 	}
+	defer leave()
 	r := grouping.NewRequest(b)
 	if err := s.committer.queue.Add(r); err != nil {
 		return 0, err

@@ -16,14 +16,19 @@ type turnQueue struct {
 	table *turns.Table // of this process; its turns do not expire by themselves
 	after turns.After
 	board *board
+	gate  *gate // to look whether another process commits; the committer has its own
 
 	mu      sync.Mutex
 	tickets map[kv.TurnID]uint64 // on the board, of turns that are granted
+	looking sync.Mutex           // held by who waits for gate
 }
 
-func newTurnQueue(b *board, after turns.After) *turnQueue {
+func newTurnQueue(b *board, g *gate, after turns.After) *turnQueue {
 	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
-	return &turnQueue{table: turns.New(kv.EmbeddedTurnLife, never), after: after, board: b, tickets: make(map[kv.TurnID]uint64)}
+	return &turnQueue{
+		table: turns.New(kv.EmbeddedTurnLife, never), after: after,
+		board: b, gate: g, tickets: make(map[kv.TurnID]uint64),
+	}
 }
 
 // take is kv.Store.Turn. A turn lasts from when it is granted among processes.
@@ -48,7 +53,34 @@ func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
 		turn.Release()
 	})
 	stop := q.after(kv.EmbeddedTurnLife, end)
-	return kv.Turn{ID: turn.ID, Release: func() { stop(); end() }}, nil
+	granted := kv.Turn{ID: turn.ID, Release: func() { stop(); end() }}
+	if len(keys) == 0 {
+		if err := q.lookThrough(ctx); err != nil {
+			granted.Release()
+			return kv.Turn{}, err
+		}
+	}
+	return granted, nil
+}
+
+// lookThrough returns when a commit of another process is over that had the gate
+// when a turn on the whole store was granted; those that come after it see the
+// turn. Whoever keeps the gate for longer than the turn lasts is not waited for.
+func (q *turnQueue) lookThrough(ctx context.Context) error {
+	q.looking.Lock()
+	defer q.looking.Unlock()
+	patience := time.NewTimer(kv.EmbeddedTurnLife)
+	defer patience.Stop()
+	defer q.gate.release()
+	select {
+	case <-q.gate.ask():
+	case <-patience.C:
+	case <-q.board.closed:
+		return kv.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // queue waits on the board until nobody stands before us. Where the board
@@ -66,15 +98,22 @@ func (q *turnQueue) queue(ctx context.Context, keys []string) (ticket uint64, er
 	return ticket, nil
 }
 
-// wait returns when no turn stands before b: those of this process as
-// turns.Table has it, and those of others that were asked for by now.
-func (q *turnQueue) wait(ctx context.Context, b *kv.Batch) error {
-	if err := q.table.Wait(ctx, b); err != nil {
-		return err
+// enter returns when no turn stands before b: those of this process as
+// turns.Table has it, and those of others that were asked for by now. The caller
+// calls leave when the commit is over.
+func (q *turnQueue) enter(ctx context.Context, b *kv.Batch) (leave func(), err error) {
+	leave, err = q.table.Enter(ctx, b)
+	if err != nil || q.board.empty() {
+		return leave, err
 	}
-	if q.board.empty() {
-		return nil
+	if err := q.awaitOthers(ctx, b); err != nil {
+		leave()
+		return nil, err
 	}
+	return leave, nil
+}
+
+func (q *turnQueue) awaitOthers(ctx context.Context, b *kv.Batch) error {
 	q.mu.Lock()
 	_, holder := q.tickets[b.Turn]
 	q.mu.Unlock()
@@ -95,6 +134,21 @@ func (q *turnQueue) wait(ctx context.Context, b *kv.Batch) error {
 	return nil
 }
 
+// taken reports, to the one who has the gate, whether another process has the
+// turn on the whole store.
+func (q *turnQueue) taken() bool { return !q.board.empty() && q.board.taken() }
+
+// behind waits behind a turn of another process on the whole store, and for our
+// place after it. The caller then commits, and calls leave: no such turn is
+// granted meanwhile.
+func (q *turnQueue) behind() (leave func()) {
+	ticket, err := q.queue(context.Background(), nil)
+	if err != nil { // closed
+		return func() {}
+	}
+	return func() { q.board.leave(ticket) }
+}
+
 // pause waits a little for other processes.
 func (q *turnQueue) pause(ctx context.Context, p *poll) error {
 	select {
@@ -110,6 +164,7 @@ func (q *turnQueue) pause(ctx context.Context, p *poll) error {
 func (q *turnQueue) close() {
 	q.board.close()
 	q.table.Close()
+	q.gate.close()
 }
 
 // Steps in which the board is looked at: there is nobody to ring a bell.

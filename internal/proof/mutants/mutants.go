@@ -316,6 +316,24 @@ var mutants = []mutant{
 		pkgs: []string{"./txn", "."},
 	},
 	{
+		name: "nobody takes the whole store",
+		file: "txn/options.go",
+		old:  "wholeAfter = coverAfter + 1", new: "wholeAfter = 1000",
+		pkgs: []string{"."},
+	},
+	{
+		name: "the whole store is granted while commits are on their way",
+		file: "kv/internal/turns/table.go",
+		old:  "asked.ahead = maps.Clone(t.commits)", new: "asked.ahead = maps.Clone(t.commits); clear(asked.ahead)",
+		pkgs: []string{"./kv/internal/turns"},
+	},
+	{
+		name: "a commit at the gate does not look for a turn of another process",
+		file: "kv/sqlitekv/committer.go",
+		old:  "if c.turns.taken() {", new: "if false {",
+		pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
 		name: "a message is tried in every session whatever it costs",
 		file: "session/choice.go",
 		old:  "steps -= n", new: "",

@@ -2,9 +2,9 @@ package turns
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -17,28 +17,31 @@ type After func(d time.Duration, f func()) (stop func() bool)
 // RealTime is the After of the system's clock.
 func RealTime(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 
-// Table holds the turns of one store. Its methods may be called from any
-// number of goroutines.
+// Table holds the turns of one store, and knows the commits that are on their
+// way. Its methods may be called from any number of goroutines.
 type Table struct {
 	life   time.Duration
 	after  After
 	closed chan struct{}
-	size   atomic.Int64 // len(turns), for commits that find nobody to wait for
 
-	mu     sync.Mutex
-	turns  map[kv.TurnID]*turn // asked for and not over
-	queues map[string][]*turn  // of each key, in the order asked for
-	last   kv.TurnID
+	mu      sync.Mutex
+	turns   map[kv.TurnID]*turn // asked for and not over
+	queues  map[string][]*turn  // of each key, in the order asked for
+	whole   []*turn             // on the whole store, in the order asked for
+	last    kv.TurnID
+	commits map[uint64]struct{} // come and not over, by number
+	came    uint64              // number of the last
 }
 
 // turn is one that was asked for. Its fields change under Table.mu.
 type turn struct {
 	id      kv.TurnID
-	keys    []string
+	keys    []string            // none: the whole store
+	ahead   map[uint64]struct{} // commits that a turn on the whole store waits for
 	holds   bool
-	granted chan struct{} // closed when it is first in every queue
+	granted chan struct{} // closed when it is its turn
 	over    chan struct{} // closed when it is released, expired or withdrawn
-	stop    func() bool   // stops the expiry; nil before it is granted
+	stop    func() bool   // stops the alarm; nil before there is one
 }
 
 // New returns an empty table of turns that last for life. A nil after means
@@ -53,11 +56,13 @@ func New(life time.Duration, after After) *Table {
 		closed: make(chan struct{}),
 		turns:  make(map[kv.TurnID]*turn),
 		queues: make(map[string][]*turn),
+
+		commits: make(map[uint64]struct{}),
 	}
 }
 
-// Take waits for the turn on all of the keys. A key named twice counts once;
-// no keys at all are granted at once. Errors: kv.ErrInvalid, kv.ErrClosed, the
+// Take waits for the turn on all of the keys, on the whole store without any. A
+// key named twice counts once. Errors: kv.ErrInvalid, kv.ErrClosed, the
 // context's, and then the queues are as if it had never been asked for.
 func (t *Table) Take(ctx context.Context, keys ...string) (kv.Turn, error) {
 	for _, key := range keys {
@@ -79,22 +84,7 @@ func (t *Table) Take(ctx context.Context, keys ...string) (kv.Turn, error) {
 	return kv.Turn{ID: asked.id, Release: func() { t.end(asked) }}, nil
 }
 
-// Wait returns when no turn stands before b: see the package documentation. A
-// turn in b.Turn that is over or was never granted counts for nothing. Errors:
-// kv.ErrClosed, the context's.
-func (t *Table) Wait(ctx context.Context, b *kv.Batch) error {
-	if t.size.Load() == 0 {
-		return nil
-	}
-	for _, over := range t.before(b) {
-		if err := t.await(ctx, over); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Close ends every Take and Wait, those to come too, with kv.ErrClosed. Closing
+// Close ends every Take and Enter, those to come too, with kv.ErrClosed. Closing
 // twice is harmless.
 func (t *Table) Close() {
 	t.mu.Lock()
@@ -146,27 +136,64 @@ func (t *Table) ask(keys []string) (*turn, error) {
 	t.last++
 	asked.id = t.last
 	t.turns[asked.id] = asked
-	t.size.Add(1)
 	for _, key := range asked.keys {
 		t.queues[key] = append(t.queues[key], asked)
+	}
+	if asked.isWhole() {
+		t.whole = append(t.whole, asked)
+		asked.ahead = maps.Clone(t.commits)
 	}
 	t.grant(asked)
 	return asked, nil
 }
 
-// grant gives the turn if it is first in every queue. Callers hold t.mu.
+func (t *turn) isWhole() bool { return len(t.keys) == 0 }
+
+// grant gives the turn if nothing stands before it. Callers hold t.mu.
 func (t *Table) grant(asked *turn) {
-	for _, key := range asked.keys {
-		if t.queues[key][0] != asked {
-			return
-		}
-	}
-	if asked.holds {
+	if asked.holds || !t.isFirst(asked) {
 		return
+	}
+	if len(asked.ahead) > 0 {
+		if asked.stop == nil { // a commit that hangs holds it up for as long as a turn does
+			asked.stop = t.after(t.life, func() { t.force(asked) })
+		}
+		return
+	}
+	if asked.stop != nil {
+		asked.stop()
 	}
 	asked.holds = true
 	asked.stop = t.after(t.life, func() { t.end(asked) })
 	close(asked.granted)
+}
+
+// isFirst reports whether no turn stands before this one. Callers hold t.mu.
+func (t *Table) isFirst(asked *turn) bool {
+	if asked.isWhole() {
+		for id := range t.turns {
+			if id < asked.id {
+				return false
+			}
+		}
+		return true
+	}
+	for _, key := range asked.keys {
+		if t.queues[key][0] != asked {
+			return false
+		}
+	}
+	return len(t.whole) == 0 || t.whole[0].id > asked.id
+}
+
+// force grants a turn although commits stand before it.
+func (t *Table) force(asked *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.turns[asked.id] != nil {
+		asked.ahead = nil
+		t.grant(asked)
+	}
 }
 
 // end takes the turn out of its queues, and grants those that stood behind it.
@@ -178,25 +205,37 @@ func (t *Table) end(asked *turn) {
 		return
 	}
 	t.remove(asked)
+	if asked.isWhole() {
+		for _, queue := range t.queues {
+			t.grant(queue[0])
+		}
+	}
 	for _, key := range asked.keys {
 		if queue := t.queues[key]; len(queue) > 0 {
 			t.grant(queue[0])
 		}
+	}
+	t.grantWhole()
+}
+
+// grantWhole grants the first turn on the whole store, if it may be. Callers
+// hold t.mu.
+func (t *Table) grantWhole() {
+	if len(t.whole) > 0 {
+		t.grant(t.whole[0])
 	}
 }
 
 // remove forgets the turn. Callers hold t.mu.
 func (t *Table) remove(asked *turn) {
 	delete(t.turns, asked.id)
-	t.size.Add(-1)
+	t.whole = without(t.whole, asked)
 	for _, key := range asked.keys {
-		queue := t.queues[key]
-		i := slices.Index(queue, asked)
-		if queue = slices.Delete(queue, i, i+1); len(queue) == 0 {
+		if queue := without(t.queues[key], asked); len(queue) > 0 {
+			t.queues[key] = queue
+		} else {
 			delete(t.queues, key)
-			continue
 		}
-		t.queues[key] = queue
 	}
 	if asked.stop != nil {
 		asked.stop()
@@ -204,22 +243,6 @@ func (t *Table) remove(asked *turn) {
 	close(asked.over)
 }
 
-// before returns the ends of the turns that b has to wait for.
-func (t *Table) before(b *kv.Batch) []<-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	own := t.turns[b.Turn]
-	holder := own != nil && own.holds
-	seen := make(map[kv.TurnID]struct{})
-	var ends []<-chan struct{}
-	for _, w := range b.Writes {
-		for _, other := range t.queues[w.Key] {
-			if _, twice := seen[other.id]; twice || other == own || holder && !other.holds {
-				continue
-			}
-			seen[other.id] = struct{}{}
-			ends = append(ends, other.over)
-		}
-	}
-	return ends
+func without(queue []*turn, gone *turn) []*turn {
+	return slices.DeleteFunc(queue, func(t *turn) bool { return t == gone })
 }

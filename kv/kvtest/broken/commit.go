@@ -30,13 +30,16 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	case s.flaw == TurnsStrict && b.Turn != 0 && !s.recent(b.Turn):
 		return 0, kv.ErrInvalid
 	}
-	waited := error(nil)
+	leave, waited := func() {}, error(nil)
 	switch s.flaw {
 	case TurnsIgnored:
 	case TurnsGlobal:
-		waited = s.turns.Wait(ctx, &kv.Batch{Turn: b.Turn, Writes: []kv.Write{{Key: "*"}}})
+		leave, waited = s.turns.Enter(ctx, &kv.Batch{Turn: b.Turn, Writes: []kv.Write{{Key: "*"}}})
 	default:
-		waited = s.turns.Wait(ctx, b)
+		leave, waited = s.turns.Enter(ctx, b)
+	}
+	if waited == nil {
+		defer leave()
 	}
 	if err := ctx.Err(); err != nil && s.flaw == CancelLies {
 		return s.canceled(b, err)

@@ -78,6 +78,7 @@ const (
 	TurnsShared     Flaw = "turns are granted at once"
 	TurnsForever    Flaw = "turns do not expire"
 	TurnsGlobal     Flaw = "a turn holds up all keys"
+	TurnsKeyed      Flaw = "a turn on the whole store holds up nobody"
 	TurnsLinger     Flaw = "who gives up waiting keeps its place"
 	TurnsOneByOne   Flaw = "the keys of a turn are taken one after the other"
 	TurnsStrict     Flaw = "a commit under a turn that is over is refused"

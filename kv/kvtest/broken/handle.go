@@ -79,9 +79,11 @@ func (h *Handle) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 		mine.ID.Random[0] += byte(h.number)
 	}
 	if h.flaw == HandlesTurns {
-		if err := h.turns.Wait(ctx, b); err != nil {
+		leave, err := h.turns.Enter(ctx, b)
+		if err != nil {
 			return 0, h.orClosed(err)
 		}
+		defer leave()
 	}
 	version, err := h.Store.Commit(ctx, &mine)
 	h.mu.Lock()

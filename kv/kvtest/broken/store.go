@@ -117,6 +117,8 @@ func (s *Store) Turn(ctx context.Context, keys ...string) (kv.Turn, error) {
 		return s.linger(ctx, keys)
 	case TurnsOneByOne:
 		return s.oneByOne(ctx, keys)
+	case TurnsKeyed:
+		keys = append([]string{"no turn is on nothing"}, keys...)
 	}
 	turn, err := s.turns.Take(ctx, keys...)
 	s.asked.Store(turn.ID, time.Now())
@@ -132,7 +134,9 @@ func (s *Store) recent(id kv.TurnID) bool {
 // linger asks in the name of somebody who may leave, and keeps the place then.
 // It returns to no select before that place is taken, so that who comes after
 // it is certain to stand behind it.
-func (s *Store) linger(ctx context.Context, keys []string) (turn kv.Turn, err error) {
+func (s *Store) linger(ctx context.Context, keys []string) (kv.Turn, error) {
+	var turn kv.Turn // its own: nobody waits for it who has left
+	var err error
 	var placed sync.WaitGroup
 	placed.Add(1)
 	once := sync.OnceFunc(placed.Done)
@@ -162,6 +166,9 @@ func (c staying) Done() <-chan struct{} { c.waits(); return nil }
 func (c staying) Err() error            { return nil }
 
 func (s *Store) oneByOne(ctx context.Context, keys []string) (kv.Turn, error) {
+	if len(keys) == 0 {
+		return s.turns.Take(ctx)
+	}
 	var all []kv.Turn
 	seen := make(map[string]bool)
 	for _, key := range keys {
