@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/pawlkv/pawl/internal/record/recordtest"
 )
 
 var update = flag.Bool("update", false, "write the seeds of the fuzz targets to testdata/fuzz")
@@ -21,6 +23,10 @@ func corpora() map[string][]seed {
 		"FuzzParseSharedKey":   sharedSeeds(),
 		"FuzzParseExportedKey": exportSeeds(),
 		"FuzzDecrypt":          messageSeeds(),
+		"FuzzDecodeInbound":    recordSeeds(inboundSamples()),
+		"FuzzDecodeOutbound":   recordSeeds(outboundSamples()),
+		"FuzzDecodeShare":      recordSeeds(map[string]recordtest.Encoder{"given": sampleShare}),
+		"FuzzDecodeWithheld":   recordSeeds(map[string]recordtest.Encoder{"notice": sampleWithheld}),
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/pawlkv/pawl/internal/record/recordtest"
 )
 
 // encoded is the canonical encoding of a parsed message.
@@ -95,4 +97,20 @@ func FuzzDecrypt(f *testing.F) {
 			t.Fatal("Decrypt changed the key")
 		}
 	})
+}
+
+func FuzzDecodeInbound(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeInbound) })
+}
+
+func FuzzDecodeOutbound(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeOutbound) })
+}
+
+func FuzzDecodeShare(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeShare) })
+}
+
+func FuzzDecodeWithheld(f *testing.F) {
+	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeWithheld) })
 }

@@ -178,7 +178,10 @@ func (k Key) Export(b []byte) ([]byte, error) {
 //   - [ErrMalformed]: the zero Message;
 //   - [ErrNoKey]: the zero Key.
 func (k Key) Decrypt(m Message) ([]byte, error) {
-	if err := k.verify(m); err != nil {
+	if k.IsZero() {
+		return nil, ErrNoKey
+	}
+	if err := k.id.verify(m); err != nil {
 		return nil, err
 	}
 	r, err := k.at(m.Index)
@@ -189,15 +192,12 @@ func (k Key) Decrypt(m Message) ([]byte, error) {
 }
 
 // verify checks the signature of a message.
-func (k Key) verify(m Message) error {
-	switch {
-	case k.IsZero():
-		return ErrNoKey
-	case len(m.raw) == 0:
+func (id SessionID) verify(m Message) error {
+	if len(m.raw) == 0 {
 		return malformed("empty message")
 	}
 	covered, signature := m.signed()
-	if account.Verify(account.VerifyKey(k.id), covered, signature) != nil {
+	if account.Verify(account.VerifyKey(id), covered, signature) != nil {
 		return ErrSignature
 	}
 	return nil

@@ -3,9 +3,13 @@ package group
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/pawlkv/pawl/internal/message"
+	"github.com/pawlkv/pawl/internal/record/recordtest"
 )
 
 // seed is an input of a decoder: what it shows, and what must come of it.
@@ -156,4 +160,39 @@ func exportSeeds() []seed {
 		{"byte after the end", append(bytes.Clone(good), 0), ErrMalformed},
 		{"shared key", s.share(&s.ratchet), ErrVersion},
 	}
+}
+
+// fatal is a tester where there is no test.
+type fatal struct{}
+
+func (fatal) Helper()        {}
+func (fatal) Fatal(a ...any) { panic(fmt.Sprint(a...)) }
+
+func inboundSamples() map[string]recordtest.Encoder {
+	in := sampleInbound(fatal{})
+	one := mustInbound(fatal{}, NewCopy(chain[5], Source{Provenance: Direct, Sender: [32]byte{1}}))
+	return map[string]recordtest.Encoder{
+		"one copy": one, "five copies": in, "floor": in.Forget(300), "all forgotten": in.Forget(Whole),
+	}
+}
+
+func outboundSamples() map[string]recordtest.Encoder {
+	o := mustOutbound(fatal{}, mustSender(fatal{}, 98))
+	return map[string]recordtest.Encoder{"in use": o, "retired": o.Sent(o.Sender(), noon).Retire(SomebodyLeft, noon)}
+}
+
+// recordSeeds are records, and the ways to damage each.
+func recordSeeds(samples map[string]recordtest.Encoder) (seeds []seed) {
+	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		good, err := samples[name].Encode()
+		if err != nil {
+			panic(err)
+		}
+		seeds = append(seeds,
+			seed{name, good, nil},
+			seed{name + ", last byte missing", good[:len(good)-1], ErrFormat},
+			seed{name + ", byte after the end", append(bytes.Clone(good), 0), ErrFormat},
+			seed{name + ", version 3", append([]byte{3}, good[1:]...), ErrNewer})
+	}
+	return append(seeds, seed{"empty", nil, ErrFormat})
 }

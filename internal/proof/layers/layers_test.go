@@ -34,7 +34,7 @@ var table = map[string][]string{
 	"session":                {"ratchet", "internal/secret", "internal/record"},
 	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
 	"device":                 {"matrix", "ratchet", "account", "internal/record", "internal/canonicaljson"},
-	"group":                  {"matrix", "ratchet", "account", "internal/secret", "internal/record", "internal/message"},
+	"group":                  {"matrix", "ratchet", "otk", "account", "internal/secret", "internal/record", "internal/message"},
 
 	// Storage column: knows nothing of Olm.
 	"kv":                       {},
