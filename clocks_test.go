@@ -377,3 +377,36 @@ func TestFallbackKeyAndClock(t *testing.T) {
 		})
 	}
 }
+
+// TestStrangersAndClock: a stranger is forgotten when it was silent for as long as
+// is promised since the first right time, whatever the clock was when it was
+// heard, and also where it was heard in format 1.
+func TestStrangersAndClock(t *testing.T) {
+	for name, wrong := range map[string]time.Duration{"right": 0, "ahead": 20 * 365 * 24 * time.Hour, "behind": -20 * 365 * 24 * time.Hour, "a month behind": -30 * 24 * time.Hour} {
+		for format, engine := range map[string]*unraised{"format 1": {Store: newMemory()}, "format 2": {Store: newMemory()}} {
+			t.Run(name+" in "+format, func(t *testing.T) {
+				engine.gone.Store(format == "format 2")
+				alice, bob := newDevice(t, newMemory(), "@alice:example.org"), newDevice(t, engine, "@bob:example.org")
+				right := bob.clock.now()
+				bob.clock.set(right.Add(wrong))
+				first := bob.receive(alice, alice.send(bob, "first", pawl.WithOneTimeKey(bob.fallbackKey()))).Session
+				second := bob.receive(alice, alice.send(bob, "second", pawl.WithOneTimeKey(bob.fallbackKey()))).Session
+				bob.receive(alice, alice.send(bob, "in the second session"))
+				bob.clock.set(right)
+				engine.gone.Store(true)
+				for _, day := range []int{0, 100, 364} {
+					if done := bob.sweepsAt(right.Add(time.Duration(day) * 24 * time.Hour)); done.Strangers != 0 {
+						t.Errorf("on day %d the sweep has done %+v, want no stranger forgotten", day, done)
+					}
+				}
+				if got := bob.sessions(alice); len(got) != 2 || first == second {
+					t.Errorf("sessions %+v", got)
+				}
+				if done := bob.sweepsAt(right.Add(session.StrangerMemory + time.Minute)); done.Strangers != 1 {
+					t.Errorf("after a year the sweep has done %+v, want a stranger forgotten", done)
+				}
+				bob.intact()
+			})
+		}
+	}
+}

@@ -111,6 +111,24 @@ func LeastRecentlyUsed(sessions []Session) (Session, bool) {
 	}), true
 }
 
+// Placed returns the sessions of format 1 among those of a peer with orders, which
+// are before all others and keep the choice that their times make. From then on
+// those may be put right.
+func Placed(sessions []Session) []Session {
+	old := slices.DeleteFunc(slices.Clone(sessions), func(s Session) bool { return isPruned(s) || s.order() != 0 })
+	slices.SortFunc(old, func(a, b Session) int {
+		idA, idB := a.ID(), b.ID()
+		return cmp.Or(cmp.Compare(a.received(), b.received()), cmp.Compare(a.created, b.created), bytes.Compare(idB[:], idA[:]))
+	})
+	for i := range old {
+		old[i].createdIn = Order(i + 1)
+		if old[i].lastReceived != 0 {
+			old[i].receivedIn = old[i].createdIn
+		}
+	}
+	return old
+}
+
 func isPruned(s Session) bool { return s.pruned != 0 }
 
 // byChoice puts the session to send with first.

@@ -73,6 +73,13 @@ func TestChoose(t *testing.T) {
 		if got, ok := Choose(test.in); !ok || !sameSession(got, test.want) {
 			t.Errorf("%s: chose another", name)
 		}
+		placed := Placed(test.in)
+		for i, s := range placed { // whatever their times are then
+			placed[i] = s.Moved(noon, noon, noon)
+		}
+		if got, ok := Choose(placed); !ok || !sameSession(got, test.want) {
+			t.Errorf("%s: chose another when they had an order", name)
+		}
 	}
 	if _, ok := Choose([]Session{mute}); ok {
 		t.Error("chose a session that only receives")

@@ -58,6 +58,9 @@ func rightTimes(ctx context.Context, s *Sweep) error {
 	if err := t.apply(ctx, s); err != nil {
 		return err
 	}
+	if err := t.placeOld(ctx, s, found.ahead); err != nil {
+		return err
+	}
 	return s.Account.Do(ctx, func(tx *txn.Tx) error {
 		if _, err := s.Account.Active(tx); err != nil {
 			return err
@@ -72,7 +75,8 @@ type known struct {
 	made   time.Time // the account
 	events []event
 	since  event
-	order  frame.Order // of the view
+	order  frame.Order         // of the view
+	ahead  []ratchet.PublicKey // peers that were heard in the future in format 1
 }
 
 func knowTimes(tx *txn.Tx, s *Sweep) (k known, err error) {
@@ -103,6 +107,9 @@ func knowTimes(tx *txn.Tx, s *Sweep) (k known, err error) {
 		err = each(tx, &Sessions, func(one session.Session) {
 			add(one.CreatedIn(), one.Created().Time())
 			add(one.ReceivedIn(), one.LastReceived().Time())
+			if _, pruned := one.Pruned(); !pruned && max(one.CreatedIn(), one.ReceivedIn()) == 0 && one.Heard().Time().After(s.Now) {
+				k.ahead = append(k.ahead, one.Peer())
+			}
 		})
 	}
 	if err == nil {
