@@ -46,6 +46,9 @@ const (
 	RemedyReopen Remedy = "reopen"
 	// RemedySpace: free some space and make the same call again.
 	RemedySpace Remedy = "space"
+	// RemedyMend: somebody must change what the text names (rights, a directory,
+	// a disk), and then make the same call again. Waiting does not help.
+	RemedyMend Remedy = "mend"
 	// RemedyUpdate: update the program, here or where the store is shared, and
 	// make the same call again.
 	RemedyUpdate Remedy = "update"
@@ -81,6 +84,8 @@ var codes = []struct {
 	{"keyring", RemedyRepair, "the keyring record is damaged, and nothing opens without it: restore it from a copy", []error{seal.ErrFormat, ErrNoKeyring}},
 	{"corrupt", RemedyRepair, "records in the store are damaged or missing",
 		[]error{kv.ErrCorrupt, seal.ErrDamaged, account.ErrFormat, ratchet.ErrFormat}},
+	{"unusable", RemedyMend, "the system does not let the store be used where it is: its text says what is to be mended",
+		[]error{kv.ErrUnusable}},
 	{"foreign", RemedyCall, "the path holds something else than a store", []error{kv.ErrForeign}},
 	{"unsupported", RemedyCall, "the engine is not known to work in this program or on this system", []error{errors.ErrUnsupported}},
 

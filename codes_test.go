@@ -111,6 +111,7 @@ var coded = map[string]struct {
 	"kv.ErrExpired":     {kv.ErrExpired, "unknown"},
 	"kv.ErrUndecided":   {kv.ErrUndecided, "undecided"},
 	"kv.ErrUnavailable": {kv.ErrUnavailable, "unavailable"},
+	"kv.ErrUnusable":    {kv.ErrUnusable, "unusable"},
 	"kv.ErrClosed":      {kv.ErrClosed, "closed"},
 	"kv.ErrTooLarge":    {kv.ErrTooLarge, "too_large"},
 	"kv.ErrInvalid":     {kv.ErrInvalid, "invalid"},
@@ -124,7 +125,7 @@ var coded = map[string]struct {
 	"kv/badgerkv.Err32Bit":    {badgerkv.Err32Bit, "unsupported"},
 	"kv/badgerkv.ErrUnproven": {badgerkv.ErrUnproven, "unsupported"},
 	"kv/badgerkv.ErrNewer":    {badgerkv.ErrNewer, "newer"},
-	"kv/sharekv.ErrStranger":  {sharekv.ErrStranger, "in_use"},
+	"kv/sharekv.ErrStranger":  {sharekv.ErrStranger, "unusable"},
 	"kv/sqlitekv.ErrForeign":  {sqlitekv.ErrForeign, "foreign"},
 	"kv/sqlitekv.ErrUnproven": {sqlitekv.ErrUnproven, "unsupported"},
 	"kv/sqlitekv.ErrNewer":    {sqlitekv.ErrNewer, "newer"},
@@ -200,6 +201,7 @@ func TestCodeOfSeveralKinds(t *testing.T) {
 		{record(txn.ErrFormat), "newer"},
 		{record(ratchet.ErrFormat), "corrupt"},
 		{fmt.Errorf("%w: %w", kv.ErrUnavailable, kv.ErrNewer), "newer"},
+		{fmt.Errorf("%w: %w", kv.ErrUnavailable, kv.ErrUnusable), "unusable"},
 		{fmt.Errorf("%w: %w", kv.ErrUnavailable, context.DeadlineExceeded), "unavailable"},
 		{&pawl.UndecryptableError{Err: &ratchet.GapError{}}, "gap"},
 	} {
@@ -343,7 +345,7 @@ func TestCodesAreDocumented(t *testing.T) {
 
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
-	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
+	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
 		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
 		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac set_aside disk_full too_large in_use closed" +

@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/kv"
 )
 
 // A key file has one line: prefix and 32 bytes in unpadded base64.
@@ -58,8 +59,22 @@ func (k Key) Found() bool { return k.found }
 func (k Key) Reveal() [32]byte { return k.key.Reveal() }
 
 // Read reads a key file. No file is no error; see [Key.Found]. It fails with
-// ErrExposed and ErrDamaged.
+// ErrExposed and ErrDamaged, and with kinds of kv where the system does not let it
+// be read.
 func Read(path string) (Key, error) {
+	key, err := read(path)
+	return key, ofSystem(err)
+}
+
+// ofSystem makes errors of the system kinds of kv.
+func ofSystem(err error) error {
+	if errors.Is(err, pawl.ErrNoKey) {
+		return err
+	}
+	return kv.OfSystem(err)
+}
+
+func read(path string) (Key, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Key{}, nil

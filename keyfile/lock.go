@@ -47,7 +47,7 @@ func Take(ctx context.Context, path string) (*Lock, error) {
 	case wait.Err() != nil:
 		err = fmt.Errorf("%w: %s has been deciding for %v what is under %s: is it stopped?", kv.ErrUnavailable, holder.Name(path+lockSuffix), lockWait, path)
 	}
-	return nil, errors.Join(err, file.Close())
+	return nil, errors.Join(kv.OfSystem(err), file.Close())
 }
 
 // Release lets others seal the store under another key.
@@ -66,7 +66,7 @@ func (l *Lock) Settle(ctx context.Context, store kv.Store) (Key, error) {
 	if err == nil && !key.found && empty {
 		key, err = Create(l.path)
 	}
-	return key, err
+	return key, ofSystem(err)
 }
 
 // views is how often a view that is lost, because another process took the

@@ -43,9 +43,10 @@
 //     release what was derived nor derive anew: commit the identical batch
 //     with [Batch.Again] until another outcome is known, or until it is said
 //     that none will be (ErrExpired, ErrUndecided).
-//   - [ErrUnavailable], [ErrClosed], [ErrTooLarge], [ErrDiskFull],
-//     [ErrInvalid], and a context's error: certainly not applied, and never
-//     will be. Discard what was derived.
+//   - [ErrUnavailable], [ErrUnusable], [ErrClosed], [ErrTooLarge],
+//     [ErrDiskFull], [ErrInvalid], and a context's error: certainly not applied,
+//     and never will be. Discard what was derived. Only ErrUnavailable passes by
+//     waiting.
 //   - [ErrCorrupt]: not applied; the store is damaged and says where.
 //
 // A context that ends while a commit is under way gives the context's error if

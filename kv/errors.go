@@ -38,8 +38,8 @@ var (
 
 // Errors that leave the store as it was: nothing was applied.
 var (
-	// ErrUnavailable: the engine could not be reached and nothing was sent.
-	// Try again later.
+	// ErrUnavailable: the engine could not be reached and nothing was sent. It
+	// passes by waiting: try again later.
 	ErrUnavailable = errors.New("kv: store unavailable")
 	// ErrClosed: the store, or the snapshot, was closed.
 	ErrClosed = errors.New("kv: closed")
@@ -59,13 +59,19 @@ var (
 )
 
 // Errors of opening a store with an engine, or of going on with it when it is
-// opened again or shared with another process. Nothing was changed.
+// opened again or shared with another process. Nothing was changed. Those of the system
+// are made one of these kinds by [OfSystem].
 var (
 	// ErrForeign: the path leads to something that is not a store. It was not
 	// touched. Give the path of a store, or one that leads nowhere.
 	ErrForeign = errors.New("kv: the path holds something else than a store")
 	// ErrNewer: a newer version of Pawl has written the store. Update.
 	ErrNewer = errors.New("kv: the store was written by a newer version")
+	// ErrUnusable: the system does not let this process use the store where it is:
+	// rights are missing, or a directory, the disk is read-only or fails, the store
+	// is another user's or was moved away. It does not pass by waiting: a person
+	// must mend what the text says.
+	ErrUnusable = errors.New("kv: the store cannot be used")
 )
 
 // ConflictError is an [ErrConflict] that names the keys and the prefixes whose

@@ -17,7 +17,8 @@ import (
 //	NotApplied  ErrClosed, ErrTooLarge,    never will be      discard, return the error
 //	            ErrDiskFull, ErrInvalid,
 //	            ErrCorrupt, ErrInUse,
-//	            a context's
+//	            ErrUnusable, ErrForeign,
+//	            ErrNewer, a context's
 //	Unsent      ErrUnavailable             never will be      discard, return the error, or try later
 //	Unknown     ErrUnknown                 may be, or become  commit the identical batch with Again
 //	Expired     ErrExpired                 never will be      discard, begin anew with a fresh view
@@ -59,6 +60,9 @@ var outcomes = []struct {
 	{ErrUndecided, Undecided},
 	{ErrUnknown, Unknown},
 	{ErrConflict, Conflict},
+	{ErrUnusable, NotApplied}, // also where that is why the store is unavailable
+	{ErrForeign, NotApplied},
+	{ErrNewer, NotApplied},
 	{ErrUnavailable, Unsent},
 	{ErrClosed, NotApplied},
 	{ErrTooLarge, NotApplied},

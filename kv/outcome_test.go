@@ -35,6 +35,11 @@ func TestOutcomeOf(t *testing.T) {
 		{kv.ErrInvalid, kv.NotApplied, false, false, "not applied"},
 		{kv.ErrCorrupt, kv.NotApplied, false, false, "not applied"},
 		{kv.ErrInUse, kv.NotApplied, false, false, "not applied"},
+		{kv.ErrUnusable, kv.NotApplied, false, false, "not applied"},
+		{kv.ErrForeign, kv.NotApplied, false, false, "not applied"},
+		{kv.ErrNewer, kv.NotApplied, false, false, "not applied"},
+		{fmt.Errorf("%w: %w", kv.ErrUnavailable, kv.ErrUnusable), kv.NotApplied, false, false, "not applied"},
+		{fmt.Errorf("%w: %w", kv.ErrUnknown, kv.ErrUnusable), kv.Unknown, false, true, "unknown"},
 		{context.Canceled, kv.NotApplied, false, false, "not applied"},
 		{fmt.Errorf("wait: %w", context.DeadlineExceeded), kv.NotApplied, false, false, "not applied"},
 	} {

@@ -137,7 +137,11 @@ func (d *database) keep() error {
 // openDB opens Badger, which may panic on what it does not expect.
 func openDB(options badger.Options) (db *badger.DB, err error) {
 	defer func() {
-		if r := recover(); r != nil {
+		switch r := recover().(type) {
+		case nil:
+		case error:
+			db, err = nil, fmt.Errorf("badgerkv: Badger cannot open it: %w", ofBadger(r, kv.ErrCorrupt))
+		default:
 			db, err = nil, fmt.Errorf("%w: Badger cannot open it: %v", kv.ErrCorrupt, r)
 		}
 	}()
@@ -147,7 +151,7 @@ func openDB(options badger.Options) (db *badger.DB, err error) {
 	cover := make([]byte, memTable/4)
 	defer runtime.KeepAlive(cover)
 	if db, err = badger.OpenManaged(options); err != nil {
-		return nil, err // Badger returns a database beside some errors
+		return nil, ofBadger(err, nil) // Badger returns a database beside some errors
 	}
 	return db, nil
 }

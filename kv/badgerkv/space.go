@@ -41,7 +41,7 @@ func (d *database) checkRoom() error {
 	}
 	files, err := os.ReadDir(d.dir.Path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+		return kv.OfSystem(err)
 	}
 	need := uint64(openRoom)
 	for _, file := range files {
@@ -59,7 +59,7 @@ func (s *settings) diskSpace(dir string) (space, error) {
 	}
 	disk, err := ask(dir)
 	if err != nil {
-		return space{}, fmt.Errorf("%w: the free space of the disk is unknown: %v", kv.ErrUnavailable, err)
+		return space{}, fmt.Errorf("the free space of the disk is unknown: %w", kv.OfSystem(err))
 	}
 	return disk, nil
 }

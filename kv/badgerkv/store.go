@@ -43,8 +43,8 @@ type Status = sharekv.Status
 // one reads all of it and checks it; otherwise it connects to the one that
 // owns it. Errors: kv.ErrCorrupt, kv.ErrUnavailable (the owner does not
 // answer), kv.ErrInUse (another process has it open, and this system cannot
-// share), ErrForeign, ErrNewer, ErrUnproven, Err32Bit, and those of the file
-// system.
+// share), kv.ErrDiskFull, kv.ErrUnusable (rights are missing, the disk is
+// read-only), ErrForeign, ErrNewer, ErrUnproven and Err32Bit.
 func Open(dir string, options ...Option) (*Store, error) {
 	set := defaults()
 	for _, option := range options {
@@ -64,7 +64,7 @@ func Open(dir string, options ...Option) (*Store, error) {
 		home, err = filepath.Abs(home)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("badgerkv: open the store: %w", err), shared.Close())
+		return nil, errors.Join(fmt.Errorf("badgerkv: open the store: %w", kv.OfSystem(err)), shared.Close())
 	}
 	return &Store{shared, set.syncs, witness.NewFile(filepath.Join(home, witnessName))}, nil
 }

@@ -243,8 +243,8 @@ func (r *retry) term(ctx context.Context) (*term, error) {
 	return t, ofStore(ctx, err)
 }
 
-// ofStore makes an error of opening the store one that a call may return: one of
-// this system is a reason why the store is unavailable.
+// ofStore makes an error of opening the store one that a call may return: one that
+// says nothing of a commit is a reason why the store is unavailable.
 func ofStore(ctx context.Context, err error) error {
 	if err == nil || err == ctx.Err() || kv.OutcomeOf(err) != kv.Undecided {
 		return err

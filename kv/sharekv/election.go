@@ -60,14 +60,11 @@ func (s *Store) begin(ctx context.Context, limit time.Time) (*term, error) {
 }
 
 // passing reports whether it makes sense to look for an owner again.
-func passing(err error) bool {
-	return errors.Is(err, kv.ErrUnavailable) && !final(err)
-}
+func passing(err error) bool { return errors.Is(err, kv.ErrUnavailable) }
 
 // final reports whether an error of looking for an owner stays.
 func final(err error) bool {
-	return !errors.Is(err, kv.ErrUnavailable) && !errors.Is(err, ErrHeld) ||
-		errors.Is(err, wire.ErrVersion) || errors.Is(err, ErrStranger) || errors.Is(err, errReplaced)
+	return !errors.Is(err, kv.ErrUnavailable) && !errors.Is(err, ErrHeld)
 }
 
 // termOrElection returns the term if there is one, and otherwise the election
@@ -125,7 +122,7 @@ func (s *Store) elect() (access, error) {
 			return o, nil
 		}
 		if !errors.Is(err, ErrHeld) {
-			return nil, err
+			return nil, kv.OfSystem(err)
 		}
 		g, err := s.connect(ctx)
 		switch {
@@ -159,11 +156,14 @@ type guest struct{ *wire.Client }
 
 var _ access = guest{}
 
-// connect connects to the owner. Errors are kv.ErrUnavailable: nobody answers,
-// or it was not the store that we know.
+// connect connects to the owner. Errors are kv.ErrUnavailable (nobody answers,
+// or it was not the store that we know), ErrStranger, and wire.ErrVersion.
 func (s *Store) connect(ctx context.Context) (access, error) {
 	s.asked.Store(0)
 	conn, err := s.transport.Dial(ctx, s.path)
+	if errors.Is(err, ErrStranger) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
 	}
@@ -187,7 +187,7 @@ func (s *Store) recognize(theirs ID) error {
 	if known == nil {
 		id, err := s.opener.Identify(s.path)
 		if err != nil {
-			return fmt.Errorf("sharekv: open %s: %w", s.name, err)
+			return fmt.Errorf("sharekv: open %s: %w", s.name, kv.OfSystem(err))
 		}
 		known = &id
 	}

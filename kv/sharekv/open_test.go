@@ -38,8 +38,8 @@ func TestOtherVersion(t *testing.T) {
 	dir := sharetest.NewDir(t)
 	open(t, dir)
 	_, err := sharekv.Open(dir, sharetest.Journal{}, sharekv.WithVersions(7, 8))
-	if !errors.Is(err, kv.ErrUnavailable) || !strings.Contains(err.Error(), "update the older") {
-		t.Errorf("%v, want kv.ErrUnavailable and what to do", err)
+	if !errors.Is(err, kv.ErrNewer) || !strings.Contains(err.Error(), "update the older") {
+		t.Errorf("%v, want kv.ErrNewer and what to do", err)
 	}
 	next := open(t, dir, sharekv.WithVersions(1, 2))
 	put(t, next, "a", "1")
@@ -78,8 +78,8 @@ func TestStranger(t *testing.T) {
 	pipes := new(sharetest.Pipes)
 	open(t, dir, sharekv.WithTransport(pipes))
 	_, err := sharekv.Open(dir, sharetest.Journal{}, sharekv.WithTransport(strangers{pipes}))
-	if !errors.Is(err, sharekv.ErrStranger) || !errors.Is(err, kv.ErrUnavailable) {
-		t.Errorf("%v, want ErrStranger and kv.ErrUnavailable", err)
+	if !errors.Is(err, sharekv.ErrStranger) || !errors.Is(err, kv.ErrUnusable) || errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("%v, want ErrStranger, which does not pass by waiting", err)
 	}
 }
 

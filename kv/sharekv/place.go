@@ -31,7 +31,7 @@ const (
 var ErrHeld = errors.New("sharekv: another process owns the store")
 
 // errReplaced: what was opened is no longer at its path.
-var errReplaced = errors.New("the store's directory was removed or replaced: close the store and open it again")
+var errReplaced = fmt.Errorf("%w: its directory was removed or replaced: close the store and open it again", kv.ErrUnusable)
 
 // Place is the directory of a store while this process has it locked. It is what
 // an engine is opened in.
@@ -122,11 +122,11 @@ func checkPlace(path string, opener Opener, known *ID) error {
 	case known == nil && missing:
 		return nil
 	case missing:
-		return fmt.Errorf("%w: %w: %w", kv.ErrUnavailable, errReplaced, err)
+		return fmt.Errorf("%w: %w", errReplaced, err)
 	case err != nil:
 		return err
 	case known != nil && id != *known:
-		return fmt.Errorf("%w: %w: %s has another store", kv.ErrUnavailable, errReplaced, path)
+		return fmt.Errorf("%w: %s has another store", errReplaced, path)
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ var (
 // is empty; the directory's parent must exist. If no process has it open, this
 // one opens the engine; otherwise it connects to the one that has. Errors:
 // kv.ErrUnavailable (the owner does not answer), kv.ErrInUse (another process
-// has it open, and this system cannot share), ErrStranger, those of the opener
-// and of the file system.
+// has it open, and this system cannot share), ErrStranger, those of the opener,
+// and those of the file system as kinds of kv (kv.OfSystem).
 func Open(dir string, opener Opener, options ...Option) (*Store, error) {
 	set := defaults()
 	for _, option := range options {

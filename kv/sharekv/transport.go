@@ -22,8 +22,8 @@ type Transport interface {
 }
 
 // ErrStranger: the owner, or who wants to connect to it, is another user. To a
-// caller it is a kv.ErrInUse.
-var ErrStranger = fmt.Errorf("%w: processes of different users cannot share it", kv.ErrInUse)
+// caller it is a kv.ErrUnusable.
+var ErrStranger = fmt.Errorf("%w: it is another user's", kv.ErrUnusable)
 
 // UnixSocket is the Transport by a unix socket in the store's directory. Both
 // sides ask the system who is at the other end. It works on Linux, Android,

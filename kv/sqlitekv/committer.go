@@ -113,7 +113,7 @@ func (c *committer) enter() bool {
 		case err := <-held:
 			patience.Stop()
 			if err != nil {
-				c.refuse(fmt.Errorf("%w: the lock of the store: %w", kv.ErrUnavailable, err), time.Time{})
+				c.refuse(fmt.Errorf("the lock of the store: %w", translate(err)), time.Time{})
 				c.gate.release()
 			}
 			return err == nil
@@ -226,7 +226,7 @@ func (c *committer) whileUnhealed(r *grouping.Request, err error) error {
 func (c *committer) ready() error {
 	now, err := os.Stat(c.path)
 	if err != nil || !os.SameFile(now, c.file) {
-		return fmt.Errorf("%w: its file was moved, removed or replaced: open it again", kv.ErrUnavailable)
+		return fmt.Errorf("%w: its file was moved, removed or replaced: open it again", kv.ErrUnusable)
 	}
 	if c.conn != nil {
 		return nil

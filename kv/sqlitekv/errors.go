@@ -13,8 +13,8 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-// Errors of [Open]. It also returns kv.ErrCorrupt, kv.ErrDiskFull and
-// kv.ErrUnavailable.
+// Errors of [Open]. It also returns kv.ErrCorrupt, kv.ErrDiskFull,
+// kv.ErrUnusable and kv.ErrUnavailable.
 var (
 	// ErrForeign: the file is something else than a store. It was not touched.
 	// Give the path of a store, or of a file that does not exist.
@@ -29,18 +29,28 @@ func translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, known := range []error{kv.ErrCorrupt, kv.ErrDiskFull, kv.ErrUnavailable, kv.ErrClosed, kv.ErrConflict, kv.ErrUnknown} {
-		if errors.Is(err, known) {
-			return err
-		}
+	if errors.As(err, new(*sqlite3.Error)) || errors.As(err, new(sqlite3.ErrorCode)) || errors.As(err, new(sqlite3.ExtendedErrorCode)) {
+		err = ofSQLite(err)
 	}
-	kind := kv.ErrUnavailable
+	return kv.OfSystem(err)
+}
+
+// ofSQLite says of an error of SQLite what kind it is where the system's number,
+// which the driver keeps, does not: the rest is of files that cannot be used.
+func ofSQLite(err error) error {
+	kind := kv.ErrUnusable
+	var number syscall.Errno
 	switch {
 	case isFull(err):
 		kind = kv.ErrDiskFull
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.IOERR_DATA),
 		errors.Is(err, sqlite3.IOERR_CORRUPTFS), errors.Is(err, sqlite3.ERROR):
 		kind = kv.ErrCorrupt // SQLITE_ERROR: a table is missing, say
+	case errors.As(err, &number):
+		return fmt.Errorf("%w%s", err, advice(err))
+	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.PROTOCOL), errors.Is(err, sqlite3.LOCKED),
+		errors.Is(err, sqlite3.INTERRUPT), errors.Is(err, sqlite3.NOMEM):
+		kind = kv.ErrUnavailable
 	}
 	return fmt.Errorf("%w: %w%s", kind, err, advice(err))
 }
@@ -77,10 +87,11 @@ func isFull(err error) bool {
 // probeSize is what a commit may need beside its values.
 const probeSize = 128 << 10
 
-// whyNotWritten finds out whether a write to the log failed because the disk is
-// full: the driver does not tell. size is that of what was to be written.
+// whyNotWritten finds out whether a file could not be written, or made, because
+// the disk is full: the driver does not tell. size is that of what was to be
+// written.
 func whyNotWritten(err error, path string, size int) error {
-	if !errors.Is(err, sqlite3.IOERR_WRITE) {
+	if !errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.CANTOPEN) {
 		return err
 	}
 	probe := path + newSuffix

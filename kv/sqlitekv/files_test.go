@@ -90,7 +90,7 @@ func TestFileModes(t *testing.T) {
 func TestMissingDirectory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none", "store.db")
 	_, err := Open(path)
-	if !errors.Is(err, kv.ErrUnavailable) || !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, kv.ErrUnusable) || errors.Is(err, kv.ErrUnavailable) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("open without a directory: %v", err)
 	}
 }
@@ -107,8 +107,8 @@ func TestMoved(t *testing.T) {
 	if err := os.Rename(path, path+".moved"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := putOne(s, "k", "w", true); !errors.Is(err, kv.ErrUnavailable) {
-		t.Errorf("a commit after the file was moved: %v, want %v", err, kv.ErrUnavailable)
+	if _, err := putOne(s, "k", "w", true); !errors.Is(err, kv.ErrUnusable) || errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("a commit after the file was moved: %v, want %v", err, kv.ErrUnusable)
 	}
 	if err := os.Rename(path+".moved", path); err != nil {
 		t.Fatal(err)
@@ -131,8 +131,8 @@ func TestLinks(t *testing.T) {
 	for i, name := range []string{path, link, path} {
 		mustPut(t, openStore(t, name), "k"+string(rune('0'+i)), "v")
 	}
-	if _, err := Open(broken); !errors.Is(err, kv.ErrUnavailable) {
-		t.Errorf("a link that leads nowhere: %v, want %v", err, kv.ErrUnavailable)
+	if _, err := Open(broken); !errors.Is(err, kv.ErrUnusable) {
+		t.Errorf("a link that leads nowhere: %v, want %v", err, kv.ErrUnusable)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -160,8 +160,8 @@ func TestHardLinks(t *testing.T) {
 		return
 	}
 	for _, name := range []string{path, other} {
-		if _, err := Open(name); !errors.Is(err, kv.ErrUnavailable) || !strings.Contains(err.Error(), "2 names") {
-			t.Errorf("%s: %v, want %v", name, err, kv.ErrUnavailable)
+		if _, err := Open(name); !errors.Is(err, kv.ErrUnusable) || !strings.Contains(err.Error(), "2 names") {
+			t.Errorf("%s: %v, want %v", name, err, kv.ErrUnusable)
 		}
 	}
 	if err := os.Remove(other); err != nil {

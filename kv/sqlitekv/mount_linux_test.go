@@ -77,6 +77,54 @@ func TestFullDisk(t *testing.T) {
 	t.Logf("%d commits fitted", len(versions))
 }
 
+// TestOpenOnFullDisk: neither a new store nor one that was not closed is opened
+// where there is no room for it, and both are when there is.
+func TestOpenOnFullDisk(t *testing.T) {
+	dir := mounted(t, "3m")
+	if dir == "" {
+		return
+	}
+	there, filler := filepath.Join(dir, "store.db"), filepath.Join(dir, "filler")
+	s := openStore(t, there)
+	mustPut(t, s, "k", "v")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for room := 0; room < 1<<20; room += 16 << 10 {
+		if err := os.WriteFile(filler, make([]byte, 4<<20), fileMode); !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filler)
+		if err == nil {
+			err = os.Truncate(filler, max(0, info.Size()-int64(room)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{there, filepath.Join(dir, "new.db")} {
+			s, err := Open(path)
+			if err == nil {
+				err = s.Close()
+			}
+			if err != nil && (!errors.Is(err, kv.ErrDiskFull) || errors.Is(err, kv.ErrUnavailable)) {
+				t.Errorf("%s with %d bytes free: %v, want %v", filepath.Base(path), room, err, kv.ErrDiskFull)
+			}
+			if err == nil && room == 0 {
+				t.Errorf("%s needs no room", filepath.Base(path))
+			}
+		}
+		for _, suffix := range []string{"", gateSuffix, turnsSuffix, logSuffix, indexSuffix, newSuffix} {
+			os.Remove(filepath.Join(dir, "new.db") + suffix)
+		}
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := getOne(t, openStore(t, there), "k"); string(e.Value) != "v" {
+		t.Errorf("value %q after all that", e.Value)
+	}
+}
+
 // TestReadOnlyDisk: a store that cannot be written is not opened.
 func TestReadOnlyDisk(t *testing.T) {
 	dir := mounted(t, "3m")
@@ -93,8 +141,8 @@ func TestReadOnlyDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{path, filepath.Join(dir, "new.db")} {
-		if _, err := Open(path); !errors.Is(err, kv.ErrUnavailable) {
-			t.Errorf("open %s on a read-only disk: %v, want %v", filepath.Base(path), err, kv.ErrUnavailable)
+		if _, err := Open(path); !errors.Is(err, kv.ErrUnusable) {
+			t.Errorf("open %s on a read-only disk: %v, want %v", filepath.Base(path), err, kv.ErrUnusable)
 		}
 	}
 }

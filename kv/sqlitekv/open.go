@@ -41,7 +41,7 @@ func resolve(path string) (string, error) {
 		return found, translate(err)
 	}
 	if _, err := os.Lstat(path); err == nil { // to a disk that is not there now, say
-		return "", fmt.Errorf("%w: %s is a link that leads nowhere", kv.ErrUnavailable, path)
+		return "", fmt.Errorf("%w: %s is a link that leads nowhere", kv.ErrUnusable, path)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +57,7 @@ func inspect(path string) (exists bool, err error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return false, fmt.Errorf("%w: the directory of %s must exist: %w", kv.ErrUnavailable, path, err)
+			return false, fmt.Errorf("%w: the directory of %s must exist: %w", kv.ErrUnusable, path, err)
 		}
 		return false, nil
 	case err != nil:
@@ -70,7 +70,7 @@ func inspect(path string) (exists bool, err error) {
 		// The log and the locks lie beside each name: whoever opened the file by
 		// another one would commit past us.
 		return false, fmt.Errorf("%w: %s has %d names (hard links): remove all but one, and copy a store to copy it",
-			kv.ErrUnavailable, path, namesOf(info))
+			kv.ErrUnusable, path, namesOf(info))
 	}
 	file, err := os.Open(path)
 	if err != nil {

@@ -41,7 +41,8 @@ var (
 // Open opens the store in a file, which it makes if it does not exist; its
 // directory must exist. Beside it there are files of SQLite and of the store,
 // all named after it; where the path is a link, after what that leads to. Errors: ErrForeign, ErrNewer, ErrUnproven,
-// kv.ErrCorrupt, kv.ErrDiskFull, and kv.ErrUnavailable (permissions, a missing directory, a
+// kv.ErrCorrupt, kv.ErrDiskFull, kv.ErrUnusable (rights or the directory are missing,
+// the disk is read-only, the file has several names), and kv.ErrUnavailable (a
 // process that is stopped with a lock).
 func Open(path string, options ...Option) (*Store, error) {
 	s := &Store{set: defaults()}
@@ -66,6 +67,7 @@ func Open(path string, options ...Option) (*Store, error) {
 	s.committer.gate, s.committer.changed, s.committer.readers = s.gate, s.follower.committed, &s.pool.readers
 	if err := s.open(path); err != nil {
 		s.discard()
+		err = whyNotWritten(err, path, 0)
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
 	go s.committer.run()

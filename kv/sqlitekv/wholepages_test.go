@@ -32,8 +32,8 @@ func TestNamesOfFiles(t *testing.T) {
 		if _, err := os.Stat(path + logSuffix); err != nil {
 			t.Errorf("%s: its log is elsewhere: %v", name, err)
 		}
-		if _, err := Open(filepath.Join(path, "none")); !errors.Is(err, kv.ErrUnavailable) {
-			t.Errorf("a file for a directory: %v, want %v", err, kv.ErrUnavailable)
+		if _, err := Open(filepath.Join(path, "none")); !errors.Is(err, kv.ErrUnusable) {
+			t.Errorf("a file for a directory: %v, want %v", err, kv.ErrUnusable)
 		}
 	}
 }

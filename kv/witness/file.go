@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
-	"syscall"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -40,10 +39,20 @@ func NewFile(path string) *File {
 func (f *File) Load(context.Context) (Mark, error) {
 	p, err := lookAt(f.path)
 	if err != nil {
-		return Mark{}, err
+		return Mark{}, ofSystem(err)
 	}
 	defer p.file.Close()
-	return p.mark()
+	m, err := p.mark()
+	return m, ofSystem(err)
+}
+
+// ofSystem makes errors of the system kinds of kv, and leaves the answers of Load
+// as they are.
+func ofSystem(err error) error {
+	if isVoid(err) {
+		return err
+	}
+	return kv.OfSystem(err)
 }
 
 // Save implements Witness. The first call gives the file a new inode, for which
@@ -54,11 +63,7 @@ func (f *File) Save(_ context.Context, m Mark) error {
 	if f.closed {
 		return fmt.Errorf("witness: save in %s: %w", f.path, os.ErrClosed)
 	}
-	err := f.save(m)
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		err = fmt.Errorf("%w: %w", kv.ErrDiskFull, err)
-	}
-	if err != nil {
+	if err := ofSystem(f.save(m)); err != nil {
 		return fmt.Errorf("witness: save in %s: %w", f.path, err)
 	}
 	return nil

@@ -255,8 +255,8 @@ func directoryRemovedOrReplaced(t *trial) {
 	began := time.Now()
 	for range 2 {
 		for name, store := range map[string]Store{"owner": owner, "guest": guest} {
-			if _, err := store.Commit(t.Context(), batch("b", "1")); !errors.Is(err, kv.ErrUnavailable) {
-				t.Errorf("%s of a store that was removed: %v, want kv.ErrUnavailable", name, err)
+			if _, err := store.Commit(t.Context(), batch("b", "1")); !errors.Is(err, kv.ErrUnusable) {
+				t.Errorf("%s of a store that was removed: %v, want kv.ErrUnusable", name, err)
 			}
 		}
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -269,8 +269,8 @@ func directoryRemovedOrReplaced(t *trial) {
 	other := t.open(dir)
 	t.put(other, "c", "1")
 	for name, store := range map[string]Store{"owner": owner, "guest": guest} {
-		if _, err := store.Commit(t.Context(), batch("b", "1")); !errors.Is(err, kv.ErrUnavailable) {
-			t.Errorf("%s of a store that was replaced: %v, want kv.ErrUnavailable", name, err)
+		if _, err := store.Commit(t.Context(), batch("b", "1")); !errors.Is(err, kv.ErrUnusable) {
+			t.Errorf("%s of a store that was replaced: %v, want kv.ErrUnusable", name, err)
 		}
 	}
 	t.close(owner)

@@ -21,7 +21,7 @@ var kinds = []error{
 	kv.ErrConflict, kv.ErrUnknown, kv.ErrUnavailable, kv.ErrDiskFull, kv.ErrCorrupt, kv.ErrClosed, kv.ErrInUse,
 	pawl.ErrNoAccount, pawl.ErrAlreadyProcessed, pawl.ErrNoSession, pawl.ErrUnknownSession, pawl.ErrUnknownOneTimeKey,
 	pawl.ErrNeedsRecovery, ratchet.ErrMAC, ratchet.ErrKeyGone, ratchet.ErrUnknownChain,
-	context.DeadlineExceeded, fs.ErrPermission,
+	context.DeadlineExceeded, fs.ErrPermission, kv.ErrUnusable,
 }
 
 // fault is an error on its way.

@@ -54,8 +54,8 @@ type Client struct {
 var _ Store = (*Client)(nil)
 
 // Connect says hello over a connection, which is the client's from now on. It
-// takes as long as the patience at most, and less if ctx ends. Errors wrap
-// kv.ErrUnavailable, and ErrVersion where that is why.
+// takes as long as the patience at most, and less if ctx ends. Errors are
+// kv.ErrUnavailable, or ErrVersion, which does not pass by waiting.
 func Connect(ctx context.Context, network net.Conn, settings Settings) (*Client, error) {
 	if settings.Limits == (kv.Limits{}) {
 		settings.Limits = kv.Embedded()
@@ -81,7 +81,7 @@ func Connect(ctx context.Context, network net.Conn, settings Settings) (*Client,
 	}
 	if err != nil {
 		network.Close()
-		if !errors.Is(err, kv.ErrUnavailable) {
+		if !errors.Is(err, kv.ErrUnavailable) && !errors.Is(err, kv.ErrNewer) {
 			err = fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
 		}
 		return nil, err

@@ -46,6 +46,7 @@ var kinds = []struct {
 	{faultCorrupt, kv.ErrCorrupt},
 	{faultCanceled, context.Canceled},
 	{faultUnavailable, kv.ErrUnavailable},
+	{faultUnavailable, kv.ErrUnusable}, // what the owner meets may be mended meanwhile
 	{faultOld, ErrVersion},
 }
 

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"fmt"
-
-	"github.com/pawlkv/pawl/kv"
 )
 
 // Versions are those of the protocol that a side speaks: one, or two that
@@ -100,7 +98,7 @@ func parseWelcome(payload []byte) (Welcome, error) {
 		if i.err != nil {
 			return Welcome{}, i.err
 		}
-		return Welcome{}, fmt.Errorf("%w: refused: %w", kv.ErrUnavailable, i.error())
+		return Welcome{}, fmt.Errorf("refused: %w", i.error())
 	}
 	w := Welcome{Version: i.uint(), Store: i.id(), Term: i.uint(), PID: int(i.uint())}
 	return w, i.err

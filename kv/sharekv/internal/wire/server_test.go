@@ -32,7 +32,7 @@ func TestVersions(t *testing.T) {
 		f := serve(t, wire.Service{Store: memkv.New(), Versions: test.server, Term: 7, ID: wire.ID{1}, PID: 42})
 		c, err := wire.Connect(t.Context(), f.dial(t), wire.Settings{Versions: test.client})
 		if test.want == 0 {
-			if !errors.Is(err, wire.ErrVersion) || !errors.Is(err, kv.ErrUnavailable) {
+			if !errors.Is(err, wire.ErrVersion) || errors.Is(err, kv.ErrUnavailable) {
 				t.Errorf("%v with %v: %v, want wire.ErrVersion", test.server, test.client, err)
 			}
 			continue
