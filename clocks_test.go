@@ -410,3 +410,27 @@ func TestStrangersAndClock(t *testing.T) {
 		}
 	}
 }
+
+// TestStrangerAndTheEndOfTime: a sweep at a time that is far too late forgets a
+// stranger, and none of its messages is new afterwards: not by the fallback key
+// that is still there, and not after the next sweep at a right time.
+func TestStrangerAndTheEndOfTime(t *testing.T) {
+	alice, bob := pair(t)
+	all := []ratchet.Message{alice.send(bob, "first", pawl.WithOneTimeKey(bob.fallbackKey())), alice.send(bob, "second")}
+	for _, m := range all {
+		bob.receive(alice, m)
+	}
+	for _, at := range []time.Time{time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC), bob.clock.now(), time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC)} {
+		bob.sweepsAt(at)
+		for i, m := range all {
+			if d, err := bob.Decrypt(bob.ctx, alice.id.Curve25519, m); err == nil {
+				t.Errorf("after a sweep at %v: message %d: duplicate %v", at, i, d.Duplicate)
+			}
+		}
+	}
+	if got := bob.sessions(alice); len(got) != 0 {
+		t.Errorf("%d sessions are left, want none", len(got))
+	}
+	bob.receive(alice, alice.send(bob, "again", pawl.WithOneTimeKey(bob.fallbackKey())))
+	bob.intact()
+}

@@ -109,6 +109,24 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
+		name: "an account forgets with its raise which keys are from before a recovery",
+		file: "internal/machine/records/raise.go",
+		old:  "past.KeysFrom = pool.FirstAfter(idJump - 1)", new: "_ = 0",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a store is raised beside an older program",
+		file: "kv/sharekv/internal/wire/server.go",
+		old:  "if c.version != 0 && c.version < versionFormats {", new: "if c == nil {",
+		pkgs: []string{"./kv/sharekv"},
+	},
+	{
+		name: "a clock behind is believed if it is so twice",
+		file: "internal/machine/records/believe.go",
+		old:  "if made.After(olm) && !made.After(now) {", new: "if false {",
+		pkgs: []string{"."},
+	},
+	{
 		name: "encrypting does not store the step",
 		file: "internal/machine/todevice/encrypt.go",
 		old:  "return records.Sessions.Put(tx, s)", new: "return nil",
