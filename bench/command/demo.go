@@ -97,6 +97,7 @@ func (c *demoCommand) run(cmd *cobra.Command, _ []string) (err error) {
 		Rounds: c.rounds, Seed: c.seed, Engine: c.engine, Designs: c.designs, Dir: dir,
 		Process:  func(ctx context.Context) *exec.Cmd { return demoProcess(ctx, cmd, self) },
 		Story:    shown,
+		Strong:   cli.IsColored(cmd.OutOrStdout()),
 		Progress: shown.show,
 	})
 	shown.stage.finish()

@@ -31,6 +31,7 @@ type Config struct {
 	// output. It is killed when the context ends.
 	Process  func(context.Context) *exec.Cmd
 	Story    io.Writer      // is told what happens, in plain language
+	Strong   bool           // Story is a terminal on which words may stand out
 	Progress func(Progress) // is told of each round before it is played; may be nil
 }
 
@@ -86,7 +87,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		c.Progress = func(Progress) {}
 	}
 	rounds := schedule(c.Seed, c.Rounds)
-	s := story{w: c.Story}
+	s := story{w: c.Story, strong: c.Strong}
 	s.begin(c)
 	for i, d := range plans {
 		s.chapter(i+1, d)

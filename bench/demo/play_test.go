@@ -82,7 +82,7 @@ func TestWhatBreaks(t *testing.T) {
 				rounds := inTurn(c.letters)
 				o, told := playRounds(t, SQLite, name, rounds)
 				if !slices.Contains(c.breaks, name) {
-					if !o.clean() || !strings.Contains(told, fmt.Sprintf("All %d messages were read", len(rounds))) {
+					if !o.clean() || !strings.Contains(told, fmt.Sprintf("Read: all of %d messages.", len(rounds))) {
 						t.Errorf("%+v, want nothing lost\n%s", o, told)
 					}
 					return

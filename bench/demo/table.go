@@ -6,27 +6,29 @@ import (
 )
 
 const (
-	tableHead = "%-22s %8s %9s %8s %7s %9s %9s %9s %8s"
-	tableRow  = "%-22s %8d %9d %8d %7d %9s %9s %9s %8d"
+	tableHead = "%-21s %6s %6s %6s %6s %6s %7s %7s %7s"
+	tableRow  = "%-21s %6d %6d %6d %6d %6s %7s %7s %7d"
 )
 
 func (s *story) table(r Report) {
 	s.say("")
-	s.say(tableHead, "", "", "", "wedged", "reused", "", "", "", "")
-	s.say(tableHead, "design", "messages", "decrypted", "sessions", "keys", "p50", "p99", "worst", "retries")
+	s.say(tableHead, "design", "sent", "read", wedgedWord, reusedWord, "p50", "p99", "worst", "retries")
 	for _, o := range r.Designs {
 		s.say(tableRow, o.title, o.Messages, o.Decrypted, o.Wedged, o.Reused, short(o.P50), short(o.P99), short(o.Worst), o.Retries)
 	}
 	s.say("")
-	s.say("Reused: message keys that two ciphertexts left under. p50, p99, worst: one message")
-	s.say("read or written by the app or the NSE, other than those during which it was itself")
-	s.say("killed or stopped. Retries: run again after a conflict, or the lease asked for again.")
+	s.say("Sent, read: messages. Wedged: sessions that a restart of all processes did not mend. Reused: message keys that two " +
+		"ciphertexts left under. p50, p99, worst: one message read or written by the app or the NSE, other than those during which " +
+		"it was itself killed or stopped. Retries: run again after a conflict, or the lease asked for again.")
 }
 
 // short prints microseconds with as many digits as anybody reads.
 func short(micros int64) string {
 	d := time.Duration(micros) * time.Microsecond
-	if d >= 10*time.Millisecond {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= 10*time.Millisecond:
 		return d.Round(time.Millisecond).String()
 	}
 	return d.Round(10 * time.Microsecond).String()

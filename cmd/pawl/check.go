@@ -64,7 +64,7 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
 	case len(r.files) > 0:
 		return filesError(p, r.files)
 	case broken > 0:
-		return fmt.Errorf("the store is damaged in %d places: do not encrypt with an older copy of it ('pawl repair %s' says what can be done)", broken, p)
+		return fmt.Errorf("the store is damaged in %s: do not encrypt with an older copy of it ('pawl repair %s' says what can be done)", counted(broken, "place"), p)
 	}
 	return cause
 }
@@ -111,11 +111,11 @@ func (c *checkCommand) sort(ids []pawl.Identity, found []pawl.Finding) (accounts
 	}
 	for _, f := range found {
 		if f.User == "" {
-			store = append(store, f.Broken)
+			store = append(store, plainText(f.Broken))
 		}
 		for i := range accounts {
 			if a := &accounts[i]; a.User == f.User && a.Device == f.Device {
-				a.Broken = append(a.Broken, f.Broken)
+				a.Broken = append(a.Broken, plainText(f.Broken))
 			}
 		}
 	}

@@ -105,7 +105,7 @@ func (c *convertCommand) print(cmd *cobra.Command, done convertedJSON) error {
 	if c.json {
 		return cli.PrintJSON(w, done)
 	}
-	if _, err := fmt.Fprintf(w, "moved %d accounts to %s\n", done.Accounts, done.Store); err != nil {
+	if _, err := fmt.Fprintf(w, "moved %s to %s\n", counted(done.Accounts, "account"), done.Store); err != nil {
 		return err
 	}
 	for _, left := range done.Left {

@@ -29,7 +29,7 @@ func newDecrypt() *cobra.Command {
 		Use:   "decrypt STORE --from CURVE25519 | --jsonl",
 		Short: "Decrypt messages from standard input",
 		Long: `Decrypt the message on standard input, {"type":0|1,"body":"..."}, and print its
-plaintext as it is.
+plaintext as it is, or with --json as one of the lines below.
 
 With --jsonl each line of the input is {"sender_key","type","body"}, and for
 each a line is printed, in order, empty lines left out:

@@ -65,7 +65,7 @@ func passedOver(n int) error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d records were passed over", kv.ErrCorrupt, n)
+	return fmt.Errorf("%w: %s could not be used", kv.ErrCorrupt, counted(n, "record"))
 }
 
 // isOnlyDamage reports whether an error says that something is damaged and the rest
@@ -76,7 +76,7 @@ func isOnlyDamage(err error) bool { return err == nil || errors.Is(err, kv.ErrCo
 // records of a peer, and is done all the same.
 func tellDamage(cmd *cobra.Command, n int) {
 	if n > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %d damaged records of this peer were passed over ('pawl check STORE' lists them)\n", n)
+		fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %s of this peer could not be used (%s)\n", counted(n, "damaged record"), naming(cmd, "'pawl check STORE' lists what is broken"))
 	}
 }
 
@@ -86,7 +86,7 @@ func oneStore(cmd *cobra.Command, args []string) error {
 	case len(args) == 1 && args[0] != "":
 		return nil
 	case len(args) == 0 || args[0] == "":
-		return errors.New("give the store's directory")
+		return errors.New("give a store")
 	}
 	return fmt.Errorf("want one store, not %d", len(args))
 }

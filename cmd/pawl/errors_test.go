@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -128,24 +128,30 @@ func TestAdvice(t *testing.T) {
 func TestPrefixes(t *testing.T) {
 	text := regexp.MustCompile(`(?:errors\.New|fmt\.Errorf|unusable)\("([a-z0-9]+): `)
 	found := 0
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (slices.Contains([]string{"bench", "proof", "kvtest", "sharetest", "bbolttest", "cmd", "hs"}, d.Name())):
-			return fs.SkipDir
-		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
-			return nil
+	list := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{.Dir}}", ".")
+	linked, err := list.Output()
+	for line := range strings.Lines(string(linked)) {
+		path, dir, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(path, "github.com/pawlkv/pawl") || strings.Contains(path, "/bench/") {
+			continue
 		}
-		source, err := os.ReadFile(path)
-		for _, m := range text.FindAllStringSubmatch(string(source), -1) {
-			found++
-			if !slices.Contains(prefixes, m[1]) && filepath.Base(filepath.Dir(path)) == m[1] {
-				t.Errorf("%s: %q is shown to users", path, m[1])
+		files, _ := filepath.Glob(filepath.Join(dir, "*.go"))
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, m := range text.FindAllStringSubmatch(string(source), -1) {
+				found++
+				if !slices.Contains(prefixes, m[1]) && filepath.Base(dir) == m[1] {
+					t.Errorf("%s: %q is shown to users: add it to prefixes", file, m[1])
+				}
 			}
 		}
-		return err
-	})
+	}
 	if err != nil || found < 50 {
 		t.Errorf("%d errors were found: %v", found, err)
 	}

@@ -163,7 +163,7 @@ func inspectionOf(in pawl.Inspection) inspectionJSON {
 		Peers:    []peerJSON{},
 	}
 	for _, err := range in.Damaged {
-		out.Damaged = append(out.Damaged, err.Error())
+		out.Damaged = append(out.Damaged, plain(err))
 	}
 	for _, p := range in.Peers {
 		peer := peerJSON{p.Curve25519.String(), uint64(p.Version), []sessionJSON{}}

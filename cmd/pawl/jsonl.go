@@ -65,9 +65,9 @@ func (c *decryptCommand) lines(cmd *cobra.Command, m *pawl.Machine, out output) 
 	case err != nil:
 		return err
 	case s.damaged > 0:
-		return fmt.Errorf("%d of %d messages were not decrypted by the store's fault: %w", s.damaged, s.total, s.cause)
+		return fmt.Errorf("%d of %s could not be decrypted, by the store's fault: %w", s.damaged, counted(s.total, "message"), s.cause)
 	case c.strict && s.failed > 0:
-		return fmt.Errorf("%d of %d messages were not decrypted", s.failed, s.total)
+		return fmt.Errorf("%d of %s could not be decrypted", s.failed, counted(s.total, "message"))
 	}
 	return nil
 }

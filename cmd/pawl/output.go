@@ -94,7 +94,7 @@ func (p *progress) show(bytes int64, messages int) {
 	if p == nil {
 		return
 	}
-	p.bar.Describe(fmt.Sprintf("decrypting, %d messages", messages))
+	p.bar.Describe("decrypting, " + counted(messages, "message"))
 	_ = p.bar.Set64(bytes)
 }
 

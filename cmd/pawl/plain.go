@@ -9,7 +9,7 @@ import (
 
 // prefixes are what the errors of packages begin with. They help who reads Go.
 var prefixes = []string{
-	"account", "badgerkv", "canonicaljson", "copykv", "group", "grouping", "keyfile", "kv", "matrix", "message", "otk", "pawl", "ratchet",
+	"account", "badgerkv", "canonicaljson", "copykv", "device", "group", "grouping", "keyfile", "kv", "matrix", "message", "otk", "pawl", "ratchet",
 	"record", "seal", "secret", "session", "sharekv", "sqlitekv", "txn", "wire", "witness",
 }
 
@@ -22,12 +22,16 @@ var ofTheLibrary = strings.NewReplacer(
 	" ('pawl recover', Machine.Recover)", "",
 	" (Store.Erase)", "",
 	": give Open a passphrase or a key", "",
+	": pass one of its one-time keys", "",
 )
 
 // plain returns an error as one line for people: without the packages that it
 // came from, and each cause once.
-func plain(err error) string {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+func plain(err error) string { return plainText(err.Error()) }
+
+// plainText is plain for the text of an error.
+func plainText(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 	for i, line := range lines {
 		for prefixed.MatchString(line) {
 			line = prefixed.ReplaceAllString(line, "$1")

@@ -69,7 +69,7 @@ func (r recoveredJSON) String() string {
 	case !r.Recovered:
 		return "needs no recovery"
 	}
-	return fmt.Sprintf("recovered: %d sessions only receive now, %d one-time keys will not be offered; upload keys next", r.Sessions, r.OneTimeKeys)
+	return fmt.Sprintf("recovered: from now on %s will only receive, and %s will not be offered; upload keys next", counted(r.Sessions, "session"), counted(r.OneTimeKeys, "one-time key"))
 }
 
 func (c *recoverCommand) run(cmd *cobra.Command, args []string) error {
@@ -98,7 +98,7 @@ func (c *recoverCommand) recover(ctx context.Context, m *pawl.Machine, id pawl.I
 	}
 	done, err := m.Recover(ctx)
 	if err != nil {
-		out.Failed = err.Error()
+		out.Failed = plain(err)
 	}
 	out.Recovered, out.Sessions, out.OneTimeKeys, out.Damaged = err == nil, done.Sessions, done.OneTimeKeys, done.Damaged
 	return out, err

@@ -99,7 +99,7 @@ func (c *repairCommand) records(cmd *cobra.Command, args []string) error {
 			}
 		}
 		if hopeless > 0 {
-			return fmt.Errorf("nothing can be done here about %d things: restore the store, or make the device anew", hopeless)
+			return fmt.Errorf("nothing can be done here about %s: restore the store, or make the device anew", counted(hopeless, "thing"))
 		}
 		return nil
 	})
@@ -135,7 +135,7 @@ func describeFindings(b *strings.Builder, found []findingJSON, done bool) {
 		if f.User != "" {
 			whose = string(f.User) + "/" + string(f.Device)
 		}
-		fmt.Fprintf(b, "%s: %s\n", whose, f.Broken)
+		fmt.Fprintf(b, "%s: %s\n", whose, plainText(f.Broken))
 		switch {
 		case f.Repair == "":
 			b.WriteString("  nothing can be done\n")

@@ -48,7 +48,7 @@ func (p place) faults() []error {
 
 // filesError says what can be done about damaged files.
 func filesError(p place, faults []error) error {
-	return fmt.Errorf("the files of the store are damaged in %d places: 'pawl repair %s --to NEW' copies what can be read", len(faults), p)
+	return fmt.Errorf("the files of the store are damaged in %s: 'pawl repair %s --to NEW' copies what can be read", counted(len(faults), "place"), p)
 }
 
 // unreadable returns why a store does not open, or cannot be read to its end,
@@ -200,7 +200,7 @@ func fillAt(ctx context.Context, p place, entries []kv.Entry, how pawl.Option) (
 
 func texts(errs []error) (all []string) {
 	for _, err := range errs {
-		all = append(all, err.Error())
+		all = append(all, plain(err))
 	}
 	return all
 }
@@ -214,8 +214,8 @@ func (c *repairCommand) printSalvaged(w io.Writer, from place, out salvagedJSON)
 		fmt.Fprintf(&b, "file: %s\n", fault)
 	}
 	describeFindings(&b, out.Found, true)
-	fmt.Fprintf(&b, "copied %d records that can be read to %s: its accounts must be recovered before they send ('pawl recover'); do not use %s again\n",
-		out.Entries, out.Store, from)
+	fmt.Fprintf(&b, "copied %s that can be read to %s: its accounts must be recovered before they send ('pawl recover'); do not use %s again\n",
+		counted(out.Entries, "record"), out.Store, from)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -25,9 +25,18 @@ func newSweep() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sweep STORE",
 		Short: "Delete what is no longer needed, and erase it from the disk",
-		Long: `Delete receipts older than two weeks and what is left of sessions and one-time
-keys that were given up, in all accounts or in one. Then erase all that was ever
-deleted or overwritten from the store's files, which rewrites them.`,
+		Long: `Erase the message keys of receipts older than two weeks, and delete, in all
+accounts or in one:
+
+  receipts older than a year
+  what is left of one-time keys that were used, and of sessions that were given
+    up, two weeks later and once nothing needs it
+  fallback keys, a week after a newer one was published
+  sessions with strangers, who came by a fallback key and were never written to,
+    after a year of silence, or after four weeks if they are many
+
+Then erase all that was ever deleted or overwritten from the store's files, which
+rewrites them.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
@@ -76,9 +85,10 @@ func (c *sweepCommand) print(w io.Writer, total pawl.Swept) error {
 	}
 	strangers := ""
 	if total.Strangers > 0 {
-		strangers = fmt.Sprintf(", forgot %d strangers", total.Strangers)
+		strangers = ", forgot " + counted(total.Strangers, "stranger")
 	}
-	_, err := fmt.Fprintf(w, "erased the keys of %d receipts, deleted %d receipts, %d sessions, %d one-time keys, %d fallback keys%s\n",
-		total.Erased, total.Receipts, total.Sessions, total.OneTimeKeys, total.FallbackKeys, strangers)
+	_, err := fmt.Fprintf(w, "erased the keys of %s, deleted %s, %s, %s, %s%s\n",
+		counted(total.Erased, "receipt"), counted(total.Receipts, "receipt"), counted(total.Sessions, "session"),
+		counted(total.OneTimeKeys, "one-time key"), counted(total.FallbackKeys, "fallback key"), strangers)
 	return err
 }

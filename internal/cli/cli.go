@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -64,4 +65,10 @@ func PrintJSON(w io.Writer, v any) error {
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// IsColored reports whether a stream is a terminal that shows escape sequences,
+// to somebody who has not asked for none (https://no-color.org).
+func IsColored(stream any) bool {
+	return IsTerminal(stream) && runtime.GOOS != "windows" && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
