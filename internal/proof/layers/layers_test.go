@@ -63,7 +63,8 @@ var table = map[string][]string{
 	"internal/files":  {},
 	"internal/holder": {},
 
-	"internal/hs": {"matrix", "internal/canonicaljson"},
+	"internal/hs":           {"matrix", "internal/canonicaljson"},
+	"internal/syncresponse": {"matrix"},
 
 	// Leaves of the command.
 	"internal/cli": {},

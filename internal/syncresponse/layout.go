@@ -1,0 +1,136 @@
+package syncresponse
+
+import (
+	"encoding/json"
+
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// parser fills a Response.
+type parser struct {
+	*walker
+	own  Own
+	into *Response
+}
+
+// sync is /sync (Matrix specification, GET /_matrix/client/v3/sync).
+func (p *parser) sync() members {
+	r := p.into
+	m := members{
+		"next_batch":   p.value(&r.Next),
+		"to_device":    p.object(members{"events": p.array(p.letter)}),
+		"device_lists": p.lists(),
+		"rooms": p.object(members{
+			"join":  p.each(func(id string) error { return p.room(id, false) }),
+			"leave": p.each(func(id string) error { return p.room(id, true) }),
+		}),
+	}
+	p.keys(m)
+	return m
+}
+
+// keys are the members that say what the server has of ours.
+func (p *parser) keys(m members) {
+	r := p.into
+	m["device_one_time_keys_count"] = func() error {
+		var counts map[string]int
+		if err := p.value(&counts)(); err != nil || counts == nil {
+			return err
+		}
+		r.Counts = counts
+		return nil
+	}
+	unused := func() error { return p.value(&r.Unused)() }
+	m["device_unused_fallback_key_types"] = unused
+	m["org.matrix.msc2732.device_unused_fallback_key_types"] = unused
+}
+
+func (p *parser) lists() func() error {
+	return p.object(members{"changed": p.users(&p.into.Changed), "left": p.users(&p.into.Left)})
+}
+
+func (p *parser) users(into *[]matrix.UserID) func() error {
+	return func() error {
+		var users []matrix.UserID
+		if err := p.value(&users)(); err != nil {
+			return err
+		}
+		*into = append(*into, users...)
+		return nil
+	}
+}
+
+// letter is a to-device event.
+func (p *parser) letter() error {
+	s, err := p.span()
+	if err == nil {
+		p.into.ToDevice = append(p.into.ToDevice, s)
+	}
+	return err
+}
+
+// room is one of /sync: the state comes before the timeline, wherever it stands.
+func (p *parser) room(id string, gone bool) error {
+	r := Room{ID: matrix.RoomID(id), Gone: gone}
+	var timeline []RoomEvent
+	err := p.object(members{
+		"state": p.object(members{"events": p.array(p.event(&r.Events))}),
+		"timeline": p.object(members{
+			"events":  p.array(p.event(&timeline)),
+			"limited": p.value(&r.Limited),
+		}),
+	})()
+	p.keep(r, timeline)
+	return err
+}
+
+// keep adds a room in which something happened that matters.
+func (p *parser) keep(r Room, timeline []RoomEvent) {
+	r.Events = append(r.Events, timeline...)
+	if len(r.Events) > 0 || r.Limited || r.Gone {
+		p.into.Rooms = append(p.into.Rooms, r)
+	}
+}
+
+// event reads an event of a room, and keeps it if it is of the state and of a kind
+// that matters.
+func (p *parser) event(into *[]RoomEvent) func() error {
+	return func() error {
+		e, _, err := p.readEvent()
+		if err == nil && e.Kind != 0 {
+			*into = append(*into, e)
+		}
+		return err
+	}
+}
+
+// readEvent returns an event and the room that it names. One of another shape has no
+// kind.
+func (p *parser) readEvent() (e RoomEvent, room matrix.RoomID, err error) {
+	var kind, sender, id text
+	var key *text
+	err = p.loose(members{
+		"type": p.value(&kind), "sender": p.value(&sender), "room_id": p.value(&id), "state_key": p.value(&key),
+		"content": func() (err error) {
+			e.Content, err = p.span()
+			return err
+		},
+	})
+	if key != nil {
+		e.Kind, e.StateKey = kindOf(string(kind)), string(*key)
+	}
+	e.Sender = matrix.UserID(sender)
+	return e, matrix.RoomID(id), err
+}
+
+// text is a string, or something else, which is none.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		*t = text(s)
+	}
+	return nil
+}
