@@ -165,6 +165,7 @@ var inner = map[string]string{
 	"txn.ErrNested":         "no caller gets hold of a Tx",
 	"txn.ErrReadOnly":       "no caller gets hold of a Tx",
 	"txn.ErrDone":           "no caller gets hold of a Tx",
+	"txn.ErrApart":          "no caller gets hold of a Tx",
 	"txn.ErrNoSealer":       "Open gives every DB its sealer",
 	"kv/witness.ErrNone":    "Open takes it for an answer",
 	"kv/witness.ErrCopied":  "Open takes it for an answer",

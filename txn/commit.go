@@ -47,7 +47,11 @@ func (t *transaction) commit(failure error) (retry bool, err error) {
 			return retry, err
 		}
 		// Only joined records changed: join again and commit that.
-		if version, err = t.rejoin(); err != nil {
+		version, err = t.rejoin()
+		if errors.Is(err, ErrApart) {
+			return true, nil // fn has to see what was stored; the conflict is counted
+		}
+		if err != nil {
 			return t.unread(err)
 		}
 	}

@@ -24,6 +24,10 @@ var (
 // Update the program; nothing was changed.
 var ErrFormat = errors.New("txn: record of a newer or foreign format")
 
+// ErrApart: a value to join and the stored one do not join. Nothing was written to
+// that record; get it, and put what is to be kept.
+var ErrApart = errors.New("txn: the value and the stored one do not join")
+
 // ErrSetAside: the record was damaged, and somebody has set it aside
 // ([Tx.SetAside]). It is gone for good, and no new one has its name unless it is
 // written on purpose.

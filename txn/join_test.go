@@ -1,6 +1,7 @@
 package txn_test
 
 import (
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -241,5 +242,121 @@ func TestJoinLawsNamesTheBrokenLaw(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("JoinLaws = %v, want one about %s", err, want)
 		}
+	}
+}
+
+// parity is a set of numbers that are all even or all odd.
+type parity struct{ Numbers map[int]bool }
+
+func (p parity) Join(other parity) parity {
+	all := maps.Clone(p.Numbers)
+	maps.Copy(all, other.Numbers)
+	return parity{all}
+}
+
+func (p parity) Joins(other parity) bool {
+	for a := range p.Numbers {
+		for b := range other.Numbers {
+			if (a^b)&1 != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func numbers(ns ...int) parity {
+	p := parity{map[int]bool{}}
+	for _, n := range ns {
+		p.Numbers[n] = true
+	}
+	return p
+}
+
+var parities = txn.JoinRecord[string, parity]{Record: txn.Record[string, parity]{
+	Kind: "parity", Codec: txn.Msgpack[parity](1),
+	Name: func(parity) string { return "p" }, Path: slashed,
+}}
+
+// joinOrKeep joins n, or keeps what is stored where it does not join.
+func joinOrKeep(db *txn.DB, n int, first func()) (runs int, kept bool, err error) {
+	_, err = txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+		runs++
+		kept = false
+		err := parities.Join(tx, numbers(n))
+		if errors.Is(err, txn.ErrApart) {
+			kept = true
+			if _, ok, err := parities.Get(tx, "p"); err != nil || !ok {
+				return 0, err
+			}
+			err = nil
+		}
+		if runs == 1 && first != nil {
+			first()
+		}
+		return 0, err
+	})
+	return runs, kept, err
+}
+
+// TestValuesThatDoNotJoin: of what joins the function knows nothing; what does not
+// is a conflict like any other, and told at once where it was stored before.
+func TestValuesThatDoNotJoin(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		before    []int // stored when the transaction begins
+		meanwhile int   // somebody else joins it during the first run
+		runs      int
+		kept      bool
+		want      parity
+	}{
+		{name: "a stored one joins", before: []int{2}, meanwhile: 4, runs: 1, want: numbers(2, 4, 6)},
+		{name: "what comes between does not join", meanwhile: 3, runs: 2, kept: true, want: numbers(3)},
+		{name: "the stored one does not join", before: []int{1}, meanwhile: 3, runs: 1, kept: true, want: numbers(1, 3)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store := newStore(t)
+			rival, db := open(store, txn.NoCache), open(store, txn.NoCache)
+			join := func(n int) {
+				if _, _, err := joinOrKeep(rival, n, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, n := range test.before {
+				join(n)
+			}
+			runs, kept, err := joinOrKeep(db, 6, func() { join(test.meanwhile) })
+			if err != nil || runs != test.runs || kept != test.kept {
+				t.Errorf("%d runs, kept what was stored: %v, %v; want %d, %v", runs, kept, err, test.runs, test.kept)
+			}
+			got, err := txn.View(ctx, db, func(tx *txn.Tx) (parity, error) {
+				p, _, err := parities.Get(tx, "p")
+				return p, err
+			})
+			if err != nil || !maps.Equal(got.Numbers, test.want.Numbers) {
+				t.Errorf("stored %v, %v; want %v", got.Numbers, err, test.want.Numbers)
+			}
+		})
+	}
+}
+
+// TestTwoOwnValuesThatDoNotJoin: the first stays.
+func TestTwoOwnValuesThatDoNotJoin(t *testing.T) {
+	db := open(newStore(t), txn.NoCache)
+	_, err := txn.Do(ctx, db, func(tx *txn.Tx) (int, error) {
+		if err := parities.Join(tx, numbers(2)); err != nil {
+			return 0, err
+		}
+		if err := parities.Join(tx, numbers(3)); !errors.Is(err, txn.ErrApart) {
+			t.Errorf("joining 3 to 2: %v, want ErrApart", err)
+		}
+		return 0, parities.Join(tx, numbers(4))
+	})
+	got, _ := txn.View(ctx, db, func(tx *txn.Tx) (parity, error) {
+		p, _, err := parities.Get(tx, "p")
+		return p, err
+	})
+	if err != nil || !maps.Equal(got.Numbers, numbers(2, 4).Numbers) {
+		t.Errorf("stored %v, %v; want 2 and 4", got.Numbers, err)
 	}
 }

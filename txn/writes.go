@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -19,7 +20,7 @@ type write struct {
 	// A join whose base fn has not seen: see Join.
 	base  *read
 	delta any
-	join  func(a, b any) any
+	join  func(a, b any) (any, error)
 }
 
 func (tx *Tx) put(w *write) {
@@ -41,6 +42,13 @@ func (tx *Tx) put(w *write) {
 // Joiner is a join-semilattice: Join is commutative, associative and
 // idempotent (see [JoinLaws]), and changes neither operand. Whoever writes
 // last, the outcome holds what each writer knew.
+//
+// Where some values do not join, T also has
+//
+//	Joins(other T) bool
+//
+// and Join is asked only where it says yes. Of two others nobody but the caller can
+// say what is to be kept: see [ErrApart].
 type Joiner[T any] interface {
 	Join(other T) T
 }
@@ -58,6 +66,11 @@ type JoinRecord[N any, T Joiner[T]] struct {
 // Join writes the join of v and what is stored. If at the commit only records
 // that were joined have changed, the values are joined again and fn does not
 // run again. A record that fn also gets, scans or puts is an ordinary read.
+//
+// It fails with [ErrApart] where v and what is stored do not join, and writes
+// nothing: fn gets the record, decides, and puts it. Where what somebody else
+// stored meanwhile does not join, that is a conflict like any other, and fn runs
+// again.
 func (r *JoinRecord[N, T]) Join(tx *Tx, v T) error {
 	if err := tx.writable(); err != nil {
 		return err
@@ -75,6 +88,9 @@ func (r *JoinRecord[N, T]) Join(tx *Tx, v T) error {
 	w := &write{key: key, coder: &r.Record, base: tx.reads[key], delta: v, join: joinAny[T]}
 	w.base.joined = true
 	if err := tx.joinBase(w); err != nil {
+		if errors.Is(err, ErrApart) {
+			w.base.joined, w.base.seen = false, true // fn knows of it now
+		}
 		return err
 	}
 	tx.put(w)
@@ -83,9 +99,6 @@ func (r *JoinRecord[N, T]) Join(tx *Tx, v T) error {
 
 // joinOwn joins v to what this transaction wrote before.
 func joinOwn[T Joiner[T]](w *write, v T) error {
-	if w.delta != nil {
-		w.delta = w.delta.(T).Join(v)
-	}
 	if w.deleted {
 		w.value, w.deleted = v, false
 		return nil
@@ -94,11 +107,30 @@ func joinOwn[T Joiner[T]](w *write, v T) error {
 	if !ok {
 		return fmt.Errorf("%w: key %q holds %T and %T at once", kv.ErrInvalid, w.key, w.value, v)
 	}
+	if !joins(old, v) {
+		return ErrApart
+	}
+	if w.delta != nil {
+		w.delta = w.delta.(T).Join(v) // both join with the value, so with each other
+	}
 	w.value = old.Join(v)
 	return nil
 }
 
-func joinAny[T Joiner[T]](a, b any) any { return a.(T).Join(b.(T)) }
+// joins reports whether two values join.
+func joins[T Joiner[T]](a, b T) bool {
+	some, partial := any(a).(interface{ Joins(T) bool })
+	return !partial || some.Joins(b)
+}
+
+// joinAny joins two values, or fails with [ErrApart].
+func joinAny[T Joiner[T]](a, b any) (any, error) {
+	x, y := a.(T), b.(T)
+	if !joins(x, y) {
+		return nil, ErrApart
+	}
+	return x.Join(y), nil
+}
 
 // joinBase sets the value to write from the base and the delta.
 func (tx *Tx) joinBase(w *write) error {
@@ -108,9 +140,9 @@ func (tx *Tx) joinBase(w *write) error {
 	}
 	w.value = w.delta
 	if ok {
-		w.value = w.join(stored, w.delta)
+		w.value, err = w.join(stored, w.delta)
 	}
-	return nil
+	return err
 }
 
 // unseen reports whether w is a join whose base fn has not seen.
