@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
 )
@@ -307,6 +309,53 @@ func TestNewerIsNoDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDamagedFallbackKey: a fallback key that cannot be read is in no body from then
+// on, also where the pool has no place for another beside it.
+func TestDamagedFallbackKey(t *testing.T) {
+	few, full := newWard(t), newWard(t)
+	for range otk.MaxFallbacks - 1 { // one each, as none is ever published
+		before := back(t, full.phone.kv)
+		full.phone.recover()
+		full.phone.upload(0)
+		full.keys["fallback key"] = newKey(before, back(t, full.phone.kv))
+	}
+	full.whole = back(t, full.phone.kv)
+	for name, w := range map[string]*ward{"few": few, "full": full} {
+		for way, harm := range harms {
+			harmed := w.harmed(t, "fallback key", harm)
+			before := harmed.phone.inspect().Keys.Fallback
+			u, _, keys := harmed.phone.upload(0)
+			if u.Fallback == before || len(keys) != 1 {
+				t.Errorf("%s, %s: the body has fallback key %v, and %v cannot be read", name, way, u.Fallback, before)
+			}
+			for _, key := range keys {
+				harmed.phone.receive(w.dave, w.dave.send(harmed.phone, "by the new one", pawl.WithOneTimeKey(key)))
+			}
+			if again, _, _ := harmed.phone.upload(0); again.Fallback != u.Fallback {
+				t.Errorf("%s, %s: the next body has %v, want %v", name, way, again.Fallback, u.Fallback)
+			}
+			if found := harmed.check(); len(found) == 0 == (name == "few") {
+				t.Errorf("%s, %s: check finds %v", name, way, found)
+			}
+			harmed.repairs(harmed.check())
+		}
+	}
+}
+
+// newKey returns the key of the one-time or fallback key that came into being.
+func newKey(before, after backup) string {
+	known := map[string]bool{}
+	for _, e := range before.entries {
+		known[e.Key] = true
+	}
+	for _, e := range after.entries {
+		if strings.Split(e.Key, "/")[1] == "otk" && !known[e.Key] {
+			return e.Key
+		}
+	}
+	return ""
 }
 
 // TestDamageInBatch: the answers of a batch are those of its messages one by one,

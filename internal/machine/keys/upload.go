@@ -91,16 +91,21 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 	now := a.Store.Now()
 	pool = pool.CurrentBack(now)
 	some := min(n, o.most)
-	if pool, err = withholdDamaged(tx, pool, now); err != nil {
+	pool, lost, err := withholdDamaged(tx, a, pool, now)
+	if err != nil {
 		return o, err
 	}
 	if pool, err = o.generate(tx, pool, some-pool.Count(otk.Generated), now); err != nil {
 		return o, err
 	}
-	if pool.FallbackDue(v.Lineage().KeysFrom, now) {
-		if pool, err = records.ReplaceFallback(tx, a, pool, now); err != nil {
-			return o, err
-		}
+	switch {
+	case lost != nil:
+		pool, err = records.ReplaceLostFallback(tx, a, pool, now, lost)
+	case pool.FallbackDue(v.Lineage().KeysFrom, now):
+		pool, err = records.ReplaceFallback(tx, a, pool, now)
+	}
+	if err != nil {
+		return o, err
 	}
 	pool, offered := pool.Offer(some, now)
 	o.keys = slices.Concat(o.keys, offered)
@@ -114,19 +119,25 @@ func (o offer) more(tx *txn.Tx, n int) (offer, error) {
 }
 
 // withholdDamaged keeps keys that were made before and cannot be read from being
-// offered: what peers encrypt with them could not be read either.
-func withholdDamaged(tx *txn.Tx, pool otk.Pool, now time.Time) (otk.Pool, error) {
-	if pool.Count(otk.Generated) == 0 {
-		return pool, nil
-	}
+// offered: what peers encrypt with them could not be read either. It says why the
+// current fallback key cannot be read, if it is one.
+func withholdDamaged(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time) (_ otk.Pool, fallback, err error) {
+	current, _ := pool.Fallbacks()
 	gone, err := records.GoneOf(tx, func(yield func(otk.Entry) bool) {
+		if current.ID != 0 && !yield(otk.Entry{ID: current.ID, Public: current.Public}) {
+			return
+		}
 		for e := range pool.Entries() {
 			if e.Stage == otk.Generated && !yield(e) {
 				return
 			}
 		}
 	})
-	return pool.Withhold(now, gone.Damaged...), err
+	a.Store.Tell(tx, gone.Why.All())
+	if slices.Contains(gone.Damaged, current.Public) {
+		fallback = gone.Why.All()[0] // it was asked for first
+	}
+	return pool.Withhold(now, gone.Damaged...), fallback, err
 }
 
 // write makes the body.

@@ -1,8 +1,10 @@
 package records
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/otk"
@@ -123,6 +125,23 @@ func takeOut(tx *txn.Tx, a *machine.Account, public ratchet.PublicKey) error {
 		}
 	}
 	return Pool.Put(tx, pool)
+}
+
+// ReplaceLostFallback makes a new fallback key in the place of the current one,
+// which cannot be read, so that it is in no body again. The record stays as it is
+// for repair, unless the pool has no place for both. The pool is the caller's to
+// store.
+func ReplaceLostFallback(tx *txn.Tx, a *machine.Account, pool otk.Pool, now time.Time, why error) (otk.Pool, error) {
+	next, err := ReplaceFallback(tx, a, pool, now)
+	if !errors.Is(err, otk.ErrFull) {
+		return next, err
+	}
+	lost, _ := pool.Fallbacks()
+	if err := setAsideRecord(tx, a, &Keys, lost.Public, machine.Aside{Why: why.Error()}); err != nil {
+		return pool, err
+	}
+	pool, _ = pool.Without(lost.Public)
+	return ReplaceFallback(tx, a, pool, now)
 }
 
 // adopted takes a key into the pool, as one that may be on the server. Where that
