@@ -228,9 +228,10 @@ var needs = map[string]struct {
 		damaged: answers{tells: {"sweep", "inspect", "check"}, corrupt: {"acknowledge"}},
 		missing: answers{},
 	},
-	"witness": {
+	"witness": {damaged: answers{corrupt: {"retire", "complete the copy"}}},
+	"witnessed": {
 		damaged: answers{corrupt: {"retire", "complete the copy"}},
-		missing: answers{},
+		missing: answers{}, // a store from before has none
 	},
 	"keyring": {damaged: answers{corrupt: {"open", "change the key", "retire", "complete the copy"}}},
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl"
@@ -180,38 +182,134 @@ type shortened struct {
 
 func (s shortened) LostTail() (kept, committed kv.Version) { return s.kept, s.kept + 1 }
 
-// TestLostTailOfManyAccounts: a store has more accounts than a commit marks, and
-// the process dies when some are marked. The engine knows nothing any more then,
-// and all are marked at the next opening all the same.
+// TestLostTailOfManyAccounts: a store has more accounts than a commit marks, one of
+// which cannot be read, and the process dies when some are marked. The engine knows
+// nothing any more then, and all are marked at the next opening all the same,
+// whoever has the witness.
 func TestLostTailOfManyAccounts(t *testing.T) {
-	engine, w := memkv.New(memkv.WithLimits(kv.Floor())), &keychain{}
-	s := openStore(t, engine, testKey, pawl.WithWitness(w))
-	var all []*pawl.Machine
-	for i := range kv.Floor().Writes + 20 {
-		m, err := s.Create(t.Context(), matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE")
-		if err != nil {
+	engine := memkv.New(memkv.WithLimits(kv.Floor()))
+	s := openStore(t, engine, testKey)
+	n := kv.Floor().Writes + 20
+	for i := range n {
+		if _, err := s.Create(t.Context(), matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE"); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, m)
 	}
+	plain := back(t, engine)
+	openStore(t, engine, testKey, pawl.WithWitness(&keychain{}))
+	witnessed := back(t, engine)
+	harmed := slices.IndexFunc(plain.entries, func(e kv.Entry) bool { return strings.HasPrefix(e.Key, "_/account/") })
+	for name, before := range map[string]backup{"never witnessed": plain, "witnessed": witnessed} {
+		for last := 1; ; last++ {
+			store := floored{before.restore(t)}
+			whole := plain.entries[harmed]
+			putRaw(t, store, whole.Key, "damaged")
+			died := opensUntil(t, shortened{store, back(t, store).head}, last)
+			if last%2 == 0 && name == "witnessed" {
+				openStore(t, store, testKey, pawl.WithWitness(&keychain{}))
+			}
+			putRaw(t, store, whole.Key, string(whole.Value))
+			s := openStore(t, store, testKey)
+			ids, err := s.Accounts(t.Context())
+			if len(ids) != n || err != nil {
+				t.Fatalf("%d accounts, %v", len(ids), err)
+			}
+			for _, id := range ids {
+				m, err := s.Machine(t.Context(), id.UserID, id.DeviceID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, needed, err := m.NeedsRecovery(t.Context()); !needed || err != nil {
+					t.Fatalf("%s, dead after %d commits: %s needs recovery: %v, %v", name, last, id.UserID, needed, err)
+				}
+			}
+			if !died {
+				if last < 4 {
+					t.Errorf("%s: all are marked after %d commits: what was there to interrupt?", name, last)
+				}
+				break
+			}
+		}
+	}
+}
+
+// floored is a store with the least limits.
+type floored struct{ kv.Store }
+
+func (floored) Limits() kv.Limits { return kv.Floor() }
+
+// opensUntil opens a store without a witness in a process that dies after so many
+// commits, and reports whether it did.
+func opensUntil(t *testing.T, engine kv.Store, last int) bool {
+	t.Helper()
 	dead := errors.New("dead")
-	commits := 0
-	dying := faulty.Wrap(shortened{engine, back(t, engine).head}, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+	dying := faulty.Wrap(engine, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
 		if c.Op == faulty.Commit && len(c.Batch.Writes) > 0 {
-			if commits++; commits > 1 {
+			if last--; last < 0 {
 				return dead
 			}
 		}
 		return nil
 	}})
-	if _, err := pawl.Open(t.Context(), dying, testKey, pawl.WithWitness(w)); !errors.Is(err, dead) {
+	_, err := pawl.Open(t.Context(), dying, testKey)
+	if err != nil && !errors.Is(err, dead) {
 		t.Fatalf("open: %v, want %v", err, dead)
 	}
-	openStore(t, engine, testKey, pawl.WithWitness(w))
-	for i, m := range all {
-		if why, needed, err := m.NeedsRecovery(t.Context()); !needed || why.Cause != account.Behind || err != nil {
-			t.Fatalf("account %d needs recovery: %v, %v, %v; want because %v", i, needed, why.Cause, err, account.Behind)
+	return err != nil
+}
+
+// TestAnothersWitness: a store that is witnessed by a caller's own witness sends
+// nothing where that is not given, which is no reason to recover anything; who
+// chooses the engine's goes on with that.
+func TestAnothersWitness(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		dir := filepath.Join(t.TempDir(), "store")
+		bob := newDevice(t, newMemory(), "@bob:example.org")
+		w := &keychain{}
+		open.inDirectory(t, dir, func(alice *device) { alice.meet(bob) }, pawl.WithWitness(w))
+		for range 2 {
+			open.inDirectory(t, dir, func(alice *device) {
+				alice.sendsNothing(bob, "without the caller's")
+				alice.receive(bob, bob.send(alice, "are you there"))
+				alice.needsNoRecovery()
+			})
+			open.inDirectory(t, dir, func(alice *device) {
+				alice.needsNoRecovery()
+				bob.receive(alice, alice.send(bob, "yes"))
+			}, pawl.WithWitness(w))
 		}
+		open.inDirectory(t, dir, func(alice *device) {
+			engines := pawl.WithWitness(witness.Of(alice.kv))
+			chosen := alice.on(alice.kv, engines)
+			chosen.refusesToSend(bob, account.Unwitnessed)
+			chosen.recover()
+			chosen.send(bob, "by another way", pawl.WithOneTimeKey(bob.oneTimeKey()))
+		})
+		open.inDirectory(t, dir, func(alice *device) {
+			alice.needsNoRecovery()
+			alice.send(bob, "as usual")
+		})
+		open.inDirectory(t, dir, func(alice *device) { alice.refusesToSend(bob, account.Unwitnessed) }, pawl.WithWitness(w))
+	})
+}
+
+// TestMissingGeneration: a store that lost its generation, and whose witness is gone
+// too, is no store that never had one.
+func TestMissingGeneration(t *testing.T) {
+	for name, mark := range map[string]func(w *keychain){"gone": func(w *keychain) { w.mark = witness.Mark{} }, "there": func(*keychain) {}} {
+		w := newWard(t).harmed(t, "witness", harms["missing"])
+		mark(w.keychain)
+		for range 2 {
+			w.phone.on(w.phone.kv, pawl.WithWitness(w.keychain)).refusesToSend(w.bob, account.Unwitnessed)
+		}
+		if found := w.check(); len(found) != 1 || found[0].Kind != "witness" {
+			t.Errorf("%s: check finds %v", name, found)
+		}
+		w.repairs(w.check())
+		next := w.phone.on(w.phone.kv, pawl.WithWitness(w.keychain))
+		next.refusesToSend(w.bob, account.Unwitnessed)
+		next.recover()
+		w.phone.on(w.phone.kv, pawl.WithWitness(w.keychain)).needsNoRecovery()
 	}
 }
 

@@ -52,7 +52,7 @@ var (
 	// error says which. Call Machine.Recover; decrypting goes on meanwhile.
 	ErrNeedsRecovery = machine.ErrNeedsRecovery
 	// ErrUnwitnessed: the store has a witness (see WithWitness) and was opened
-	// without it, so that nobody can tell whether it is a copy. Open it with its
+	// without it, or with the engine's instead of a caller's own, so that nobody can tell whether it is a copy. Open it with its
 	// witness to encrypt and to upload keys; decrypting goes on meanwhile.
 	ErrUnwitnessed = machine.ErrUnwitnessed
 	// ErrOneTimeKeyCount: an upload was asked for with a number of one-time

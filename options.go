@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn"
@@ -30,11 +31,24 @@ func defaults() options {
 }
 
 // witnessOf returns what is to witness a store, or nil.
-func (o *options) witnessOf(store kv.Store) witness.Witness {
-	if o.witness != nil || o.blind {
-		return o.witness
+func (o *options) witnessOf(store kv.Store) (witness.Witness, lineage.Watch) {
+	engines := witness.Of(store)
+	switch {
+	case o.witness != nil && isSameFile(o.witness, engines):
+		return o.witness, lineage.TheEnginesOn
+	case o.witness != nil:
+		return o.witness, lineage.TheCallers
+	case o.blind || engines == nil:
+		return nil, lineage.Nobody
 	}
-	return witness.Of(store)
+	return engines, lineage.TheEngines
+}
+
+// isSameFile reports whether two witnesses are one file.
+func isSameFile(a, b witness.Witness) bool {
+	one, ok := a.(*witness.File)
+	other, also := b.(*witness.File)
+	return ok && also && one == other
 }
 
 // WithPassphrase opens, or creates, a store sealed under a passphrase of at
@@ -85,7 +99,9 @@ func withTxn(opts ...txn.Option) Option {
 // lets the witness see every commit. Of a store that went back in time, and of
 // one of which the witness cannot tell, all accounts must be recovered before
 // they send again; see [Machine.Recover]. A store that never had a witness is
-// taken as it is. All who open a store give it the same witness.
+// taken as it is. All who open a store give it the same witness: from then on
+// nothing is sent where it is not given (ErrUnwitnessed). To go back to the engine's
+// give that, witness.Of(store); the accounts must be recovered then.
 //
 // Without this option the witness is the one that the engine keeps beside its
 // store (witness.Keeper): kv/badgerkv and kv/sqlitekv keep a file there. An engine

@@ -52,6 +52,12 @@ var repaired = map[string]struct {
 		codes: all("needs_recovery", []string{
 			"encrypt for bob", "encrypt for carol", "open for bob", "open for dave", "keys for upload", "the tablet",
 		}),
+		touches: []string{"account", "tablet"},
+	},
+	"witnessed": {
+		codes: all("needs_recovery", []string{
+			"encrypt for bob", "encrypt for carol", "open for bob", "open for dave", "keys for upload", "the tablet",
+		}),
 		missing: map[string]pawl.Code{},
 		touches: []string{"account", "tablet"},
 	},

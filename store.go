@@ -48,7 +48,8 @@ func Open(ctx context.Context, store kv.Store, opts ...Option) (*Store, error) {
 	}
 	s, err := machine.Open(ctx, store, o.unlock.WithCost(o.cost), o.tools)
 	if err == nil {
-		err = lineage.Compare(ctx, s, o.witnessOf(store))
+		w, watch := o.witnessOf(store)
+		err = lineage.Compare(ctx, s, w, watch)
 	}
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func newWard(t testing.TB) *ward {
 	person := func(user matrix.UserID) *device { return newDevice(t, newMemory(), user) }
 	w.bob, w.carol, w.dave = person("@bob:example.org"), person("@carol:example.org"), person("@dave:example.org")
 	w.phone = newDevice(t, newMemory(), "@alice:example.org", pawl.WithWitness(w.keychain))
-	w.name(t, "account", "account", "keyring", "keyring", "witness", "witness")
+	w.name(t, "account", "account", "keyring", "keyring", "witness", "witness", "witnessed", "witnessed")
 	if _, err := w.phone.store.Create(t.Context(), "@alice:example.org", "TABLET"); err != nil {
 		t.Fatal(err)
 	}

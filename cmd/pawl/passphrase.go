@@ -29,6 +29,8 @@ type passphrase struct {
 	text  secret.Value[[]byte]
 	from  string    // for messages
 	cost  seal.Cost // of one that is set; zero: not chosen
+
+	takesOver bool // the engine's witness goes on, whoever was it before
 }
 
 // passphraseFlags say where a passphrase comes from: from a file, else from a
@@ -38,6 +40,8 @@ type passphraseFlags struct {
 	ask  bool
 	env  string
 	name string // in the prompt
+
+	takesOver bool // see passphrase
 }
 
 // bind adds --passphrase-file and --passphrase.

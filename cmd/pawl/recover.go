@@ -38,7 +38,8 @@ the fallback key. Then upload new keys and open new sessions with one-time keys
 of your peers. First make sure that no other copy of the store is in use.
 
 A whole disk or virtual machine that was put back takes the file with it, and
-nothing is noticed: then use --force.`,
+nothing is noticed: then use --force. It also lets the file be the witness of a
+store whose program has one of its own, which must recover it again then.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
@@ -75,6 +76,7 @@ func (r recoveredJSON) String() string {
 func (c *recoverCommand) run(cmd *cobra.Command, args []string) error {
 	all := []recoveredJSON{}
 	damaged := 0
+	c.takesOver = c.force
 	err := c.each(cmd, args[0], func(m *pawl.Machine, id pawl.Identity) error {
 		done, err := c.recover(cmd.Context(), m, id)
 		all = append(all, done)

@@ -16,6 +16,7 @@ import (
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -44,6 +45,23 @@ func cmdLetters(ts *testscript.TestScript, neg bool, args []string) {
 				"body":       unpadded.EncodeToString(made.Message.Body),
 			}))
 		}
+	})
+}
+
+// cmdOwnWitness is "ownwitness STORE": a program with a witness of its own opens a
+// store.
+func cmdOwnWitness(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ownwitness STORE")
+	}
+	p := placeIn(ts, args[0])
+	key, err := keyfile.Read(p.keyFile())
+	ts.Check(err)
+	withEngine(ts, p, func(engine kv.Store) {
+		own := witness.NewFile(ts.MkAbs("own"))
+		defer own.Close()
+		_, err := pawl.Open(context.Background(), engine, pawl.WithKey(key.Reveal()), pawl.WithWitness(own))
+		ts.Check(err)
 	})
 }
 

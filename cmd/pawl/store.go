@@ -11,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/witness"
 	"github.com/pawlkv/pawl/txn/seal"
 )
 
@@ -37,6 +38,7 @@ func (f *passphraseFlags) use(cmd *cobra.Command, store string, fn func(*opened)
 	if err != nil {
 		return err
 	}
+	given.takesOver = f.takesOver
 	return withStore(cmd.Context(), p, given, existing, fn)
 }
 
@@ -137,7 +139,11 @@ func (o *opened) unlock(ctx context.Context) (err error) {
 	if o.given.given {
 		how = pawl.WithPassphrase(o.given.text.Reveal())
 	}
-	o.Store, err = pawl.Open(ctx, o.engine, how, pawl.WithCost(o.given.cost), pawl.WithLogger(cli.Logger(ctx)))
+	opts := []pawl.Option{how, pawl.WithCost(o.given.cost), pawl.WithLogger(cli.Logger(ctx))}
+	if o.given.takesOver {
+		opts = append(opts, pawl.WithWitness(witness.Of(o.engine)))
+	}
+	o.Store, err = pawl.Open(ctx, o.engine, opts...)
 	if !errors.Is(err, seal.ErrPassphrase) {
 		return err
 	}

@@ -24,7 +24,9 @@ var (
 )
 
 // copied tells what a copy gets before it is completed.
-func copied(key string) bool { return key != machine.KeyringKey && key != witnessKey }
+func copied(key string) bool {
+	return key != machine.KeyringKey && key != witnessKey && key != watchesKey
+}
 
 // Copy copies all entries to another engine and returns what there was. It fails
 // with ErrNotEmpty.

@@ -45,10 +45,13 @@ func (generationCodec) Decode(b []byte) (generation uint64, err error) {
 // its own end. When it returns, all accounts of a store that went back in time
 // must be recovered, witness and store agree, and the witness sees every commit
 // that goes through the store. Without a witness (nil) a store that ever had one
-// sends nothing.
-func Compare(ctx context.Context, s *machine.Store, w witness.Witness) error {
-	c := comparison{store: s, witness: w}
+// sends nothing, and so does one that the caller witnesses elsewhere.
+func Compare(ctx context.Context, s *machine.Store, w witness.Witness, watch Watch) error {
+	c := comparison{store: s, witness: w, watch: watch}
 	if err := c.compare(ctx); err != nil {
+		return err
+	}
+	if err := finishMarking(ctx, s); err != nil {
 		return err
 	}
 	return markReadable(ctx, s)
@@ -59,6 +62,15 @@ func (c comparison) compare(ctx context.Context) error {
 		return c.without(ctx)
 	}
 	for {
+		// Looked at again if another process is at it, which may be the first of
+		// the caller's.
+		another, err := c.another(ctx)
+		if err != nil {
+			return err
+		}
+		if another {
+			return c.without(ctx)
+		}
 		agreed, err := c.once(ctx)
 		if agreed || err != nil {
 			return err
@@ -66,10 +78,24 @@ func (c comparison) compare(ctx context.Context) error {
 	}
 }
 
+// another reports whether the store has a witness of the caller's, and this is the
+// engine's: it knows nothing, and that is no reason to recover anything.
+func (c comparison) another(ctx context.Context) (bool, error) {
+	if c.watch != TheEngines {
+		return false, nil
+	}
+	w, err := readWatch(ctx, c.store)
+	if machine.IsDamage(err) {
+		return false, nil
+	}
+	return w.By == byCaller, err
+}
+
 // comparison is a store and what witnesses it.
 type comparison struct {
 	store   *machine.Store
 	witness witness.Witness
+	watch   Watch
 	unread  error // why the store's generation cannot be read, if so
 }
 
@@ -203,7 +229,7 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		if err := c.save(ctx, stored); err != nil {
 			return false, err
 		}
-		return replaceGeneration(ctx, c.store.DB, before, stored.Generation)
+		return c.replaceGeneration(ctx, before, stored.Generation)
 	}
 	c.tell(ctx, cause, stored.Head, seen.Head)
 	if cause == account.Behind && c.unread == nil {
@@ -227,7 +253,7 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		return true, c.save(ctx, stored)
 	}
 	// The store first: until the witness agrees, all of this is done again.
-	if ok, err := replaceGeneration(ctx, c.store.DB, before, stored.Generation); !ok || err != nil {
+	if ok, err := c.replaceGeneration(ctx, before, stored.Generation); !ok || err != nil {
 		return false, err
 	}
 	return true, c.save(ctx, stored)
@@ -275,20 +301,20 @@ func (c comparison) lags(err error) {
 
 func readGeneration(ctx context.Context, db *txn.DB) (uint64, error) {
 	return txn.View(ctx, db, func(tx *txn.Tx) (uint64, error) {
-		generation, _, err := generations.Get(tx)
+		generation, _, err := getGeneration(tx)
 		return generation, err
 	})
 }
 
 // replaceGeneration replaces one generation by another, and returns false if
 // there is a third.
-func replaceGeneration(ctx context.Context, db *txn.DB, from, to uint64) (bool, error) {
-	return txn.Do(ctx, db, func(tx *txn.Tx) (bool, error) {
-		generation, _, err := generations.Get(tx)
-		if err != nil || generation == to || generation != from {
-			return generation == to, err
+func (c comparison) replaceGeneration(ctx context.Context, from, to uint64) (bool, error) {
+	return txn.Do(ctx, c.store.DB, func(tx *txn.Tx) (bool, error) {
+		generation, _, err := getGeneration(tx)
+		if err != nil || generation != to && generation != from {
+			return false, err
 		}
-		return true, generations.Put(tx, to)
+		return true, putGeneration(tx, to, c.watch.by())
 	})
 }
 
@@ -307,21 +333,31 @@ func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause)
 	if err != nil {
 		return err
 	}
+	chunks := slices.Collect(slices.Chunk(all, s.PerCommit(accountShare)))
+	if damaged.Len() > 0 || len(chunks) > 1 {
+		// Whoever dies, and whoever opens the store then, all are marked.
+		if err := note(ctx, s, func(tx *txn.Tx) error { return setMarking(tx, cause) }); err != nil {
+			return err
+		}
+	}
 	if damaged.Len() > 0 {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "some accounts cannot be read, and could not be marked", slog.Any("error", damaged.Err()))
 		if err := noteUnmarked(ctx, s, damaged, cause); err != nil {
 			return err
 		}
 	}
-	for chunk := range slices.Chunk(all, s.PerCommit(accountShare)) {
-		_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) {
-			return struct{}{}, requireAll(tx, s, chunk, cause)
-		})
-		if err != nil {
+	for _, chunk := range chunks {
+		if err := note(ctx, s, func(tx *txn.Tx) error { return requireAll(tx, s, chunk, cause) }); err != nil {
 			return err
 		}
 	}
-	return nil
+	return note(ctx, s, func(tx *txn.Tx) error { return setMarking(tx, 0) })
+}
+
+// note runs a transaction on what all accounts share.
+func note(ctx context.Context, s *machine.Store, fn func(*txn.Tx) error) error {
+	_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+	return err
 }
 
 func requireAll(tx *txn.Tx, s *machine.Store, ids []machine.Identity, cause account.Cause) error {

@@ -477,7 +477,7 @@ var mutants = []mutant{
 	{
 		name: "a store is opened without the witness that its engine keeps",
 		file: "options.go",
-		old:  "if o.witness != nil || o.blind {", new: "if true {",
+		old:  "case o.blind || engines == nil:", new: "case true:",
 		test: "TestREADMEExampleCopied|TestStoresFromBefore", pkgs: []string{"."},
 	},
 	{
@@ -485,6 +485,24 @@ var mutants = []mutant{
 		file: "internal/machine/lineage/witness.go",
 		old:  "c.store.Unwitnessed = generation != 0", new: "c.store.Unwitnessed = generation != 0 && false",
 		test: "TestNothingIsSentWithoutTheWitness", pkgs: []string{"."},
+	},
+	{
+		name: "a store that lost its generation is taken for one that never had a witness",
+		file: "internal/machine/lineage/witnessed.go",
+		old:  "w.By != 0 && !known", new: "w.By != 0 && !known && false",
+		test: "TestMissingGeneration", pkgs: []string{"."},
+	},
+	{
+		name: "who opens a store without its caller's witness has all accounts recovered",
+		file: "internal/machine/lineage/witness.go",
+		old:  "return w.By == byCaller, err", new: "return false, err",
+		test: "TestAnothersWitness", pkgs: []string{"."},
+	},
+	{
+		name: "a death in between leaves accounts unmarked",
+		file: "internal/machine/lineage/witness.go",
+		old:  "damaged.Len() > 0 || len(chunks) > 1", new: "false",
+		test: "TestLostTailOfManyAccounts", pkgs: []string{"."},
 	},
 	{
 		name: "nobody asks an engine whether its newest commits are missing",
