@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -52,11 +53,29 @@ const (
 func (p place) keyFile() string     { return p.companion(keySuffix) }
 func (p place) witnessFile() string { return p.companion(witnessSuffix) }
 
+// companion returns a file of the command, which has its name from where the path
+// leads: all names of a store have the same files.
 func (p place) companion(suffix string) string {
 	if p.sqlite {
-		return p.path + suffix
+		return p.real() + suffix
 	}
-	return filepath.Join(p.path, "pawl"+suffix)
+	return filepath.Join(p.real(), "pawl"+suffix)
+}
+
+// real returns the path without links: as it was given, if it has none.
+func (p place) real() string {
+	found, err := files.Resolve(p.path)
+	if err != nil {
+		return p.path // whoever opens the store says why
+	}
+	given := p.path
+	if here, err := files.Resolve("."); err == nil && !filepath.IsAbs(given) {
+		given = filepath.Join(here, given)
+	}
+	if filepath.Clean(given) == found {
+		return p.path
+	}
+	return found
 }
 
 // open opens the store at the place, or makes it. It logs through the logger of

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv"
 )
@@ -100,12 +102,27 @@ func checkOurs(path, name string) error {
 
 // prepare brings the directory to where Badger's files may be checked.
 func (d *directory) prepare() error {
+	if err := d.checkNames(); err != nil {
+		return err
+	}
 	if _, _, err := readFormat(d.File(formatName)); errors.Is(err, fs.ErrNotExist) {
 		return d.begin()
 	} else if err != nil {
 		return err
 	}
 	return d.tidy()
+}
+
+// checkNames refuses a directory that was copied by hard links: Badger writes its
+// manifest and its logs in place. Tables are not written again.
+func (d *directory) checkNames() error {
+	entries, err := os.ReadDir(d.Path)
+	for _, e := range entries {
+		if name := e.Name(); name == badger.ManifestFilename || filepath.Ext(name) == ".mem" {
+			err = errors.Join(err, d.CheckNames(name))
+		}
+	}
+	return err
 }
 
 // begin makes a new store, after one that was not finished if need be. Nothing

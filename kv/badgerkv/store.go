@@ -2,7 +2,6 @@ package badgerkv
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -58,15 +57,7 @@ func Open(dir string, options ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	// By the directory's own name: a link may lead elsewhere tomorrow.
-	home, err := filepath.EvalSymlinks(dir)
-	if err == nil {
-		home, err = filepath.Abs(home)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("badgerkv: open the store: %w", kv.OfSystem(err)), shared.Close())
-	}
-	return &Store{shared, set.syncs, witness.NewFile(filepath.Join(home, witnessName))}, nil
+	return &Store{shared, set.syncs, witness.NewFile(filepath.Join(shared.Path(), witnessName))}, nil
 }
 
 // Witness implements witness.Keeper: pawl.witness in the directory, in which

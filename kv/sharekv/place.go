@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -84,6 +85,18 @@ func (p *Place) IsThere() bool {
 // File returns the path of a file in the directory.
 func (p *Place) File(name string) string { return filepath.Join(p.Path, name) }
 
+// CheckNames refuses a file that other directories have too: whoever copies a
+// store by hard links changes both where a file is written in place. One that is
+// not there is all right.
+func (p *Place) CheckNames(name string) error {
+	info, err := os.Lstat(p.File(name))
+	if err != nil || files.Names(p.File(name), info) < 2 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s in %s has %d names (hard links), so it is a copy's, too: remove one of the two, and copy a store to copy it",
+		kv.ErrUnusable, name, p.Name, files.Names(p.File(name), info))
+}
+
 // lockPlace locks the directory of a store and prepares it, or returns ErrHeld.
 // Unless the store is known, the directory is made if there is none; its parent
 // must exist.
@@ -92,6 +105,9 @@ func lockPlace(path, name string, opener Opener, known *ID) (*Place, error) {
 		return nil, err
 	}
 	p := &Place{Path: path, Name: name}
+	if err := p.CheckNames(lockName); err != nil {
+		return nil, err
+	}
 	p.lock = flock.New(p.File(lockName), flock.SetPermissions(fileMode))
 	locked, err := p.lock.TryLock()
 	if err != nil {

@@ -65,7 +65,7 @@ func TestRaise(t *testing.T) {
 	older := sharekv.WithVersions(1, 2)
 	refused := func() {
 		t.Helper()
-		if s, err := sharekv.Open(dir, of, older); !errors.Is(err, kv.ErrUnavailable) {
+		if s, err := sharekv.Open(dir, of, older); !errors.Is(err, kv.ErrNewer) {
 			t.Errorf("an older program opens a raised store: %v", err)
 			s.Close()
 		}

@@ -5,11 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv/internal/wire"
 )
@@ -46,16 +46,18 @@ var (
 // is empty; the directory's parent must exist. If no process has it open, this
 // one opens the engine; otherwise it connects to the one that has. Errors:
 // kv.ErrUnavailable (the owner does not answer), kv.ErrInUse (another process
-// has it open, and this system cannot share), ErrStranger, those of the opener,
+// has it open, and this system cannot share), kv.ErrUnusable (the lock file is also
+// another directory's, which was copied by hard links), ErrStranger, those of the opener,
 // and those of the file system as kinds of kv (kv.OfSystem).
 func Open(dir string, opener Opener, options ...Option) (*Store, error) {
 	set := defaults()
 	for _, option := range options {
 		option(&set)
 	}
-	path, err := filepath.Abs(dir)
+	// A link may lead elsewhere tomorrow.
+	path, err := files.Resolve(dir)
 	if err != nil {
-		return nil, fmt.Errorf("sharekv: open the store: %w", err)
+		return nil, fmt.Errorf("sharekv: open the store: %w", kv.OfSystem(err))
 	}
 	set.name, set.limits = dir, opener.Limits()
 	s := &Store{settings: set, path: path, opener: opener}
@@ -66,6 +68,9 @@ func Open(dir string, opener Opener, options ...Option) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Path returns the directory's one name: absolute, and without links.
+func (s *Store) Path() string { return s.path }
 
 // Status says who owns the store.
 type Status struct {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
@@ -25,7 +24,6 @@ type committer struct {
 	changed  func() // tells that something was committed
 	readers  *readers
 
-	file    os.FileInfo // of the database
 	waiting []*grouping.Request
 	closed  bool
 
@@ -223,13 +221,9 @@ func (c *committer) whileUnhealed(r *grouping.Request, err error) error {
 }
 
 // ready prepares the connection.
-func (c *committer) ready() error {
-	now, err := os.Stat(c.path)
-	if err != nil || !os.SameFile(now, c.file) {
-		return fmt.Errorf("%w: its file was moved, removed or replaced: open it again", kv.ErrUnusable)
-	}
-	if c.conn != nil {
-		return nil
+func (c *committer) ready() (err error) {
+	if err = c.set.home.check(); err != nil || c.conn != nil {
+		return err
 	}
 	if c.conn, err = openConn(c.path, c.set); err != nil {
 		return err

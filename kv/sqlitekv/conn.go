@@ -19,7 +19,8 @@ type conn struct {
 	ctx   context.Context // ends waiting for a lock
 	until time.Time       // likewise
 
-	done func() // tells the pool that a read is over
+	done  func() // tells the pool that a read is over
+	leave func() // lets go of the store's name, nil for a connection that has none
 
 	logged int // bytes in the log after the last commit of this connection
 }
@@ -34,6 +35,21 @@ const fullSyncs = `PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; `
 
 // openConn connects to a file that exists.
 func openConn(path string, set *settings) (c *conn, err error) {
+	if err := set.home.enter(); err != nil {
+		return nil, err
+	}
+	if c, err = connect(path, set); err != nil {
+		set.home.leave()
+		return nil, err
+	}
+	c.leave = set.home.leave
+	if err := set.home.check(); err != nil { // of what is open now
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+func connect(path string, set *settings) (c *conn, err error) {
 	defer guard(&err)
 	db, err := sqlite3.OpenFlags(uri(path, set.vfs), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
@@ -104,6 +120,10 @@ func (c *conn) pragma(name string) (value string, err error) {
 
 // close closes the connection whatever state it is in.
 func (c *conn) close() (err error) {
+	if c.leave != nil {
+		defer c.leave() // which is this one, whatever is set to now
+		c.leave = nil
+	}
 	defer guard(&err)
 	for _, stmt := range c.prepared {
 		stmt.Close() // repeats the error of its last use

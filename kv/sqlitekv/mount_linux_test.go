@@ -146,3 +146,51 @@ func TestReadOnlyDisk(t *testing.T) {
 		}
 	}
 }
+
+// TestMounts: a store in a directory that is mounted in two places is one store,
+// and a file that is mounted by itself is none, since the log lies beside it.
+func TestMounts(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "store.db")
+	s := openStore(t, path)
+	mustPut(t, s, "k", "first")
+	bind := func(from, to string) {
+		t.Helper()
+		if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Unmount(to, unix.MNT_DETACH) })
+	}
+	if there := mounted(t, "1m"); there == "" {
+		return
+	}
+	again, single := t.TempDir(), filepath.Join(t.TempDir(), "single.db")
+	bind(dir, again)
+	if err := os.WriteFile(single, nil, fileMode); err != nil {
+		t.Fatal(err)
+	}
+	bind(path, single)
+	other := openStore(t, filepath.Join(again, "store.db"))
+	mustPut(t, other, "k", "second")
+	if got := string(getOne(t, s, "k").Value); got != "second" {
+		t.Errorf("the first reads %q of the second's", got)
+	}
+	mustPut(t, s, "k", "third")
+	if got := string(getOne(t, other, "k").Value); got != "third" {
+		t.Errorf("the second reads %q of the first's", got)
+	}
+	refused := func(when string) {
+		t.Helper()
+		if _, err := Open(single); !errors.Is(err, kv.ErrUnusable) {
+			t.Errorf("a file that is mounted, %s: %v, want %v", when, err, kv.ErrUnusable)
+		}
+	}
+	refused("open elsewhere")
+	if err := errors.Join(s.Close(), other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	refused("closed elsewhere")
+	if beside, _ := filepath.Glob(single + "*"); len(beside) != 1 {
+		t.Errorf("beside it there is %q", beside)
+	}
+}

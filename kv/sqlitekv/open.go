@@ -14,6 +14,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -32,22 +33,8 @@ const (
 // resolve returns the one name of a store's file: processes that open it by
 // different names must meet at the same files beside it.
 func resolve(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	found, err := filepath.EvalSymlinks(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return found, translate(err)
-	}
-	if _, err := os.Lstat(path); err == nil { // to a disk that is not there now, say
-		return "", fmt.Errorf("%w: %s is a link that leads nowhere", kv.ErrUnusable, path)
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil // inspect says that there is no directory
-	}
-	return filepath.Join(dir, filepath.Base(path)), translate(err)
+	path, err := files.Resolve(path)
+	return path, kv.OfSystem(err)
 }
 
 // inspect reports whether there is a store, before anything is touched. An
@@ -66,11 +53,9 @@ func inspect(path string) (exists bool, err error) {
 		return false, fmt.Errorf("%w: %s is not a regular file", ErrForeign, path)
 	case info.Size() == 0:
 		return false, nil
-	case namesOf(info) > 1:
-		// The log and the locks lie beside each name: whoever opened the file by
-		// another one would commit past us.
-		return false, fmt.Errorf("%w: %s has %d names (hard links): remove all but one, and copy a store to copy it",
-			kv.ErrUnusable, path, namesOf(info))
+	}
+	if err := checkNames(path, info); err != nil {
+		return false, err
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -82,6 +67,19 @@ func inspect(path string) (exists bool, err error) {
 		return false, translate(err)
 	}
 	return true, checkHeader(path, header[:])
+}
+
+// checkNames refuses a file that has another name somewhere: the log and the locks
+// lie beside each name, and whoever opened the file by the other one would commit
+// past us.
+func checkNames(path string, info fs.FileInfo) error {
+	if n := files.Names(path, info); n > 1 {
+		return fmt.Errorf("%w: %s has %d names (hard links): remove all but one, and copy a store to copy it", kv.ErrUnusable, path, n)
+	}
+	if files.IsMounted(path) {
+		return fmt.Errorf("%w: %s is mounted by itself: mount its directory, since the log and the locks lie beside it", kv.ErrUnusable, path)
+	}
+	return nil
 }
 
 // checkHeader tells stores from other files. Of four signs one may be damaged:

@@ -24,12 +24,15 @@ type readers struct {
 // reading is a time during which a process was reading.
 type reading int64
 
-// Places of the locks: a number of this many bits that counts, above it the
-// process, above that a bit that keeps away from what SQLite locks.
+// Places of locks in the file, away from what SQLite locks. A reader's has a
+// number of countBits bits that counts, above it the process; see home for names.
 const (
 	countBits = 20
 	readersAt = 1 << 60
 	readersTo = readersAt << 1
+	namesAt   = readersTo
+	nameBits  = 40
+	namesTo   = namesAt + 1<<nameBits
 )
 
 func (r reading) process() int { return int(r &^ readersAt >> countBits) }
@@ -47,7 +50,7 @@ func (r *readers) begin() {
 	}
 	r.open()
 	if r.count++; r.file != nil {
-		setReading(r.file, r.place(), true)
+		setLock(r.file, int64(r.place()), true)
 	}
 }
 
@@ -63,7 +66,7 @@ func (r *readers) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.within--; r.within == 0 && r.file != nil {
-		setReading(r.file, r.place(), false)
+		setLock(r.file, int64(r.place()), false)
 	}
 }
 
@@ -78,7 +81,10 @@ func (r *readers) now() []reading {
 	if r.open(); r.file == nil {
 		return found
 	}
-	return otherReadings(r.file, readersAt, readersTo, found)
+	for _, at := range otherLocks(r.file, readersAt, readersTo, nil) {
+		found = append(found, reading(at))
+	}
+	return found
 }
 
 // still returns those of some reads that are under way now.

@@ -6,7 +6,9 @@ import "os"
 
 const seesLocks = false
 
-func setReading(*os.File, reading, bool) {}
+func setLock(*os.File, int64, bool) {}
 
-// otherReadings adds nothing: this system does not say where others' locks are.
-func otherReadings(_ *os.File, _, _ reading, found []reading) []reading { return found }
+// otherLocks adds nothing: this system does not say where others' locks are.
+func otherLocks(_ *os.File, _, _ int64, found []int64) []int64 { return found }
+
+func place(os.FileInfo) string { return "" }

@@ -59,6 +59,7 @@ func Open(path string, options ...Option) (*Store, error) {
 	if _, err := inspect(path); err != nil { // before there is any file of ours
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
+	s.set.home = &home{path: path}
 	s.witness = witness.NewFile(path + witnessSuffix)
 	s.gate = newGate(path)
 	s.pool = newPool(path, &s.set)
@@ -91,7 +92,7 @@ func (s *Store) open(path string) (err error) {
 	}
 	s.turns = newTurnQueue(board, newGate(path), s.set.timer)
 	s.committer.turns = s.turns
-	if s.committer.file, err = os.Stat(path); err != nil {
+	if s.set.home.self, err = os.Stat(path); err != nil {
 		return translate(err)
 	}
 	if err := s.committer.ready(); err != nil {

@@ -1,14 +1,14 @@
 //go:build unix
 
-package sqlitekv
+package files
 
 import (
 	"io/fs"
 	"syscall"
 )
 
-// namesOf returns how many names a file has.
-func namesOf(info fs.FileInfo) uint64 {
+// Names returns how many names (hard links) a file has that was found at a path.
+func Names(_ string, info fs.FileInfo) uint64 {
 	if found, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(found.Nlink)
 	}
