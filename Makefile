@@ -43,7 +43,7 @@ lint:
 	cd $(CLIENTS) && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...
 
 cross:
-	for os in linux darwin windows android; do \
+	for os in linux darwin freebsd windows android; do \
 		echo "go vet for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet ./... || exit 1; done
 
 # The race detector makes a schedule take ten times as long and sees little in

@@ -2,6 +2,7 @@ package keyfile
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -57,6 +58,12 @@ func (k Key) Found() bool { return k.found }
 
 // Reveal returns the key, zeros if there was no file.
 func (k Key) Reveal() [32]byte { return k.key.Reveal() }
+
+// same compares two keys in constant time.
+func (k Key) same(other Key) bool {
+	a, b := k.Reveal(), other.Reveal()
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
 
 // Read reads a key file. No file is no error; see [Key.Found]. It fails with
 // ErrExposed and ErrDamaged, and with kinds of kv where the system does not let it
@@ -144,7 +151,7 @@ func (k Key) Ensure(path string) error {
 		return err
 	case !now.found:
 		return k.write(path)
-	case now.Reveal() != k.Reveal():
+	case !now.same(k):
 		return fmt.Errorf("%s has another key: put it elsewhere", path)
 	}
 	return nil
@@ -153,7 +160,7 @@ func (k Key) Ensure(path string) error {
 // Remove removes a key file if it holds this key, and leaves any other.
 func (k Key) Remove(path string) error {
 	now, err := Read(path)
-	if err != nil || !now.found || now.Reveal() != k.Reveal() {
+	if err != nil || !now.found || !now.same(k) {
 		return err
 	}
 	return errors.Join(files.RemoveIfThere(path), files.SyncDir(filepath.Dir(path)))

@@ -167,7 +167,7 @@ func processChecks(r *Results, gap time.Duration) []Check {
 		{"time of a client's get / an echo's", echo, fmt.Sprintf("<= %.1f", maxGetByEcho), echo <= maxGetByEcho},
 		{"time of a client's commit / the owner's", commit, fmt.Sprintf("<= %.1f", maxClientCommit), commit <= maxClientCommit},
 		{fmt.Sprintf("rate of %d clients / one's", clients), many, fmt.Sprintf(">= %.1f", minManyClients), many >= minManyClients},
-		{"ms from an owner's death to the next commit", ms, fmt.Sprintf("<= %d", maxTakeover.Milliseconds()), gap <= maxTakeover},
+		{"ms from an owner's death to the next commit, few entries", ms, fmt.Sprintf("<= %d", maxTakeover.Milliseconds()), gap <= maxTakeover},
 	}
 }
 

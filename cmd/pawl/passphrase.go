@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ func (f *passphraseFlags) prompt(ctx context.Context, new bool) (passphrase, err
 		if err != nil {
 			return passphrase{}, err
 		}
-		if !bytes.Equal(first, second) {
+		if subtle.ConstantTimeCompare(first, second) != 1 {
 			return passphrase{}, errors.New("the two passphrases differ: nothing was changed")
 		}
 	}
