@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -72,7 +73,7 @@ func PutAside(tx *txn.Tx, a *Account, of Aside) error {
 
 // putAside writes under the first number that is free.
 func putAside(tx *txn.Tx, r *txn.Record[AsideName, Aside], now time.Time, of Aside) error {
-	of.At = now.UnixMilli()
+	of.At = record.Millis(now)
 	for ; ; of.N++ {
 		_, taken, err := r.Get(tx, r.Name(of))
 		switch {

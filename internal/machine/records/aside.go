@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	frame "github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
@@ -80,17 +81,29 @@ func markMissing[N, T any](tx *txn.Tx, a *machine.Account, r *txn.Record[N, T], 
 }
 
 // sweepAsides erases the copies that are as old as the oldest receipt, of what
-// nobody has asked for since. That something is gone stays known.
+// nobody has asked for since. That something is gone stays known. What was set
+// aside in the future, or before there was an account, counts from now on.
 func sweepAsides(ctx context.Context, s *Sweep) error {
-	_, err := machine.Change[machine.AsideName, machine.Aside]{
+	v, err := txn.View(ctx, s.Account.DB, s.Account.Active)
+	if err != nil {
+		return err
+	}
+	first := v.Created()
+	if first.After(s.Now) {
+		first = olm
+	}
+	wrong := func(a machine.Aside) bool {
+		at := time.UnixMilli(a.At)
+		return at.After(s.Now) || at.Before(first)
+	}
+	_, err = machine.Change[machine.AsideName, machine.Aside]{
 		Records: &machine.Asides, Each: machine.Share{Bytes: 512, Writes: 1, Checks: 1}, Damaged: &s.Damaged,
 		If: func(_ *txn.Tx, a machine.Aside) (bool, error) {
-			at := time.UnixMilli(a.At)
-			return len(a.Bytes) > 0 && (at.After(s.Now) || s.Now.Sub(at) >= session.ReceiptMemory), nil
+			return len(a.Bytes) > 0 && (wrong(a) || s.Now.Sub(time.UnixMilli(a.At)) >= session.ReceiptMemory), nil
 		},
 		Do: func(tx *txn.Tx, a machine.Aside) error {
-			if time.UnixMilli(a.At).After(s.Now) { // by a clock that was ahead
-				a.At = s.Now.UnixMilli()
+			if wrong(a) {
+				a.At = frame.Millis(s.Now)
 			} else {
 				a.Bytes = nil
 			}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv/memkv"
@@ -37,13 +36,6 @@ func newHost(t *testing.T) *host {
 	h.Machine, err = s.Create(t.Context(), "@alice:example.org", "DEVICE")
 	must(t, err)
 	h.account = within(t, engine)
-	must(t, h.account.Do(t.Context(), func(tx *txn.Tx) error {
-		a, err := h.account.Read(tx)
-		if err != nil || a.Raised() {
-			return err
-		}
-		return machine.Accounts.Put(tx, a.Raise(account.Lineage{}))
-	}))
 	id, err := h.Machine.Identity(t.Context())
 	must(t, err)
 	h.identity = id.Curve25519
