@@ -85,6 +85,7 @@ crash:
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
+	$(GO) test -run 'TestFrozenOwner$$' -timeout 6h . -frozen.all
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/sharekv -sharekv.rounds=2000
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/badgerkv -badgerkv.images=0 -badgerkv.power=40
