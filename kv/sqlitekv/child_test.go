@@ -59,6 +59,7 @@ var roles = map[string]func(path string, args []string) error{
 	"hold":      holdGate,
 	"unsync":    commitUnsynced,
 	"open":      openOnly,
+	"stop":      stopAt,
 }
 
 // incrementTimes increments a number that all share, and prints the losses.

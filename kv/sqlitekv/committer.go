@@ -158,16 +158,27 @@ func (c *committer) round() {
 		return
 	}
 	err := c.apply(group)
-	if err != nil && len(group) > 1 && !errors.Is(err, kv.ErrUnknown) {
-		// Nothing of it was applied. What is wrong may concern one of them.
-		for _, r := range group {
-			c.applyAlone(r)
-		}
+	if err != nil && len(group) > 1 && !errors.Is(err, kv.ErrUnknown) && !isLocked(err) {
+		c.oneByOne(group)
 		return
 	}
 	if err != nil {
 		for _, r := range group {
 			r.Answer(0, c.notWritten(r, err))
+		}
+	}
+}
+
+// oneByOne commits a group that failed, of which nothing was applied: what is
+// wrong may concern one of them. A lock that another process has kept for as long
+// as they wait concerns all, and is not waited for once more for each.
+func (c *committer) oneByOne(group []*grouping.Request) {
+	for i, r := range group {
+		if err := c.applyAlone(r); isLocked(err) && !errors.Is(err, kv.ErrUnknown) {
+			for _, r := range group[i+1:] {
+				r.Answer(0, err)
+			}
+			return
 		}
 	}
 }
@@ -183,7 +194,7 @@ func (c *committer) notWritten(r *grouping.Request, err error) error {
 
 // applyAlone commits what was in a group that failed. What failed before it has
 // closed the connection, and may have left a commit of unknown outcome.
-func (c *committer) applyAlone(r *grouping.Request) {
+func (c *committer) applyAlone(r *grouping.Request) error {
 	err := c.ready()
 	if err == nil {
 		if unhealed := c.heal(); unhealed != nil {
@@ -198,6 +209,7 @@ func (c *committer) applyAlone(r *grouping.Request) {
 	if err != nil {
 		r.Answer(0, err)
 	}
+	return err
 }
 
 // refuseUnhealed answers those who wait while a commit's outcome is unknown.

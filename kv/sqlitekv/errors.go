@@ -58,7 +58,7 @@ func ofSQLite(err error) error {
 // advice says what to do about an error that its text does not explain.
 func advice(err error) string {
 	switch {
-	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.PROTOCOL):
+	case isLocked(err):
 		return " (another process holds its lock: is it stopped?)"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, fs.ErrPermission):
 		return " (the file and its directory must be writable)"
@@ -66,6 +66,11 @@ func advice(err error) string {
 		return " (do the file and its directory exist, and may they be written?)"
 	}
 	return ""
+}
+
+// isLocked reports whether err says that another process kept a lock of SQLite's.
+func isLocked(err error) bool {
+	return errors.Is(err, sqlite3.BUSY) || errors.Is(err, sqlite3.PROTOCOL)
 }
 
 // guard turns a panic of the database's code into an error.

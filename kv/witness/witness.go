@@ -3,13 +3,15 @@ package witness
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/pawlkv/pawl/kv"
 )
 
 // Witness keeps the Mark of one store where the store's own fate does not reach
 // it. All processes that open the store use the same one, and its methods may
-// be called from any number of goroutines and processes.
+// be called from any number of goroutines and processes. They end with their
+// context, which has a deadline: a call on a store waits for them.
 type Witness interface {
 	// Load returns the mark, or one of ErrNone, ErrCopied (with the mark) and
 	// ErrDamaged. Any other error means that the witness cannot be read now,
@@ -23,6 +25,13 @@ type Witness interface {
 	// keeps every n-th mark, or saves in the background.
 	Save(ctx context.Context, m Mark) error
 }
+
+// How long a witness has to answer. A commit waits for it to save; to open a
+// store one may have to ask somebody.
+const (
+	SaveWait = 5 * time.Second
+	LoadWait = 30 * time.Second
+)
 
 // Blind is a Witness that can tell which copies of a store it does not notice
 // where it is, of those that it ought to. Blind returns that for people, and ""

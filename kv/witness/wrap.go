@@ -2,7 +2,6 @@ package witness
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/pawlkv/pawl/kv"
@@ -19,7 +18,9 @@ func OnError(f func(error)) Option { return func(w *witnessed) { w.failed = f } 
 // saved before Commit returns. The store and the generation are those of from, which
 // the witness has already. Closing the result closes store and not the witness.
 func Wrap(store kv.Store, w Witness, from Mark, opts ...Option) kv.Store {
-	out := &witnessed{Store: store, witness: w, from: from, saved: from.Head, failed: func(error) {}}
+	out := &witnessed{
+		Store: store, witness: w, from: from, saving: make(chan struct{}, 1), tried: from.Head, failed: func(error) {},
+	}
 	for _, set := range opts {
 		set(out)
 	}
@@ -33,8 +34,8 @@ type witnessed struct {
 	failed  func(error)
 
 	synced atomic.Uint64 // the latest synced commit of this handle
-	mu     sync.Mutex    // held while saving
-	saved  kv.Version
+	saving chan struct{} // has a token while somebody saves
+	tried  kv.Version    // the latest that was saved, or could not be
 }
 
 // Unwrap implements kv.Wrapper.
@@ -49,22 +50,24 @@ func (w *witnessed) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error)
 	return version, err
 }
 
-// note saves the mark of a commit, unless somebody saves a later one first.
+// note saves the mark of a commit, unless somebody tries a later one first: if
+// that cannot be saved, those who have waited for it do not try one by one.
 func (w *witnessed) note(ctx context.Context, version kv.Version) {
 	raise(&w.synced, uint64(version))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.saved >= version {
+	w.saving <- struct{}{}
+	defer func() { <-w.saving }()
+	if w.tried >= version {
 		return
 	}
 	m := w.from
 	m.Head = kv.Version(w.synced.Load())
+	w.tried = m.Head
 	// The commit happened, whatever became of its caller.
-	if err := w.witness.Save(context.WithoutCancel(ctx), m); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), SaveWait)
+	defer cancel()
+	if err := w.witness.Save(ctx, m); err != nil {
 		w.failed(err)
-		return
 	}
-	w.saved = m.Head
 }
 
 // raise sets a to n if n is greater.

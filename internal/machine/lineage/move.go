@@ -218,8 +218,8 @@ func witnessCopy(ctx context.Context, from *machine.Store, to kv.Store, w witnes
 	if err != nil {
 		return err
 	}
-	if err := w.Save(ctx, witness.Mark{Store: witness.StoreID(from.ID), Generation: generation, Head: head}); err != nil {
-		return fmt.Errorf("pawl: save the mark of the store: %w", err)
+	if err := save(ctx, w, witness.Mark{Store: witness.StoreID(from.ID), Generation: generation, Head: head}); err != nil {
+		return err
 	}
 	_, err = txn.Do(ctx, from.Sealed(to), func(tx *txn.Tx) (struct{}, error) {
 		return struct{}{}, generations.Put(tx, generation)

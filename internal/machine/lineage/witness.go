@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -61,7 +62,7 @@ func (c comparison) compare(ctx context.Context) error {
 	if c.witness == nil {
 		return c.without(ctx)
 	}
-	for {
+	for range comparisons {
 		// Looked at again if another process is at it, which may be the first of
 		// the caller's.
 		another, err := c.another(ctx)
@@ -76,6 +77,7 @@ func (c comparison) compare(ctx context.Context) error {
 			return err
 		}
 	}
+	return fmt.Errorf("%w: other processes accept older states of it again and again", kv.ErrUnavailable)
 }
 
 // another reports whether the store has a witness of the caller's, and this is the
@@ -90,6 +92,9 @@ func (c comparison) another(ctx context.Context) (bool, error) {
 	}
 	return w.By == byCaller, err
 }
+
+// comparisons is how often other processes may be at it meanwhile.
+const comparisons = 100
 
 // comparison is a store and what witnesses it.
 type comparison struct {
@@ -108,7 +113,7 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	if c.unread = err; err != nil && !machine.IsDamage(err) {
 		return false, err
 	}
-	seen, answer := c.witness.Load(ctx)
+	seen, answer := c.load(ctx)
 	stored := witness.Mark{Store: witness.StoreID(s.ID)}
 	// The head is looked at after the witness, which is never ahead.
 	if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
@@ -287,8 +292,34 @@ func (c comparison) save(ctx context.Context, stored *witness.Mark) error {
 	if stored.Head, err = head(ctx, c.store.DB.Store()); err != nil {
 		return err
 	}
-	if err = c.witness.Save(ctx, *stored); err != nil {
-		err = fmt.Errorf("pawl: save the mark of the store: %w", err)
+	return save(ctx, c.witness, *stored)
+}
+
+// load asks the witness, for as long as it has to answer.
+func (c comparison) load(ctx context.Context) (m witness.Mark, err error) {
+	err = inTime(ctx, witness.LoadWait, func(ctx context.Context) error {
+		m, err = c.witness.Load(ctx)
+		return err
+	})
+	return m, err
+}
+
+// save gives a witness a mark.
+func save(ctx context.Context, w witness.Witness, m witness.Mark) error {
+	err := inTime(ctx, witness.SaveWait, func(ctx context.Context) error { return w.Save(ctx, m) })
+	if err != nil {
+		return fmt.Errorf("pawl: save the mark of the store: %w", err)
+	}
+	return nil
+}
+
+// inTime makes a call of a witness that ends, whatever the caller's context.
+func inTime(ctx context.Context, wait time.Duration, call func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	err := call(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: its witness has not answered for %v: %w", kv.ErrUnavailable, wait, err)
 	}
 	return err
 }
