@@ -21,8 +21,8 @@ type conn struct {
 	cancel  context.CancelFunc
 	ended   chan struct{} // closed when nothing runs any more
 
-	sending  sync.Mutex
-	deadline time.Time // for writing
+	sending  chan struct{} // has a token while somebody writes
+	deadline time.Time     // for writing
 
 	mu      sync.Mutex
 	over    bool           // nothing begins any more
@@ -36,6 +36,7 @@ func newConn(s *Server, network net.Conn) *conn {
 	return &conn{
 		server: s, network: network, frames: newFrames(network), ctx: ctx, cancel: cancel,
 		ended:   make(chan struct{}),
+		sending: make(chan struct{}, 1),
 		cancels: make(map[uint64]context.CancelFunc),
 		held:    newHeld(),
 	}
@@ -126,8 +127,8 @@ func (c *conn) send(o *out) {
 }
 
 func (c *conn) write(frame []byte) {
-	c.sending.Lock()
-	defer c.sending.Unlock()
+	c.sending <- struct{}{}
+	defer func() { <-c.sending }()
 	if patience := c.server.Patience; time.Until(c.deadline) < patience {
 		c.deadline = time.Now().Add(2 * patience) // set anew now and then: it is not free
 		if c.network.SetWriteDeadline(c.deadline) != nil {
