@@ -151,10 +151,10 @@ func TestCreateErrors(t *testing.T) {
 		{"@alice:example.org", "DEVICE", pawl.ErrAccountExists},
 		{"alice", "DEVICE", matrix.ErrUserID},
 		{"@alice", "DEVICE", matrix.ErrUserID},
-		{"@al ice:example.org", "DEVICE", matrix.ErrUserID},
+		{"@al\x00ice:example.org", "DEVICE", matrix.ErrUserID},
 		{matrix.UserID("@" + strings.Repeat("a", 300) + ":example.org"), "DEVICE", matrix.ErrUserID},
 		{"@alice:example.org", "", matrix.ErrDeviceID},
-		{"@alice:example.org", "A\nB", matrix.ErrDeviceID},
+		{"@alice:example.org", "A\x00B", matrix.ErrDeviceID},
 	}
 	for _, c := range cases {
 		d.unchanged(func() {

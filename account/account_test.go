@@ -36,8 +36,11 @@ func TestNewChecksNames(t *testing.T) {
 	if _, err := New(rand.Reader, "@alice", "PHONE", noon); !errors.Is(err, matrix.ErrUserID) {
 		t.Errorf("New without a server: %v, want ErrUserID", err)
 	}
-	if _, err := New(rand.Reader, "@alice:example.org", "my phone", noon); !errors.Is(err, matrix.ErrDeviceID) {
-		t.Errorf("New with a space in the device id: %v, want ErrDeviceID", err)
+	if a, err := New(rand.Reader, "@:example.org", "My Laptop/2", noon); err != nil || a.Device() != "My Laptop/2" {
+		t.Errorf("New with names of long ago: %v", err)
+	}
+	if _, err := New(rand.Reader, "@alice:example.org", "my\x00phone", noon); !errors.Is(err, matrix.ErrDeviceID) {
+		t.Errorf("New with a NUL in the device id: %v, want ErrDeviceID", err)
 	}
 }
 

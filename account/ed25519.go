@@ -3,7 +3,6 @@ package account
 import (
 	"crypto/ed25519"
 	"crypto/sha512"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"filippo.io/edwards25519"
 
 	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/internal/unpadded"
 )
 
 // VerifyKey is an Ed25519 public key: a device's fingerprint key.
@@ -118,38 +118,27 @@ func hashToScalar(parts ...[]byte) *edwards25519.Scalar {
 	return s
 }
 
-// unpadded refuses padding and stray bits in the last character. It skips line
-// breaks, so lengths are checked too.
-var unpadded = base64.RawStdEncoding.Strict()
-
 // String returns the key in unpadded base64, 43 characters.
-func (k VerifyKey) String() string { return unpadded.EncodeToString(k[:]) }
+func (k VerifyKey) String() string { return unpadded.Encode(k[:]) }
 
 // String returns the signature in unpadded base64, 86 characters.
-func (s Signature) String() string { return unpadded.EncodeToString(s[:]) }
+func (s Signature) String() string { return unpadded.Encode(s[:]) }
 
-// ParseVerifyKey reads what String writes and nothing else, else [ErrKey].
+// ParseVerifyKey reads base64 of 32 bytes, with padding or without, else [ErrKey].
+// Others may write one key in more than one way: compare keys, not texts.
 func ParseVerifyKey(s string) (k VerifyKey, err error) {
-	if !decodeExactly(k[:], s) {
-		return VerifyKey{}, fmt.Errorf("%w: want %d characters of unpadded base64", ErrKey, unpadded.EncodedLen(len(k)))
+	if !unpadded.DecodeTo(k[:], s) {
+		return VerifyKey{}, fmt.Errorf("%w: want %d bytes in unpadded base64", ErrKey, len(k))
 	}
 	return k, nil
 }
 
-// ParseSignature reads what String writes and nothing else, else [ErrSignature].
+// ParseSignature is the same for the 64 bytes of a signature, with [ErrSignature].
 func ParseSignature(s string) (sig Signature, err error) {
-	if !decodeExactly(sig[:], s) {
-		return Signature{}, fmt.Errorf("%w: want %d characters of unpadded base64", ErrSignature, unpadded.EncodedLen(len(sig)))
+	if !unpadded.DecodeTo(sig[:], s) {
+		return Signature{}, fmt.Errorf("%w: want %d bytes in unpadded base64", ErrSignature, len(sig))
 	}
 	return sig, nil
-}
-
-func decodeExactly(dst []byte, s string) bool {
-	if len(s) != unpadded.EncodedLen(len(dst)) {
-		return false
-	}
-	b, err := unpadded.DecodeString(s)
-	return err == nil && copy(dst, b) == len(dst) && len(b) == len(dst)
 }
 
 // Verify fails with [ErrSignature] unless signature is key's over message.

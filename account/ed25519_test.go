@@ -243,8 +243,8 @@ func TestParsing(t *testing.T) {
 	}
 	text := sig.String()
 	for name, bad := range map[string]string{
-		"empty": "", "short": text[1:], "padded": text + "==", "stray byte": text + "A", "line break": text[:85] + "\n",
-		"not the alphabet": "*" + text[1:], "stray bits": text[:85] + "B", "inner line break": text[:40] + "\n" + text[41:],
+		"empty": "", "short": text[1:], "padded once": text + "=", "stray byte": text + "A", "line break": text[:85] + "\n",
+		"not the alphabet": "*" + text[1:], "inner line break": text[:40] + "\n" + text[41:],
 	} {
 		if bad == text {
 			t.Fatalf("%s is the good one", name)
@@ -253,11 +253,22 @@ func TestParsing(t *testing.T) {
 			t.Errorf("signature, %s: %v, want ErrSignature", name, err)
 		}
 		bad = strings.TrimPrefix(bad, text[:43])
-		if _, err := ParseVerifyKey(bad); len(bad) != 43 && !errors.Is(err, ErrKey) {
+		if _, err := ParseVerifyKey(bad); len(bad) != 43 && name != "padded once" && !errors.Is(err, ErrKey) {
 			t.Errorf("key, %s: %v, want ErrKey", name, err)
 		}
 	}
-	for _, bad := range []string{key.Public().String() + "=", key.Public().String()[:42], strings.Repeat("/", 43)} {
+	for _, same := range []string{text + "==", text[:85] + string(text[85]+1)} {
+		if back, err := ParseSignature(same); err != nil || back != sig {
+			t.Errorf("signature %q: %v, want the same", same, err)
+		}
+	}
+	public := key.Public().String()
+	for _, same := range []string{public + "=", public[:42] + string(public[42]+1)} {
+		if back, err := ParseVerifyKey(same); err != nil || back != key.Public() {
+			t.Errorf("key %q: %v, want the same", same, err)
+		}
+	}
+	for _, bad := range []string{public + "==", public[:42], public[:40] + "===", "-" + public[1:]} {
 		if _, err := ParseVerifyKey(bad); !errors.Is(err, ErrKey) {
 			t.Errorf("key %q: %v, want ErrKey", bad, err)
 		}

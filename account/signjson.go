@@ -1,6 +1,7 @@
 package account
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 
@@ -56,15 +57,18 @@ func (a Account) keyID(algorithm string) string { return algorithm + ":" + strin
 
 // VerifyJSON fails with [ErrUnsigned] when the object has no signature by the
 // user's device, with [ErrSignature] when it has one that is not key's, or
-// with an error of package canonicaljson.
+// with an error of package canonicaljson for what is signed. Members signatures
+// and unsigned are not, and may have what has no canonical form.
 func VerifyJSON(raw []byte, user matrix.UserID, device matrix.DeviceID, key VerifyKey) error {
-	object, err := decodeObject(raw)
+	rest, cut, err := canonicaljson.Cut(raw, signatures, unsigned)
 	if err != nil {
 		return err
 	}
-	all, _ := object[signatures].(map[string]any)
-	own, _ := all[string(user)].(map[string]any)
-	encoded, ok := own["ed25519:"+string(device)].(string)
+	covered, err := decodeObject(rest)
+	if err != nil {
+		return err
+	}
+	encoded, ok := signatureIn(cut[signatures], user, "ed25519:"+string(device))
 	if !ok {
 		return ErrUnsigned
 	}
@@ -72,11 +76,24 @@ func VerifyJSON(raw []byte, user matrix.UserID, device matrix.DeviceID, key Veri
 	if err != nil {
 		return err
 	}
-	text, err := signedText(object)
+	text, err := canonicaljson.Encode(covered)
 	if err != nil {
 		return err
 	}
 	return Verify(key, text, signature)
+}
+
+// signatureIn finds a signature among those of an object, whatever else is there.
+func signatureIn(all json.RawMessage, user matrix.UserID, keyID string) (encoded string, ok bool) {
+	var users, own map[string]json.RawMessage
+	if json.Unmarshal(all, &users) != nil || json.Unmarshal(users[string(user)], &own) != nil {
+		return "", false
+	}
+	var text *string
+	if json.Unmarshal(own[keyID], &text) != nil || text == nil {
+		return "", false
+	}
+	return *text, true
 }
 
 func decodeObject(raw []byte) (map[string]any, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,7 +49,13 @@ func TestSignJSONSignsAllButSignaturesAndUnsigned(t *testing.T) {
 	verify("unsigned changed", bytes.Replace(signed, []byte(`"age":3`), []byte(`"age":4`), 1), a, nil)
 	verify("member changed", bytes.Replace(signed, []byte(`"z":1`), []byte(`"z":2`), 1), a, ErrSignature)
 	verify("member added", bytes.Replace(signed, []byte(`"z":1`), []byte(`"y":0,"z":1`), 1), a, ErrSignature)
-	verify("signature padded", bytes.Replace(signed, []byte(want), []byte(want+"=="), 1), a, ErrSignature)
+	verify("signature padded", bytes.Replace(signed, []byte(want), []byte(want+"=="), 1), a, nil)
+	verify("signature padded wrongly", bytes.Replace(signed, []byte(want), []byte(want+"="), 1), a, ErrSignature)
+	for _, loose := range []string{`{"age":1.5}`, `1e400`, `9007199254740993`, `"\ud83d"`, `{"a":1,"a":2}`, "\"\xff\"", strings.Repeat("[", 500) + strings.Repeat("]", 500)} {
+		verify("unsigned "+loose, bytes.Replace(signed, []byte(`{"age":3}`), []byte(loose), 1), a, nil)
+		verify("signed "+loose, bytes.Replace(signed, []byte(`"z":1`), []byte(`"z":`+loose), 1), a, canonicalError(loose))
+	}
+	verify("another's signature is none", bytes.Replace(signed, []byte(`"signatures":{`), []byte(`"signatures":{"@x:y":1.5,"@z:y":{"a":[2e-3]},`), 1), a, nil)
 	verify("another order and spaces", bytes.Replace(signed, []byte(`{"a":"é",`), []byte("{ \"a\" : \"\\u00e9\" ,"), 1), a, nil)
 	if err := VerifyJSON(signed, a.User(), "TABLET", a.Fingerprint()); !errors.Is(err, ErrUnsigned) {
 		t.Errorf("another device: %v, want ErrUnsigned", err)
@@ -56,6 +63,17 @@ func TestSignJSONSignsAllButSignaturesAndUnsigned(t *testing.T) {
 	if err := VerifyJSON(signed, a.User(), "PHONE", b.Fingerprint()); !errors.Is(err, ErrSignature) {
 		t.Errorf("another key: %v, want ErrSignature", err)
 	}
+}
+
+// canonicalError is what reading a text strictly fails with.
+func canonicalError(text string) error {
+	_, err := canonicaljson.Decode([]byte(text))
+	for _, kind := range []error{canonicaljson.ErrSyntax, canonicaljson.ErrNumber, canonicaljson.ErrDuplicate} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return err
 }
 
 func TestSignedJSONMustBeAnObject(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/matrix"
@@ -105,7 +106,8 @@ func crossSigningKey(user matrix.UserID, usage string, o object) (key account.Ve
 		return key, fmt.Errorf("%w: want one key for %s", ErrForm, usage)
 	}
 	for id, text := range keys {
-		if key, err = account.ParseVerifyKey(text); err != nil || id != "ed25519:"+key.String() {
+		named, of := account.ParseVerifyKey(strings.TrimPrefix(id, "ed25519:"))
+		if key, err = account.ParseVerifyKey(text); err != nil || of != nil || named != key || !strings.HasPrefix(id, "ed25519:") {
 			return account.VerifyKey{}, fmt.Errorf("%w: the key is not what its id says", ErrForm)
 		}
 	}

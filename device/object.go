@@ -3,6 +3,7 @@ package device
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/canonicaljson"
@@ -112,10 +113,35 @@ func (o object) signed(by matrix.UserID, name string, key account.VerifyKey) err
 	return nil
 }
 
-// signedByKey is signed for a cross-signing key.
+// signedByKey is signed for a cross-signing key, whose name may be written in more
+// than one way.
 func (o object) signedByKey(by matrix.UserID, key account.VerifyKey) error {
 	if key == (account.VerifyKey{}) {
 		return fmt.Errorf("%w: there is no key", ErrUnsigned)
 	}
-	return o.signed(by, key.String(), key)
+	err := o.signed(by, key.String(), key)
+	for _, name := range o.signers(by) {
+		if err == nil {
+			break
+		}
+		if other, wrong := account.ParseVerifyKey(name); wrong == nil && other == key {
+			err = o.signed(by, name, key)
+		}
+	}
+	return err
+}
+
+// signers are the names of the Ed25519 keys of a user that have signed the object.
+func (o object) signers(by matrix.UserID) (names []string) {
+	var users map[matrix.UserID]json.RawMessage
+	var own map[string]json.RawMessage
+	if json.Unmarshal(o.members["signatures"], &users) != nil || json.Unmarshal(users[by], &own) != nil {
+		return nil
+	}
+	for id := range own {
+		if name, ok := strings.CutPrefix(id, "ed25519:"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }

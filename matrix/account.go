@@ -3,7 +3,6 @@ package matrix
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -32,8 +31,10 @@ func ParseDeviceID(s string) (DeviceID, error) {
 }
 
 // Check accepts @localpart:server (Matrix specification, appendices, "User
-// Identifiers", with the historical characters) and fails with [ErrUserID],
-// saying what is wrong.
+// Identifiers") and fails with [ErrUserID], saying what is wrong. A localpart may
+// be historical: empty, or with any characters but a colon and NUL, control
+// characters too. Who shows a name to people or writes it into a text must be
+// ready for that.
 func (id UserID) Check() error {
 	local, server, ok := strings.Cut(string(id), ":")
 	switch {
@@ -43,31 +44,30 @@ func (id UserID) Check() error {
 		return fmt.Errorf("%w: %.60q has no server name, as in @alice:example.org", ErrUserID, string(id))
 	case len(id) > MaxLength:
 		return fmt.Errorf("%w: %d bytes long, at most %d", ErrUserID, len(id), MaxLength)
-	case !isPrintable(local):
-		return fmt.Errorf("%w: %.60q has spaces, control characters or invalid UTF-8", ErrUserID, string(id))
+	case !isText(local):
+		return fmt.Errorf("%w: %.60q has a NUL or invalid UTF-8", ErrUserID, string(id))
 	case strings.ContainsFunc(server, isNotServer):
 		return fmt.Errorf("%w: %.60q has a server name with characters other than letters, digits and .-:[]", ErrUserID, string(id))
 	}
 	return nil
 }
 
-// Check accepts any printable text without spaces and fails with
-// [ErrDeviceID], saying what is wrong.
+// Check accepts any text but the empty one and fails with [ErrDeviceID], saying
+// what is wrong: device ids are opaque, as in "My Laptop".
 func (id DeviceID) Check() error {
 	switch {
 	case id == "":
 		return fmt.Errorf("%w: it is empty", ErrDeviceID)
 	case len(id) > MaxLength:
 		return fmt.Errorf("%w: %d bytes long, at most %d", ErrDeviceID, len(id), MaxLength)
-	case !isPrintable(string(id)):
-		return fmt.Errorf("%w: %.60q has spaces, control characters or invalid UTF-8", ErrDeviceID, string(id))
+	case !isText(string(id)):
+		return fmt.Errorf("%w: %.60q has a NUL or invalid UTF-8", ErrDeviceID, string(id))
 	}
 	return nil
 }
 
-func isPrintable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
-}
+// isText reports UTF-8 without NUL, which ends texts elsewhere.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func isNotServer(r rune) bool {
 	isLetter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'

@@ -21,7 +21,7 @@ import "errors"
 var (
 	// ErrUserID: not a user id such as @alice:example.org.
 	ErrUserID = errors.New("matrix: not a user id")
-	// ErrDeviceID: empty, too long, or with spaces or control characters.
+	// ErrDeviceID: empty, too long, or no text.
 	ErrDeviceID = errors.New("matrix: not a device id")
 	// ErrRoomID: not a room id such as !opaque:example.org.
 	ErrRoomID = errors.New("matrix: not a room id")

@@ -18,19 +18,20 @@ var kinds = map[string]struct {
 		parse: func(s string) (string, error) { id, err := ParseUserID(s); return string(id), err },
 		err:   ErrUserID,
 		good: []string{
-			"@alice:example.org", "@a:b", "@:example.org", "@Älice=/:1.2.3.4:8448", "@alice:[::1]:80", "@" + strings.Repeat("a", 242) + ":example.org",
+			"@alice:example.org", "@a:b", "@:example.org", "@Älice=/:1.2.3.4:8448", "@alice:[::1]:80", "@al ice:example.org",
+			"@alice\n:example.org", "@\x1b[2J\x7f\u009b:example.org", "@ALICE/../x:example.org", "@a\u200b\u202e:b", "@a\u00a0:b", "@\ufffd:b", "@" + strings.Repeat("a", 242) + ":example.org",
 		},
 		bad: []string{
-			"", "alice", "@alice", "@alice:", "alice:example.org", ":@alice", "!alice:example.org", "@al ice:example.org", "@alice:exa mple.org",
-			"@alice:example.org/", "@alice\x00:example.org", "@alice\n:example.org", "@\xff:example.org", "@alice:exämple.org",
-			"@" + strings.Repeat("a", 243) + ":example.org", "@a\u200b:b", "@a\u00a0:b",
+			"", "alice", "@alice", "@alice:", "alice:example.org", ":@alice", "!alice:example.org", "@alice:exa mple.org",
+			"@alice:example.org/", "@alice\x00:example.org", "@\xff:example.org", "@alice:exämple.org", "@\xed\xa0\x80:b",
+			"@alice:example.org\n", "@" + strings.Repeat("a", 243) + ":example.org",
 		},
 	},
 	"device id": {
 		parse: func(s string) (string, error) { id, err := ParseDeviceID(s); return string(id), err },
 		err:   ErrDeviceID,
-		good:  []string{"PHONE", "a", "dev:1/2", "ü", strings.Repeat("x", 255)},
-		bad:   []string{"", "my phone", "a\n", "\x00", "\xff", strings.Repeat("x", 256)},
+		good:  []string{"PHONE", "a", "dev:1/2", "ü", "My Laptop", " ", "../../etc", "a\n", "\x1b[2J", strings.Repeat("x", 255)},
+		bad:   []string{"", "a\x00b", "\x00", "\xff", strings.Repeat("x", 256)},
 	},
 	"room id": {
 		parse: func(s string) (string, error) { id, err := ParseRoomID(s); return string(id), err },

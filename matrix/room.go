@@ -2,8 +2,6 @@ package matrix
 
 import (
 	"fmt"
-	"strings"
-	"unicode/utf8"
 )
 
 // RoomID names a room: !opaque:example.org, or since room version 12 without
@@ -48,7 +46,7 @@ func checkOpaque(id string, sigil byte, kind error) error {
 		return fmt.Errorf("%w: %.60q must begin with %c and go on", kind, id, sigil)
 	case len(id) > MaxLength:
 		return fmt.Errorf("%w: %d bytes long, at most %d", kind, len(id), MaxLength)
-	case !utf8.ValidString(id) || strings.ContainsRune(id, 0):
+	case !isText(id):
 		return fmt.Errorf("%w: %.60q has a NUL or invalid UTF-8", kind, id)
 	}
 	return nil

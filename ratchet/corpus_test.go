@@ -19,7 +19,7 @@ func corpora() map[string][]seed {
 		"FuzzParseNormalMessage": normalSeeds(),
 		"FuzzParsePreKeyMessage": preKeySeeds(),
 		"FuzzDecodeSession":      recordSeeds(),
-		"FuzzParsePublicKey":     textSeeds(),
+		"FuzzParsePublicKey":     keySeeds(),
 		"FuzzParseSessionID":     textSeeds(),
 		"FuzzDecrypt":            normalSeeds(),
 	}

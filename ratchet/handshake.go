@@ -27,6 +27,9 @@ func (id SessionID) String() string { return encode32((*[32]byte)(&id)) }
 // ParseSessionID reads what String writes and nothing else, else [ErrMalformed].
 func ParseSessionID(s string) (SessionID, error) {
 	b, err := decode32(s, "session id")
+	if err == nil && encode32(&b) != s { // nobody else writes one
+		return SessionID{}, malformed("session id is not canonical unpadded base64")
+	}
 	return SessionID(b), err
 }
 

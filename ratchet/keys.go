@@ -2,7 +2,6 @@ package ratchet
 
 import (
 	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"io"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/cloudflare/circl/dh/x25519"
 
 	"github.com/pawlkv/pawl/internal/secret"
+	"github.com/pawlkv/pawl/internal/unpadded"
 )
 
 // PublicKey is a Curve25519 public key: an identity key, a one-time key, a
@@ -94,31 +94,19 @@ func (k *PrivateKey) agree(peer *PublicKey) (out sharedSecret, err error) {
 // String returns the key in unpadded base64, 43 characters, as Matrix writes it.
 func (k PublicKey) String() string { return encode32((*[32]byte)(&k)) }
 
-// ParsePublicKey reads what String writes and nothing else, else [ErrMalformed].
+// ParsePublicKey reads base64 of 32 bytes, with padding or without, else
+// [ErrMalformed]. Others may write one key in more than one way: compare keys, not
+// texts.
 func ParsePublicKey(s string) (PublicKey, error) {
 	b, err := decode32(s, "public key")
 	return PublicKey(b), err
 }
 
-// encodedSize is 32 bytes in unpadded base64.
-const encodedSize = 43
+func encode32(b *[32]byte) string { return unpadded.Encode(b[:]) }
 
-// unpadded refuses padding and stray bits in the last character.
-var unpadded = base64.RawStdEncoding.Strict()
-
-func encode32(b *[32]byte) string { return unpadded.EncodeToString(b[:]) }
-
-// decode32 accepts the one canonical encoding of 32 bytes. The length check
-// matters: the decoder skips line breaks.
 func decode32(s, what string) (b [32]byte, err error) {
-	if len(s) != encodedSize {
-		return b, malformed("%s of %d characters, want %d of unpadded base64", what, len(s), encodedSize)
+	if !unpadded.DecodeTo(b[:], s) {
+		return [32]byte{}, malformed("%s of %d characters, want 43 of unpadded base64", what, len(s))
 	}
-	var buf [encodedSize]byte
-	n, err := unpadded.Decode(buf[:], []byte(s))
-	if err != nil || n != len(b) {
-		return b, malformed("%s is not canonical unpadded base64", what)
-	}
-	copy(b[:], buf[:])
 	return b, nil
 }

@@ -126,14 +126,27 @@ func TestPublicKeyText(t *testing.T) {
 	if got, err := ParseSessionID(id.String()); err != nil || got != id {
 		t.Errorf("ParseSessionID(String()) = %v, %v", got, err)
 	}
-	for _, s := range textSeeds() {
-		if _, err := ParsePublicKey(string(s.in)); !errors.Is(err, s.want) {
-			t.Errorf("public key, %s: %v, want %v", s.name, err, s.want)
+	for _, s := range keySeeds() {
+		if got, err := ParsePublicKey(string(s.in)); !errors.Is(err, s.want) || err == nil && s.name != "stray bits" && got != k {
+			t.Errorf("public key, %s: %v, %v, want %v", s.name, got, err, s.want)
 		}
+	}
+	for _, s := range textSeeds() {
 		if _, err := ParseSessionID(string(s.in)); !errors.Is(err, s.want) {
 			t.Errorf("session id, %s: %v, want %v", s.name, err, s.want)
 		}
 	}
+}
+
+// keySeeds are textSeeds for keys, which others may write in more than one way.
+func keySeeds() []seed {
+	seeds := textSeeds()
+	for i, s := range seeds {
+		if s.name == "padded" || s.name == "stray bits" {
+			seeds[i].want = nil
+		}
+	}
+	return seeds
 }
 
 // textSeeds are 32 bytes in base64, and what looks like it.

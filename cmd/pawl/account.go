@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // storeFlags are those of the commands that work on accounts of a store.
@@ -130,10 +132,15 @@ func selectAccounts(ids []pawl.Identity, selector string) []pawl.Identity {
 
 func accountName(id pawl.Identity) string { return string(id.UserID) + "/" + string(id.DeviceID) }
 
+// shownName is an account's name as people may see it: others choose such names.
+func shownName(user matrix.UserID, device matrix.DeviceID) string {
+	return cli.Shown(string(user) + "/" + string(device))
+}
+
 func names(ids []pawl.Identity) string {
 	var all []string
 	for _, id := range ids {
-		all = append(all, accountName(id))
+		all = append(all, shownName(id.UserID, id.DeviceID))
 	}
 	if len(all) == 0 {
 		return "none"

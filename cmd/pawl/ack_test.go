@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -57,7 +58,7 @@ func correspondents(t *testing.T, store string, n int) (lines []string) {
 			t.Fatal(err)
 		}
 		lines = append(lines, fmt.Sprintf(`{"sender_key":%q,"type":%d,"body":%q}`+"\n",
-			id.Curve25519, made.Message.Type, unpadded.EncodeToString(made.Message.Body)))
+			id.Curve25519, made.Message.Type, unpadded.Encode(made.Message.Body)))
 	}
 	return lines
 }

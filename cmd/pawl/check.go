@@ -140,17 +140,17 @@ func (c *checkCommand) print(w io.Writer, r *checked) error {
 	}
 	var b strings.Builder
 	for _, fault := range files {
-		fmt.Fprintf(&b, "file: %s\n", fault)
+		fmt.Fprintf(&b, "file: %s\n", cli.Shown(fmt.Sprint(fault)))
 	}
 	for _, broken := range r.store {
-		fmt.Fprintf(&b, "store: %s\n", broken)
+		fmt.Fprintf(&b, "store: %s\n", cli.Shown(fmt.Sprint(broken)))
 	}
 	for _, a := range r.accounts {
 		if len(a.Broken) == 0 {
-			fmt.Fprintf(&b, "%s/%s: ok\n", a.User, a.Device)
+			fmt.Fprintf(&b, "%s: ok\n", shownName(a.User, a.Device))
 		}
 		for _, broken := range a.Broken {
-			fmt.Fprintf(&b, "%s/%s: %s\n", a.User, a.Device, broken)
+			fmt.Fprintf(&b, "%s: %s\n", shownName(a.User, a.Device), cli.Shown(fmt.Sprint(broken)))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

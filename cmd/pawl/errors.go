@@ -28,7 +28,7 @@ func exit(stderr io.Writer, ran *cobra.Command, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(stderr, "pawl: %s\n", explain(ran, err))
+	fmt.Fprintf(stderr, "pawl: %s\n", cli.Shown(explain(ran, err)))
 	if sig, ok := interruptedBy(ran, err); ok {
 		return exitSignal + int(sig)
 	}

@@ -236,7 +236,7 @@ func describeAccounts(w io.Writer, all []inspectionJSON) error {
 }
 
 func describeAccount(b *strings.Builder, a inspectionJSON) {
-	fmt.Fprintf(b, "%s/%s\n", a.User, a.Device)
+	fmt.Fprintf(b, "%s\n", shownName(a.User, a.Device))
 	row(b, "curve25519", a.Curve25519)
 	row(b, "ed25519", a.Ed25519)
 	row(b, "created", a.Created)
@@ -273,4 +273,6 @@ func describePeer(b *strings.Builder, p peerJSON) {
 	}
 }
 
-func row(b *strings.Builder, name, value string) { fmt.Fprintf(b, "  %-14s %s\n", name, value) }
+func row(b *strings.Builder, name, value string) {
+	fmt.Fprintf(b, "  %-14s %s\n", name, cli.Shown(value))
+}

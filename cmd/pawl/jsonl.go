@@ -10,6 +10,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/session"
 )
 
@@ -23,7 +24,7 @@ type answerJSON struct {
 }
 
 func answerOf(d pawl.Decrypted) answerJSON {
-	return answerJSON{unpadded.EncodeToString(d.Plaintext), d.Duplicate, d.Session.String(), d.Receipt.String(), d.Damaged}
+	return answerJSON{unpadded.Encode(d.Plaintext), d.Duplicate, d.Session.String(), d.Receipt.String(), d.Damaged}
 }
 
 // failureJSON is the line for one that was not.

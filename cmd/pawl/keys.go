@@ -82,7 +82,7 @@ func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 		if n := len(upload.Evicted); n > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %s dropped to make room: messages that peers encrypt with one that was dropped cannot be read\n", counted(n, "old one-time key"))
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", upload.Body)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", cli.ShownJSON(upload.Body))
 		return err
 	})
 }

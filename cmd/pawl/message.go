@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -27,7 +27,7 @@ type messageJSON struct {
 }
 
 func messageOf(m ratchet.Message) messageJSON {
-	return messageJSON{int(m.Type), unpadded.EncodeToString(m.Body)}
+	return messageJSON{int(m.Type), unpadded.Encode(m.Body)}
 }
 
 // incomingJSON is a message and who sent it. Other members are passed over.
@@ -109,10 +109,6 @@ func describe(err error) string {
 	return err.Error()
 }
 
-// unpadded is how Matrix writes bytes. Others pad them, or leave bits in the last
-// character, and mean the same.
-var unpadded = base64.RawStdEncoding
-
 var errBase64 = errors.New("not base64")
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -120,16 +116,14 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 // decodeBase64 reads base64, padded or not, and names what is wrong with anything
 // else. The library's decoder would pass over line breaks.
 func decodeBase64(what, s string) ([]byte, error) {
-	if n := len(s); n%4 == 0 {
-		s = strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
-	}
+	s = unpadded.Trim(s)
 	for i := range len(s) {
 		if strings.IndexByte(alphabet, s[i]) < 0 {
 			return nil, fmt.Errorf("%s is %w: byte %q at character %d", what, errBase64, s[i:i+1], i+1)
 		}
 	}
-	b, err := unpadded.DecodeString(s)
-	if err != nil {
+	b, ok := unpadded.Decode(s)
+	if !ok {
 		return nil, fmt.Errorf("%s is %w: it is cut off after %d characters", what, errBase64, len(s))
 	}
 	return b, nil

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/pawlkv/pawl/internal/unpadded"
 )
 
 // FuzzDecodeBase64: what is accepted is an encoding of its bytes, which are read
@@ -19,7 +21,7 @@ func FuzzDecodeBase64(f *testing.F) {
 		b, err := decodeBase64("text", s)
 		switch {
 		case err == nil && !sameBase64(b, s):
-			t.Errorf("%q decodes to %x, which is %q", s, b, unpadded.EncodeToString(b))
+			t.Errorf("%q decodes to %x, which is %q", s, b, unpadded.Encode(b))
 		case err != nil && !errors.Is(err, errBase64):
 			t.Errorf("%q: %v", s, err)
 		}
@@ -29,7 +31,7 @@ func FuzzDecodeBase64(f *testing.F) {
 // sameBase64 reports whether s has the characters of b, but for padding and the
 // last one's bits.
 func sameBase64(b []byte, s string) bool {
-	printed := unpadded.EncodeToString(b)
+	printed := unpadded.Encode(b)
 	again, err := decodeBase64("text", printed)
 	bare := strings.TrimRight(s, "=")
 	n := max(len(printed)-1, 0)

@@ -113,7 +113,7 @@ func (c *recoverCommand) print(w io.Writer, all []recoveredJSON) error {
 		}{all})
 	}
 	for _, a := range all {
-		if _, err := fmt.Fprintf(w, "%s/%s: %s\n", a.User, a.Device, a); err != nil {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", shownName(a.User, a.Device), a); err != nil {
 			return err
 		}
 	}

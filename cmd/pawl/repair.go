@@ -133,16 +133,16 @@ func describeFindings(b *strings.Builder, found []findingJSON, done bool) {
 	for _, f := range found {
 		whose := "store"
 		if f.User != "" {
-			whose = string(f.User) + "/" + string(f.Device)
+			whose = shownName(f.User, f.Device)
 		}
-		fmt.Fprintf(b, "%s: %s\n", whose, plainText(f.Broken))
+		fmt.Fprintf(b, "%s: %s\n", whose, cli.Shown(plainText(f.Broken)))
 		switch {
 		case f.Repair == "":
 			b.WriteString("  nothing can be done\n")
 		case done:
-			fmt.Fprintf(b, "  done: %s\n", f.Repair)
+			fmt.Fprintf(b, "  done: %s\n", cli.Shown(f.Repair))
 		default:
-			fmt.Fprintf(b, "  to do: %s\n", f.Repair)
+			fmt.Fprintf(b, "  to do: %s\n", cli.Shown(f.Repair))
 		}
 	}
 }

@@ -211,7 +211,7 @@ func (c *repairCommand) printSalvaged(w io.Writer, from place, out salvagedJSON)
 	}
 	var b strings.Builder
 	for _, fault := range out.Faults {
-		fmt.Fprintf(&b, "file: %s\n", fault)
+		fmt.Fprintf(&b, "file: %s\n", cli.Shown(fmt.Sprint(fault)))
 	}
 	describeFindings(&b, out.Found, true)
 	fmt.Fprintf(&b, "copied %s that can be read to %s: its accounts must be recovered before they send ('pawl recover'); do not use %s again\n",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func cmdAlter(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var m map[string]any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &m))
-	body, err := unpadded.DecodeString(m["body"].(string))
+	body, err := base64.RawStdEncoding.DecodeString(m["body"].(string))
 	ts.Check(err)
 	n, err := strconv.Atoi(args[3])
 	ts.Check(err)
@@ -93,7 +94,7 @@ func cmdAlter(ts *testscript.TestScript, neg bool, args []string) {
 	} else {
 		body[n] ^= 1
 	}
-	m["body"] = unpadded.EncodeToString(body)
+	m["body"] = base64.RawStdEncoding.EncodeToString(body)
 	out, err := json.Marshal(m)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), append(out, '\n'), 0o600))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
@@ -42,7 +43,7 @@ func cmdLetters(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(cli.PrintJSON(out, map[string]any{
 				"sender_key": id.Curve25519.String(),
 				"type":       int(made.Message.Type),
-				"body":       unpadded.EncodeToString(made.Message.Body),
+				"body":       unpadded.Encode(made.Message.Body),
 			}))
 		}
 	})

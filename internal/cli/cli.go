@@ -54,9 +54,9 @@ func BindJSON(cmd *cobra.Command, to *bool) {
 	cmd.Flags().BoolVar(to, "json", false, "print JSON")
 }
 
-// PrintJSON writes a value as one line.
+// PrintJSON writes a value as one line, without control characters: [ShownJSON].
 func PrintJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(shownWriter{w})
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }

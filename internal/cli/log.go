@@ -53,7 +53,7 @@ func logLevel(cmd *cobra.Command) string {
 func newLogger(w io.Writer, level zapcore.Level) *slog.Logger {
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(zapcore.AddSync(w)), level)
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(config), zapcore.Lock(zapcore.AddSync(shownWriter{w})), level)
 	// No stack: where in the store it was is of no use to who runs a command.
 	return slog.New(zapslog.NewHandler(core, zapslog.AddStacktraceAt(slog.Level(math.MaxInt))))
 }

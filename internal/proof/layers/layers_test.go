@@ -27,12 +27,13 @@ var table = map[string][]string{
 	"matrix":                 {},
 	"internal/secret":        {},
 	"internal/canonicaljson": {},
+	"internal/unpadded":      {},
 	"internal/record/...":    {"internal/record"},
 	"internal/message":       {},
-	"ratchet":                {"internal/secret", "internal/message"},
+	"ratchet":                {"internal/secret", "internal/unpadded", "internal/message"},
 	"otk":                    {"ratchet", "internal/secret", "internal/record"},
 	"session":                {"ratchet", "internal/secret", "internal/record"},
-	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson"},
+	"account":                {"matrix", "ratchet", "otk", "session", "internal/secret", "internal/record", "internal/canonicaljson", "internal/unpadded"},
 	"device":                 {"matrix", "ratchet", "account", "internal/record", "internal/canonicaljson"},
 	"group":                  {"matrix", "ratchet", "otk", "account", "internal/secret", "internal/record", "internal/message"},
 
@@ -87,13 +88,13 @@ var table = map[string][]string{
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
 	"keyfile":  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/cli", "bench/command"},
+	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "bench/command"},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may
 // therefore not import from elsewhere.
 var (
-	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "device", "internal/canonicaljson", "internal/record", "internal/message"}
+	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "device", "internal/canonicaljson", "internal/unpadded", "internal/record", "internal/message"}
 	forbidden = []string{"os", "net", "log", "log/slog", "go.uber.org/zap", "math/rand", "math/rand/v2"}
 )
 
