@@ -29,6 +29,7 @@ var advice = []struct {
 	{"too_large", []string{"keys"}, "give a smaller --count"},
 	{"needs_recovery", []string{"recover"}, "run the command again"},
 	{"needs_recovery", nil, "make sure that no other copy of it is in use, and run 'pawl recover STORE'"},
+	{"retired", []string{"convert"}, ""}, // it says so
 	{"retired", nil, "use that store"},
 	{"newer", nil, "update pawl"},
 

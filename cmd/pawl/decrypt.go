@@ -89,7 +89,7 @@ func (c *decryptCommand) run(cmd *cobra.Command, args []string) error {
 	out := newOutput(cmd)
 	if c.ack {
 		if err := out.keeps(); err != nil {
-			return &cli.UsageError{Err: err}
+			return err
 		}
 	}
 	if c.jsonl {

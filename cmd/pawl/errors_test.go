@@ -199,7 +199,7 @@ func TestEndings(t *testing.T) {
 		"undecided", "not_erased", "unknown", "starved", "no_session", "keyring", "foreign", "unsupported", "needs_recovery",
 		"unwitnessed", "no_account", "account_exists", "moved_on", "not_empty", "copy_differs", "not_retired", "nothing_to_move",
 		"passphrase", "cost", "no_key", "user_id", "device_id", "room_id", "event_id", "key_id", "key", "json", "signature", "unsigned",
-		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "closed",
+		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "closed", "unusable",
 		"invalid", "unavailable", "canceled", "deadline", "other",
 	}
 	var all []pawl.Code

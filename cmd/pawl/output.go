@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,10 +36,10 @@ func (o output) deliver() error {
 	return file.Sync()
 }
 
-var errNotKept = errors.New("--ack is for standard output in a file: whoever reads it elsewhere may not have it yet ('pawl ack STORE' acknowledges what was read)")
+var errNotKept error = cli.Usagef("--ack is for standard output in a file: whoever reads it elsewhere may not have it yet ('pawl ack STORE' acknowledges what was read)")
 
 // keeps fails where what is printed may be lost with its reader: the output is
-// not a file that has a name.
+// not a file that has a name. The name is on the disk when it returns.
 func (o output) keeps() error {
 	file, ok := o.under.(*os.File)
 	if !ok {
@@ -53,7 +52,7 @@ func (o output) keeps() error {
 	if !info.Mode().IsRegular() || isNameless(info) {
 		return errNotKept
 	}
-	return nil
+	return syncName(file)
 }
 
 // progress is a bar on standard error, if that is a terminal on which nothing
