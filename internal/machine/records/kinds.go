@@ -36,8 +36,9 @@ type Kind struct {
 // Stored is what can be done with the records of any kind.
 type Stored struct {
 	Kind string
-	// Count counts the records, those that cannot be read among them.
-	Count func(tx *txn.Tx) (int, error)
+	// Count counts the records, those that cannot be read among them, and notes
+	// these.
+	Count func(tx *txn.Tx, damaged *machine.Damages) (int, error)
 	// look notes what is stored of the kind.
 	look func(c *Checkup, k *Kind) error
 }
@@ -46,7 +47,7 @@ type Stored struct {
 func many[N, T any](r *txn.Record[N, T]) *Stored {
 	return &Stored{
 		Kind:  r.Kind,
-		Count: func(tx *txn.Tx) (int, error) { return count(tx, r) },
+		Count: func(tx *txn.Tx, damaged *machine.Damages) (int, error) { return count(tx, r, damaged) },
 		look: func(c *Checkup, k *Kind) error {
 			for e, err := range r.Stored(c.Tx) {
 				if err != nil {
@@ -67,9 +68,9 @@ func many[N, T any](r *txn.Record[N, T]) *Stored {
 	}
 }
 
-func count[N, T any](tx *txn.Tx, r *txn.Record[N, T]) (n int, err error) {
+func count[N, T any](tx *txn.Tx, r *txn.Record[N, T], damaged *machine.Damages) (n int, err error) {
 	for _, err := range r.Scan(tx) {
-		if err != nil && !machine.IsDamage(err) {
+		if err != nil && !damaged.Note(err) {
 			return 0, err
 		}
 		n++
@@ -81,10 +82,10 @@ func count[N, T any](tx *txn.Tx, r *txn.Record[N, T]) (n int, err error) {
 func one[T any](s *txn.Single[T]) *Stored {
 	return &Stored{
 		Kind: s.Kind,
-		Count: func(tx *txn.Tx) (int, error) {
+		Count: func(tx *txn.Tx, damaged *machine.Damages) (int, error) {
 			_, ok, err := s.Get(tx)
 			switch {
-			case err != nil && !machine.IsDamage(err):
+			case err != nil && !damaged.Note(err):
 				return 0, err
 			case !ok && err == nil:
 				return 0, nil

@@ -91,7 +91,7 @@ func knowTimes(tx *txn.Tx, s *Sweep) (k known, err error) {
 		}
 	}
 	mark, _, err := SweepMarks.Get(tx)
-	if err != nil && !machine.IsDamage(err) && !machine.IsSetAside(err) {
+	if err != nil && !s.Damaged.Note(err) && !machine.IsSetAside(err) {
 		return k, err
 	}
 	k.since = event{mark.Order, mark.At}

@@ -45,10 +45,10 @@ func Inspect(ctx context.Context, a *machine.Account, kinds []records.Kind) (rec
 		if _, err := a.Read(tx); err != nil && !machine.IsDamage(err) {
 			return out, err
 		}
-		if err := countAll(tx, kinds, &out); err != nil {
+		var damaged machine.Damages
+		if err := countAll(tx, kinds, &out, &damaged); err != nil {
 			return records.Inspection{}, err
 		}
-		var damaged machine.Damages
 		for _, k := range kinds {
 			if k.Inspect == nil {
 				continue
@@ -62,12 +62,12 @@ func Inspect(ctx context.Context, a *machine.Account, kinds []records.Kind) (rec
 	})
 }
 
-func countAll(tx *txn.Tx, kinds []records.Kind, out *records.Inspection) error {
+func countAll(tx *txn.Tx, kinds []records.Kind, out *records.Inspection, damaged *machine.Damages) error {
 	for _, k := range kinds {
 		if k.Records == nil {
 			continue
 		}
-		n, err := k.Records.Count(tx)
+		n, err := k.Records.Count(tx, damaged)
 		if err != nil {
 			return err
 		}
