@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
@@ -129,5 +130,34 @@ func TestHarmsEverywhere(t *testing.T) {
 				t.Errorf("%s, byte %d of %d: check finds %v", name, at, size, found)
 			}
 		}
+	}
+}
+
+// TestSweptCopies: the copy of what was set aside goes after a year, whether it was
+// of the account that is swept or of another one that is lost, and it stays known
+// that it is gone.
+func TestSweptCopies(t *testing.T) {
+	for _, name := range []string{"receipt", "tablet"} {
+		w := newWard(t).harmed(t, name, harms["flipped"])
+		w.repairs(w.check())
+		w.name(t, "aside", "copy")
+		w.whole = back(t, w.phone.kv)
+		full := len(w.value("copy"))
+		for _, c := range []struct {
+			after time.Duration
+			kept  bool
+		}{{session.ReceiptMemory - time.Hour, true}, {session.ReceiptMemory + time.Hour, false}} {
+			if _, err := w.phone.Sweep(t.Context(), w.phone.clock.now().Add(c.after)); err != nil {
+				t.Fatal(err)
+			}
+			w.whole = back(t, w.phone.kv)
+			if left := len(w.value("copy")); left == 0 || (left == full) != c.kept {
+				t.Errorf("%s, after %v: the copy has %d of %d bytes", name, c.after, left, full)
+			}
+		}
+		if found := w.check(); len(found) > 0 {
+			t.Errorf("%s: check finds %v", name, found)
+		}
+		delete(w.keys, "copy")
 	}
 }

@@ -81,8 +81,9 @@ func markMissing[N, T any](tx *txn.Tx, a *machine.Account, r *txn.Record[N, T], 
 }
 
 // sweepAsides erases the copies that are as old as the oldest receipt, of what
-// nobody has asked for since. That something is gone stays known. What was set
-// aside in the future, or before there was an account, counts from now on.
+// nobody has asked for since: those of the account, and those of what all accounts
+// share. That something is gone stays known. What was set aside in the future, or
+// before there was an account, counts from now on.
 func sweepAsides(ctx context.Context, s *Sweep) error {
 	v, err := txn.View(ctx, s.Account.DB, s.Account.Active)
 	if err != nil {
@@ -92,12 +93,21 @@ func sweepAsides(ctx context.Context, s *Sweep) error {
 	if first.After(s.Now) {
 		first = olm
 	}
+	for _, r := range []*txn.Record[machine.AsideName, machine.Aside]{&machine.Asides, &machine.SharedAsides} {
+		if err := eraseCopies(ctx, s, r, first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eraseCopies(ctx context.Context, s *Sweep, r *txn.Record[machine.AsideName, machine.Aside], first time.Time) error {
 	wrong := func(a machine.Aside) bool {
 		at := time.UnixMilli(a.At)
 		return at.After(s.Now) || at.Before(first)
 	}
-	_, err = machine.Change[machine.AsideName, machine.Aside]{
-		Records: &machine.Asides, Each: machine.Share{Bytes: 512, Writes: 1, Checks: 1}, Damaged: &s.Damaged,
+	_, err := machine.Change[machine.AsideName, machine.Aside]{
+		Records: r, Each: machine.Share{Bytes: 512, Writes: 1, Checks: 1}, Damaged: &s.Damaged,
 		If: func(_ *txn.Tx, a machine.Aside) (bool, error) {
 			return len(a.Bytes) > 0 && (wrong(a) || s.Now.Sub(time.UnixMilli(a.At)) >= session.ReceiptMemory), nil
 		},
@@ -107,7 +117,7 @@ func sweepAsides(ctx context.Context, s *Sweep) error {
 			} else {
 				a.Bytes = nil
 			}
-			return machine.Asides.Put(tx, a)
+			return r.Put(tx, a)
 		},
 	}.All(ctx, s.Account)
 	return err
