@@ -82,9 +82,12 @@ func ofSystem(err error) error {
 }
 
 func read(path string) (Key, error) {
-	file, err := os.Open(path)
+	file, err := files.OpenRegular(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Key{}, nil
+	}
+	if errors.Is(err, files.ErrIrregular) {
+		return Key{}, fmt.Errorf("%w: %w: put back the file as it was; without it the store does not open", ErrDamaged, err)
 	}
 	if err != nil {
 		return Key{}, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/internal/holder"
 	"github.com/pawlkv/pawl/kv"
 )
@@ -37,6 +38,9 @@ const (
 func Take(ctx context.Context, path string) (*Lock, error) {
 	wait, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
+	if err := files.ClearIrregular(path + lockSuffix); err != nil {
+		return nil, kv.OfSystem(err)
+	}
 	file := flock.New(path+lockSuffix, flock.SetPermissions(mode))
 	_, err := file.TryLockContext(wait, lockPoll)
 	switch {

@@ -172,7 +172,7 @@ func (d *database) Close() error {
 	if !d.dir.IsThere() {
 		return errors.Join(d.abandon(), d.keeper.close())
 	}
-	return errors.Join(d.closeBadger(), d.keeper.close(), d.keep())
+	return errors.Join(d.closeBadger(), d.keeper.close(), d.keep(), d.dir.keepFormat())
 }
 
 // abandon leaves Badger open on a directory that was removed or replaced.

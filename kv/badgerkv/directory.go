@@ -80,6 +80,9 @@ func (o *opener) directory(place *sharekv.Place) *directory {
 	return &directory{settings: settings(*o), Place: place}
 }
 
+// errNoFormat: nothing says which format the store has.
+var errNoFormat = fmt.Errorf("%w: the rest of a store is there, and its %s is not: put the file back", kv.ErrCorrupt, formatName)
+
 // checkOurs refuses a directory with other people's files, before anything in
 // it is changed.
 func checkOurs(path, name string) error {
@@ -97,7 +100,19 @@ func checkOurs(path, name string) error {
 			return nil
 		}
 	}
+	if isManifest(path) {
+		return errNoFormat
+	}
 	return fmt.Errorf("%w: %s", ErrForeign, name)
+}
+
+// keepFormat writes the format file again if it was removed while the store was
+// open.
+func (d *directory) keepFormat() error {
+	if _, err := os.Lstat(d.File(formatName)); !errors.Is(err, fs.ErrNotExist) || d.creating() {
+		return nil
+	}
+	return d.write(kv.Format(d.format.Load()))
 }
 
 // prepare brings the directory to where Badger's files may be checked.
@@ -134,6 +149,9 @@ func (d *directory) begin() error {
 	if _, _, err := readFormat(d.File(creatingName)); errors.Is(err, ErrNewer) {
 		return err
 	}
+	if !d.creating() && isManifest(d.Path) {
+		return errNoFormat // it was removed since checkOurs looked
+	}
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return fmt.Errorf("badgerkv: open the store: %w", err)
@@ -164,18 +182,23 @@ func (d *directory) identify() (err error) {
 
 // raise makes the format the newest.
 func (d *directory) raise() error {
-	err := writeFile(d.File(raisingName), formatFile(kv.NewestFormat, d.id))
+	if err := d.write(kv.NewestFormat); err != nil {
+		return fmt.Errorf("badgerkv: raise the store: %w", err)
+	}
+	d.format.Store(int64(kv.NewestFormat))
+	return nil
+}
+
+// write writes the format file.
+func (d *directory) write(format kv.Format) error {
+	err := writeFile(d.File(raisingName), formatFile(format, d.id))
 	if err == nil {
 		err = os.Rename(d.File(raisingName), d.File(formatName))
 	}
 	if err == nil {
 		err = syncDir(d.Path)
 	}
-	if err != nil {
-		return fmt.Errorf("badgerkv: raise the store: %w", err)
-	}
-	d.format.Store(int64(kv.NewestFormat))
-	return nil
+	return err
 }
 
 // creating reports whether the store was not finished yet.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 
@@ -21,7 +22,9 @@ const (
 
 // IsOwn reports whether a file in a store's directory is sharekv's, so that the
 // engine leaves it alone.
-func IsOwn(name string) bool { return name == lockName || name == socketName }
+func IsOwn(name string) bool {
+	return name == lockName || name == socketName || strings.Contains(name, files.ReplacedInfix)
+}
 
 const (
 	dirMode  = 0o700
@@ -105,6 +108,9 @@ func lockPlace(path, name string, opener Opener, known *ID) (*Place, error) {
 		return nil, err
 	}
 	p := &Place{Path: path, Name: name}
+	if err := p.clearLock(); err != nil {
+		return nil, fmt.Errorf("sharekv: lock the store: %w", err)
+	}
 	if err := p.CheckNames(lockName); err != nil {
 		return nil, err
 	}
@@ -125,6 +131,24 @@ func lockPlace(path, name string, opener Opener, known *ID) (*Place, error) {
 	return p, nil
 }
 
+// clearLock removes what lies where the lock file was and is none. Whoever has
+// locked that finds out, as if it had been removed.
+func (p *Place) clearLock() error {
+	path := p.File(lockName)
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return files.Clear(path)
+	case info.Mode().Perm()&0o400 == 0:
+		return os.Chmod(path, fileMode)
+	}
+	return nil
+}
+
 // checkPlace makes sure before anything is touched that the store that we know
 // is in the directory, or that there is or may be one if we know none.
 func checkPlace(path string, opener Opener, known *ID) error {
@@ -134,6 +158,9 @@ func checkPlace(path string, opener Opener, known *ID) error {
 		}
 	}
 	id, err := opener.Identify(path)
+	if errors.Is(err, fs.ErrPermission) {
+		id, err = identifyOpened(path, opener, err)
+	}
 	switch missing := errors.Is(err, fs.ErrNotExist); {
 	case known == nil && missing:
 		return nil
@@ -145,6 +172,20 @@ func checkPlace(path string, opener Opener, known *ID) error {
 		return fmt.Errorf("%w: %s has another store", errReplaced, path)
 	}
 	return nil
+}
+
+// identifyOpened identifies a store whose directory has lost the rights that it
+// has as one of ours, if the system lets us give them back.
+func identifyOpened(path string, opener Opener, failure error) (ID, error) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&dirMode == dirMode || os.Chmod(path, info.Mode().Perm()|dirMode) != nil {
+		return ID{}, failure
+	}
+	id, err := opener.Identify(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(err, os.Chmod(path, info.Mode().Perm()))
+	}
+	return id, err
 }
 
 func (p *Place) prepare(opener Opener) error {

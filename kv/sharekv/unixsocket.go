@@ -7,62 +7,174 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // maxSocketPath is how long the name of a socket may be on every system.
 const maxSocketPath = 103
 
 // Listen implements Transport. It removes the socket that an owner before has
-// left.
+// left. A socket that is removed or replaced while the owner lives is made again.
 func (UnixSocket) Listen(place *Place) (net.Listener, error) {
-	path := place.File(socketName)
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("sharekv: remove the old socket: %w", err)
+	inner, self, err := makeSocket(place)
+	if err != nil {
+		return nil, err
 	}
-	var listener *net.UnixListener
-	err := shortly(place.Path, func(name string) (err error) {
+	return &unixListener{place: place, inner: inner, self: self, closing: make(chan struct{})}, nil
+}
+
+// makeSocket listens at the socket's name, whatever was there.
+func makeSocket(place *Place) (listener *net.UnixListener, self fs.FileInfo, err error) {
+	path := place.File(socketName)
+	if err := files.Clear(path); err != nil {
+		return nil, nil, fmt.Errorf("sharekv: remove the old socket: %w", err)
+	}
+	err = shortly(place.Path, func(name string) (err error) {
 		listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sharekv: make the socket: %w", err)
+		return nil, nil, fmt.Errorf("sharekv: make the socket: %w", err)
 	}
-	listener.SetUnlinkOnClose(false)                 // by a name that leads elsewhere by then
-	if err := os.Chmod(path, fileMode); err != nil { // the directory's mode keeps others out meanwhile
-		return nil, errors.Join(err, listener.Close())
+	listener.SetUnlinkOnClose(false) // by a name that leads elsewhere by then
+	// The directory's mode keeps others out meanwhile.
+	if err = os.Chmod(path, fileMode); err == nil {
+		self, err = os.Lstat(path)
 	}
-	return &unixListener{listener, place}, nil
+	if err != nil {
+		return nil, nil, errors.Join(err, listener.Close())
+	}
+	return listener, self, nil
 }
 
 // unixListener accepts processes of this user only.
 type unixListener struct {
-	*net.UnixListener
-	place *Place
+	place   *Place
+	tending sync.Once
+	tended  sync.WaitGroup
+	closing chan struct{}
+
+	mu     sync.Mutex
+	closed bool
+	inner  *net.UnixListener
+	self   fs.FileInfo // of the socket
 }
 
 // Accept implements net.Listener.
 func (l *unixListener) Accept() (net.Conn, error) {
-	conn, err := l.AcceptUnix()
+	l.tending.Do(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.closed {
+			l.tended.Go(l.tend)
+		}
+	})
+	for {
+		inner, closed := l.now()
+		conn, err := inner.AcceptUnix()
+		switch {
+		case errors.Is(err, net.ErrClosed) && !closed && l.renewed(inner):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if err := checkPeer(conn); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return conn, nil
+	}
+}
+
+func (l *unixListener) now() (inner *net.UnixListener, closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inner, l.closed
+}
+
+// renewed reports whether another listener has taken the place of one.
+func (l *unixListener) renewed(of *net.UnixListener) bool {
+	inner, closed := l.now()
+	return inner != of && !closed
+}
+
+// Addr implements net.Listener.
+func (l *unixListener) Addr() net.Addr {
+	inner, _ := l.now()
+	return inner.Addr()
+}
+
+// socketLook is how often the owner looks whether newcomers find its socket.
+const socketLook = 500 * time.Millisecond
+
+// tend makes the socket again when it is removed or replaced, and gives the place
+// up when the lock file is: newcomers would wait for both.
+func (l *unixListener) tend() {
+	look := time.NewTicker(socketLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+		case <-l.closing:
+			return
+		}
+		switch {
+		case l.isThere(), !l.place.IsThere():
+		case !l.place.Held():
+			return
+		default:
+			l.renew()
+		}
+	}
+}
+
+// isThere reports whether newcomers find the socket and the lock.
+func (l *unixListener) isThere() bool {
+	found, err := os.Lstat(l.place.File(socketName))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return err == nil && os.SameFile(found, l.self) && found.Mode().Perm() == fileMode && l.place.holds()
+}
+
+// renew listens at a new socket, or tries again after a while.
+func (l *unixListener) renew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	inner, self, err := makeSocket(l.place)
 	if err != nil {
-		return nil, err
+		l.place.owner.logger.Warn("other processes cannot reach the store", slog.Any("error", err))
+		return
 	}
-	if err := checkPeer(conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
+	old := l.inner
+	l.inner, l.self = inner, self
+	l.place.owner.logger.Warn("the store's socket was removed or replaced, and is there again")
+	old.Close()
 }
 
 // Close implements net.Listener. It removes the socket as long as it is ours.
 func (l *unixListener) Close() error {
-	err := l.UnixListener.Close()
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.closing)
+	}
+	err := l.inner.Close()
 	if l.place.holds() {
 		if e := os.Remove(l.place.File(socketName)); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
 	}
+	l.mu.Unlock()
+	l.tended.Wait()
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -47,7 +48,7 @@ type note struct {
 }
 
 func openBoard(path string) (*board, error) {
-	file, err := os.OpenFile(path+turnsSuffix, os.O_RDWR|os.O_CREATE, fileMode)
+	file, err := files.OpenOwn(path+turnsSuffix, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, translate(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"os"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -23,7 +24,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func openHeadFile(path string) (*headFile, error) {
-	file, err := os.OpenFile(path+gateSuffix, os.O_RDWR|os.O_CREATE, fileMode)
+	file, err := files.OpenOwn(path+gateSuffix, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", translate(err))
 	}

@@ -57,7 +57,7 @@ func inspect(path string) (exists bool, err error) {
 	if err := checkNames(path, info); err != nil {
 		return false, err
 	}
-	file, err := os.Open(path)
+	file, err := files.OpenOwn(path, os.O_RDONLY)
 	if err != nil {
 		return false, translate(err)
 	}
@@ -194,6 +194,31 @@ func enter(g *gate, set *settings) error {
 		g.release()
 		return keptFor(strings.TrimSuffix(g.lock.Path(), gateSuffix), set.wait)
 	}
+}
+
+// readySides looks whether the files beside a store are files. Of what is advice,
+// or remembers only how far the store had come, another is made; SQLite's own are
+// for a person to mend: processes that have the store open may have the right ones.
+func readySides(path string) error {
+	for _, suffix := range []string{gateSuffix, turnsSuffix, newSuffix} {
+		if err := files.ClearIrregular(path + suffix); err != nil {
+			return translate(err)
+		}
+	}
+	for _, suffix := range []string{logSuffix, indexSuffix} {
+		info, err := os.Lstat(path + suffix)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return translate(err)
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%w: %s is not a regular file: put the file back, or remove what is there if it is gone", kv.ErrUnusable, path+suffix)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&fileMode == fileMode {
+		return nil
+	}
+	return makePrivate(path)
 }
 
 // makePrivate takes all rights from others.

@@ -60,6 +60,9 @@ func Open(path string, options ...Option) (*Store, error) {
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
 	s.set.home = &home{path: path}
+	if err := readySides(path); err != nil {
+		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
+	}
 	s.witness = witness.NewFile(path + witnessSuffix)
 	s.gate = newGate(path)
 	s.pool = newPool(path, &s.set)

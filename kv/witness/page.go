@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -38,9 +39,15 @@ func lookAt(path string) (*page, error) {
 
 // openPage fails with ErrNone or ErrDamaged, or why it cannot be read.
 func openPage(path string, flag int) (*page, error) {
-	file, err := os.OpenFile(path, flag, 0)
+	file, err := files.OpenOwn(path, flag)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, e := os.Lstat(path); e == nil {
+			return nil, fmt.Errorf("%w: %s is a link that leads nowhere", ErrDamaged, path)
+		}
 		return nil, fmt.Errorf("%w: %s", ErrNone, path)
+	}
+	if errors.Is(err, files.ErrIrregular) || errors.Is(err, syscall.EISDIR) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, err
@@ -126,6 +133,9 @@ func createPage(path string, m Mark, place func(file, path string) error) (*page
 		return nil, err
 	}
 	p, err := fillPage(file, m)
+	if info, e := os.Lstat(path); err == nil && e == nil && info.IsDir() {
+		err = files.Clear(path) // which no file can replace
+	}
 	if err == nil {
 		err = place(file.Name(), path)
 	}
