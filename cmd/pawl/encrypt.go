@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/pawlkv/pawl"
@@ -56,6 +58,9 @@ func (c *encryptCommand) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		tellDamage(cmd, made.Damaged)
-		return cli.PrintJSON(cmd.OutOrStdout(), messageOf(made.Message))
+		if err := cli.PrintJSON(cmd.OutOrStdout(), messageOf(made.Message)); err != nil {
+			return fmt.Errorf("the message was not printed, and cannot be had again: encrypt again: %w", err)
+		}
+		return nil
 	})
 }

@@ -82,8 +82,10 @@ func (c *keysCommand) run(cmd *cobra.Command, args []string) error {
 		if n := len(upload.Evicted); n > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %s dropped to make room: messages that peers encrypt with one that was dropped cannot be read\n", counted(n, "old one-time key"))
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", cli.ShownJSON(upload.Body))
-		return err
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n", cli.ShownJSON(upload.Body)); err != nil {
+			return fmt.Errorf("the body was not printed, and its keys count as offered: %w ('pawl keys %s --unknown --all' gives them up)", err, args[0])
+		}
+		return nil
 	})
 }
 
