@@ -219,13 +219,19 @@ func TestJumpingClock(t *testing.T) {
 		j.receiveFirst()
 		for range rapid.IntRange(3, 8).Draw(r, "steps") {
 			wrong := rapid.SampledFrom(jumps).Draw(r, "jump")
-			switch rapid.IntRange(0, 3).Draw(r, "step") {
+			switch rapid.IntRange(0, 4).Draw(r, "step") {
 			case 0:
 				j.pass(time.Duration(rapid.IntRange(1, 20).Draw(r, "days")) * 24 * time.Hour)
 			case 1: // what nobody can take for right
 				j.calls(rapid.SampledFrom(jumps[8:]).Draw(r, "far"))
 			case 2:
 				j.sweep(wrong)
+			case 3: // and that in whatever number
+				for range rapid.IntRange(1, 5).Draw(r, "calls") {
+					far := rapid.SampledFrom(jumps[8:]).Draw(r, "far")
+					j.receive(far)
+					j.calls(far)
+				}
 			default:
 				// So few wrong ones among right ones that they are outvoted.
 				j.honest(3)
