@@ -149,10 +149,11 @@ func (p Pool) Generate(rand io.Reader, n int, now time.Time) (Pool, []Key, error
 func (p Pool) Offer(n int, now time.Time) (Pool, []Entry) {
 	next := p
 	next.entries = slices.Clone(p.entries)
+	at := p.inBody(now)
 	var offered []Entry
 	for i := range next.entries {
 		if e := &next.entries[i]; e.Stage == Generated && len(offered) < n {
-			e.Stage, e.InBody = Offered, p.stamp(now)
+			e.Stage, e.InBody = Offered, at
 			offered = append(offered, *e)
 		}
 	}
@@ -186,6 +187,7 @@ func (p Pool) Abandon(now time.Time, ids ...ID) (Pool, error) { return p.advance
 func (p Pool) advance(to Stage, now time.Time, ids []ID) (Pool, error) {
 	next := p
 	next.entries = slices.Clone(p.entries)
+	at := p.inBody(now)
 	for _, id := range ids {
 		if id == 0 || id > p.last {
 			return p, fmt.Errorf("%w: %v", ErrUnknownID, id)
@@ -200,7 +202,7 @@ func (p Pool) advance(to Stage, now time.Time, ids []ID) (Pool, error) {
 		}
 		e := &next.entries[i]
 		if e.Stage != stage {
-			e.InBody = p.stamp(now)
+			e.InBody = at
 		}
 		e.Stage = stage
 	}
@@ -328,6 +330,20 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// inBody is the stamp of keys that are in a body now: not before what was in one
+// earlier, or a clock that is behind would let the newest keys be evicted first.
+func (p Pool) inBody(now time.Time) time.Time {
+	at := p.stamp(now)
+	if p.raised {
+		for _, e := range p.entries {
+			if e.InBody.After(at) {
+				at = e.InBody
+			}
+		}
+	}
+	return at
 }
 
 // stamp is a time as the pool keeps it: none in format 1, which has no place for

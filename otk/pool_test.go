@@ -378,3 +378,33 @@ func TestFallbackDue(t *testing.T) {
 		t.Errorf("published the previous one, have %v and %v", current, previous)
 	}
 }
+
+// TestEvictAfterAClockBehind: keys that were in a body by a clock behind are no
+// older than what was in one before, and go after it.
+func TestEvictAfterAClockBehind(t *testing.T) {
+	const few = 3
+	p := Pool{}.Raise(noon)
+	var err error
+	upload := func(n int, now time.Time, outcome func(Pool, time.Time, ...ID) (Pool, error)) {
+		t.Helper()
+		if p, _, err = p.Generate(rand.Reader, n, now); err != nil {
+			t.Fatal(err)
+		}
+		var offered []Entry
+		p, offered = p.Offer(n, now)
+		if p, err = outcome(p, now, ids(offered)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish := func(p Pool, now time.Time, all ...ID) (Pool, error) { return p.Publish(now, all...) }
+	abandon := func(p Pool, now time.Time, all ...ID) (Pool, error) { return p.Abandon(now, all...) }
+	upload(MaxKeys-2*few, noon, publish)
+	upload(few, time.Unix(1, 0), publish)
+	upload(few, time.Time{}, abandon)
+	lowest := []ID{1, 2, 3, 4, 5, 6}
+	for _, now := range []time.Time{noon.Add(time.Hour), noon.Add(KeyRest), time.Unix(1, 0)} {
+		if _, dropped := p.Evict(2*few, now); !slices.Equal(ids(dropped), lowest) {
+			t.Errorf("at %v %v are evicted, want %v", now, ids(dropped), lowest)
+		}
+	}
+}
