@@ -29,7 +29,7 @@ type Salvaged struct {
 
 // Salvage reads what can be read in the files of a store, page by page, and says
 // all that is wrong with them. It changes nothing, and keeps others from
-// committing meanwhile. Errors: ErrForeign, ErrNewer, kv.ErrUnavailable (a process
+// committing while it reads the files. Errors: ErrForeign, ErrNewer, kv.ErrUnavailable (a process
 // is stopped while it commits), and those of the file system.
 func Salvage(path string) (found Salvaged, err error) {
 	if path, err = resolve(path); err != nil {
@@ -40,18 +40,9 @@ func Salvage(path string) (found Salvaged, err error) {
 		return found, fmt.Errorf("sqlitekv: salvage the store: %w", errors.Join(foreign, missing(path, exists)))
 	}
 	set := defaults()
-	g := newGate(path)
-	defer g.close()
-	if err := enter(g, &set); err != nil {
-		return found, fmt.Errorf("sqlitekv: salvage the store: %w", err)
-	}
-	data, err := os.ReadFile(path)
+	data, log, noted, err := readFiles(path, &set)
 	if err != nil {
-		return found, fmt.Errorf("sqlitekv: salvage the store: %w", translate(err))
-	}
-	log, err := os.ReadFile(path + logSuffix)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return found, fmt.Errorf("sqlitekv: salvage the store: %w", translate(err))
+		return found, fmt.Errorf("sqlitekv: salvage the store: %w", err)
 	}
 	p := readPages(data)
 	p.overlay(log)
@@ -60,7 +51,10 @@ func Salvage(path string) (found Salvaged, err error) {
 	}
 	p.cut = p.missing(p.expected(log))
 	found.Entries = p.entries()
-	found.Faults = append(p.faults(), lostTailOf(path, p.head())...)
+	found.Faults = p.faults()
+	if err := missingTail(noted, p.head()); err != nil {
+		found.Faults = append(found.Faults, err)
+	}
 	if len(found.Faults) == 0 && foreign == nil {
 		found.Faults = structure(path, &set, len(log) > 0)
 	}
@@ -68,6 +62,28 @@ func Salvage(path string) (found Salvaged, err error) {
 		found.Faults = append(found.Faults, fmt.Errorf("%w: its file: the header is not that of a store", kv.ErrCorrupt))
 	}
 	return found, nil
+}
+
+// readFiles reads a store's files while nobody commits, and what the gate knows of
+// the newest commit, 0 if nothing: it may be lost at any time.
+func readFiles(path string, set *settings) (data, log []byte, noted kv.Version, err error) {
+	g := newGate(path)
+	defer g.close()
+	if err := enter(g, set); err != nil {
+		return nil, nil, 0, err
+	}
+	if data, err = os.ReadFile(path); err != nil {
+		return nil, nil, 0, translate(err)
+	}
+	log, err = os.ReadFile(path + logSuffix)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, 0, translate(err)
+	}
+	if h, err := openHeadFile(path); err == nil {
+		noted = h.newest()
+		h.close()
+	}
+	return data, log, noted, nil
 }
 
 // structure lets SQLite look whether pages that can all be read belong together.
@@ -98,20 +114,6 @@ func missing(path string, exists bool) error {
 		return nil
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
-}
-
-// lostTailOf says that the newest commits are missing, if the gate knows of more
-// than the files hold.
-func lostTailOf(path string, head kv.Version) []error {
-	h, err := openHeadFile(path)
-	if err != nil {
-		return nil // it may be lost at any time
-	}
-	defer h.close()
-	if err := h.check(h.newest(), head); err != nil {
-		return []error{err}
-	}
-	return nil
 }
 
 // pages are the pages of a database as they are with its log, those whose

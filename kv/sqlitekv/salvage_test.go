@@ -302,3 +302,35 @@ func TestSalvageSwappedPages(t *testing.T) {
 		}
 	}
 }
+
+// TestSalvageLive: a store that others commit to has no faults, and they go on.
+func TestSalvageLive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	mustPut(t, s, "key", "first")
+	stop, done := make(chan struct{}), make(chan error)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			b := &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: fmt.Sprint("key/", i%50), Value: bytes.Repeat([]byte{byte(i)}, 2000)}}, Sync: true}
+			if _, err := s.Commit(t.Context(), b); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for range 20 {
+		if found, _ := salvaged(t, path); len(found.Faults) > 0 {
+			t.Errorf("faults %v", found.Faults)
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
