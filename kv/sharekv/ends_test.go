@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,5 +218,77 @@ func TestCommitsEnd(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestOpeningEnds: so does opening a store, and no call is needed for that.
+func TestOpeningEnds(t *testing.T) {
+	for stop, stall := range stops {
+		t.Run(stop, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "store")
+			synctest.Test(t, func(t *testing.T) {
+				s := &shared{T: t, stalls: new(sharetest.Stalls)}
+				s.owner = s.open(dir)
+				s.stalls.Begin(stall)
+				err := s.within(callBound, func() error {
+					store, err := sharekv.Open(dir, sharetest.Journal{}, sharekv.WithTransport(s.stalls), sharekv.WithPatience(patience))
+					if err == nil {
+						return store.Close()
+					}
+					return err
+				})
+				if !errors.Is(err, kv.ErrUnavailable) {
+					t.Errorf("%v, want kv.ErrUnavailable", err)
+				}
+				s.stalls.End()
+				guest := s.open(dir)
+				if err := errors.Join(get(guest.Snapshot()), guest.Close(), s.owner.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestClosingEnds: so do Close and Yield of a guest with calls of every kind under
+// way, and these with them.
+func TestClosingEnds(t *testing.T) {
+	for name, end := range map[string]func(*sharekv.Store) error{
+		"close": func(s *sharekv.Store) error { return s.Close() },
+		"yield": func(s *sharekv.Store) error { return s.Yield(background) },
+	} {
+		for stop, stall := range stops {
+			t.Run(name+"/"+stop, func(t *testing.T) {
+				share(t, func(s *shared) {
+					view := s.guest.Snapshot()
+					defer view.Close()
+					if err := get(view); err != nil {
+						t.Fatal(err)
+					}
+					settle()
+					s.stalls.Begin(stall)
+					var calls sync.WaitGroup
+					for call, run := range reading {
+						calls.Go(func() {
+							if err := run(s, view); err == nil {
+								t.Errorf("%s succeeds", call)
+							}
+						})
+					}
+					calls.Go(func() {
+						if _, err := s.guest.Commit(background, putting("k", "1")); err == nil {
+							t.Error("a commit succeeds")
+						}
+					})
+					synctest.Wait()
+					if err := s.within(callBound, func() error { return end(s.guest) }); err != nil {
+						t.Error(err)
+					}
+					if err := s.within(callBound, func() error { calls.Wait(); return nil }); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
 	}
 }
