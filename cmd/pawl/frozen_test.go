@@ -85,7 +85,7 @@ func TestFrozenOwner(t *testing.T) {
 	run(t, "init", phone, "--user", "@alice:example.org", "--device", "PHONE")
 	owner, guest := streaming(t, phone), streaming(t, phone)
 	stop(t, owner.cmd)
-	if _, err := io.WriteString(guest.in, string(lineOf(t))); err != nil {
+	if _, err := guest.in.Write(lineOf(t)); err != nil {
 		t.Fatal(err)
 	}
 	guest.in.Close()
