@@ -3,8 +3,11 @@ package sqlitekv
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pawlkv/pawl/kv"
@@ -76,4 +79,47 @@ func TestRaise(t *testing.T) {
 	if _, err := a.Raise(t.Context()); !errors.Is(err, kv.ErrClosed) {
 		t.Errorf("closed: %v, want %v", err, kv.ErrClosed)
 	}
+}
+
+// TestRaiseUnderWay: whoever reads and commits in this process meanwhile goes on;
+// views end, at most, and nothing that was answered is lost.
+func TestRaiseUnderWay(t *testing.T) {
+	s := openStore(t, oldStore(t))
+	var stop atomic.Bool
+	var group sync.WaitGroup
+	last := make([]kv.Version, 4)
+	for i := range last {
+		group.Go(func() {
+			key := fmt.Sprint("of-", i)
+			for !stop.Load() {
+				view := s.Snapshot()
+				got, err := view.Get(t.Context(), key)
+				view.Close()
+				if errors.Is(err, kv.ErrConflict) {
+					continue
+				}
+				if err != nil || got[0].Version != last[i] {
+					t.Errorf("reading: version %v, %v, want %d", got, err, last[i])
+					return
+				}
+				b := &kv.Batch{ID: kv.NewCommitID(last[i]), Sync: true, Reads: []kv.Read{{Key: key, Version: last[i]}}, Writes: []kv.Write{{Key: key, Value: []byte("v")}}}
+				if last[i], err = s.Commit(t.Context(), b); err != nil {
+					t.Errorf("committing: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for raised := 0; raised < 3; { // who reads here may be in the way
+		got, err := s.Raise(t.Context())
+		if err != nil || t.Context().Err() != nil {
+			t.Errorf("raising: %v", err)
+			break
+		}
+		if got == kv.Format2 {
+			raised++
+		}
+	}
+	stop.Store(true)
+	group.Wait()
 }
