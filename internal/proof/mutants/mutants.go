@@ -554,4 +554,40 @@ var mutants = []mutant{
 		old:  "c.idleAfter(r.callers.Load())", new: "",
 		pkgs: []string{"./kv/sharekv/internal/wire"},
 	},
+	{
+		name: "the command acknowledges what went into a pipe",
+		file: "cmd/pawl/output.go",
+		old:  "if !info.Mode().IsRegular() || isNameless(info) {", new: "if info == nil {",
+		test: "TestNothingUnreadIsAcknowledged", pkgs: []string{"./cmd/pawl"},
+	},
+	{
+		name: "the command acknowledges what it could not print",
+		file: "cmd/pawl/jsonl.go",
+		old:  "errors.Join(err, printErr, s.out.deliver())", new: "errors.Join(err, printErr)",
+		test: "TestNothingUnreadIsAcknowledged", pkgs: []string{"./cmd/pawl"},
+	},
+	{
+		name: "a stream goes on when its account cannot be read",
+		file: "cmd/pawl/jsonl.go",
+		old:  "_, fault = s.machine.Identity(ctx)", new: "",
+		test: "TestStreamEnds", pkgs: []string{"./cmd/pawl"},
+	},
+	{
+		name: "the outcome of one body is told of all",
+		file: "cmd/pawl/keys.go",
+		old:  "if err := c.report(cmd, m, sent.upload); err != nil {", new: "if err := c.reportAll(cmd, m); err != nil {",
+		test: "TestReportsAtOnce", pkgs: []string{"./cmd/pawl"},
+	},
+	{
+		name: "a passphrase may cost as little as anybody wants",
+		file: "txn/seal/cost.go",
+		old:  "case c.Passes < least.Passes:", new: "case c.Passes == 0:",
+		test: "TestCostBounds", pkgs: []string{"./txn/seal"},
+	},
+	{
+		name: "a changed passphrase forgets what it is to cost",
+		file: "txn/seal/keyring.go",
+		old:  "k.cost = costOf(r.params())", new: "",
+		test: "TestCostIsRecorded", pkgs: []string{"./txn/seal"},
+	},
 }
