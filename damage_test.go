@@ -416,3 +416,19 @@ func answerOf(told int, err error) answer {
 	}
 	return does
 }
+
+// TestSessionLostWithItsPeer: of a session that is lost with all that names it, the
+// one-time key that opened it still knows: its first message does not look as if
+// another had used the key.
+func TestSessionLostWithItsPeer(t *testing.T) {
+	alice, bob := pair(t)
+	m := bob.send(alice, "hello", pawl.WithOneTimeKey(alice.oneTimeKey()))
+	alice.receive(bob, m)
+	lost := back(t, alice.kv)
+	lost.entries = slices.DeleteFunc(lost.entries, func(e kv.Entry) bool {
+		return slices.Contains([]string{"session", "peer", "receipt"}, strings.Split(e.Key, "/")[1])
+	})
+	if _, err := alice.on(lost.restore(t)).Decrypt(t.Context(), bob.id.Curve25519, m); !errors.Is(err, kv.ErrCorrupt) {
+		t.Errorf("the message that opened it: %v, want %v", err, kv.ErrCorrupt)
+	}
+}

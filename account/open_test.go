@@ -153,3 +153,26 @@ func TestOpenOutboundRefusesLowOrderKeys(t *testing.T) {
 		t.Errorf("identity key 1: %v, want ErrZeroSecret", err)
 	}
 }
+
+// TestKeysFromBeforeARecovery: a session that one of them opens only receives, and
+// so does one that is opened before a recovery that is needed.
+func TestKeysFromBeforeARecovery(t *testing.T) {
+	m := meet(t, false) // key 1
+	raised := m.bob.Raise(Lineage{})
+	for name, c := range map[string]struct {
+		bob  Account
+		only bool
+	}{
+		"no recovery":                  {raised, false},
+		"a key of before":              {raised.RequireRecovery(Behind, noon).Recovered(2), true},
+		"a key of after":               {raised.RequireRecovery(Behind, noon).Recovered(1), false},
+		"one that is needed":           {raised.RequireRecovery(Behind, noon), true},
+		"keys that began anew":         {raised.BeginKeys(2), true},
+		"one that is needed, format 1": {m.bob.RequireRecovery(Behind, noon), true},
+	} {
+		in, err := c.bob.OpenInbound(m.key, m.alice.Identity(), m.message(t), at(noon))
+		if err != nil || in.Session.ReceiveOnly() != c.only {
+			t.Errorf("%s: only receives %v, %v, want %v", name, in.Session.ReceiveOnly(), err, c.only)
+		}
+	}
+}

@@ -196,6 +196,9 @@ func removeHalf(path string) error {
 	return nil
 }
 
+// syncFile is replaced by tests that look when it is called.
+var syncFile = (*os.File).Sync
+
 // writePrivate writes a new file that nobody else could ever read.
 func writePrivate(path, text string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
@@ -203,5 +206,5 @@ func writePrivate(path, text string) error {
 		return err
 	}
 	_, err = file.WriteString(text)
-	return errors.Join(err, file.Sync(), file.Close())
+	return errors.Join(err, syncFile(file), file.Close())
 }

@@ -150,3 +150,21 @@ func TestKeyFileEveryByte(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyFileIsSynced: the key is on the disk before anything is sealed under it.
+func TestKeyFileIsSynced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	var whole []string
+	syncFile = func(file *os.File) error {
+		text, err := os.ReadFile(file.Name())
+		whole = append(whole, string(text))
+		return errors.Join(err, file.Sync())
+	}
+	t.Cleanup(func() { syncFile = (*os.File).Sync })
+	if _, err := Create(path); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || len(whole) != 1 || whole[0] != string(text) {
+		t.Errorf("synced as %q, and is %q, %v", whole, text, err)
+	}
+}

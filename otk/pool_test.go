@@ -408,3 +408,17 @@ func TestEvictAfterAClockBehind(t *testing.T) {
 		}
 	}
 }
+
+// TestRebuildOffersNothing: nobody knows how far the keys of a lost pool had come.
+func TestRebuildOffersNothing(t *testing.T) {
+	for _, raised := range []bool{false, true} {
+		var keys []Key
+		for id := range ID(3) {
+			keys = append(keys, NewKey(id+1, ratchet.KeyPair{}, false, time.Time{}))
+		}
+		pool := Rebuild(keys, raised, time.UnixMilli(1))
+		if _, offered := pool.Offer(10, time.UnixMilli(2)); len(offered) > 0 || pool.Count(Abandoned) != 3 {
+			t.Errorf("raised %v: %d are offered, %d abandoned of 3", raised, len(offered), pool.Count(Abandoned))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -112,5 +113,17 @@ func TestReceiptOf1(t *testing.T) {
 	id := ReceiptOf1(ratchet.PublicKey{1}, ratchet.Message{Type: ratchet.Normal, Body: []byte("body")})
 	if got := id.String(); got[:32] != want {
 		t.Errorf("receipt id %s, want it to begin with %s", got, want)
+	}
+}
+
+// A receipt names who sent the message, too.
+func TestReceiptOfNamesTheSender(t *testing.T) {
+	body := slices.Concat([]byte{3, 0x0a, 32}, make([]byte, 32), []byte{0x10, 0, 0x22, 16}, make([]byte, 16+8))
+	m, err := ratchet.ParseNormalMessage(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ReceiptOf(ratchet.PublicKey{1}, m) == ReceiptOf(ratchet.PublicKey{2}, m) {
+		t.Error("one message of two senders has one receipt")
 	}
 }

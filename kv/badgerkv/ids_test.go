@@ -177,3 +177,33 @@ func TestRefusalsOfAnOlderProgram(t *testing.T) {
 		t.Errorf("%v are left", left)
 	}
 }
+
+// TestNewestVersionIsMissed: the entry of the newest version is asked for, also
+// where a chunk that ends with it has its IDs.
+func TestNewestVersionIsMissed(t *testing.T) {
+	for _, commits := range []int{3, slots - 1, slots, 2*slots - 1} {
+		store, d := openSeen(t, filepath.Join(t.TempDir(), "store"), 1000)
+		commitMany(t, d, commits)
+		head := d.committer.head
+		load := func(at uint64) error {
+			return d.read(func(db *badger.DB) error {
+				txn := db.NewTransactionAt(at, false)
+				defer txn.Discard()
+				return newIDLog(1000).load(txn, head)
+			})
+		}
+		if err := load(head); err != nil {
+			t.Errorf("after %d commits: %v", commits, err)
+		}
+		txn := d.db.NewTransactionAt(head, true)
+		if err := errors.Join(txn.Delete(slotKey(head)), txn.CommitAt(head+1, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if err := load(head + 1); !errors.Is(err, kv.ErrCorrupt) {
+			t.Errorf("without the entry of version %d: %v, want %v", head, err, kv.ErrCorrupt)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv"
+	"github.com/pawlkv/pawl/kv/sharekv/internal/wire"
 	"github.com/pawlkv/pawl/kv/sharekv/sharetest"
 )
 
@@ -145,4 +147,88 @@ func TestModes(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v", name, info.Mode().Perm(), want)
 		}
 	}
+}
+
+// TestAnotherStoreInItsPlace: a store that was closed for a while does not go on
+// with another that has come into its directory.
+func TestAnotherStoreInItsPlace(t *testing.T) {
+	dir, other := sharetest.NewDir(t), sharetest.NewDir(t)
+	first := open(t, dir)
+	put(t, first, "a", "first")
+	if err := first.Yield(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, other)
+	put(t, second, "a", "second")
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	moved, aside := dir, dir+"-aside"
+	if err := errors.Join(os.Rename(dir, aside), os.Rename(other, moved)); err != nil {
+		t.Fatal(err)
+	}
+	view := first.Snapshot()
+	defer view.Close()
+	if entries, err := view.Get(t.Context(), "a"); err == nil {
+		t.Errorf("the other store is read: %q", entries[0].Value)
+	}
+	b := &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{{Key: "b"}}}
+	if _, err := first.Commit(t.Context(), b); err == nil {
+		t.Error("the other store is written to")
+	}
+	if err := errors.Join(os.Rename(moved, other), os.Rename(aside, dir)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, open(t, other), "c", "untouched")
+}
+
+// TestWhatGuestsSendIsChecked: limits are the owner's, whatever a guest thinks.
+func TestWhatGuestsSendIsChecked(t *testing.T) {
+	dir := sharetest.NewDir(t)
+	owner, err := sharekv.Open(dir, trusting{t: t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { owner.Close() })
+	conn, err := sharekv.UnixSocket{}.Dial(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boundless := kv.Embedded()
+	boundless.Writes *= 2
+	guest, err := wire.Connect(t.Context(), conn, wire.Settings{Limits: boundless})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer guest.Close()
+	b := &kv.Batch{ID: kv.NewCommitID(0)}
+	for i := range kv.EmbeddedWrites + 1 {
+		b.Writes = append(b.Writes, kv.Write{Key: strconv.Itoa(i)})
+	}
+	if _, err := guest.Commit(t.Context(), b); !errors.Is(err, kv.ErrTooLarge) {
+		t.Errorf("more than the owner takes: %v, want %v", err, kv.ErrTooLarge)
+	}
+}
+
+// trusting is a Journal with an engine that rests on what it gets being checked.
+type trusting struct {
+	sharetest.Journal
+	t *testing.T
+}
+
+func (o trusting) Open(place *sharekv.Place) (sharekv.LocalEngine, error) {
+	engine, err := o.Journal.Open(place)
+	return trustingEngine{engine, o.t}, err
+}
+
+type trustingEngine struct {
+	sharekv.LocalEngine
+	t *testing.T
+}
+
+func (e trustingEngine) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	if err := b.Check(kv.Embedded()); err != nil {
+		e.t.Errorf("the engine gets what nobody has checked: %v", err)
+	}
+	return e.LocalEngine.Commit(ctx, b)
 }

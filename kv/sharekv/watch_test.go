@@ -73,3 +73,42 @@ func TestWatchFromAVersionNotToldYet(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchGoesOnWithTheNextOwner: what was told before the owner changed is not
+// told again, and nothing has to be read anew.
+func TestWatchGoesOnWithTheNextOwner(t *testing.T) {
+	dir := sharetest.NewDir(t)
+	first := open(t, dir)
+	guest, third := open(t, dir), open(t, dir)
+	put(t, first, "a", "1")
+	changes := make(chan kv.Change, 10)
+	go func() {
+		defer close(changes)
+		for change, err := range guest.Watch(t.Context(), "", 0) {
+			if err != nil {
+				return
+			}
+			changes <- change
+		}
+	}()
+	next := func() kv.Change {
+		t.Helper()
+		select {
+		case change := <-changes:
+			return change
+		case <-time.After(time.Minute):
+			t.Fatal("no change is told")
+			return kv.Change{}
+		}
+	}
+	if told := next(); told.Key != "a" || told.Resync {
+		t.Fatalf("told %+v, want that a has changed", told)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, third, "b", "2")
+	if told := next(); told.Key != "b" || told.Resync {
+		t.Errorf("told %+v by the next owner, want that b has changed and nothing else", told)
+	}
+}

@@ -173,3 +173,10 @@ func (f *diskFile) Sync(flags vfs.SyncFlag) error {
 	}
 	return err
 }
+
+// timesSynced returns how often a file was synced.
+func (d *disk) timesSynced(file string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.syncs[file])
+}

@@ -168,3 +168,28 @@ func TestYield(t *testing.T) {
 		t.Errorf("yield after close: %v, want %v", err, kv.ErrClosed)
 	}
 }
+
+// TestScanAfterTheViewMoved: what a scan has read ahead is of the state that the
+// view was in, and is read again when it has moved on.
+func TestScanAfterTheViewMoved(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "store.db"))
+	for _, key := range []string{"s/1", "s/2", "t"} {
+		mustPut(t, s, key, "before")
+	}
+	view := s.Snapshot()
+	defer view.Close()
+	for e, err := range view.Scan(t.Context(), "s/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Key == "s/1" {
+			mustPut(t, s, "s/2", "after")
+			mustPut(t, s, "t", "after")
+			if got, err := view.Get(t.Context(), "t"); err != nil || string(got[0].Value) != "after" {
+				t.Fatalf("%v, %v, want the view to move on", got, err)
+			}
+		} else if string(e.Value) != "after" {
+			t.Errorf("%s is %q beside what was committed with it or later", e.Key, e.Value)
+		}
+	}
+}

@@ -175,7 +175,7 @@ func fillPage(file *os.File, m Mark) (*page, error) {
 	if _, err := file.Write(content); err != nil {
 		return nil, err
 	}
-	if err := file.Sync(); err != nil {
+	if err := syncFile(file); err != nil {
 		return nil, err
 	}
 	return newPage(file)
@@ -206,6 +206,9 @@ func removeLeftOvers(dir, name string) error {
 	}
 	return nil
 }
+
+// syncFile is replaced by tests that look when it is called.
+var syncFile = (*os.File).Sync
 
 // syncDir makes a renaming durable.
 func syncDir(dir string) error {

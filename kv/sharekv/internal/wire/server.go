@@ -138,6 +138,7 @@ func (s *Server) admit(c *conn) (version uint64, err error) {
 		if earlier == nil || err != nil {
 			return c.version, err
 		}
+		s.Logger.Debug("a client has connected again: its earlier connection ends", slog.Int("pid", c.hello.PID))
 		earlier.end()
 		<-earlier.ended
 		c.held.inherit(&earlier.held)

@@ -3,7 +3,11 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
@@ -142,4 +146,47 @@ func TestUnansweredByVersion1(t *testing.T) {
 		}
 		store.ends <- kv.ErrConflict
 	}
+}
+
+// TestReconnectWaits: a client is connected again only when what it sent before
+// has ended, also where the store goes on with what nobody waits for any more.
+func TestReconnectWaits(t *testing.T) {
+	store := newGate(t)
+	ends := new(counter)
+	f := serve(t, wire.Service{Store: store, Logger: slog.New(ends)})
+	settings := wire.Settings{Client: wire.ID{9}}
+	first := f.client(t, settings)
+	if err := first.Send(background, batch("k", "1")); err != nil {
+		t.Fatal(err)
+	}
+	in(t, "the commit", store.arrived)
+	connected := make(chan error, 1)
+	network := f.dial(t)
+	go func() { _, err := wire.Connect(background, network, settings); connected <- err }()
+	in(t, "the end of the first connection", first.Over())
+	select {
+	case err := <-connected:
+		t.Fatalf("connected again (%v) while a commit of before is under way", err)
+	case <-time.After(short):
+	}
+	store.ends <- kv.ErrConflict
+	if err := in(t, "the second connection", connected); err != nil {
+		t.Error(err)
+	}
+	if n := ends.again.Load(); n != 1 {
+		t.Errorf("the earlier connection was ended %d times, want once: it is waited for, not asked for again and again", n)
+	}
+}
+
+// counter is a log that counts the connections that end for another.
+type counter struct{ again atomic.Int64 }
+
+func (c *counter) Enabled(context.Context, slog.Level) bool { return true }
+func (c *counter) WithAttrs([]slog.Attr) slog.Handler       { return c }
+func (c *counter) WithGroup(string) slog.Handler            { return c }
+func (c *counter) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "connected again") {
+		c.again.Add(1)
+	}
+	return nil
 }
