@@ -125,6 +125,8 @@ var coded = map[string]struct {
 	"kv/badgerkv.Err32Bit":    {badgerkv.Err32Bit, "unsupported"},
 	"kv/badgerkv.ErrUnproven": {badgerkv.ErrUnproven, "unsupported"},
 	"kv/badgerkv.ErrNewer":    {badgerkv.ErrNewer, "newer"},
+	"kv/sharekv.ErrAtRest":    {sharekv.ErrAtRest, "unavailable"},
+	"kv/badgerkv.ErrAtRest":   {badgerkv.ErrAtRest, "unavailable"},
 	"kv/sharekv.ErrStranger":  {sharekv.ErrStranger, "unusable"},
 	"kv/sqlitekv.ErrForeign":  {sqlitekv.ErrForeign, "foreign"},
 	"kv/sqlitekv.ErrUnproven": {sqlitekv.ErrUnproven, "unsupported"},

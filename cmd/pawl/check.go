@@ -88,7 +88,7 @@ func (r *checked) broken() int {
 // records checks the records, and says whether it could. The error is then of what
 // has been damaged since.
 func (c *checkCommand) records(cmd *cobra.Command, args []string, r *checked) error {
-	return c.passphraseFlags.use(cmd, args[0], func(o *opened) error {
+	return c.passphraseFlags.look(cmd, args[0], func(o *opened) error {
 		ids, unread, err := c.wanted(cmd.Context(), o)
 		if err != nil {
 			return err

@@ -30,7 +30,12 @@ func newInspect() *cobra.Command {
 		Use:   "inspect STORE",
 		Short: "Show accounts, keys and sessions without their secrets",
 		Long: `Show the public parts of all accounts, or of one: keys, peers, sessions with the
-indices of their chains and the versions of their records, and counts.`,
+indices of their chains and the versions of their records, and counts.
+
+Nothing is written, in the store or beside it: of a store that another process has
+open that one is asked, and of another a private copy is read in the directory for
+temporary files. That an account needs recovery is shown, and noted when the store
+is opened to be used.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
@@ -43,8 +48,8 @@ func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
 	all := []inspectionJSON{}
 	damaged := 0
 	var log *logJSON
-	err := c.passphraseFlags.use(cmd, args[0], func(o *opened) (err error) {
-		if log, err = heldLog(cmd.Context(), o.engine); err != nil {
+	err := c.passphraseFlags.look(cmd, args[0], func(o *opened) (err error) {
+		if log, err = heldLog(cmd.Context(), underLook(o.engine)); err != nil {
 			return err
 		}
 		return c.eachOf(cmd.Context(), o, func(m *pawl.Machine, _ pawl.Identity) error {

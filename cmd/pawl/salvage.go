@@ -38,10 +38,19 @@ func isFileDamage(err error) bool {
 
 // faults returns all that is wrong with the files of a store, and nothing where
 // that cannot be told: somebody uses it, or it is no store.
+// They are looked at in a private copy, since SQLite writes when it looks.
 func (p place) faults() []error {
-	_, faults, err := p.salvage()
+	copied, remove, err := p.copyAside()
 	if err != nil {
 		return nil
+	}
+	defer remove()
+	_, faults, err := copied.salvage()
+	if err != nil {
+		return nil
+	}
+	for i, fault := range faults {
+		faults[i] = &elsewhere{fault, copied.path, p.path}
 	}
 	return faults
 }

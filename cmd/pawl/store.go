@@ -27,6 +27,10 @@ type opened struct {
 
 // use calls fn with an existing store and closes it afterwards.
 func (f *passphraseFlags) use(cmd *cobra.Command, store string, fn func(*opened) error) error {
+	return f.useFor(cmd, store, existing, fn)
+}
+
+func (f *passphraseFlags) useFor(cmd *cobra.Command, store string, a access, fn func(*opened) error) error {
 	p, err := parsePlace(store)
 	if err != nil {
 		return err
@@ -39,7 +43,12 @@ func (f *passphraseFlags) use(cmd *cobra.Command, store string, fn func(*opened)
 		return err
 	}
 	given.takesOver = f.takesOver
-	return withStore(cmd.Context(), p, given, existing, fn)
+	return withStore(cmd.Context(), p, given, a, fn)
+}
+
+// look is use for a store in which, and beside which, nothing is written.
+func (f *passphraseFlags) look(cmd *cobra.Command, store string, fn func(*opened) error) error {
+	return f.useFor(cmd, store, looking, fn)
 }
 
 // create is use for a store that is made if it is not there, with a cost of its
@@ -68,6 +77,7 @@ type access int
 
 const (
 	existing access = iota // to be used
+	looking                // to be looked at: nothing is written in it or beside it
 	created                // to be made if there is none; the key stays locked
 	resealed               // to be sealed under another key; it stays locked
 )
@@ -82,7 +92,11 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 		}
 	}
 	o := &opened{place: p, given: given}
-	if o.engine, err = p.openOlder(ctx); err != nil {
+	open := p.openOlder
+	if a == looking {
+		open = p.look
+	}
+	if o.engine, err = open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.unlockKey(), o.engine.Close()) }()
@@ -98,7 +112,7 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 // findKey settles what the store opens with: the passphrase if one was given,
 // or else the key file, which a new store gets.
 func (o *opened) findKey(ctx context.Context, a access) (err error) {
-	if a != existing {
+	if a == created || a == resealed {
 		if o.lock, err = keyfile.Take(ctx, o.place.keyFile()); err != nil {
 			return err
 		}

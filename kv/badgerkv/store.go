@@ -3,6 +3,7 @@ package badgerkv
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -58,6 +59,15 @@ func Open(dir string, options ...Option) (*Store, error) {
 		return nil, err
 	}
 	return &Store{shared, set.syncs, witness.NewFile(filepath.Join(shared.Path(), witnessName))}, nil
+}
+
+// ErrAtRest: no process has the store open that would share it.
+var ErrAtRest = sharekv.ErrAtRest
+
+// Join is Open for a process that never opens Badger itself: it fails with
+// ErrAtRest if no other process has the store open, and touches nothing.
+func Join(dir string, options ...Option) (*Store, error) {
+	return Open(dir, append(slices.Clone(options), sharing(sharekv.AsGuest()))...)
 }
 
 // Witness implements witness.Keeper: pawl.witness in the directory, in which

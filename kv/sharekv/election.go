@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -113,6 +115,9 @@ func (s *Store) hold(e *election, last *term, look func() (access, error)) {
 func (s *Store) elect() (access, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
+	if s.guest {
+		return s.join(ctx)
+	}
 	wait := newBackoff(lookWait, lookWaitMax)
 	for {
 		o, err := own(s.path, s.opener, s.known.Load(), s.settings)
@@ -140,6 +145,19 @@ func (s *Store) elect() (access, error) {
 			return nil, err
 		}
 	}
+}
+
+// ErrAtRest: no process has the store open that would share it. It is a
+// kv.ErrUnavailable.
+var ErrAtRest = fmt.Errorf("%w: no process has it open", kv.ErrUnavailable)
+
+// join connects to the owner, if there is one.
+func (s *Store) join(ctx context.Context) (access, error) {
+	g, err := s.connect(ctx)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+		return nil, fmt.Errorf("%w: %w", ErrAtRest, err)
+	}
+	return g, err
 }
 
 // unanswered is why there is no term: the process that has the lock says nothing.

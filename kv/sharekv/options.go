@@ -21,6 +21,7 @@ type settings struct {
 	timer     turns.After
 	patience  time.Duration
 	versions  wire.Versions
+	guest     bool // never the owner
 }
 
 func defaults() settings {
@@ -61,3 +62,7 @@ func WithWatchLog(n int) Option {
 func WithTimer(after func(d time.Duration, f func()) (stop func() bool)) Option {
 	return func(s *settings) { s.timer = after }
 }
+
+// AsGuest never makes this process the owner: where no other process has the
+// store open, ErrAtRest is the answer, and nothing was touched.
+func AsGuest() Option { return func(s *settings) { s.guest = true } }

@@ -107,6 +107,9 @@ func lockPlace(path, name string, opener Opener, known *ID) (*Place, error) {
 	if err := checkPlace(path, opener, known); err != nil {
 		return nil, err
 	}
+	if uid, another := files.Another(path, path); another {
+		return nil, fmt.Errorf("%w: %s belongs to user %d, and this process to user %d: run it as that one", ErrStranger, name, uid, os.Geteuid())
+	}
 	p := &Place{Path: path, Name: name}
 	if err := p.clearLock(); err != nil {
 		return nil, fmt.Errorf("sharekv: lock the store: %w", err)

@@ -200,6 +200,9 @@ func enter(g *gate, set *settings) error {
 // or remembers only how far the store had come, another is made; SQLite's own are
 // for a person to mend: processes that have the store open may have the right ones.
 func readySides(path string) error {
+	if uid, another := files.Another(path, filepath.Dir(path)); another {
+		return fmt.Errorf("%w: %s belongs to user %d, and this process to user %d: run it as that one", kv.ErrUnusable, path, uid, os.Geteuid())
+	}
 	for _, suffix := range []string{gateSuffix, turnsSuffix, newSuffix} {
 		if err := files.ClearIrregular(path + suffix); err != nil {
 			return translate(err)

@@ -1,0 +1,4 @@
+package main
+
+// getLock is F_OFD_GETLK, which the system has and its headers do not name.
+const getLock = 92
