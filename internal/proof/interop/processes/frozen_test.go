@@ -23,11 +23,16 @@ const (
 // work and for longer than every deadline. What the others are refused meanwhile
 // says nothing of a message, and every call ends while it still stands. When it
 // goes on, nothing that it believed before leads it astray.
-func TestStopped(t *testing.T) {
+func TestStopped(t *testing.T) { testStopped(t, deadline, kv.ErrUnknown, context.DeadlineExceeded) }
+
+// TestStoppedWithoutDeadline is TestStopped with calls that have none: they end by
+// the patience alone.
+func TestStoppedWithoutDeadline(t *testing.T) { testStopped(t, 0, kv.ErrUnknown, kv.ErrUnavailable) }
+
+func testStopped(t *testing.T, within time.Duration, refusals ...error) {
 	eachStore(t, func(t *testing.T, engine string, other interop.Implementation) {
 		t.Parallel()
-		c := newFamily(t, processes.Setup{Engine: engine, Patience: short, Within: deadline}, other,
-			kv.ErrUnknown, context.DeadlineExceeded)
+		c := newFamily(t, processes.Setup{Engine: engine, Patience: short, Within: within}, other, refusals...)
 		for i := range freezes {
 			stopped := c.owner()
 			own := c.newWork(stopped)

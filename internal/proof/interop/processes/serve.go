@@ -168,7 +168,11 @@ func (s *server) open(setup Setup) error {
 	if setup.Validated {
 		cache = txn.Validated
 	}
-	opened, err := pawl.Open(context.Background(), store, pawl.WithKey([32]byte{2}), pawl.WithCache(cache))
+	options := []pawl.Option{pawl.WithKey([32]byte{2}), pawl.WithCache(cache)}
+	if s.setup.Patience > 0 {
+		options = append(options, pawl.WithTransactions(txn.WithPatience(s.setup.Patience)))
+	}
+	opened, err := pawl.Open(context.Background(), store, options...)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ type Setup struct {
 	Create    bool   // make the device, which is not there
 	Validated bool   // use txn.Validated
 	Stale     bool   // put the cache of bench/design that breaks before the engine
-	// Patience is how long the engine waits for other processes; 0: its default.
+	// Patience is how long the engine waits for other processes, and a call for the
+	// outcome of its commit; 0: their default.
 	Patience time.Duration
 	// Within is the deadline of each call of the device; 0: none.
 	Within time.Duration
