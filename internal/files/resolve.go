@@ -33,8 +33,14 @@ func Resolve(path string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", &fs.PathError{Op: "find", Path: path, Err: err}
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return "", fmt.Errorf("%s is %w", path, ErrDangling)
+	if info, err := os.Lstat(path); err == nil {
+		found, err := filepath.EvalSymlinks(path)
+		switch {
+		case err == nil: // it was made meanwhile
+			return filepath.Clean(found), nil
+		case isLink(info):
+			return "", fmt.Errorf("%s is %w", path, ErrDangling)
+		}
 	}
 	dir, name := filepath.Split(path)
 	if dir == "" || dir == path { // the root
@@ -45,6 +51,15 @@ func Resolve(path string) (string, error) {
 	}
 	return filepath.Join(dir, name), nil
 }
+
+// IsLink reports whether a path is a link itself. One that was just not there may
+// be a file by now, made by another process: only a link leads nowhere.
+func IsLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && isLink(info)
+}
+
+func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }
 
 // absolute returns a path from the root that is not cleaned: what ".." means
 // behind a link depends on where that leads.

@@ -34,7 +34,7 @@ func formatFile(format kv.Format, id sharekv.ID) string {
 // the store. A store without one has the ID zero.
 func readFormat(path string) (format kv.Format, id sharekv.ID, err error) {
 	data, err := readOwn(path)
-	if _, e := os.Lstat(path); e == nil && errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && files.IsLink(path) {
 		return 0, id, fmt.Errorf("%w: %s is a link that leads nowhere: put the file back", kv.ErrCorrupt, filepath.Base(path))
 	}
 	if errors.Is(err, files.ErrIrregular) {

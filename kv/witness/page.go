@@ -41,7 +41,7 @@ func lookAt(path string) (*page, error) {
 func openPage(path string, flag int) (*page, error) {
 	file, err := files.OpenOwn(path, flag)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, e := os.Lstat(path); e == nil {
+		if files.IsLink(path) {
 			return nil, fmt.Errorf("%w: %s is a link that leads nowhere", ErrDamaged, path)
 		}
 		return nil, fmt.Errorf("%w: %s", ErrNone, path)
