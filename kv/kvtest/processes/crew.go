@@ -28,10 +28,11 @@ type Crew struct {
 // NewCrew starts processes that count in the store in a directory, which must
 // have one of its own around it for the logs.
 func NewCrew(t *testing.T, size int, dir string, rng *rand.Rand) *Crew {
-	return newCrew(t, CountRole, size, dir, rng)
+	return NewCrewIn(t, CountRole, size, dir, rng)
 }
 
-func newCrew(t *testing.T, role string, size int, dir string, rng *rand.Rand) *Crew {
+// NewCrewIn is NewCrew with processes in another role that counts.
+func NewCrewIn(t *testing.T, role string, size int, dir string, rng *rand.Rand) *Crew {
 	c := &Crew{T: t, Dir: dir, role: role, Rand: rng}
 	for range size {
 		c.Members = append(c.Members, Start(t, role, dir))

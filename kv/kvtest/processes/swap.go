@@ -32,7 +32,7 @@ type SwapCrew struct{ *Crew }
 // NewSwapCrew starts processes over the store in a directory, which must have one
 // of its own around it for the logs.
 func NewSwapCrew(t *testing.T, size int, dir string, rng *rand.Rand) SwapCrew {
-	return SwapCrew{newCrew(t, SwapRole, size, dir, rng)}
+	return SwapCrew{NewCrewIn(t, SwapRole, size, dir, rng)}
 }
 
 // Check lets the members finish, and finds an order of all views and commits of

@@ -22,6 +22,7 @@ const (
 	roleHold    = "hold"    // has the store open and does nothing
 	roleBefore  = "before"  // stops for good before its first commit is durable
 	roleAfter   = "after"   // stops for good when its first commit is durable
+	roleHurried = "hurried" // counts, with little patience
 	saysOpen    = "open"    // and whether this is the owner
 	saysLocked  = "locked"  // the engine is about to be opened
 	saysOwner   = "owner"   // this process has become the owner
@@ -37,7 +38,8 @@ func (s Subject) roles() map[string]processes.Role {
 		roleHold:            func(dir string) error { return s.hold(dir, Options{}) },
 		roleBefore:          func(dir string) error { return s.hold(dir, Options{Committing: stop}) },
 		roleAfter:           func(dir string) error { return s.hold(dir, Options{Committed: stop}) },
-		processes.CountRole: s.countIn,
+		roleHurried:         func(dir string) error { return s.countIn(dir, short) },
+		processes.CountRole: func(dir string) error { return s.countIn(dir, 0) },
 	}
 }
 
@@ -51,8 +53,8 @@ func (s Subject) hold(dir string, o Options) error {
 	return store.Close()
 }
 
-func (s Subject) countIn(dir string) error {
-	store, err := s.Open(dir, Options{Locked: func() { fmt.Println(saysLocked) }})
+func (s Subject) countIn(dir string, patience time.Duration) error {
+	store, err := s.Open(dir, Options{Patience: patience, Locked: func() { fmt.Println(saysLocked) }})
 	if err != nil {
 		return err
 	}
@@ -80,6 +82,7 @@ func RunProcesses(t *testing.T, s Subject, kills int, seed uint64) {
 	}{
 		{"FrozenOwner", frozenOwner},
 		{"KilledDuringCommit", killedDuringCommit},
+		{"FrozenAtRandom", func(t *trial) { frozenAtRandom(t, seed, kills/4) }},
 		{"KilledAtRandom", func(t *trial) { killedAtRandom(t, t.crew(seed), kills) }},
 		{"KilledDuringTakeover", func(t *trial) { killedDuringTakeover(t, t.crew(seed), kills/2) }},
 	} {
@@ -89,6 +92,27 @@ func RunProcesses(t *testing.T, s Subject, kills int, seed uint64) {
 
 func (t *trial) crew(seed uint64) *processes.Crew {
 	return processes.NewCrew(t.T, 4, NewDir(t), rand.New(rand.NewPCG(seed, 0)))
+}
+
+// frozenAtRandom stops processes, the owner or others, at any instant of their work,
+// for less than the patience or for more. What is refused meanwhile was not applied,
+// what is unknown is resolved when they go on, and one history explains all.
+func frozenAtRandom(t *trial, seed uint64, rounds int) {
+	c := processes.NewCrewIn(t.T, roleHurried, 4, NewDir(t), rand.New(rand.NewPCG(seed, 0)))
+	owner := c.Wait(saysOwner)
+	for range rounds {
+		c.Wait("counted")
+		c.Pause(3 * time.Millisecond)
+		victim, most := owner, 3*short
+		if c.Rand.IntN(3) == 0 {
+			victim, most = c.Rand.IntN(len(c.Members)), short/10 // the others work on
+		}
+		c.Members[victim].Freeze()
+		c.Pause(most)
+		c.Members[victim].Thaw()
+	}
+	c.Wait("counted")
+	c.Check(func() (kv.Store, error) { return t.Open(c.Dir, Options{}) })
 }
 
 // killedAtRandom kills processes, the owner more often than not, at any instant
