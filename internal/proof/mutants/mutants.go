@@ -495,7 +495,7 @@ var mutants = []mutant{
 	{
 		name: "who opens a store without its caller's witness has all accounts recovered",
 		file: "internal/machine/lineage/witness.go",
-		old:  "return w.By == byCaller, err", new: "return false, err",
+		old:  "return w.By == byCaller, err", new: "return w.By == byCaller && false, err",
 		test: "TestAnothersWitness", pkgs: []string{"."},
 	},
 	{
