@@ -36,13 +36,26 @@ func Salvage(path string) (found Salvaged, err error) {
 		return found, fmt.Errorf("sqlitekv: salvage the store: %w", err)
 	}
 	exists, foreign := inspect(path)
-	if foreign != nil && !errors.Is(foreign, ErrForeign) || foreign == nil && !exists {
+	ours := startsAsOurs(path) // whatever the rest of the header says
+	if foreign != nil && !errors.Is(foreign, ErrForeign) && !(ours && errors.Is(foreign, ErrNewer)) || foreign == nil && !exists {
 		return found, fmt.Errorf("sqlitekv: salvage the store: %w", errors.Join(foreign, missing(path, exists)))
 	}
 	set := defaults()
 	data, log, noted, err := readFiles(path, &set)
 	if err != nil {
 		return found, fmt.Errorf("sqlitekv: salvage the store: %w", err)
+	}
+	if ours {
+		if entries, head, rewritten := readRewritten(data, log); rewritten != nil {
+			found.Entries, found.Faults = entries, []error{rewritten}
+			if err := missingTail(noted, head); err != nil {
+				found.Faults = append(found.Faults, err)
+			}
+			return found, nil
+		}
+	}
+	if errors.Is(foreign, ErrNewer) {
+		return found, fmt.Errorf("sqlitekv: salvage the store: %w", foreign)
 	}
 	p := readPages(data)
 	p.overlay(log)
@@ -175,13 +188,17 @@ func (p *pages) missing(expected uint32) (n uint32) {
 // pageHolds checks a page against the checksum in its reserved bytes: SQLite's
 // cksumvfs, two sums over words of 4 bytes, little-endian.
 func pageHolds(page []byte) bool {
-	var one, two uint32
+	one, two := pageSums(page)
+	sums := page[pageSize-reserved:]
+	return binary.LittleEndian.Uint32(sums) == one && binary.LittleEndian.Uint32(sums[4:]) == two
+}
+
+func pageSums(page []byte) (one, two uint32) {
 	for rest := page[:pageSize-reserved]; len(rest) > 0; rest = rest[8:] {
 		one += binary.LittleEndian.Uint32(rest) + two
 		two += binary.LittleEndian.Uint32(rest[4:]) + one
 	}
-	sums := page[pageSize-reserved:]
-	return binary.LittleEndian.Uint32(sums) == one && binary.LittleEndian.Uint32(sums[4:]) == two
+	return one, two
 }
 
 // faults says what is wrong with each file.

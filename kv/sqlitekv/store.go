@@ -40,7 +40,7 @@ var (
 
 // Open opens the store in a file, which it makes if it does not exist; its
 // directory must exist. Beside it there are files of SQLite and of the store,
-// all named after it; where the path is a link, after what that leads to. Errors: ErrForeign, ErrNewer, ErrUnproven,
+// all named after it; where the path is a link, after what that leads to. Errors: ErrForeign, ErrNewer, ErrUnproven, ErrRewritten,
 // kv.ErrCorrupt, kv.ErrDiskFull, kv.ErrUnusable (rights or the directory are missing,
 // the disk is read-only, the file has several names), and kv.ErrUnavailable (a
 // process that is stopped with a lock).
@@ -57,7 +57,7 @@ func Open(path string, options ...Option) (*Store, error) {
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
 	if _, err := inspect(path); err != nil { // before there is any file of ours
-		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
+		return nil, fmt.Errorf("sqlitekv: open the store: %w", explained(path, err))
 	}
 	s.set.home = &home{path: path}
 	if err := readySides(path); err != nil {
@@ -71,7 +71,7 @@ func Open(path string, options ...Option) (*Store, error) {
 	s.committer.gate, s.committer.changed, s.committer.readers = s.gate, s.follower.committed, &s.pool.readers
 	if err := s.open(path); err != nil {
 		s.discard()
-		err = whyNotWritten(err, path, 0)
+		err = explained(path, whyNotWritten(err, path, 0))
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
 	go s.committer.run()
@@ -235,7 +235,7 @@ func (s *Store) Yield(ctx context.Context) error {
 func (s *Store) Check(ctx context.Context) error {
 	view := &snapshot{pool: s.pool}
 	defer view.Close()
-	return view.with(ctx, func(c *conn) error {
+	err := view.with(ctx, func(c *conn) error {
 		stmt, _, err := c.db.Prepare(`PRAGMA integrity_check(1)`)
 		if err != nil {
 			return translate(err)
@@ -243,6 +243,7 @@ func (s *Store) Check(ctx context.Context) error {
 		defer stmt.Close()
 		return checkIntegrity(stmt)
 	})
+	return explained(s.pool.path, err)
 }
 
 func checkIntegrity(stmt *sqlite3.Stmt) error {
