@@ -334,3 +334,31 @@ func TestSalvageLive(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSalvageStrangePages: whatever is in pages whose checksums hold, they are read
+// to their end.
+func TestSalvageStrangePages(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	chacha := rand.NewChaCha8([32]byte{9})
+	for range 3000 {
+		p := &pages{good: map[uint32][]byte{}, bad: map[uint32]bool{}, old: map[uint32]bool{}}
+		for n := uint32(1); n < 5; n++ {
+			page := make([]byte, pageSize)
+			chacha.Read(page)
+			if rng.IntN(2) == 0 { // small numbers, and such as go on and on
+				for i := range page {
+					page[i] = []byte{0, 1, 4, 13, 0x80, 0x81, 0xff, 30}[page[i]%8]
+				}
+			}
+			page[0] = []byte{innerIndex, leafIndex, leafTable}[rng.IntN(3)]
+			p.good[n] = page
+		}
+		p.head()
+		p.faults()
+	}
+	for _, record := range [][]byte{
+		{0x80, 0x80, 0x80, 0x80, 4, 18, 1, 12}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, {4}, {}, {5, 0x80}, {4, 14, 1, 12, 'k', 1},
+	} {
+		decodeEntry(record)
+	}
+}

@@ -61,6 +61,9 @@ func (p *pages) eachEntry(page []byte, each func(kv.Entry)) {
 			return
 		}
 		size, cell := varint(cell)
+		if size > maxPayload {
+			return
+		}
 		if e, ok := decodeEntry(p.payload(int(size), cell)); ok {
 			each(e)
 		}
@@ -105,9 +108,6 @@ func eachCell(page []byte, each func(kind byte, cell []byte)) {
 // payload returns the payload of a cell, which may go on in other pages. Where one
 // of them cannot be read it is cut off.
 func (p *pages) payload(size int, cell []byte) []byte {
-	if size < 0 || size > maxPayload {
-		return nil
-	}
 	local := size
 	if size > maxLocal {
 		if local = minLocal + (size-minLocal)%(usable-4); local > maxLocal {
@@ -136,10 +136,11 @@ func (p *pages) payload(size int, cell []byte) []byte {
 // may be missing.
 func decodeEntry(record []byte) (e kv.Entry, ok bool) {
 	size, rest := varint(record)
-	if size < 4 || int(size) > len(record) {
+	own := len(record) - len(rest)
+	if size < uint64(own)+3 || size > uint64(len(record)) {
 		return e, false
 	}
-	header, body := rest[:int(size)-(len(record)-len(rest))], record[size:]
+	header, body := rest[:int(size)-own], record[size:]
 	var types [3]uint64
 	for i := range types {
 		if len(header) == 0 {
