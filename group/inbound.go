@@ -107,24 +107,8 @@ type Opened struct {
 // reaches it. It fails as [Key.Decrypt] does, and with [ErrForgotten] for an index
 // below the floor.
 func (in Inbound) Decrypt(m Message) (Opened, error) {
-	if err := in.id.verify(m); err != nil {
-		return Opened{}, err
-	}
-	c, err := in.reaching(m.Index)
-	if err != nil {
-		return Opened{}, err
-	}
-	r, err := c.Key.at(m.Index)
-	if err != nil {
-		return Opened{}, err
-	}
-	text, err := r.open(m)
-	if err != nil {
-		return Opened{}, err
-	}
-	source := in.copies[0].Source
-	source.Provenance, source.Giver = c.Provenance, c.Giver
-	return Opened{Text: text, Index: m.Index, Source: source}, nil
+	opened, _, err := in.DecryptFrom(Reached{}, m)
+	return opened, err
 }
 
 // reaching returns the best copy that reaches an index.

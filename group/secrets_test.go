@@ -15,7 +15,7 @@ var public = []any{SessionID{}, account.VerifyKey{}, ratchet.PublicKey{}, ratche
 // values are all exported types.
 var values = []any{
 	Key{}, Sender{}, Message{}, SessionID{}, VersionError{}, IndexError{},
-	Inbound{}, Copy{}, Source{}, Refused{}, Outbound{}, Settings{}, Share{}, Withheld{}, WithheldError{},
+	Inbound{}, Reached{}, Copy{}, Source{}, Refused{}, Outbound{}, Settings{}, Share{}, Withheld{}, WithheldError{},
 }
 
 func TestNoKeyIsExposed(t *testing.T) {

@@ -18,6 +18,10 @@ var alonePerRun = map[operation]int{
 	makeKeys:     25,
 	storeLoad:    6000,
 	decryptSkip:  1000,
+
+	megolmEncrypt: 2000,
+	megolmDecrypt: 1000,
+	megolmAdvance: 2000,
 }
 
 // olmBenches are the operations of the table as entries of the protocol.

@@ -16,5 +16,7 @@ func goolm() contestant {
 		restoreSession: func(pickled []byte) (olm.Session, error) {
 			return session.OlmSessionFromPickled(pickled, pickleKey)
 		},
+		newSender: func() (olm.OutboundGroupSession, error) { return session.NewMegolmOutboundSession() },
+		newReader: func(key []byte) (olm.InboundGroupSession, error) { return session.NewMegolmInboundSession(key) },
 	}.contestant()
 }

@@ -17,5 +17,7 @@ func libolm() []contestant {
 		restoreSession: func(pickled []byte) (olm.Session, error) {
 			return libolmc.SessionFromPickled(pickled, pickleKey)
 		},
+		newSender: func() (olm.OutboundGroupSession, error) { return libolmc.NewOutboundGroupSession() },
+		newReader: func(key []byte) (olm.InboundGroupSession, error) { return libolmc.NewInboundGroupSession(key) },
 	}.contestant()}
 }

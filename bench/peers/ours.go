@@ -31,6 +31,10 @@ func ours() contestant {
 		makeKeys:     ourMakeKeys,
 		storeLoad:    ourStoreLoad,
 		decryptSkip:  ourDecryptSkip,
+
+		megolmEncrypt: ourMegolmEncrypt,
+		megolmDecrypt: ourMegolmDecrypt,
+		megolmAdvance: ourMegolmAdvance,
 	}}
 }
 

@@ -17,6 +17,10 @@ const (
 	makeKeys     operation = "50 one-time keys"
 	storeLoad    operation = "encode + seal, open + decode"
 	decryptSkip  operation = "decrypt skipping 39"
+
+	megolmEncrypt operation = "Megolm encrypt"
+	megolmDecrypt operation = "Megolm decrypt"
+	megolmAdvance operation = "Megolm advance 10,000"
 )
 
 // rows are the operations and the ratio to goolm that Pawl must reach.
@@ -32,11 +36,17 @@ var rows = []struct {
 	{makeKeys, 0.30},
 	{storeLoad, 0.50},
 	{decryptSkip, 0.80},
+	{megolmEncrypt, 0.75},
+	{megolmDecrypt, 0.85},
+	{megolmAdvance, 0.80},
 }
 
 const (
 	keysAtOnce = 50
 	skipAtOnce = 39
+
+	megolmMessages = 100 // in a session, as rotation has it
+	megolmAhead    = 10_000
 )
 
 // prepare makes everything that n operations need, outside the measured part,

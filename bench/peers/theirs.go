@@ -17,6 +17,8 @@ type their struct {
 	newAccount     func() (olm.Account, error)
 	restoreAccount func(pickled []byte) (olm.Account, error)
 	restoreSession func(pickled []byte) (olm.Session, error)
+	newSender      func() (olm.OutboundGroupSession, error)
+	newReader      func(key []byte) (olm.InboundGroupSession, error)
 }
 
 func (t their) contestant() contestant {
@@ -29,6 +31,10 @@ func (t their) contestant() contestant {
 		makeKeys:     t.makeKeys,
 		storeLoad:    t.storeLoad,
 		decryptSkip:  t.decryptSkip,
+
+		megolmEncrypt: t.megolmEncrypt,
+		megolmDecrypt: t.megolmDecrypt,
+		megolmAdvance: t.megolmAdvance,
 	}}
 }
 

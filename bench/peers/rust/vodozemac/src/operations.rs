@@ -1,7 +1,8 @@
 use protocol::Result;
+use vodozemac::megolm::{GroupSession, InboundGroupSession, MegolmMessage};
 use vodozemac::olm::{Account, PreKeyMessage, Session, SessionConfig, SessionPickle};
 
-use crate::pair::{Device, Pair, Wire, copies, decrypt, encrypt};
+use crate::pair::{Device, Pair, TEXT, Wire, copies, decrypt, encrypt};
 
 /// What is done, for the i-th time. It returns how much, so that nothing of it
 /// can be left out.
@@ -27,7 +28,7 @@ const fn operation(
     }
 }
 
-pub const OPERATIONS: [Operation; 8] = [
+pub const OPERATIONS: [Operation; 11] = [
     operation("in-chain encrypt (state in hand)", 8000, encrypt_held),
     operation("in-chain decrypt (state in hand)", 8000, decrypt_held),
     operation("decrypt with a DH step", 1000, decrypt_turn),
@@ -36,10 +37,15 @@ pub const OPERATIONS: [Operation; 8] = [
     operation("50 one-time keys", 25, make_keys),
     operation("encode + seal, open + decode", 6000, store_load),
     operation("decrypt skipping 39", 1000, decrypt_skip),
+    operation("Megolm encrypt", 2000, megolm_encrypt),
+    operation("Megolm decrypt", 1000, megolm_decrypt),
+    operation("Megolm advance 10,000", 2000, megolm_advance),
 ];
 
 const KEYS_AT_ONCE: usize = 50;
 const SKIP_AT_ONCE: usize = 39;
+const MEGOLM_MESSAGES: usize = 100;
+const MEGOLM_AHEAD: u32 = 10_000;
 
 fn encrypt_held(_: usize) -> Result<Once> {
     let mut pair = Pair::new()?;
@@ -134,5 +140,52 @@ fn store_load(_: usize) -> Result<Once> {
         let pickle = pair.bob.pickle().encrypt(&key);
         let session = Session::from_pickle(SessionPickle::from_encrypted(&pickle, &key)?);
         Ok(pickle.len() + usize::from(session.has_received_message()))
+    }))
+}
+
+fn megolm() -> GroupSession {
+    GroupSession::new(vodozemac::megolm::SessionConfig::version_1())
+}
+
+/// Readers of a session from its first message on.
+fn readers(session: &GroupSession, n: usize) -> Vec<InboundGroupSession> {
+    let key = session.session_key();
+    (0..n)
+        .map(|_| InboundGroupSession::new(&key, vodozemac::megolm::SessionConfig::version_1()))
+        .collect()
+}
+
+fn megolm_encrypt(_: usize) -> Result<Once> {
+    let mut session = megolm();
+    Ok(Box::new(move |_| {
+        Ok(session.encrypt(TEXT).to_base64().len())
+    }))
+}
+
+/// Each reader reads the messages of a session in order.
+fn megolm_decrypt(n: usize) -> Result<Once> {
+    let mut session = megolm();
+    let mut readers = readers(&session, n / MEGOLM_MESSAGES + 1);
+    let messages: Vec<String> = (0..MEGOLM_MESSAGES)
+        .map(|_| session.encrypt(TEXT).to_base64())
+        .collect();
+    Ok(Box::new(move |i| {
+        let message = MegolmMessage::from_base64(&messages[i % MEGOLM_MESSAGES])?;
+        Ok(readers[i / MEGOLM_MESSAGES]
+            .decrypt(&message)?
+            .plaintext
+            .len())
+    }))
+}
+
+/// Each reader gives the key away at a later index.
+fn megolm_advance(n: usize) -> Result<Once> {
+    let mut readers = readers(&megolm(), n);
+    Ok(Box::new(move |i| {
+        Ok(readers[i]
+            .export_at(MEGOLM_AHEAD)
+            .ok_or("the key does not reach so far")?
+            .to_base64()
+            .len())
     }))
 }
