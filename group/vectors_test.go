@@ -24,6 +24,8 @@ var vectorKinds = map[string]func(*testing.T, vectorFile){
 	"megolm-session": runSessions,
 	"megolm-wire":    runWire,
 	"megolm-key":     runKeys,
+
+	"pawl-room-key-merge": runMerges,
 }
 
 // verdicts is the closed set of outcomes and the error that each one is.
@@ -34,6 +36,7 @@ var verdicts = map[string]error{
 	"signature": group.ErrSignature,
 	"mac":       group.ErrMAC,
 	"too-early": group.ErrTooEarly,
+	"forgotten": group.ErrForgotten,
 }
 
 // vectorFile is the head of a file; vectors are read by kind.
