@@ -41,6 +41,23 @@ func saveFile(path string, r result.Result, write func(io.Writer, result.Result)
 	return write(file, r)
 }
 
+// apart refuses files that are to be written and are one, or the result.
+func apart(source, page, document string) error {
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		source = filepath.Join(source, resultFile)
+	}
+	for _, pair := range [][2]string{{page, source}, {document, source}, {page, document}} {
+		one, err := os.Stat(pair[0])
+		if err != nil {
+			continue // it is not there yet
+		}
+		if other, err := os.Stat(pair[1]); err == nil && os.SameFile(one, other) {
+			return cli.Usagef("%s and %s are one file: give another", pair[0], pair[1])
+		}
+	}
+	return nil
+}
+
 // loadResult reads what saveResult wrote: the file, or the directory it is in.
 func loadResult(path string) (result.Result, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -74,6 +91,9 @@ result go into the folder of the document's name beside it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := loadResult(args[0])
 			if err != nil {
+				return err
+			}
+			if err := apart(args[0], page, document); err != nil {
 				return err
 			}
 			if page != "" {

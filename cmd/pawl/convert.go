@@ -61,6 +61,9 @@ func (c *convertCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.apart(cmd, from); err != nil {
+		return err
+	}
 	given, err := c.read(cmd, false)
 	if err != nil {
 		return err
@@ -97,7 +100,10 @@ func bothPlaces(args []string) (from, to place, err error) {
 	if info, err := os.Stat(filepath.Dir(to.path)); err != nil || !info.IsDir() {
 		return from, to, fmt.Errorf("%s must be a directory that exists", filepath.Dir(to.path))
 	}
-	return from, to, from.require()
+	if err := from.require(); err != nil {
+		return from, to, err
+	}
+	return from, to, apart(from, to)
 }
 
 func (c *convertCommand) print(cmd *cobra.Command, done convertedJSON) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/txn/seal"
 )
 
 const newPassphraseEnv = "PAWL_NEW_PASSPHRASE"
@@ -67,6 +68,12 @@ func (c *passwdCommand) run(cmd *cobra.Command, args []string) error {
 	cost, err := c.cost(cmd)
 	if err != nil {
 		return err
+	}
+	if err := errors.Join(c.apart(cmd, p), c.next.apart(cmd, p)); err != nil {
+		return err
+	}
+	if cost == (seal.Cost{}) && isOne(c.file, c.next.file) {
+		return errors.New("--passphrase-file and --new-passphrase-file are one file: nothing would change")
 	}
 	// Both are asked for before the store is taken.
 	present, err := c.read(cmd, false)

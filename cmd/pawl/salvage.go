@@ -100,6 +100,18 @@ func (c *repairCommand) salvage(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.apart(cmd, from); err != nil {
+		return err
+	}
+	if c.keyringOf != "" {
+		of, err := parsePlace(c.keyringOf)
+		if err == nil {
+			err = errors.Join(apart(from, of), apart(to, of))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	given, err := c.read(cmd, false)
 	if err != nil {
 		return err

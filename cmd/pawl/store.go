@@ -38,6 +38,9 @@ func (f *passphraseFlags) useFor(cmd *cobra.Command, store string, a access, fn 
 	if err := p.require(); err != nil {
 		return err
 	}
+	if err := f.apart(cmd, p); err != nil {
+		return err
+	}
 	given, err := f.read(cmd, false)
 	if err != nil {
 		return err
@@ -56,6 +59,9 @@ func (f *passphraseFlags) look(cmd *cobra.Command, store string, fn func(*opened
 func (f *passphraseFlags) create(cmd *cobra.Command, store string, cost seal.Cost, fn func(*opened) error) error {
 	p, err := parsePlace(store)
 	if err != nil {
+		return err
+	}
+	if err := f.apart(cmd, p); err != nil {
 		return err
 	}
 	there := p.require() == nil
