@@ -32,8 +32,8 @@ import (
 //	Applied     is applied, by one of them release what was derived, at that version
 //	Conflict    never will be              discard, read again, run again
 //	NotApplied  may be, or become          withhold what was derived, return ErrUnknown
-//	Unsent      may be, or become          commit it again until the context ends
-//	Unknown     may be, or become          commit it again until the context ends
+//	Unsent      may be, or become          commit it again for a while, then withhold
+//	Unknown     may be, or become          commit it again for a while, then withhold
 //	Expired     may be, nobody can tell    withhold what was derived, for good
 //	Undecided   may be                     withhold it; the opened store can tell
 type Outcome int

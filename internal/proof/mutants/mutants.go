@@ -590,4 +590,34 @@ var mutants = []mutant{
 		old:  "k.cost = costOf(r.params())", new: "",
 		test: "TestCostIsRecorded", pkgs: []string{"./txn/seal"},
 	},
+	{
+		name: "a commit of unknown outcome is asked for without end",
+		file: "txn/commit.go",
+		old:  "case time.Since(since) >= d.db.opts.patience:", new: "case time.Since(since) >= 1000*d.db.opts.patience:",
+		test: "TestFrozenStore", pkgs: []string{"./txn"},
+	},
+	{
+		name: "a scan does not look whether the owner is there",
+		file: "kv/sharekv/internal/wire/waiter.go",
+		old:  "return w.op == opWatch || w.away", new: "return w.paged()",
+		test: "TestReadsEnd", pkgs: []string{"./kv/sharekv"},
+	},
+	{
+		name: "an owner that closes waits for one guest after the other",
+		file: "kv/sharekv/internal/wire/server.go",
+		old:  "drains.Go(c.drain)", new: "c.drain()",
+		test: "TestFrozenReaders", pkgs: []string{"./kv/sharekv"},
+	},
+	{
+		name: "each commit of a group waits for the same lock",
+		file: "kv/sqlitekv/errors.go",
+		old:  "return errors.Is(err, sqlite3.BUSY) || errors.Is(err, sqlite3.PROTOCOL)", new: "return false",
+		test: "TestLockBesideTheGate", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "each commit asks a witness that does not answer",
+		file: "kv/witness/wrap.go",
+		old:  "\tw.tried = m.Head\n", new: "\tdefer func() { w.tried = 0 }()\n",
+		test: "TestFrozenWitness", pkgs: []string{"./kv/witness"},
+	},
 }
