@@ -194,6 +194,36 @@ var mutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
+		name: "a view of SQLite moves on whatever has changed",
+		file: "kv/sqlitekv/returned.go",
+		old:  "return version == was, named(key, err)", new: "return version == was || true, named(key, err)",
+		test: "TestViewMovesOn|TestConformance", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "the hook that tells the size of SQLite's log is removed",
+		file: "kv/sqlitekv/conn.go",
+		old:  "c.logged = pages * pageSize", new: "_ = pages",
+		test: "TestLogIsBounded", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "syncs stay in the cache of the disk on Apple systems",
+		file: "kv/sqlitekv/conn.go",
+		old:  "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; ", new: "PRAGMA fullfsync = OFF; ",
+		test: "TestFullSyncs", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "an SQLite file that is open is opened under another name",
+		file: "kv/sqlitekv/home.go",
+		old:  "if other != at {", new: "if other != at && false {",
+		test: "WhileOpen", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "what connects later reads another store in the place of the first",
+		file: "kv/sqlitekv/home.go",
+		old:  "h.self != nil && !os.SameFile(now, h.self)", new: "h.self != nil && now == nil",
+		test: "WhileOpen", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
 		name: "SQLite drops what is behind a bad frame of its log",
 		file: "kv/sqlitekv/store.go",
 		old:  "if err := checkLog(path, s.headFile.newest()); err != nil {", new: "if err := checkLog(path, s.headFile.newest()); false && err != nil {",
