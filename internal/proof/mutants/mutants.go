@@ -255,6 +255,37 @@ var mutants = []mutant{
 	},
 
 	{
+		name: "a room key: an index beyond 32 bits is cut off",
+		file: "group/message.go",
+		old:  "case f.index > maxIndex:", new: "case f.index > maxIndex && false:",
+		pkgs: []string{"./group"},
+	},
+	{
+		name: "a room key: a made up copy displaces a stored one",
+		file: "group/join.go",
+		old:  "case r.Stored:\n\t\treturn 1", new: "case r.Stored:\n\t\treturn 0",
+		pkgs: []string{"./group"},
+	},
+	{
+		name: "a room key: what was forgotten is joined again",
+		file: "group/join.go",
+		old:  "for _, c := range raised(other.copies, floor) {", new: "for _, c := range other.copies {",
+		pkgs: []string{"./group"},
+	},
+	{
+		name: "a room key: a recovery leaves the session in use",
+		file: "group/outbound.go",
+		old:  "case o.keysFrom != keysFrom:", new: "case false:",
+		pkgs: []string{"./group"},
+	},
+	{
+		name: "what does not join is joined without the function",
+		file: "txn/writes.go",
+		old:  "return !partial || some.Joins(b)", new: "return !partial || true || some.Joins(b)",
+		pkgs: []string{"./txn"},
+	},
+
+	{
 		name: "a large call ignores what the engine takes",
 		file: "internal/machine/change.go",
 		old:  "return min(MostPerCommit, ", new: "return MostPerCommit + 0*min(1, ",
