@@ -23,6 +23,7 @@ var (
 var numbers = []syscall.Errno{
 	syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EFBIG, syscall.EIO,
 	syscall.ENOLCK, syscall.EROFS, syscall.EACCES, syscall.EPERM,
+	syscall.EAGAIN, syscall.EBUSY, syscall.EINTR, // a lock of Badger's own that another has for the moment
 }
 
 // ofBadger makes an error of Badger one of kv: as the error of the system that it

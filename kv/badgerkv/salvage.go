@@ -56,7 +56,7 @@ func Salvage(dir string) (found Salvaged, err error) {
 // store that has lost the file which says what it is.
 func hasTables(dir string) bool {
 	for _, pattern := range []string{"*.sst", "*.mem"} {
-		if names, err := filepath.Glob(filepath.Join(dir, pattern)); err == nil && len(names) > 0 {
+		if names, err := fs.Glob(os.DirFS(dir), pattern); err == nil && len(names) > 0 {
 			return true
 		}
 	}

@@ -63,15 +63,19 @@ func walCost(puts []put) int {
 	return cost
 }
 
+// logs are the names of the memtables' logs. The directory's own name may have any
+// characters, and is no part of the pattern.
+func logs(dir string) ([]string, error) { return fs.Glob(os.DirFS(dir), "*.mem") }
+
 // openWAL finds the log of the memtable that Badger has just made.
 func openWAL(dir string, db *badger.DB, set *settings) (*wal, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	names, err := logs(dir)
 	if err != nil || len(names) == 0 {
 		return nil, fmt.Errorf("badgerkv: Badger made no log: %w", errors.Join(err, fs.ErrNotExist))
 	}
 	var numbers []int
 	for _, name := range names {
-		n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(name), ".mem"))
+		n, err := strconv.Atoi(strings.TrimSuffix(name, ".mem"))
 		if err != nil {
 			return nil, fmt.Errorf("badgerkv: the name of a log: %w", err)
 		}
@@ -107,12 +111,12 @@ func (w *wal) before() error {
 // syncLogs syncs the logs that an earlier process has left. What it did not get
 // to sync would otherwise be lost before what is committed now.
 func syncLogs(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	names, err := logs(dir)
 	if err != nil || len(names) == 0 {
 		return err
 	}
 	for _, name := range names {
-		file, err := os.OpenFile(name, os.O_RDWR, 0)
+		file, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
 		if err != nil {
 			return fmt.Errorf("badgerkv: sync the logs: %w", err)
 		}
