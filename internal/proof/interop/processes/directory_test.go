@@ -33,13 +33,13 @@ func TestDirectoryRemoved(t *testing.T) {
 		setup := processes.Setup{Engine: engine, Dir: dir, Patience: unhurried}
 		hurried := setup
 		hurried.Within = soon
-		c := newFamily(t, hurried, other, kv.ErrUnknown, context.DeadlineExceeded)
+		c := newFamily(t, hurried, other, kv.ErrUnusable, kv.ErrUnknown, context.DeadlineExceeded)
 		w := c.newWork(c.members...)
 		wait := w.begin()
 		c.pause(instant)
 		remove(t, dir)
 		wait()
-		c.wantUnavailable("was removed")
+		c.wantUnusable("was removed")
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the directory is there again: %v", err)
 		}
@@ -47,7 +47,7 @@ func TestDirectoryRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		next := newFamily(t, setup, other)
-		c.wantUnavailable("was replaced")
+		c.wantUnusable("was replaced")
 		next.redeliver(next.letter(false))
 		next.finish()
 		c.judge() // what they released before is as good as ever
@@ -68,8 +68,8 @@ func remove(t *testing.T, dir string) {
 	}
 }
 
-// wantUnavailable checks that no process receives or sends.
-func (c *crew) wantUnavailable(what string) {
+// wantUnusable checks that no process receives or sends.
+func (c *crew) wantUnusable(what string) {
 	c.Helper()
 	l := c.letter(false)
 	for _, m := range c.members {
@@ -78,8 +78,8 @@ func (c *crew) wantUnavailable(what string) {
 			_, err := m.Machine.Encrypt(c.Context(), c.Bob.Identity(), []byte("text"))
 			return err
 		})
-		if !errors.Is(receiving, kv.ErrUnavailable) || !errors.Is(sending, kv.ErrUnavailable) {
-			c.Errorf("of a store that %s, %s says %v and %v, want %v", what, m.Name, receiving, sending, kv.ErrUnavailable)
+		if !errors.Is(receiving, kv.ErrUnusable) || !errors.Is(sending, kv.ErrUnusable) {
+			c.Errorf("of a store that %s, %s says %v and %v, want %v", what, m.Name, receiving, sending, kv.ErrUnusable)
 		}
 	}
 }
