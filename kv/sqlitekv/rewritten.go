@@ -13,6 +13,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -43,9 +44,10 @@ func explained(path string, why error) error {
 // store.
 const ourTable = "CREATE TABLE entries (key BLOB PRIMARY KEY, version INTEGER"
 
-// startsAsOurs keeps large files of others from being read.
+// startsAsOurs keeps large files of others from being read, and what is no file from
+// being waited for.
 func startsAsOurs(path string) bool {
-	file, err := os.Open(path)
+	file, err := files.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return false
 	}
