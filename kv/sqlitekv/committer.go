@@ -28,6 +28,7 @@ type committer struct {
 	closed  bool
 
 	conn        *conn // nil when it has to be opened
+	sides       sides // beside its file
 	synchronous bool
 	log         checkpoints
 	ids         newestRows
@@ -234,16 +235,20 @@ func (c *committer) whileUnhealed(r *grouping.Request, err error) error {
 
 // ready prepares the connection.
 func (c *committer) ready() (err error) {
-	if err = c.set.home.check(); err != nil || c.conn != nil {
+	if err = c.set.home.check(); err != nil {
 		return err
 	}
+	if c.conn != nil {
+		return c.checkSides()
+	}
+	c.sides = sides{}
 	if c.conn, err = openConn(c.path, c.set); err != nil {
 		return err
 	}
 	if err := errors.Join(c.conn.prepareAll(), c.syncNext(true)); err != nil {
 		return errors.Join(err, c.drop())
 	}
-	return makePrivate(c.path)
+	return errors.Join(makePrivate(c.path), c.checkSides())
 }
 
 // drop closes the connection. The next round opens another.

@@ -21,6 +21,7 @@ type conn struct {
 
 	done  func() // tells the pool that a read is over
 	leave func() // lets go of the store's name, nil for a connection that has none
+	home  *home
 
 	logged int // bytes in the log after the last commit of this connection
 }
@@ -42,7 +43,7 @@ func openConn(path string, set *settings) (c *conn, err error) {
 		set.home.leave()
 		return nil, err
 	}
-	c.leave = set.home.leave
+	c.leave, c.home = set.home.leave, set.home
 	if err := set.home.check(); err != nil { // of what is open now
 		return nil, errors.Join(err, c.close())
 	}
@@ -128,13 +129,22 @@ func (c *conn) close() (err error) {
 	for _, stmt := range c.prepared {
 		stmt.Close() // repeats the error of its last use
 	}
-	if err := c.trust(); err != nil {
+	if err := errors.Join(c.trust(), c.keepLog()); err != nil {
 		return errors.Join(err, c.db.Close())
 	}
 	if err := c.db.Close(); err != nil {
 		return fmt.Errorf("sqlitekv: close: %w", translate(err))
 	}
 	return nil
+}
+
+// keepLog leaves the log to others that see it by another index.
+func (c *conn) keepLog() error {
+	if c.home == nil || !c.home.astray.Load() {
+		return nil
+	}
+	_, err := c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	return err
 }
 
 // trust stops verifying the checksums of pages that are read. When a connection

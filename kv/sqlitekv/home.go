@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -20,6 +21,9 @@ import (
 type home struct {
 	path string
 	self os.FileInfo // set when the store is opened
+
+	// astray: the log has another index than ours.
+	astray atomic.Bool
 
 	mu    sync.Mutex
 	conns int

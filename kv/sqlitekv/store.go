@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -264,6 +265,9 @@ func (s *Store) Close() error {
 		s.follower.close()
 		s.committer.queue.Close()
 		<-s.committer.ended
+		if err := s.committer.checkSides(); err != nil {
+			s.set.logger.Warn("the store is closed, and not as it was opened", slog.Any("error", err))
+		}
 		s.failure = errors.Join(s.pool.drain(true), s.committer.drop())
 		s.gate.close()
 		s.headFile.close()
