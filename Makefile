@@ -91,6 +91,7 @@ crash:
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/badgerkv -badgerkv.images=0 -badgerkv.power=40
 	$(GO) test -run TestPowerFailureOfALife -timeout 6h ./kv/sqlitekv -sqlitekv.images=0 -sqlitekv.power=40
 	$(GO) test -run 'TestDamage$$' -timeout 24h ./internal/proof/aftermath -aftermath.damages=0
+	$(GO) test -run TestSystemErrors -timeout 6h ./internal/proof/openings -openings.all
 	$(GO) test -run TestConvertKilled -timeout 6h ./cmd/pawl -convert.rounds=100
 	$(GO) test -run TestHistoryOfProcesses -count=20 -timeout 6h ./kv/sqlitekv -sqlitekv.kills=50
 	$(GO) test -race -count=20 -timeout 6h -run 'History|Hammer|Histories' ./txn ./kv/...

@@ -63,15 +63,27 @@ func walCost(puts []put) int {
 	return cost
 }
 
-// logs are the names of the memtables' logs. The directory's own name may have any
-// characters, and is no part of the pattern.
-func logs(dir string) ([]string, error) { return fs.Glob(os.DirFS(dir), "*.mem") }
+// logs are the names of the memtables' logs. Patterns (filepath.Glob) would take a
+// directory that cannot be read for an empty one, and its own name for a part of
+// them.
+func logs(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".mem") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
 
 // openWAL finds the log of the memtable that Badger has just made.
 func openWAL(dir string, db *badger.DB, set *settings) (*wal, error) {
 	names, err := logs(dir)
-	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("badgerkv: Badger made no log: %w", errors.Join(err, fs.ErrNotExist))
+	if err != nil {
+		return nil, fmt.Errorf("badgerkv: find Badger's log: %w", err)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("badgerkv: Badger made no log: %w", fs.ErrNotExist)
 	}
 	var numbers []int
 	for _, name := range names {

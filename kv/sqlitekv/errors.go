@@ -101,7 +101,10 @@ func whyNotWritten(err error, path string, size int) error {
 	}
 	probe := path + newSuffix
 	defer os.Remove(probe)
-	if full := os.WriteFile(probe, make([]byte, 2*size+probeSize), fileMode); !isFull(full) {
+	switch why := os.WriteFile(probe, make([]byte, 2*size+probeSize), fileMode); {
+	case errors.Is(why, syscall.EMFILE), errors.Is(why, syscall.ENFILE):
+		return fmt.Errorf("%w: %v", kv.OfSystem(why), err)
+	case !isFull(why):
 		return err
 	}
 	return fmt.Errorf("%w: no room for %d bytes beside %s: free some", kv.ErrDiskFull, size, path)
