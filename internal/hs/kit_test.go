@@ -54,6 +54,7 @@ func (c *client) ask(method, path string, body any) (int, object) {
 		c.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
+	r.Close = true // a request on a connection that was used before is tried again when that ends
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return 0, nil

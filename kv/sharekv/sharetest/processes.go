@@ -54,7 +54,15 @@ func (s Subject) hold(dir string, o Options) error {
 }
 
 func (s Subject) countIn(dir string, patience time.Duration) error {
-	store, err := s.Open(dir, Options{Patience: patience, Locked: func() { fmt.Println(saysLocked) }})
+	open := func() (Store, error) {
+		return s.Open(dir, Options{Patience: patience, Locked: func() { fmt.Println(saysLocked) }})
+	}
+	store, err := open()
+	if patience > 0 { // so little that the owner may be stopped for longer, just now
+		for late := time.Now().Add(time.Minute); errors.Is(err, kv.ErrUnavailable) && time.Now().Before(late); {
+			store, err = open()
+		}
+	}
 	if err != nil {
 		return err
 	}
