@@ -80,12 +80,17 @@ func (b backup) restore(t testing.TB) kv.Store {
 		}
 	}
 	const filler = "~"
-	for head := kv.Version(1); head < b.head; head++ {
-		commit(head, []kv.Write{{Key: filler}})
-	}
 	last := []kv.Write{{Key: filler, Delete: true}}
 	for _, e := range b.entries {
 		last = append(last, kv.Write{Key: e.Key, Value: e.Value})
+	}
+	for head := kv.Version(1); head < b.head; head++ {
+		writes := []kv.Write{{Key: filler}}
+		if most := store.Limits().Writes; len(last) > most { // what the last commit cannot hold
+			at := max(most, len(last)-most+1)
+			writes, last = append(writes, last[at:]...), last[:at]
+		}
+		commit(head, writes)
 	}
 	commit(b.head, last)
 	return store
