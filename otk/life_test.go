@@ -27,7 +27,8 @@ type life struct {
 	claims    map[ID]time.Time // when the server last gave out a key
 	// known is since when it is known that a newer key was published, and that
 	// no body with this key may have come after.
-	known map[ID]time.Time
+	known  map[ID]time.Time
+	newest ID // that arrived
 }
 
 // body is an upload of a fallback key.
@@ -69,16 +70,28 @@ func (l *life) any(t *rapid.T) (b body, ok bool) {
 	return b, true
 }
 
+// overtaken: a body with a newer key arrived while this one was under way. It does
+// not arrive after that: a pool knows nothing of bodies whose outcome nobody told,
+// and would drop the key a week after the newer one was published.
+func (l *life) overtaken(b body) bool {
+	return b.key < l.newest && !b.arrived
+}
+
 func (l *life) arrive(t *rapid.T) {
-	if b, ok := l.any(t); ok {
+	b, ok := l.any(t)
+	switch {
+	case !ok || l.overtaken(b):
+		return
+	case !b.arrived: // once
 		l.held, b.arrived = b.key, true
-		l.bodies = append(l.bodies, b)
+		l.newest = max(l.newest, b.key)
 	}
+	l.bodies = append(l.bodies, b)
 }
 
 func (l *life) publish(t *rapid.T) {
 	b, ok := l.any(t)
-	if !ok {
+	if !ok || l.overtaken(b) {
 		return
 	}
 	if !b.arrived {
@@ -88,6 +101,7 @@ func (l *life) publish(t *rapid.T) {
 	if l.pool, err = l.pool.PublishFallback(l.now, b.key); err != nil {
 		t.Fatal(err)
 	}
+	l.newest = max(l.newest, b.key)
 	delete(l.known, b.key)
 	for id := range l.kept {
 		if _, ok := l.known[id]; id < b.key && !ok {
