@@ -64,10 +64,11 @@ func (d *device) write(w *entryWriter) error {
 		}
 		return session.New(like, a.peer, session.Outbound, session.Moment{Time: now}).Received(like, session.Moment{Time: now}).Sent(like, now)
 	}
+	sessions := func(a acquaintance) []session.Session { return append(slices.Clip(a.older), of(a)) }
 	return errors.Join(
 		d.writeAll(w, "/peer/", func(a acquaintance) ([]part, error) {
 			known := session.NewPeer(a.peer)
-			for _, s := range append(a.older, of(a)) {
+			for _, s := range sessions(a) {
 				var err error
 				if known, err = known.Add(s.ID()); err != nil {
 					return nil, err
@@ -78,7 +79,7 @@ func (d *device) write(w *entryWriter) error {
 		}),
 		d.writeAll(w, "/session/", func(a acquaintance) ([]part, error) {
 			var parts []part
-			for _, s := range append(a.older, of(a)) {
+			for _, s := range sessions(a) {
 				record, err := s.Encode()
 				if err != nil {
 					return nil, err

@@ -9,7 +9,7 @@ import (
 
 // Exchange is a request and its answer.
 type Exchange struct {
-	Number   int // from 1, in the order in which they were answered
+	Number   int // from 1, in the order in which they were done
 	At       time.Time
 	Endpoint string
 	Method   string
@@ -29,8 +29,9 @@ func (s *Server) note(e Exchange) {
 	s.log = append(s.log, e)
 }
 
-// Exchanges returns what was asked and answered so far, of some endpoints or of
-// all. Requests that wait are not in it.
+// Exchanges returns what was asked and done so far, of some endpoints or of all,
+// whether the answer is out or held up by a fault. Requests that wait for news are
+// not in it.
 func (s *Server) Exchanges(endpoints ...string) []Exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
