@@ -50,6 +50,10 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 	if err != nil {
 		return Encrypted{}, err
 	}
+	return m.encryptAs(tx, a, peer, plaintext, e)
+}
+
+func (m *Messages) encryptAs(tx *txn.Tx, a account.Account, peer ratchet.PublicKey, plaintext []byte, e Encryption) (Encrypted, error) {
 	c, err := m.recipient(tx, a, peer, e)
 	if err != nil {
 		return Encrypted{}, err

@@ -74,7 +74,7 @@ var table = map[string][]string{
 	// Where they meet.
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/records":  {"internal/machine", "internal/record", "account", "ratchet", "otk", "session", "kv", "txn"},
-	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "ratchet", "otk", "session", "account", "kv", "txn"},
+	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},

@@ -1,0 +1,107 @@
+package todevice
+
+import (
+	"encoding/json"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// What follows encrypts within a transaction of the caller's, so that the ratchet
+// step commits with the body of the request that carries the message. The account
+// is what [machine.Account.Sending] returned in that transaction.
+
+// Each is what one device takes of a commit in which it is encrypted for, at most:
+// its peer and all of its sessions are read, of which one, and where we wrote to a
+// stranger the peer, are written.
+var Each = machine.Share{Bytes: 9 << 10, Writes: 2, Checks: 1 + session.MaxPerPeer}
+
+// Opening is what opening a session takes of a commit, at most: where the peer has
+// too many, one is pruned or set aside for it.
+var Opening = machine.Share{Bytes: 18 << 10, Writes: 5, Checks: 2 + session.MaxPerPeer}
+
+// Prefetch reads peers and their sessions in two round trips, one if this process
+// has met them.
+func (m *Messages) Prefetch(tx *txn.Tx, peers ...ratchet.PublicKey) error {
+	var refs []txn.Ref
+	for _, p := range peers {
+		refs = append(append(refs, records.Peers.Ref(p)), m.hints.sessionsOf(p)...)
+	}
+	if err := tx.Prefetch(refs...); err != nil {
+		return err
+	}
+	refs = refs[:0]
+	for _, p := range peers {
+		more, err := second(tx, p)
+		if err != nil {
+			return err
+		}
+		refs = append(refs, more...)
+	}
+	return tx.Prefetch(refs...)
+}
+
+// CanSend reports whether there is a session with the peer to send in. If it is
+// damage that leaves none, the error says which; where it is the peer's own record,
+// none can be opened either.
+func (m *Messages) CanSend(tx *txn.Tx, peer ratchet.PublicKey) (bool, error) {
+	c, err := m.contact(tx, peer)
+	if err != nil {
+		return false, err
+	}
+	if c.Lost != nil {
+		return false, c.Lost
+	}
+	_, ok := session.Choose(c.Sessions)
+	return ok, nil
+}
+
+// EncryptIn encrypts an event for a device, in the session that the specification
+// chooses, and returns the content of the m.room.encrypted that carries it. Its
+// payload says who sends it and who it is for. Own is the account's device keys, as
+// [account.Account.DeviceKeys] returns them or with more signatures; those of the
+// other device are as its record has them.
+//
+// It fails with ErrNoSession, ErrSelf, ratchet.ErrExhausted, kv.ErrCorrupt (the
+// peer's record is damaged) or canonicaljson.ErrType (the content is no object).
+func (m *Messages) EncryptIn(tx *txn.Tx, v account.Account, to device.Keys, own json.RawMessage, eventType string, content json.RawMessage) (json.RawMessage, ratchet.SessionID, error) {
+	plaintext, err := payloadFor(v, to, own, eventType, content)
+	if err != nil {
+		return nil, ratchet.SessionID{}, err
+	}
+	sent, err := m.encryptAs(tx, v, to.Curve25519, plaintext, Encryption{})
+	if err != nil {
+		return nil, ratchet.SessionID{}, err
+	}
+	event, err := encryptedEvent(v.Identity(), to.Curve25519, sent.Message)
+	return event, sent.Session, err
+}
+
+// OpenOutbound stores a new session with a peer, opened with one of its one-time or
+// fallback keys, whose signature the caller has verified. Place is that of the
+// session in its commit, 0 to record.Places-1, another for each.
+//
+// It fails with ErrSelf, account.ErrRetired, ratchet.ErrZeroSecret, session.ErrKnown
+// or kv.ErrCorrupt (the peer's record is damaged).
+func (m *Messages) OpenOutbound(tx *txn.Tx, v account.Account, peer, key ratchet.PublicKey, place int) (ratchet.SessionID, error) {
+	e := Encryption{OneTimeKey: &key}
+	c, err := m.recipient(tx, v, peer, e)
+	if err != nil {
+		return ratchet.SessionID{}, err
+	}
+	at, err := m.moment(tx, v, c, place)
+	if err != nil {
+		return ratchet.SessionID{}, err
+	}
+	s, err := m.sender(v, c, e, at)
+	if err != nil {
+		return ratchet.SessionID{}, err
+	}
+	m.hints.used(s)
+	return s.ID(), m.add(tx, v, c, s)
+}
