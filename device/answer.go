@@ -24,6 +24,8 @@ type Answer struct {
 	Claims   []Claim // in the order of their ids
 	Identity Identity
 	Refused  []Refusal
+	// Signature is that of the self-signing key on the own device, if it has one.
+	Signature OwnSignature
 }
 
 // Answers are what an answer says of the users that were asked for.
@@ -32,6 +34,8 @@ type Answers struct {
 	// Silent are users who were asked for and of whom it says nothing that can be
 	// read: their server did not answer, say. They stay outdated.
 	Silent []matrix.UserID
+	// Others is how many users it has that nobody asked for.
+	Others int
 	// shared are the Curve25519 keys that more than one device claims.
 	shared map[ratchet.PublicKey]bool
 }
@@ -52,7 +56,13 @@ func ParseAnswer(raw []byte, asked []matrix.UserID, own Own) (Answers, error) {
 	}
 	answers := Answers{shared: map[ratchet.PublicKey]bool{}}
 	seen := map[ratchet.PublicKey]bool{}
-	for _, user := range slices.Compact(slices.Sorted(slices.Values(asked))) {
+	asked = slices.Compact(slices.Sorted(slices.Values(asked)))
+	for user := range parts["device_keys"] {
+		if _, was := slices.BinarySearch(asked, user); !was {
+			answers.Others++
+		}
+	}
+	for _, user := range asked {
 		var devices map[matrix.DeviceID]json.RawMessage
 		if json.Unmarshal(parts["device_keys"][user], &devices) != nil || devices == nil {
 			answers.Silent = append(answers.Silent, user)
@@ -63,6 +73,9 @@ func ParseAnswer(raw []byte, asked []matrix.UserID, own Own) (Answers, error) {
 			identity.userSigning = parts["user_signing_keys"][user]
 		}
 		answer := parseUser(user, devices, identity, own)
+		if user == own.User {
+			answer.Signature = signatureOn(devices[own.Device], user, answer.Identity.SelfSigning)
+		}
 		for _, c := range answer.Claims {
 			answers.shared[c.Curve25519] = seen[c.Curve25519]
 			seen[c.Curve25519] = true
@@ -112,4 +125,29 @@ func parseClaim(of Name, raw []byte, by Identity) (Claim, error) {
 		c.SignedBy = by.SelfSigning
 	}
 	return c, nil
+}
+
+// signatureOn is a self-signing key's signature on a device.
+func signatureOn(raw []byte, user matrix.UserID, by account.VerifyKey) (s OwnSignature) {
+	o, err := parseObject(raw)
+	if err != nil || by == (account.VerifyKey{}) {
+		return s
+	}
+	var all map[matrix.UserID]map[string]json.RawMessage
+	if json.Unmarshal(o.members["signatures"], &all) != nil {
+		return s
+	}
+	for _, name := range o.signers(user) {
+		if key, wrong := account.ParseVerifyKey(name); wrong != nil || key != by || o.signed(user, name, by) != nil {
+			continue
+		}
+		var text string
+		if json.Unmarshal(all[user]["ed25519:"+name], &text) != nil {
+			continue
+		}
+		if signature, wrong := account.ParseSignature(text); wrong == nil {
+			return OwnSignature{by, signature}
+		}
+	}
+	return s
 }

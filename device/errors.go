@@ -2,6 +2,8 @@ package device
 
 import (
 	"errors"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/matrix"
@@ -20,6 +22,11 @@ var (
 	ErrChanged = errors.New("device: has other keys than were known")
 	// ErrTaken: the Curve25519 key is another device's.
 	ErrTaken = errors.New("device: has the Curve25519 key of another device")
+	// ErrMany: the user has more devices than are kept.
+	ErrMany = errors.New("device: its user has too many devices")
+	// ErrUnreadable: what is known of the device is damaged, so that nobody can tell
+	// whether this is it.
+	ErrUnreadable = errors.New("device: what is known of it is damaged")
 )
 
 // Errors of reading records.
@@ -35,4 +42,23 @@ type Refusal struct {
 	User   matrix.UserID
 	Device matrix.DeviceID // empty: the user's cross-signing keys
 	Err    error
+}
+
+// Reason is the reason that the error is of.
+func (r Refusal) Reason() Reason {
+	for reason := reasons - 1; reason > ReasonForm; reason-- {
+		if errors.Is(r.Err, reason.Err()) {
+			return reason
+		}
+	}
+	return ReasonForm
+}
+
+// rejected is what is kept of the refusal: a server may call a device anything.
+func (r Refusal) rejected() Rejected {
+	id := string(r.Device)
+	if len(id) > matrix.MaxLength || !utf8.ValidString(id) {
+		id = strings.ToValidUTF8(id[:min(len(id), matrix.MaxLength)], "")
+	}
+	return Rejected{matrix.DeviceID(id), r.Reason()}
 }

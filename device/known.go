@@ -28,8 +28,8 @@ type Owner struct {
 	Open bool
 }
 
-// maxClaimers bounds a dispute: whoever comes later is refused.
-const maxClaimers = 16
+// MaxClaimers bounds a dispute: whoever comes later is refused.
+const MaxClaimers = 16
 
 // Prove is what an Olm message proves whose payload names the Ed25519 key of one of
 // those that dispute the Curve25519 key that sent it: the key is that device's, and
@@ -100,7 +100,10 @@ func (j *Joined) admit(c Claim, shared bool, owner func(ratchet.PublicKey) (Owne
 	switch {
 	case !owned:
 		o = Owner{Key: c.Curve25519, Open: shared}
-	case !o.Open || !shared || len(o.Claimers) >= maxClaimers:
+	case slices.Contains(o.Claimers, c.Name): // its own record was lost
+		j.Devices = append(j.Devices, Device{Claim: c, Seen: now, Disputed: o.Open})
+		return
+	case !o.Open || !shared || len(o.Claimers) >= MaxClaimers:
 		j.refuse(c, ErrTaken)
 		return
 	}

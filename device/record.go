@@ -95,7 +95,7 @@ func DecodeKnown(b []byte) (k Known, err error) {
 
 // Encode returns the record of whose a key is.
 func (o Owner) Encode() ([]byte, error) {
-	if len(o.Claimers) == 0 || len(o.Claimers) > maxClaimers || len(o.Claimers) > 1 && !o.Open {
+	if len(o.Claimers) == 0 || len(o.Claimers) > MaxClaimers || len(o.Claimers) > 1 && !o.Open {
 		return nil, fmt.Errorf("device: %w: a key of %d devices", ErrFormat, len(o.Claimers))
 	}
 	for _, n := range o.Claimers {
@@ -118,7 +118,7 @@ func DecodeOwner(b []byte) (o Owner, err error) {
 	err = record.Decode("owner of a key", b, version, ownerFields, func(r *record.Reader) {
 		r.Fixed(o.Key[:])
 		o.Open = r.Bool()
-		fields := r.Count(2 * maxClaimers)
+		fields := r.Count(2 * MaxClaimers)
 		r.Check(fields%2 == 0 && fields > 0 && (fields == 2 || o.Open), "claimers")
 		for i := 0; i < fields && r.OK(); i += 2 {
 			var n Name

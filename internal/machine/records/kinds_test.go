@@ -135,7 +135,8 @@ func TestKindsNameOthersFirst(t *testing.T) {
 			order = append(order, k.Records.Kind)
 		}
 	}
-	if want := []string{"sweep", "receipt", "peer", "session", "otk-pool", "otk", "mark", "aside"}; !slices.Equal(order, want) {
+	if want := []string{"sweep", "receipt", "peer", "session", "otk-pool", "otk",
+		"outdated", "user", "tracking", "own-signature", "identity", "device", "owner", "mark", "aside"}; !slices.Equal(order, want) {
 		t.Errorf("the kinds are %q, want %q", order, want)
 	}
 }

@@ -73,8 +73,9 @@ var table = map[string][]string{
 
 	// Where they meet.
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
-	"internal/machine/records":  {"internal/machine", "internal/record", "account", "ratchet", "otk", "session", "kv", "txn"},
+	"internal/machine/records":  {"internal/machine", "internal/record", "internal/canonicaljson", "matrix", "account", "device", "ratchet", "otk", "session", "kv", "txn"},
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
+	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},

@@ -1,0 +1,117 @@
+package devices
+
+import (
+	"slices"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// TrackShare is what [Track], [MarkOutdated] and [Left] take of a commit for each
+// user.
+var TrackShare = records.UserShare
+
+// Track begins to follow the changes of users, whose devices are outdated until they
+// were asked for. Of whom is followed already nothing changes. Callers split what
+// is more than a commit takes: [TrackShare].
+func Track(tx *txn.Tx, users ...matrix.UserID) error {
+	for _, user := range users {
+		if err := user.Check(); err != nil {
+			return err
+		}
+	}
+	return change(tx, users, func(u records.User) (device.Tracking, bool) {
+		follow := u.Lost != nil || u.Changes == 0 || !u.Left.IsZero()
+		return u.Track(), follow
+	})
+}
+
+// MarkOutdated notes that the devices or keys of users changed, of those who are
+// followed: the server said so. A query that is under way does not cover it. What is
+// no user id is passed over.
+func MarkOutdated(tx *txn.Tx, users ...matrix.UserID) error {
+	return change(tx, users, func(u records.User) (device.Tracking, bool) {
+		if u.Lost != nil {
+			return u.Track(), true
+		}
+		return u.Change(), u.Changes > 0 && u.Left.IsZero()
+	})
+}
+
+// Left ends the tracking of users: nothing is heard of their changes any more.
+func Left(tx *txn.Tx, a *machine.Account, users ...matrix.UserID) error {
+	return change(tx, users, func(u records.User) (device.Tracking, bool) {
+		if u.Lost != nil {
+			u.Tracking = u.Track()
+		}
+		return u.Leave(a.Store.Now()), u.Changes > 0 && u.Left.IsZero()
+	})
+}
+
+// AllOutdated makes all users outdated: changes may have been missed.
+func AllOutdated(tx *txn.Tx, a *machine.Account, v account.Account) error {
+	return records.AllOutdated(tx, a, v)
+}
+
+func change(tx *txn.Tx, users []matrix.UserID, next func(records.User) (device.Tracking, bool)) error {
+	users = slices.DeleteFunc(slices.Clone(users), func(u matrix.UserID) bool { return u.Check() != nil })
+	all, err := records.UsersOf(tx, users...)
+	if err != nil {
+		return err
+	}
+	for _, u := range all {
+		if t, changed := next(u); changed {
+			if err := records.PutUser(tx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// State is how far a user's devices are known.
+type State int
+
+const (
+	// Current: an answer covers all changes that were heard of.
+	Current State = iota
+	// Outdated: not so, and the last query told nothing: nobody is held up.
+	Outdated
+	// Awaited: not so, and an answer is to be waited for.
+	Awaited
+)
+
+// StatesOf returns how far the devices of users are known. Whoever sends to them
+// reads it in the commit that sends.
+func StatesOf(tx *txn.Tx, a *machine.Account, v account.Account, users ...matrix.UserID) ([]State, error) {
+	epoch, err := records.EpochOf(tx, a, v)
+	if err != nil {
+		return nil, err
+	}
+	all, err := records.UsersOf(tx, users...)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]State, len(users))
+	for i, u := range all {
+		switch {
+		case !u.Outdated(epoch.All):
+		case u.Waits(epoch.All):
+			states[i] = Awaited
+		default:
+			states[i] = Outdated
+		}
+	}
+	return states, nil
+}
+
+// IsOutdated reports whether something may have changed of a user's devices that no
+// answer covers, or nobody follows the user.
+func IsOutdated(tx *txn.Tx, a *machine.Account, v account.Account, user matrix.UserID) (bool, error) {
+	states, err := StatesOf(tx, a, v, user)
+	return err == nil && states[0] != Current, err
+}
