@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"sync"
 )
@@ -165,4 +166,14 @@ func (p *Process) Quit(ctx context.Context) error {
 // gone waits until the process has ended.
 func (p *Process) gone() error {
 	return p.until(context.Background(), func() bool { return p.ended != nil })
+}
+
+// Signal sends a signal, as to stop the process where it is.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Ended returns why the process has ended, nil while it runs.
+func (p *Process) Ended() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }

@@ -91,6 +91,7 @@ func (c *client) login(ctx context.Context, q bot.Command) error {
 	m.Crypto = helper
 	c.matrix, c.helper = m, helper
 	syncer := m.Syncer.(*mautrix.DefaultSyncer)
+	syncer.FilterJSON = &mautrix.Filter{Room: &mautrix.RoomFilter{Timeline: &mautrix.FilterPart{Limit: 1000}}} // all of what the tests send
 	syncer.OnEventType(event.EventMessage, c.message)
 	syncer.OnSync(func(context.Context, *mautrix.RespSync, string) bool {
 		c.tell(bot.Event{Name: "synced"})

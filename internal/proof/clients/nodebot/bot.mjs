@@ -10,6 +10,7 @@ import {
 const say = (o) => process.stdout.write(JSON.stringify(o) + "\n");
 const prefix = "/_matrix/client/v3/";
 const part = encodeURIComponent;
+const filter = part(JSON.stringify({ room: { timeline: { limit: 1000 } } })); // all of what the tests send
 
 // One queue for all that changes the machine: its bindings are not for two at once.
 let last = Promise.resolve();
@@ -71,7 +72,7 @@ class Bot {
   async loop(signal) {
     while (!signal.aborted) {
       try {
-        const query = this.since ? `?timeout=30000&since=${part(this.since)}` : "?timeout=0";
+        const query = `?filter=${filter}&` + (this.since ? `timeout=30000&since=${part(this.since)}` : "timeout=0");
         const answer = await fetch(this.url + prefix + "sync" + query, { signal, headers: { Authorization: "Bearer " + this.token } });
         if (!answer.ok) throw new Error(`sync: ${answer.status} ${await answer.text()}`);
         const response = await answer.json();

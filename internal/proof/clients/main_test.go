@@ -1,0 +1,36 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/pawlkv/pawl/internal/proof/clients/bot"
+	"github.com/pawlkv/pawl/internal/proof/clients/mautrixbot"
+)
+
+// kindVariable tells this program which client it is, if it is one.
+const kindVariable = "PAWL_PROOF_CLIENT"
+
+// programs are the clients that this program can be. Of the kinds that begin with
+// "pawl" the rest is the engine.
+var programs = map[string]func(func(bot.Event)) bot.Client{
+	"mautrix": mautrixbot.Open,
+}
+
+func TestMain(m *testing.M) {
+	kind := os.Getenv(kindVariable)
+	if kind == "" {
+		os.Exit(m.Run())
+	}
+	open, known := programs[kind]
+	if !known {
+		fmt.Fprintln(os.Stderr, "no client", kind)
+		os.Exit(2)
+	}
+	if err := bot.Serve(context.Background(), os.Stdin, os.Stdout, open); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
