@@ -10,7 +10,7 @@ import (
 )
 
 // Inbound is what is stored of a session that somebody sends in (record
-// group-in/<room>/<session id>): the copies of its key that are worth keeping,
+// group-in/<session id>): the copies of its key that are worth keeping,
 // and the floor below which none is kept.
 //
 // # Copies

@@ -32,7 +32,7 @@ const (
 )
 
 // Withheld is a notice that somebody does not give us a key (record
-// withheld/<room>/<session id>). Nobody signs it: it may explain why a key is
+// withheld/<session id>/<user id>). Nobody signs it: it may explain why a key is
 // missing, and never replaces or removes one.
 type Withheld struct {
 	Room    matrix.RoomID
@@ -51,12 +51,12 @@ var ErrNotice = errors.New("group: withheld notice has no code, or one that is t
 // of package matrix.
 func NewWithheld(w Withheld) (Withheld, error) {
 	w.At = record.Time(w.At)
-	w.Reason = cut(w.Reason, MaxReason)
+	w.Reason = Cut(w.Reason, MaxReason)
 	return w, w.check()
 }
 
-// cut returns the first bytes of a text, without half a character.
-func cut(s string, n int) string {
+// Cut returns the first bytes of a text, without half a character.
+func Cut(s string, n int) string {
 	s = strings.ToValidUTF8(s, "")
 	if len(s) <= n {
 		return s

@@ -97,6 +97,33 @@ func (r *JoinRecord[N, T]) Join(tx *Tx, v T) error {
 	return nil
 }
 
+// Peek returns a record as this attempt knows it, with what this transaction wrote,
+// and does not count as reading it: nothing validates the answer, and a join that
+// runs again does not ask for it again. It is for what is said of a join, never for
+// what is written. Whoever decides by it gets the record. Errors are those of Get.
+func (r *JoinRecord[N, T]) Peek(tx *Tx, name N) (v T, ok bool, err error) {
+	key, err := tx.key(r.Ref(name))
+	if err != nil {
+		return v, false, err
+	}
+	if w := tx.writes[key]; w != nil {
+		if w.isSetAside() {
+			return v, false, &RecordError{key, ErrSetAside}
+		}
+		v, ok = w.value.(T)
+		return v, ok && !w.deleted, nil
+	}
+	if err := tx.load(key); err != nil {
+		return v, false, err
+	}
+	got, ok, err := tx.open(&r.Record, tx.reads[key])
+	if !ok || err != nil {
+		return v, false, err
+	}
+	v, ok = got.(T)
+	return v, ok, nil
+}
+
 // joinOwn joins v to what this transaction wrote before.
 func joinOwn[T Joiner[T]](w *write, v T) error {
 	if w.deleted {

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,18 @@ func (s *Store) Use(engine kv.Store) {
 // copy of them.
 func (s *Store) Sealed(engine kv.Store) *txn.DB {
 	return txn.New(engine, append([]txn.Option{txn.WithSealer(sealer{s.ring})}, s.Txn...)...)
+}
+
+// Digest returns what stands for a name of some kind in this store: the first 16
+// bytes of the keyed hash that blinds the names of records (docs/format.md). The
+// kind keeps it apart from the others.
+func (s *Store) Digest(kind, name string) (d [16]byte) {
+	b, err := base64.RawURLEncoding.DecodeString(s.ring.Blind(kind + "\x00" + name))
+	if err != nil || len(b) != len(d) {
+		panic("pawl: a blinded name is not 16 bytes in base64url") // the keyring makes them so
+	}
+	copy(d[:], b)
+	return d
 }
 
 // views is how often a view that is lost, because the engine changed hands, is

@@ -130,6 +130,12 @@ func Kinds() []Kind {
 		deviceKind,
 		ownerKind,
 		markKind,
+		unsettledKind,
+		replayKind,
+		groupInKind,
+		withholderKind,
+		withheldKind,
+		noOlmKind,
 		asideKind,
 		accountKind,
 	}

@@ -135,8 +135,30 @@ func TestKindsNameOthersFirst(t *testing.T) {
 			order = append(order, k.Records.Kind)
 		}
 	}
-	if want := []string{"sweep", "receipt", "peer", "session", "otk-pool", "otk",
-		"outdated", "user", "tracking", "own-signature", "identity", "device", "owner", "mark", "aside"}; !slices.Equal(order, want) {
+	want := []string{
+		"sweep",
+		"receipt",
+		"peer",
+		"session",
+		"otk-pool",
+		"otk",
+		"outdated",
+		"user",
+		"tracking",
+		"own-signature",
+		"identity",
+		"device",
+		"owner",
+		"mark",
+		"unsettled",
+		"replay",
+		"group-in",
+		"withholder",
+		"withheld",
+		"no-olm",
+		"aside",
+	}
+	if !slices.Equal(order, want) {
 		t.Errorf("the kinds are %q, want %q", order, want)
 	}
 }

@@ -73,14 +73,15 @@ var table = map[string][]string{
 
 	// Where they meet.
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
-	"internal/machine/records":  {"internal/machine", "internal/record", "internal/canonicaljson", "matrix", "account", "device", "ratchet", "otk", "session", "kv", "txn"},
+	"internal/machine/records":  {"internal/machine", "internal/record", "internal/canonicaljson", "matrix", "account", "device", "ratchet", "otk", "session", "kv", "txn", "group"},
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
 	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
+	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
 
-	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
+	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
 	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},
 	"internal/proof/steadycall": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "matrix", "ratchet"},
 	"internal/proof/aftermath": {

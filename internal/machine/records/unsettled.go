@@ -1,0 +1,85 @@
+package records
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Unsettled marks the room keys that came from a device that no answer to
+// /keys/query has shown yet: of a Curve25519 key, whose it says it is. The keys
+// themselves are kept like all others. The mark goes when an answer shows the
+// device; whether that is the device it said shows then wherever the keys are used.
+type Unsettled struct {
+	Key      ratchet.PublicKey
+	User     matrix.UserID     // who sent the messages, as the server says
+	Claimed  account.VerifyKey // Ed25519, as the newest message says
+	Sessions []group.SessionID // whose keys came meanwhile
+}
+
+// MaxUnsettled bounds the sessions that a device which nobody knows can make us
+// keep. More are refused, and those that are kept stay.
+const MaxUnsettled = 256
+
+// Unsettleds: unsettled/<Curve25519 key>.
+var Unsettleds = txn.Record[ratchet.PublicKey, Unsettled]{
+	Kind: "unsettled", Codec: machine.Encoded(decodeUnsettled),
+	Name: func(u Unsettled) ratchet.PublicKey { return u.Key },
+	Path: txn.Spelled[ratchet.PublicKey],
+}
+
+var unsettledKind = Kind{Records: many(&Unsettleds)}
+
+// Add returns the mark with one session more, and whether there was room for it.
+func (u Unsettled) Add(id group.SessionID) (next Unsettled, ok bool) {
+	switch {
+	case slices.Contains(u.Sessions, id):
+		return u, true
+	case len(u.Sessions) >= MaxUnsettled:
+		return u, false
+	}
+	u.Sessions = append(slices.Clip(u.Sessions), id)
+	return u, true
+}
+
+const (
+	unsettledVersion = 2
+	unsettledFields  = 4
+)
+
+// Encode returns the record.
+func (u Unsettled) Encode() ([]byte, error) {
+	if err := u.User.Check(); err != nil || len(u.Sessions) == 0 || len(u.Sessions) > MaxUnsettled {
+		return nil, fmt.Errorf("%w: %d unsettled sessions", record.ErrFormat, len(u.Sessions))
+	}
+	size := 128 + len(u.User) + 34*len(u.Sessions)
+	return record.Encode(unsettledVersion, unsettledFields, size, func(w *record.Writer) {
+		w.Bytes(u.Key[:])
+		w.Text(string(u.User))
+		w.Bytes(u.Claimed[:])
+		writeSessions(w, u.Sessions)
+	}), nil
+}
+
+func decodeUnsettled(b []byte) (u Unsettled, err error) {
+	err = record.Decode("unsettled", b, unsettledVersion, unsettledFields, func(r *record.Reader) {
+		r.Fixed(u.Key[:])
+		u.User = matrix.UserID(r.Text(matrix.MaxLength))
+		r.Fixed(u.Claimed[:])
+		u.Sessions = readSessions(r, MaxUnsettled)
+		if r.OK() {
+			r.FailWith(u.User.Check())
+		}
+	})
+	if err != nil {
+		return Unsettled{}, err
+	}
+	return u, nil
+}

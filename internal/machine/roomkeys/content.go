@@ -1,0 +1,129 @@
+package roomkeys
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/unpadded"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+// MaxContent bounds the content of an event, in bytes.
+const MaxContent = 1 << 20
+
+// object is a JSON object whose members are found by their exact names.
+type object map[string]json.RawMessage
+
+func parseObject(raw []byte) (object, error) {
+	if len(raw) > MaxContent {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrContent, len(raw), MaxContent)
+	}
+	var o object
+	if err := json.Unmarshal(raw, &o); err != nil || o == nil {
+		return nil, fmt.Errorf("%w: not an object", ErrContent)
+	}
+	return o, nil
+}
+
+// text returns a member that must be a string.
+func (o object) text(name string) (string, error) {
+	var s *string
+	if json.Unmarshal(o[name], &s) != nil || s == nil {
+		return "", fmt.Errorf("%w: %s is not a string", ErrContent, name)
+	}
+	return *s, nil
+}
+
+// optional returns a member that may be missing, or of another type.
+func (o object) optional(name string) string {
+	s, _ := o.text(name)
+	return s
+}
+
+// flag returns whether a member is true.
+func (o object) flag(name string) bool { return bytes.Equal(o[name], []byte("true")) }
+
+// megolm checks the algorithm.
+func (o object) megolm() error {
+	algorithm, err := o.text("algorithm")
+	if err == nil && algorithm != account.Megolm {
+		err = fmt.Errorf("%w: %.64q", ErrAlgorithm, algorithm)
+	}
+	return err
+}
+
+// session returns the room and the session that the content is of.
+func (o object) session() (room matrix.RoomID, id group.SessionID, err error) {
+	s, err := o.text("room_id")
+	if err != nil {
+		return room, id, err
+	}
+	if room, err = matrix.ParseRoomID(s); err != nil {
+		return room, id, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	id, err = o.sessionID()
+	return room, id, err
+}
+
+func (o object) sessionID() (id group.SessionID, err error) {
+	s, err := o.text("session_id")
+	if err != nil {
+		return id, err
+	}
+	if id, err = group.ParseSessionID(s); err != nil {
+		err = fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	return id, err
+}
+
+func (o object) curve25519(name string) (k ratchet.PublicKey, err error) {
+	s, err := o.text(name)
+	if err != nil {
+		return k, err
+	}
+	if k, err = ratchet.ParsePublicKey(s); err != nil || k == (ratchet.PublicKey{}) {
+		return k, fmt.Errorf("%w: %s is not a Curve25519 key", ErrContent, name)
+	}
+	return k, nil
+}
+
+func (o object) ed25519(name string) (k account.VerifyKey, err error) {
+	s, err := o.text(name)
+	if err != nil {
+		return k, err
+	}
+	if k, err = account.ParseVerifyKey(s); err != nil {
+		return k, fmt.Errorf("%w: %s is not an Ed25519 key", ErrContent, name)
+	}
+	return k, nil
+}
+
+// key reads session_key, and checks that it is the key of the session.
+func (o object) key(id group.SessionID, parse func([]byte) (group.Key, error)) (group.Key, error) {
+	s, err := o.text("session_key")
+	if err != nil {
+		return group.Key{}, err
+	}
+	b, ok := unpadded.Decode(s)
+	if !ok {
+		return group.Key{}, fmt.Errorf("%w: session_key is not base64", ErrContent)
+	}
+	defer clear(b)
+	k, err := parse(b)
+	switch {
+	case err != nil:
+		return group.Key{}, err
+	case k.ID() != id:
+		return group.Key{}, fmt.Errorf("%w: %s is not %s", ErrSessionID, id, k.ID())
+	}
+	return k, nil
+}
+
+// sharedHistory also knows the name that the flag had before the specification did.
+func (o object) sharedHistory() bool {
+	return o.flag("shared_history") || o.flag("org.matrix.msc3061.shared_history")
+}

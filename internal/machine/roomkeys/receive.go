@@ -1,0 +1,150 @@
+package roomkeys
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// From is who sent a to-device event.
+type From struct {
+	User       matrix.UserID     // the event's sender, as the server says
+	Curve25519 ratchet.PublicKey // whose Olm message brought it; zero: it came plain
+	Ed25519    account.VerifyKey // that the message's payload names
+	Device     device.Name       // that these keys are known to be of; zero: not known yet
+	Trust      device.Trust      // of that device
+}
+
+// Outcome is what came of an event.
+type Outcome struct {
+	Result     Result
+	Room       matrix.RoomID // "" for a notice m.no_olm
+	Session    group.SessionID
+	Provenance group.Provenance // 0: it was a notice
+	// Unsettled: the key is from a device that is not known yet. Its user is to be
+	// asked for.
+	Unsettled bool
+	// GivenUp are copies of the key that contradict one that is better: the one that
+	// came, or such as were stored.
+	GivenUp []group.Refused
+}
+
+// Share is what an event takes of a commit beside what brought it.
+var Share = machine.Share{Bytes: 16 << 10, Writes: 3, Checks: 6}
+
+// Receive applies an event of a type that [Handles] says yes to: a room key, a
+// forwarded room key or a notice that one is withheld. Place is that of the event
+// among what the transaction does. The caller has made all checks of Olm payloads
+// that do not depend on the type.
+//
+// A failure has written nothing. It is of the event: ErrPlain, ErrContent,
+// ErrAlgorithm, ErrSessionID, ErrOtherRoom, ErrNotRequested, ErrUnsettled,
+// ErrOtherUser, group.ErrMalformed, group.ErrVersion, group.ErrSignature,
+// group.ErrForgotten (the key was deleted on purpose), group.ErrNotice; or it
+// is of the store.
+func (k *Keys) Receive(tx *txn.Tx, v account.Account, place int, from From, eventType string, content json.RawMessage) (Outcome, error) {
+	o, err := parseObject(content)
+	if err != nil {
+		return Outcome{}, err
+	}
+	switch eventType {
+	case RoomKey:
+		return k.receiveKey(tx, from, o)
+	case ForwardedRoomKey:
+		return k.receiveForwarded(tx, v, from, o)
+	case Withheld, OldWithheld:
+		at, err := k.account.Moment(tx, v, place)
+		if err != nil {
+			return Outcome{}, err
+		}
+		return k.receiveNotice(tx, at, from, o)
+	}
+	return Outcome{}, fmt.Errorf("%w: type %.64q", ErrContent, eventType)
+}
+
+// receiveKey keeps a key that the session's owner sent.
+func (k *Keys) receiveKey(tx *txn.Tx, from From, o object) (Outcome, error) {
+	if from.Curve25519 == (ratchet.PublicKey{}) {
+		return Outcome{}, ErrPlain
+	}
+	in, err := o.inbound(group.ParseSharedKey, group.Source{
+		Provenance: group.Direct, Sender: from.Curve25519, Claimed: from.Ed25519, SharedHistory: o.sharedHistory(),
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	if from.Device != (device.Name{}) {
+		return k.add(tx, in)
+	}
+	mark, err := k.mark(tx, from, in.ID())
+	if err != nil {
+		return Outcome{}, err
+	}
+	out, err := k.add(tx, in)
+	if err != nil {
+		return Outcome{}, err
+	}
+	out.Unsettled = true
+	if mark == nil {
+		return out, nil
+	}
+	return out, records.Unsettleds.Put(tx, *mark)
+}
+
+// inbound reads the session that the content of an event gives a key of.
+func (o object) inbound(parse func([]byte) (group.Key, error), source group.Source) (group.Inbound, error) {
+	if err := o.megolm(); err != nil {
+		return group.Inbound{}, err
+	}
+	room, id, err := o.session()
+	if err != nil {
+		return group.Inbound{}, err
+	}
+	key, err := o.key(id, parse)
+	if err != nil {
+		return group.Inbound{}, err
+	}
+	return group.NewInbound(room, group.NewCopy(key, source))
+}
+
+// receiveForwarded keeps a key that an own verified device sent because we asked.
+func (k *Keys) receiveForwarded(tx *txn.Tx, v account.Account, from From, o object) (Outcome, error) {
+	if from.Curve25519 == (ratchet.PublicKey{}) {
+		return Outcome{}, ErrPlain
+	}
+	if from.Device.User != v.User() || from.User != v.User() || from.Trust != device.Verified {
+		return Outcome{}, fmt.Errorf("%w: from %s", ErrNotRequested, from.User)
+	}
+	sender, err := o.curve25519("sender_key")
+	if err != nil {
+		return Outcome{}, err
+	}
+	claimed, err := o.ed25519("sender_claimed_ed25519_key")
+	if err != nil {
+		return Outcome{}, err
+	}
+	in, err := o.inbound(group.ParseExportedKey, group.Source{
+		Provenance: group.Forwarded, Sender: sender, Claimed: claimed, Giver: from.Curve25519, SharedHistory: o.sharedHistory(),
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	open := false
+	if k.Requested != nil {
+		if open, err = k.Requested(tx, from, in.Room(), in.ID()); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if !open {
+		return Outcome{}, fmt.Errorf("%w: session %s", ErrNotRequested, in.ID())
+	}
+	return k.add(tx, in)
+}
