@@ -181,6 +181,15 @@ func (o Outbound) Retire(why Why, now time.Time) Outbound {
 	return o
 }
 
+// RetiredAt returns the record of a session that was given up at another time: the
+// clock was wrong.
+func (o Outbound) RetiredAt(at time.Time) Outbound {
+	if o.why != Kept {
+		o.retired = record.Time(laterThanNever(at))
+	}
+	return o
+}
+
 // laterThanNever keeps a clock that says nothing from saying "never".
 func laterThanNever(t time.Time) time.Time {
 	if t.IsZero() {

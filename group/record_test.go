@@ -56,6 +56,7 @@ func TestRecordsAreStrict(t *testing.T) {
 	recordtest.Strict(t, o.Sent(o.Sender(), noon).Retire(SomebodyLeft, noon), DecodeOutbound)
 	recordtest.Strict(t, sampleShare, DecodeShare)
 	recordtest.Strict(t, Share{Room: room, User: "@bob:example.org", Device: "D", Outcome: NotReached}, DecodeShare)
+	recordtest.Strict(t, Share{Room: room, User: "@bob:example.org", Device: "D", Outcome: NotTaken}, DecodeShare)
 	recordtest.Strict(t, sampleWithheld, DecodeWithheld)
 }
 
@@ -143,7 +144,7 @@ func TestSharesOfOneOutcome(t *testing.T) {
 		"withheld, an index": func(s *Share) { s.Outcome, s.Over, s.Code = NotGiven, ratchet.SessionID{}, Unverified },
 		"unreached, a code":  func(s *Share) { s.Outcome, s.Index, s.Over, s.Code = NotReached, 0, ratchet.SessionID{}, NoOlm },
 		"outcome 0":          func(s *Share) { s.Outcome, s.Index, s.Over = 0, 0, ratchet.SessionID{} },
-		"outcome 4":          func(s *Share) { s.Outcome, s.Index, s.Over = 4, 0, ratchet.SessionID{} },
+		"outcome 5":          func(s *Share) { s.Outcome, s.Index, s.Over = 5, 0, ratchet.SessionID{} },
 		"a code of 65 bytes": func(s *Share) {
 			s.Outcome, s.Index, s.Over, s.Code = NotGiven, 0, ratchet.SessionID{}, Code(make([]byte, 65))
 		},

@@ -36,7 +36,13 @@ const (
 	NotGiven Outcome = 2
 	// NotReached: its keys could not be had. It is tried again.
 	NotReached Outcome = 3
+	// NotTaken: the server refused the request that carried the key, which may have
+	// arrived all the same. It is tried again.
+	NotTaken Outcome = 4
 )
+
+// Has reports that a device of this outcome may have the key.
+func (o Outcome) Has() bool { return o == Given || o == NotTaken }
 
 // ErrShare: a share that says two things, or names nobody.
 var ErrShare = errors.New("group: share is not of one outcome")
@@ -56,7 +62,7 @@ func (s Share) check() error {
 		return fmt.Errorf("%w: an index, and not given", ErrShare)
 	case (s.Outcome == NotGiven) != (s.Code != ""):
 		return fmt.Errorf("%w: a code, and not withheld, or the other way about", ErrShare)
-	case s.Outcome < Given || s.Outcome > NotReached || len(s.Code) > MaxCode:
+	case s.Outcome < Given || s.Outcome > NotTaken || len(s.Code) > MaxCode:
 		return fmt.Errorf("%w: outcome or code", ErrShare)
 	}
 	return nil
@@ -100,7 +106,7 @@ func DecodeShare(b []byte) (Share, error) {
 		s.User = matrix.UserID(r.Text(matrix.MaxLength))
 		s.Device = matrix.DeviceID(r.Text(matrix.MaxLength))
 		r.Fixed(s.Key[:])
-		s.Outcome = Outcome(r.Uint(uint64(NotReached)))
+		s.Outcome = Outcome(r.Uint(uint64(NotTaken)))
 		s.Index = uint32(r.Uint(maxIndex))
 		s.Over = readKnown[ratchet.SessionID](r)
 		s.Code = Code(r.Text(MaxCode))

@@ -17,7 +17,9 @@ type walker struct {
 }
 
 func newWalker(text []byte) *walker {
-	return &walker{Decoder: json.NewDecoder(bytes.NewReader(text)), text: text}
+	w := &walker{Decoder: json.NewDecoder(bytes.NewReader(text)), text: text}
+	w.UseNumber() // a number that no float holds is nobody's business here
+	return w
 }
 
 // members are what is done with an object's members, by name; others are passed

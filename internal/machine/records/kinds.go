@@ -136,6 +136,13 @@ func Kinds() []Kind {
 		withholderKind,
 		withheldKind,
 		noOlmKind,
+		sharedKind,
+		groupOldKind,
+		groupOutKind,
+		memberKind,
+		roomKind,
+		roomChangesKind,
+		toldKind,
 		asideKind,
 		accountKind,
 	}

@@ -136,26 +136,11 @@ func TestKindsNameOthersFirst(t *testing.T) {
 		}
 	}
 	want := []string{
-		"sweep",
-		"receipt",
-		"peer",
-		"session",
-		"otk-pool",
-		"otk",
-		"outdated",
-		"user",
-		"tracking",
-		"own-signature",
-		"identity",
-		"device",
-		"owner",
+		"sweep", "receipt", "peer", "session", "otk-pool", "otk",
+		"outdated", "user", "tracking", "own-signature", "identity", "device", "owner",
 		"mark",
-		"unsettled",
-		"replay",
-		"group-in",
-		"withholder",
-		"withheld",
-		"no-olm",
+		"unsettled", "replay", "group-in", "withholder", "withheld", "no-olm",
+		"group-shared", "group-old", "group-out", "member", "room", "room-changes", "told-no-olm",
 		"aside",
 	}
 	if !slices.Equal(order, want) {

@@ -78,6 +78,7 @@ var table = map[string][]string{
 	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
+	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/syncresponse", "matrix", "account", "group", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
 
