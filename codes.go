@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/canonicaljson"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/kv"
@@ -113,7 +114,7 @@ var codes = []struct {
 	{"key", RemedyCall, "not an Ed25519 key", []error{account.ErrKey}},
 	{"json", RemedyCall, "not JSON, or JSON that has no canonical form",
 		[]error{canonicaljson.ErrSyntax, canonicaljson.ErrNumber, canonicaljson.ErrDuplicate, canonicaljson.ErrType}},
-	{"signature", RemedyNone, "the signature is not that of the key", []error{account.ErrSignature}},
+	{"signature", RemedyNone, "the signature is not that of the key", []error{account.ErrSignature, group.ErrSignature}},
 	{"unsigned", RemedyNone, "the object has no signature by this user and key", []error{account.ErrUnsigned}},
 	{"key_count", RemedyCall, "an upload has 0 to 1000 one-time keys", []error{ErrOneTimeKeyCount}},
 	{"key_stage", RemedyNone, "the one-time key was published or given up before", []error{otk.ErrStage}},
@@ -123,8 +124,8 @@ var codes = []struct {
 
 	// Of a message.
 	{"message_type", RemedyNone, "type is neither 0 nor 1", []error{ErrMessageType}},
-	{"version", RemedyNone, "the message is not of version 3", []error{ratchet.ErrVersion}},
-	{"malformed", RemedyNone, "not an Olm message, or not a key", []error{ratchet.ErrMalformed}},
+	{"version", RemedyNone, "the message is not of version 3", []error{ratchet.ErrVersion, group.ErrVersion}},
+	{"malformed", RemedyNone, "not a message, or not a key", []error{ratchet.ErrMalformed, group.ErrMalformed}},
 	{"sender_mismatch", RemedyNone, "a pre-key message of another sender than sender_key", []error{account.ErrSender}},
 	{"self", RemedyNone, "sender_key is the account's own", []error{ErrSelf}},
 	{"already_processed", RemedyNone, "decrypted before, and acknowledged", []error{ErrAlreadyProcessed}},
@@ -138,8 +139,27 @@ var codes = []struct {
 	{"gap", RemedyNone, "more than 2000 messages are missing before this one", []error{ratchet.ErrGap}},
 	{"unknown_chain", RemedyNone, "of a chain that the sender cannot have begun", []error{ratchet.ErrUnknownChain}},
 	{"zero_secret", RemedyNone, "the peer's key is of low order", []error{ratchet.ErrZeroSecret}},
-	{"exhausted", RemedyNone, "the chain has no index left: to send, open a new session", []error{ratchet.ErrExhausted}},
-	{"mac", RemedyNone, "changed on its way, or made with other keys", []error{ratchet.ErrMAC}},
+	{"exhausted", RemedyNone, "the chain has no index left: to send, open a new session", []error{ratchet.ErrExhausted, group.ErrExhausted}},
+	{"mac", RemedyNone, "changed on its way, or made with other keys", []error{ratchet.ErrMAC, group.ErrMAC}},
+
+	// Of a room key, and of an event of a room.
+	{"no_room_key", RemedyNone, "the key of the message's session is not there", []error{group.ErrNoKey}},
+	{"too_early", RemedyNone, "the key of the message's session begins after it", []error{group.ErrTooEarly}},
+	{"forgotten", RemedyNone, "the room key was deleted on purpose", []error{group.ErrForgotten}},
+	{"replay", RemedyNone, "another event has the message already", []error{ErrReplay}},
+	{"other_room", RemedyNone, "the session, or the message, is of another room", []error{ErrOtherRoom}},
+	{"other_user", RemedyNone, "the session is by a device of another user", []error{ErrOtherUser}},
+	{"content", RemedyNone, "the content is not of the form that the event's type has", []error{ErrContent, group.ErrNotice}},
+	{"algorithm", RemedyNone, "the algorithm is not m.megolm.v1.aes-sha2", []error{ErrAlgorithm}},
+	{"session_id", RemedyNone, "the session id is not that of the room key", []error{ErrSessionID}},
+	{"plain", RemedyNone, "a room key came without being encrypted", []error{ErrPlain}},
+	{"not_requested", RemedyNone, "nobody asked for the forwarded room key", []error{ErrNotRequested}},
+	{"unsettled", RemedyNone, "a device that nobody knows yet has sent too many room keys", []error{ErrUnsettled}},
+	{"contradicts", RemedyNone, "the room key is not of the ratchet that is stored", []error{ErrContradicts}},
+	{"provenance", RemedyCall, "a room key to be imported is not one, or says that a device sent it", []error{ErrProvenance, group.ErrSource}},
+	{"forget_all", RemedyCall, "room keys to forget: of which room, device or session", []error{ErrForgetAll}},
+
+	// Of what was repaired.
 	{"set_aside", RemedyNone, "the record was damaged, and repair has set it aside: it is gone", []error{txn.ErrSetAside}},
 
 	// Of the store. Nothing was applied.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/canonicaljson"
 	"github.com/pawlkv/pawl/keyfile"
 	"github.com/pawlkv/pawl/kv"
@@ -62,6 +63,35 @@ var coded = map[string]struct {
 	"pawl.ErrNoKeyring":         {pawl.ErrNoKeyring, "keyring"},
 	"pawl.ErrSetAside":          {pawl.ErrSetAside, "set_aside"},
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
+
+	"pawl.ErrPlain":        {pawl.ErrPlain, "plain"},
+	"pawl.ErrContent":      {pawl.ErrContent, "content"},
+	"pawl.ErrAlgorithm":    {pawl.ErrAlgorithm, "algorithm"},
+	"pawl.ErrSessionID":    {pawl.ErrSessionID, "session_id"},
+	"pawl.ErrOtherRoom":    {pawl.ErrOtherRoom, "other_room"},
+	"pawl.ErrNotRequested": {pawl.ErrNotRequested, "not_requested"},
+	"pawl.ErrUnsettled":    {pawl.ErrUnsettled, "unsettled"},
+	"pawl.ErrOtherUser":    {pawl.ErrOtherUser, "other_user"},
+	"pawl.ErrReplay":       {pawl.ErrReplay, "replay"},
+	"pawl.ErrForgetAll":    {pawl.ErrForgetAll, "forget_all"},
+	"pawl.ErrProvenance":   {pawl.ErrProvenance, "provenance"},
+	"pawl.ErrContradicts":  {pawl.ErrContradicts, "contradicts"},
+
+	"group.ErrMalformed":  {group.ErrMalformed, "malformed"},
+	"group.ErrVersion":    {group.ErrVersion, "version"},
+	"group.VersionError":  {&group.VersionError{What: "message"}, "version"},
+	"group.ErrSignature":  {group.ErrSignature, "signature"},
+	"group.ErrMAC":        {group.ErrMAC, "mac"},
+	"group.ErrTooEarly":   {group.ErrTooEarly, "too_early"},
+	"group.IndexError":    {&group.IndexError{}, "too_early"},
+	"group.ErrExhausted":  {group.ErrExhausted, "exhausted"},
+	"group.ErrNoKey":      {group.ErrNoKey, "no_room_key"},
+	"group.ErrFormat":     {group.ErrFormat, "corrupt"},
+	"group.ErrNewer":      {group.ErrNewer, "newer"},
+	"group.ErrSource":     {group.ErrSource, "provenance"},
+	"group.ErrForgotten":  {group.ErrForgotten, "forgotten"},
+	"group.ErrNotice":     {group.ErrNotice, "content"},
+	"group.WithheldError": {&group.WithheldError{Err: group.ErrNoKey}, "no_room_key"},
 
 	"account.ErrFormat":    {account.ErrFormat, "corrupt"},
 	"account.ErrVersion":   {account.ErrVersion, "newer"},
@@ -159,6 +189,9 @@ var coded = map[string]struct {
 
 // inner are the errors that no call of a Store or Machine returns, and why.
 var inner = map[string]string{
+	"group.ErrOther":        "a session is looked up by its id, and its room compared before",
+	"group.ErrSettings":     "no call takes settings of a room yet",
+	"group.ErrShare":        "what is stored of a share is of one outcome",
 	"account.ErrNotOffered": "KeysForUpload gives UploadBody what it has just offered",
 	"account.ErrOneTimeKey": "Decrypt looks the key up by the message's name for it",
 	"session.ErrKnown":      "a session's id is a hash of fresh keys",
@@ -177,7 +210,7 @@ var inner = map[string]string{
 }
 
 // apart are the packages that no call of a Store or Machine uses.
-var apart = []string{"group.", "device."}
+var apart = []string{"device."}
 
 func TestCodeOf(t *testing.T) {
 	for name, c := range coded {
@@ -352,7 +385,8 @@ func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
 		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
 		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
-		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac set_aside disk_full too_large in_use closed" +
+		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac no_room_key too_early forgotten replay other_room other_user content algorithm session_id plain not_requested unsettled" +
+		" contradicts provenance forget_all set_aside disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {

@@ -6,6 +6,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -58,6 +59,40 @@ var (
 	// ErrOneTimeKeyCount: an upload was asked for with a number of one-time
 	// keys out of range.
 	ErrOneTimeKeyCount = keys.ErrCount
+)
+
+// Errors of room keys and of events of rooms. Nothing changed.
+var (
+	// ErrPlain: a room key came without being encrypted for this device.
+	ErrPlain = roomkeys.ErrPlain
+	// ErrContent: the content of an event is not JSON, or not of the form that its
+	// type has.
+	ErrContent = roomkeys.ErrContent
+	// ErrAlgorithm: the algorithm is not m.megolm.v1.aes-sha2.
+	ErrAlgorithm = roomkeys.ErrAlgorithm
+	// ErrSessionID: the session id of a room key is not that of the key in it.
+	ErrSessionID = roomkeys.ErrSessionID
+	// ErrOtherRoom: a room key or an event names a session of another room, or the
+	// message was made for another room than the one it is in.
+	ErrOtherRoom = roomkeys.ErrOtherRoom
+	// ErrNotRequested: a forwarded room key that no open request of ours asks for, or
+	// not by an own verified device.
+	ErrNotRequested = roomkeys.ErrNotRequested
+	// ErrUnsettled: a device that no answer to /keys/query has shown has sent 256
+	// room keys: no more are kept until one does.
+	ErrUnsettled = roomkeys.ErrUnsettled
+	// ErrOtherUser: the session was made by a device of another user than the
+	// event's sender.
+	ErrOtherUser = roomkeys.ErrOtherUser
+	// ErrReplay: another event has this message already.
+	ErrReplay = roomkeys.ErrReplay
+	// ErrForgetAll: ForgetRoomKeys was not told of what.
+	ErrForgetAll = roomkeys.ErrForgetAll
+	// ErrProvenance: a room key to be imported that says it came from a device.
+	ErrProvenance = roomkeys.ErrProvenance
+	// ErrContradicts: a room key to be imported is not of the ratchet of what is
+	// stored of its session, which is kept.
+	ErrContradicts = roomkeys.ErrContradicts
 )
 
 // ErrSetAside: the record was damaged, and [Store.Repair] has set it aside: it is

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 )
 
@@ -19,9 +20,12 @@ import (
 type Machine struct {
 	account  *machine.Account
 	messages *todevice.Messages
+	roomKeys *roomkeys.Keys
 }
 
-func newMachine(a *machine.Account) *Machine { return &Machine{a, todevice.New(a)} }
+func newMachine(a *machine.Account) *Machine {
+	return &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
+}
 
 // Identity returns the account's public keys.
 func (m *Machine) Identity(ctx context.Context) (Identity, error) {

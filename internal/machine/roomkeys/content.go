@@ -47,6 +47,12 @@ func (o object) optional(name string) string {
 // flag returns whether a member is true.
 func (o object) flag(name string) bool { return bytes.Equal(o[name], []byte("true")) }
 
+// isObject reports whether a member is an object.
+func (o object) isObject(name string) bool {
+	raw := bytes.TrimLeft(o[name], " \t\r\n")
+	return len(raw) > 0 && raw[0] == '{'
+}
+
 // megolm checks the algorithm.
 func (o object) megolm() error {
 	algorithm, err := o.text("algorithm")

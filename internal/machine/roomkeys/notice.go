@@ -60,9 +60,30 @@ func isNews(tx *txn.Tx, w group.Withheld) (bool, error) {
 	return !again || w.At.Sub(old.At).Abs() >= records.NoOlmPause, err
 }
 
-// receiveNoOlm keeps the notice of a known device of the user who sent it. None is
-// known yet.
-func (k *Keys) receiveNoOlm(_ *txn.Tx, _ record.Moment, _ From, o object) (Outcome, error) {
-	_, err := o.curve25519("sender_key")
-	return Outcome{Result: Ignored}, err
+// receiveNoOlm keeps the notice of a known device of the user who sent it.
+func (k *Keys) receiveNoOlm(tx *txn.Tx, at record.Moment, from From, o object) (Outcome, error) {
+	key, err := o.curve25519("sender_key")
+	if err != nil {
+		return Outcome{}, err
+	}
+	owner, known, err := records.Owners.Get(tx, key)
+	out := Outcome{Result: Ignored}
+	switch {
+	case machine.IsDamage(err), machine.IsSetAside(err):
+		return out, nil
+	case err != nil:
+		return out, err
+	case !known || owner.Open || owner.Claimers[0].User != from.User:
+		return out, nil
+	}
+	old, noted, err := records.NoOlms.Get(tx, key)
+	if err != nil && !machine.IsDamage(err) && !machine.IsSetAside(err) {
+		return out, err
+	}
+	if err == nil && noted && at.Time.Sub(old.At).Abs() < records.NoOlmPause {
+		return out, nil
+	}
+	out.Result = Noted
+	n := records.NoOlm{Key: key, From: from.User, Reason: group.Cut(o.optional("reason"), group.MaxReason), At: at.Time, Order: at.Order}
+	return out, records.NoOlms.Put(tx, n)
 }
