@@ -3,7 +3,6 @@ package todevice
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/kv"
@@ -48,90 +47,148 @@ var leastShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
 // Result is the answer to one message of a batch: a Decrypted or an error.
 type Result struct {
 	Decrypted
-	Err error
+	Err   error
+	Place int // in its commit; see [machine.Account.Moment]
+}
+
+// Letter is one of what [DecryptWith] goes through.
+type Letter struct {
+	Incoming
+	Plain bool      // it is no message, and has its place among them
+	Reads []txn.Ref // what Each looks at, as far as it can be named before
+}
+
+// With is what is done beside decrypting, in the same commits.
+type With[T any] struct {
+	// Before, if there is one, is called with each message before it is decrypted.
+	// Its error is the message's answer, and keeps it from being decrypted.
+	Before func(tx *txn.Tx, letter int) error
+	// Each is called with each letter in turn, after it was decrypted; Result is
+	// zero but for its place for one that is plain. What it returns leaves with
+	// the commit, and an error ends the call. It may run more than once.
+	Each func(tx *txn.Tx, letter int, r Result) (T, error)
+	// Writes and Checks are what Each takes of a commit at most.
+	Writes, Checks int
+	// Last, if there is one, is called in the commit of the last letter, which
+	// need not take it: who has to know says so in Tx.OnCommit. An error ends the
+	// call.
+	Last func(tx *txn.Tx) error
 }
 
 // DecryptBatch decrypts messages in their order. When a commit fails, the
 // results of the commits before it are returned with the error.
 func (m *Messages) DecryptBatch(ctx context.Context, messages []Incoming) ([]Result, error) {
-	results := make([]Result, 0, len(messages))
-	for chunk := range slices.Chunk(messages, m.account.Store.PerCommit(leastShare)) {
-		done, err := m.decryptChunk(ctx, chunk)
-		results = append(results, done...)
-		if err != nil {
-			return results, err
+	letters := make([]Letter, len(messages))
+	for i, in := range messages {
+		letters[i].Incoming = in
+	}
+	each := func(_ *txn.Tx, _ int, r Result) (Result, error) {
+		if errors.Is(r.Err, machine.ErrNoAccount) {
+			return r, r.Err
+		}
+		return r, nil
+	}
+	return DecryptWith(ctx, m, letters, With[Result]{Each: each})
+}
+
+// DecryptWith decrypts messages in their order, in as many commits as the engine
+// needs, and does something more in the commit of each. When a commit fails, what
+// those before it returned is returned with the error.
+func DecryptWith[T any](ctx context.Context, m *Messages, letters []Letter, w With[T]) ([]T, error) {
+	b := batch[T]{Messages: m, With: w, out: make([]T, 0, len(letters))}
+	for len(b.out) < len(letters) {
+		chunk := letters[len(b.out):]
+		chunk = chunk[:min(len(chunk), m.account.Store.PerCommit(leastShare))]
+		if err := b.decryptChunk(ctx, chunk, len(b.out)+len(chunk) == len(letters)); err != nil {
+			return b.out, err
 		}
 	}
-	return results, nil
+	return b.out, nil
+}
+
+// batch is a call of DecryptWith.
+type batch[T any] struct {
+	*Messages
+	With[T]
+	out []T // of what is committed
 }
 
 // decryptChunk decrypts messages in one commit, or in more if it takes no more,
 // or if what they write is too large for one, or if they take so long that
 // others always come first.
-func (m *Messages) decryptChunk(ctx context.Context, messages []Incoming) (results []Result, err error) {
-	all := parseAll(messages)
-	for most, likely := len(all), len(all); len(results) < len(all); {
-		next := all[len(results):]
-		next = next[:min(most, likely, len(next))]
-		done, err := m.decryptSome(ctx, next)
-		if half := len(next) / 2; half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)) {
+func (b *batch[T]) decryptChunk(ctx context.Context, letters []Letter, final bool) error {
+	all, begin := parseAll(letters), len(b.out)
+	final = final && b.Last != nil
+	for most, likely := len(all), len(all); len(b.out) < begin+len(all); {
+		next := all[len(b.out)-begin:]
+		some := next[:min(most, likely, len(next))]
+		last := final && len(some) == len(next)
+		done, err := txn.Do(ctx, b.account.DB, func(tx *txn.Tx) ([]T, error) { return b.decryptSome(tx, some, last) })
+		switch half := len(some) / 2; {
+		case last && errors.Is(err, kv.ErrTooLarge):
+			final = false
+			continue
+		case half > 0 && (errors.Is(err, kv.ErrTooLarge) || errors.Is(err, errSplit)):
 			most = half
 			continue
+		case err != nil:
+			return err
 		}
-		results = append(results, done...)
-		if err != nil {
-			return results, err
-		}
+		b.out = append(b.out, done...)
 		// What follows a commit that took no more is not read for nothing.
 		likely = 2 * len(done)
 	}
-	return results, nil
-}
-
-// decryptSome decrypts the first of the messages in one commit: as many of them
-// as it takes, at least one.
-func (m *Messages) decryptSome(ctx context.Context, all []tried) ([]Result, error) {
-	return txn.Do(ctx, m.account.DB, func(tx *txn.Tx) ([]Result, error) {
-		return m.decryptAll(tx, all)
-	})
+	return nil
 }
 
 // tried is a message of a batch, or the error of one that could not be parsed.
 type tried struct {
 	parsed
-	err error
+	err   error
+	plain bool
+	reads []txn.Ref
 }
 
-func parseAll(messages []Incoming) []tried {
-	all := make([]tried, len(messages))
-	for i, msg := range messages {
-		all[i].parsed, all[i].err = parse(msg)
+func parseAll(letters []Letter) []tried {
+	all := make([]tried, len(letters))
+	for i, l := range letters {
+		all[i].plain, all[i].reads = l.Plain, l.Reads
+		if !l.Plain {
+			all[i].parsed, all[i].err = parse(l.Incoming)
+		}
 	}
 	return all
 }
 
-// decryptAll is one attempt.
-func (m *Messages) decryptAll(tx *txn.Tx, all []tried) ([]Result, error) {
+// decryptSome is one attempt at the first of the messages: as many of them as one
+// commit takes, at least one.
+func (b *batch[T]) decryptSome(tx *txn.Tx, all []tried, last bool) ([]T, error) {
 	if tx.Attempt() > splitAfter && len(all) > 1 {
 		return nil, errSplit
 	}
-	n, err := m.prefetch(tx, all)
+	n, err := b.prefetch(tx, all)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]Result, n)
+	results := make([]T, n)
 	for i, in := range all[:n] {
-		if i > 0 && !tx.Room(messageWrites, messageChecks) {
+		if i > 0 && !tx.Room(messageWrites+b.Writes, messageChecks+b.Checks) {
 			return results[:i], nil
 		}
-		if results[i].Err = in.err; in.err != nil {
-			continue
-		}
 		in.place = i
-		results[i].Decrypted, results[i].Err = m.decrypt(tx, in.parsed)
-		if errors.Is(results[i].Err, machine.ErrNoAccount) {
-			return nil, results[i].Err
+		r := Result{Err: in.err, Place: i}
+		if b.Before != nil && !in.plain && in.err == nil {
+			r.Err = b.Before(tx, len(b.out)+i)
 		}
+		if !in.plain && r.Err == nil {
+			r.Decrypted, r.Err = b.decrypt(tx, in.parsed)
+		}
+		if results[i], err = b.Each(tx, len(b.out)+i, r); err != nil {
+			return nil, err
+		}
+	}
+	if last && n == len(all) {
+		return results, b.Last(tx)
 	}
 	return results, nil
 }
@@ -146,7 +203,7 @@ func (m *Messages) prefetch(tx *txn.Tx, all []tried) (int, error) {
 	var refs []txn.Ref
 	met := make(map[ratchet.PublicKey]bool)
 	for i, in := range all {
-		if in.err != nil {
+		if in.err != nil || in.plain {
 			continue
 		}
 		more, alone := m.sessionOf(in.parsed)
@@ -179,7 +236,8 @@ func (m *Messages) names(all []tried) []txn.Ref {
 	sessions := 0
 	met := make(map[ratchet.PublicKey]bool)
 	for _, in := range all {
-		if in.err != nil {
+		refs = append(refs, in.reads...)
+		if in.err != nil || in.plain {
 			continue
 		}
 		refs = append(refs, m.first(in.parsed)...)
