@@ -7,7 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 
-	_ "github.com/mattn/go-sqlite3" // "sqlite3", as mautrix-go's own: a program has one driver of the name
+	_ "github.com/ncruces/go-sqlite3/driver" // "sqlite3"
 
 	"github.com/pawlkv/pawl/bench/peers/stored"
 )
@@ -19,7 +19,7 @@ type deviceList struct {
 }
 
 func openDeviceList(ctx context.Context, dir string) (*deviceList, error) {
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, "devices.db")+"?_journal_mode=wal")
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, "devices.db")+"?_pragma=journal_mode(wal)")
 	if err != nil {
 		return nil, err
 	}

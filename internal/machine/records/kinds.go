@@ -143,6 +143,12 @@ func Kinds() []Kind {
 		roomKind,
 		roomChangesKind,
 		toldKind,
+		senderKind,
+		refusedListKind,
+		refusedKind,
+		unreadListKind,
+		unreadKind,
+		syncKind,
 		asideKind,
 		accountKind,
 	}

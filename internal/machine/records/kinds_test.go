@@ -141,6 +141,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 		"mark",
 		"unsettled", "replay", "group-in", "withholder", "withheld", "no-olm",
 		"group-shared", "group-old", "group-out", "member", "room", "room-changes", "told-no-olm",
+		"sender", "refused-list", "refused", "unread-list", "unread", "sync",
 		"aside",
 	}
 	if !slices.Equal(order, want) {

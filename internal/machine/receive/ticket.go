@@ -1,0 +1,124 @@
+package receive
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/syncresponse"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Ticket is for one request: where it begins, and what was so when it did.
+type Ticket struct {
+	Sliding  bool
+	Since    string // of /sync
+	Pos      string // of simplified sliding sync
+	ToDevice string // since, of its to-device extension
+	// Taking is who was putting rooms into the store then.
+	Taking [8]byte
+	// Uploads says which uploads of keys had ended then; nil: nobody knows, and
+	// counts in the response are of no use.
+	Uploads *Uploads
+}
+
+// Next returns the ticket of the next request.
+func (r *Receiver) Next(ctx context.Context, sliding bool) (Ticket, error) {
+	return txn.View(ctx, r.account.DB, func(tx *txn.Tx) (Ticket, error) {
+		if _, err := r.active(tx); err != nil {
+			return Ticket{}, err
+		}
+		s, err := records.ReadSync(tx)
+		if err != nil {
+			return Ticket{}, err
+		}
+		began, err := r.others.Began(tx)
+		if err != nil {
+			return Ticket{}, err
+		}
+		t := Ticket{Sliding: sliding, Taking: s.Taking, Uploads: &began}
+		if sliding {
+			t.Pos, t.ToDevice = s.Pos, s.ToDevice
+		} else {
+			t.Since = s.Since
+		}
+		return t, nil
+	})
+}
+
+// Lost notes that the server does not know the token of a request any more: the
+// next one begins anew, and what changed in the meantime of tracked users' devices
+// is unknown. It does nothing if another token is stored by now. The to-device
+// token is the server's as before.
+func (r *Receiver) Lost(ctx context.Context, t Ticket) error {
+	return r.account.Do(ctx, func(tx *txn.Tx) error {
+		if _, err := r.active(tx); err != nil {
+			return err
+		}
+		s, err := records.ReadSync(tx)
+		if err != nil || !t.current(s) || t.first() {
+			return err
+		}
+		if t.Sliding {
+			s.Pos = ""
+		} else {
+			s.Since = ""
+		}
+		if err := records.Sync.Put(tx, s); err != nil {
+			return err
+		}
+		return r.others.AllOutdated(tx)
+	})
+}
+
+// current reports whether the ticket's token is still the stored one: what the
+// response says has not been overtaken by another.
+func (t Ticket) current(s records.SyncState) bool {
+	if t.Sliding {
+		return t.Pos == s.Pos
+	}
+	return t.Since == s.Since
+}
+
+// first reports a request without a token: its response says nothing of what
+// changed before.
+func (t Ticket) first() bool { return t.Since == "" && t.Pos == "" }
+
+// mayTake reports whether a call with this ticket may put rooms into the store in
+// several commits: nobody is at it, or somebody who was when the request began, and
+// who is dead or slower than a server. So of two responses to one token that both
+// take long the older cannot end what it began after the newer, and whoever is first
+// is not kept from it by the others.
+func (t Ticket) mayTake(s records.SyncState, name [8]byte) bool {
+	return t.current(s) && (s.Taking == name || s.Taking == [8]byte{} || s.Taking == t.Taking)
+}
+
+// advance returns the state after a response, whose events are all committed, and
+// whether its token is the stored one then. A token goes on only from where the
+// request began; that of the to-device extension is one of its own.
+func (t Ticket) advance(s records.SyncState, r syncresponse.Response, current bool) (records.SyncState, bool) {
+	if current {
+		s.Taking = [8]byte{}
+	}
+	if !t.Sliding {
+		if current {
+			s.Since = r.Next
+		}
+		return s, s.Since == r.Next
+	}
+	if current {
+		s.Pos = r.Next
+	}
+	if t.ToDevice == s.ToDevice && r.NextToDevice != "" {
+		s.ToDevice = r.NextToDevice
+	}
+	return s, s.Pos == r.Next
+}
+
+// checkTokens fails with ErrResponse if a token cannot be kept.
+func checkTokens(r syncresponse.Response) error {
+	if len(r.Next) > records.MaxToken || len(r.NextToDevice) > records.MaxToken {
+		return fmt.Errorf("%w: a token of more than %d bytes", ErrResponse, records.MaxToken)
+	}
+	return nil
+}
