@@ -96,6 +96,7 @@ var codes = []struct {
 	{"unwitnessed", RemedyCall, "the store has a witness and was opened without it: nothing is sent", []error{ErrUnwitnessed}},
 	{"no_account", RemedyCall, "the store has no account for this user and device", []error{ErrNoAccount}},
 	{"account_exists", RemedyCall, "the store has this account already", []error{ErrAccountExists}},
+	{"format1", RemedyUpdate, "the account is of format 1, and older programs keep it from being raised: close or update them", []error{ErrFormat1}},
 	{"moved_on", RemedyCall, "the store has changed since it was copied: copy it again", []error{ErrMovedOn}},
 	{"not_empty", RemedyCall, "what is to become a copy is a store already", []error{ErrNotEmpty}},
 	{"copy_differs", RemedyCall, "the copy does not hold what the store does: copy it again", []error{lineage.ErrDiffers}},
@@ -121,6 +122,10 @@ var codes = []struct {
 	{"unknown_key_id", RemedyCall, "no one-time key has this id", []error{otk.ErrUnknownID}},
 	{"keys_full", RemedyNone, "the store has 5000 one-time keys", []error{otk.ErrFull}},
 	{"keys_exhausted", RemedyNone, "all ids of one-time keys were given out", []error{otk.ErrExhausted}},
+
+	// Of requests.
+	{"no_request", RemedyNone, "there is no such request, or its answer was applied", []error{ErrNoRequest}},
+	{"answer", RemedyCall, "the response is none to this request", []error{ErrAnswer}},
 
 	// Of a message.
 	{"message_type", RemedyNone, "type is neither 0 nor 1", []error{ErrMessageType}},

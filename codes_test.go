@@ -62,6 +62,9 @@ var coded = map[string]struct {
 	"pawl.ErrNothingToMove":     {pawl.ErrNothingToMove, "nothing_to_move"},
 	"pawl.ErrNoKeyring":         {pawl.ErrNoKeyring, "keyring"},
 	"pawl.ErrSetAside":          {pawl.ErrSetAside, "set_aside"},
+	"pawl.ErrFormat1":           {pawl.ErrFormat1, "format1"},
+	"pawl.ErrNoRequest":         {pawl.ErrNoRequest, "no_request"},
+	"pawl.ErrAnswer":            {pawl.ErrAnswer, "answer"},
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
 
 	"pawl.ErrPlain":        {pawl.ErrPlain, "plain"},
@@ -382,11 +385,12 @@ func TestCodesAreDocumented(t *testing.T) {
 
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
-	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed no_account account_exists" +
-		" moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id" +
-		" keys_full keys_exhausted message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used" +
-		" session_pruned ratchet_key untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac no_room_key too_early forgotten replay other_room other_user content algorithm session_id plain not_requested unsettled" +
-		" contradicts provenance forget_all set_aside disk_full too_large in_use closed" +
+	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed" +
+		" no_account account_exists format1 moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id" +
+		" room_id event_id key_id key json signature unsigned key_count key_stage unknown_key_id keys_full keys_exhausted no_request answer" +
+		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
+		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac no_room_key too_early forgotten replay other_room other_user" +
+		" content algorithm session_id plain not_requested unsettled contradicts provenance forget_all set_aside disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {

@@ -6,6 +6,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
+	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/txn"
@@ -93,6 +94,19 @@ var (
 	// ErrContradicts: a room key to be imported is not of the ratchet of what is
 	// stored of its session, which is kept.
 	ErrContradicts = roomkeys.ErrContradicts
+)
+
+// Errors of requests and their answers. Nothing changed.
+var (
+	// ErrFormat1: the call needs an account of format 2, and this one could not be
+	// raised: an older program has the store open. Close it, and call again.
+	ErrFormat1 = machine.ErrFormat1
+	// ErrNoRequest: there is no such request: it was never made or handed out, or its
+	// answer was applied, or it was given up, perhaps by another process.
+	ErrNoRequest = outbox.ErrNoRequest
+	// ErrAnswer: the response is none to this request: not JSON, or of another shape.
+	// MarkFailed says what became of the request.
+	ErrAnswer = outbox.ErrAnswer
 )
 
 // ErrSetAside: the record was damaged, and [Store.Repair] has set it aside: it is

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 )
@@ -21,10 +22,13 @@ type Machine struct {
 	account  *machine.Account
 	messages *todevice.Messages
 	roomKeys *roomkeys.Keys
+	outbox   *outbox.Outbox
 }
 
 func newMachine(a *machine.Account) *Machine {
-	return &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
+	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
+	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
+	return m
 }
 
 // Identity returns the account's public keys.

@@ -21,6 +21,7 @@ var (
 	ErrNoAccount     = errors.New("pawl: the store has no such account")
 	ErrUnwitnessed   = errors.New("pawl: nothing is sent from a store that has a witness and was opened without it")
 	ErrNeedsRecovery = errors.New("pawl: nothing is sent until the account is recovered ('pawl recover', Machine.Recover)")
+	ErrFormat1       = errors.New("pawl: the account is of format 1, which has no place for this: close the older programs that have the store open")
 )
 
 // AccountName names an account of a store.
@@ -194,6 +195,22 @@ func (a *Account) Sending(tx *txn.Tx) (account.Account, error) {
 		return v, ErrUnwitnessed
 	}
 	return v, nil
+}
+
+// ActiveRaised is Active for what only accounts of format 2 have. It fails with
+// ErrFormat1; see records.OnRaised.
+func (a *Account) ActiveRaised(tx *txn.Tx) (account.Account, error) { return needRaised(a.Active(tx)) }
+
+// SendingRaised is Sending for what only accounts of format 2 have.
+func (a *Account) SendingRaised(tx *txn.Tx) (account.Account, error) {
+	return needRaised(a.Sending(tx))
+}
+
+func needRaised(v account.Account, err error) (account.Account, error) {
+	if err == nil && !v.Raised() {
+		err = ErrFormat1
+	}
+	return v, err
 }
 
 // Identity is the public part of an account.

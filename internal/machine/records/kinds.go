@@ -149,6 +149,8 @@ func Kinds() []Kind {
 		unreadListKind,
 		unreadKind,
 		syncKind,
+		requestKind,
+		requestBodyKind,
 		asideKind,
 		accountKind,
 	}

@@ -25,6 +25,18 @@ func Raise(ctx context.Context, a *machine.Account) {
 	}
 }
 
+// OnRaised makes a call that only accounts of format 2 have. Where the account is
+// of format 1 it is raised, and the call made again; if that cannot be, the error
+// is machine.ErrFormat1.
+func OnRaised(ctx context.Context, a *machine.Account, call func() error) error {
+	err := call()
+	if errors.Is(err, machine.ErrFormat1) {
+		Raise(ctx, a)
+		err = call()
+	}
+	return err
+}
+
 func raise(tx *txn.Tx, a *machine.Account) error {
 	if err := tx.Prefetch(a.Ref(), Pool.Ref()); err != nil {
 		return err

@@ -1,0 +1,286 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/txn"
+)
+
+const (
+	// LeaseLife is how long a request is left to the one that it was handed out to.
+	// Servers answer sooner, and a message whose sender was killed waits no longer.
+	LeaseLife = 30 * time.Second
+	// OnceLease is the same for one that is handed out once: what it ends is not
+	// tried again but given up, with the keys in it.
+	OnceLease = 2 * time.Minute
+	// MaxPause bounds how long a request is not handed out, whatever a server asks.
+	MaxPause = 24 * time.Hour
+
+	// MostHanded and MostBytes bound what one call hands out: whoever asks again
+	// gets the rest.
+	MostHanded = 100
+	MostBytes  = 8 << 20
+)
+
+// Handler knows one kind of requests.
+type Handler interface {
+	// Due makes the requests that are due now.
+	Due(ctx context.Context) error
+	// Sent applies an answer in as many commits as the engine needs, the last of
+	// which finishes the request. It fails with ErrAnswer, and changes nothing, where
+	// the response is none to such a request, and with ErrNoRequest where another
+	// process was first.
+	Sent(ctx context.Context, r Request, response []byte) error
+	// Failed applies that there is no answer; see Settle.
+	Failed(ctx context.Context, r Request, f Failure) error
+}
+
+// Gate decides, from what it reads, whether a request may be handed out now.
+type Gate func(tx *txn.Tx, v account.Account, r records.Request) (bool, error)
+
+// Outbox hands out an account's requests, and hands in their answers.
+type Outbox struct {
+	account  *machine.Account
+	gate     Gate
+	handlers map[Kind]Handler
+	holder   func() (records.HolderID, error)
+}
+
+// NewOutbox returns a handle. Requests of kinds without a handler are not handed
+// out. A gate that is nil is open.
+func NewOutbox(a *machine.Account, gate Gate, handlers map[Kind]Handler) *Outbox {
+	return &Outbox{a, gate, handlers, sync.OnceValues(func() (id records.HolderID, err error) {
+		if _, err = io.ReadFull(a.Store.Rand, id[:]); err != nil {
+			err = fmt.Errorf("pawl: random bytes for a handle's id: %w", err)
+		}
+		return id, err
+	})}
+}
+
+// Outgoing lets the handlers make what is due, and hands out what may be sent now:
+// at most MostHanded requests, and about MostBytes. Requests that come with an
+// error are to be sent all the same: the error is of the others. It fails with
+// machine.ErrFormat1, ErrNeedsRecovery or ErrUnwitnessed, or account.ErrRetired, and
+// hands out nothing then.
+func (o *Outbox) Outgoing(ctx context.Context) (all []Request, err error) {
+	a := o.account
+	err = records.OnRaised(ctx, a, func() error {
+		_, err := txn.View(ctx, a.DB, a.SendingRaised)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var failed []error
+	for _, kind := range slices.Sorted(maps.Keys(o.handlers)) {
+		if err := o.handlers[kind].Due(ctx); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	all, err = o.take(ctx, nil)
+	return all, errors.Join(append(failed, err)...)
+}
+
+// Take hands out those of some requests that may be sent now.
+func (o *Outbox) Take(ctx context.Context, ids ...ID) ([]Request, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return o.take(ctx, ids)
+}
+
+// take leases requests, in as many commits as the engine needs. Those that are
+// handed out by the commits before one that fails come with its error.
+func (o *Outbox) take(ctx context.Context, only []ID) (all []Request, err error) {
+	holder, err := o.holder()
+	if err != nil {
+		return nil, err
+	}
+	var damaged machine.Damages
+	ready, err := o.ready(ctx, holder, only, &damaged)
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for len(ready) > 0 && len(all) < MostHanded && size < MostBytes {
+		some := ready[:min(o.perCommit(ready), MostHanded-len(all))]
+		ready = ready[len(some):]
+		got, err := txn.Do(ctx, o.account.DB, func(tx *txn.Tx) (handed, error) { return o.lease(tx, holder, some) })
+		if err != nil {
+			return all, errors.Join(err, damaged.Err())
+		}
+		damaged.Add(got.damaged.All()...)
+		for _, r := range got.requests {
+			size += len(r.Body)
+		}
+		all = append(all, got.requests...)
+	}
+	return all, damaged.Err()
+}
+
+// perCommit returns how many of the next requests one commit leases: it checks
+// each with its body and those before it, the account, and what the gate reads.
+func (o *Outbox) perCommit(ready []records.Request) int {
+	const beside, most = 8, 16
+	room := o.account.Store.DB.Store().Limits().Checks - beside
+	n := 0
+	for n < min(len(ready), most) {
+		if room -= 2 + len(ready[n].After); room < 0 && n > 0 {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// ready returns what seems to be ready, in order, from one view. Whoever leases it
+// looks again.
+func (o *Outbox) ready(ctx context.Context, holder records.HolderID, only []ID, damaged *machine.Damages) ([]records.Request, error) {
+	type found struct {
+		ready   []records.Request
+		damaged machine.Damages
+	}
+	f, err := txn.View(ctx, o.account.DB, func(tx *txn.Tx) (f found, err error) {
+		now := o.account.Store.Now()
+		waiting := map[ID]bool{}
+		for r, err := range records.Requests.Scan(tx) {
+			if f.damaged.Note(err) {
+				continue
+			}
+			if err != nil {
+				return f, err
+			}
+			waiting[r.ID] = true
+			if o.handlers[r.Kind] != nil && r.For(holder, now) && (only == nil || slices.Contains(only, r.ID)) {
+				f.ready = append(f.ready, r)
+			}
+		}
+		f.ready = slices.DeleteFunc(f.ready, func(r records.Request) bool {
+			return slices.ContainsFunc(r.After, func(id ID) bool { return waiting[id] })
+		})
+		records.SortRequests(f.ready)
+		return f, nil
+	})
+	damaged.Add(f.damaged.All()...)
+	return f.ready, err
+}
+
+// handed is what an attempt handed out.
+type handed struct {
+	requests []Request
+	damaged  machine.Damages
+}
+
+// lease notes that requests are handed out, and returns them.
+func (o *Outbox) lease(tx *txn.Tx, holder records.HolderID, some []records.Request) (h handed, err error) {
+	a := o.account
+	refs := []txn.Ref{a.Ref()}
+	for _, r := range some {
+		refs = append(refs, records.Requests.Ref(r.ID), records.RequestBodies.Ref(r.ID))
+	}
+	if err := tx.Prefetch(refs...); err != nil {
+		return h, err
+	}
+	v, err := a.SendingRaised(tx)
+	if err != nil {
+		return h, err
+	}
+	now := a.Store.Now()
+	for _, r := range some {
+		one, ok, err := o.leaseOne(tx, v, holder, r.ID, now)
+		if h.damaged.Note(err) {
+			continue
+		}
+		if err != nil {
+			return h, err
+		}
+		if ok {
+			h.requests = append(h.requests, one)
+		}
+	}
+	return h, nil
+}
+
+func (o *Outbox) leaseOne(tx *txn.Tx, v account.Account, holder records.HolderID, id ID, now time.Time) (r Request, ok bool, err error) {
+	state, ok, err := Find(tx, id)
+	if err != nil || !ok || !state.For(holder, now) {
+		return r, false, err
+	}
+	for _, before := range state.After {
+		_, waits, err := Find(tx, before)
+		// What cannot be read must not hold up others.
+		if waits || err != nil && !machine.IsDamage(err) {
+			return r, false, err
+		}
+	}
+	if o.gate != nil {
+		if open, err := o.gate(tx, v, state); err != nil || !open {
+			return r, false, err
+		}
+	}
+	lease := LeaseLife
+	if state.Once {
+		lease = OnceLease
+	}
+	if r, err = withBody(tx, state.Hand(holder, now, lease)); err != nil {
+		return r, false, err
+	}
+	r.Mine = true
+	return r, true, records.Requests.Put(tx, r.Request)
+}
+
+// MarkSent hands in the response to a request. It fails with ErrNoRequest if there
+// is none, or it was never handed out, or its answer was applied before, and with
+// ErrAnswer if the response is none to such a request; nothing has changed then.
+func (o *Outbox) MarkSent(ctx context.Context, id ID, response []byte) error {
+	r, h, err := o.handed(ctx, id)
+	if err != nil {
+		return err
+	}
+	return h.Sent(ctx, r, response)
+}
+
+// MarkFailed hands in that a request has no answer. It fails with ErrNoRequest as
+// MarkSent does.
+func (o *Outbox) MarkFailed(ctx context.Context, id ID, f Failure) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	r, h, err := o.handed(ctx, id)
+	if err != nil {
+		return err
+	}
+	return h.Failed(ctx, r, f)
+}
+
+func (o *Outbox) handed(ctx context.Context, id ID) (r Request, h Handler, err error) {
+	holder, err := o.holder()
+	if err != nil {
+		return r, nil, err
+	}
+	r, err = txn.View(ctx, o.account.DB, func(tx *txn.Tx) (Request, error) {
+		if _, err := o.account.Active(tx); err != nil {
+			return Request{}, err
+		}
+		return Read(tx, id)
+	})
+	if err != nil {
+		return r, nil, err
+	}
+	h = o.handlers[r.Kind]
+	if r.Handed == 0 || h == nil {
+		return r, nil, fmt.Errorf("%w: %s was not handed out", ErrNoRequest, id)
+	}
+	r.Mine = r.Holder == holder
+	return r, h, nil
+}

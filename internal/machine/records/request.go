@@ -1,0 +1,292 @@
+package records
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	frame "github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// RequestID names a request. Its text is the transaction id of a request that has
+// one.
+type RequestID [16]byte
+
+// String returns the id in hexadecimal.
+func (id RequestID) String() string { return hex.EncodeToString(id[:]) }
+
+// HolderID names a handle that requests were handed out to; zero: none.
+type HolderID [16]byte
+
+// RequestKind says what a request is. Zero is none.
+type RequestKind uint8
+
+// The kinds of requests.
+const (
+	UploadRequest   RequestKind = 1 + iota // POST keys/upload
+	QueryRequest                           // POST keys/query
+	ClaimRequest                           // POST keys/claim
+	ToDeviceRequest                        // PUT sendToDevice
+	LookupRequest                          // POST keys/query of the own device, before its first upload
+)
+
+// String returns the kind in lower case.
+func (k RequestKind) String() string {
+	switch k {
+	case UploadRequest:
+		return "keys/upload"
+	case QueryRequest:
+		return "keys/query"
+	case ClaimRequest:
+		return "keys/claim"
+	case ToDeviceRequest:
+		return "sendToDevice"
+	case LookupRequest:
+		return "keys/query of the own device"
+	}
+	return fmt.Sprintf("kind of request %d", uint8(k))
+}
+
+const (
+	// MaxAfter bounds the requests that one request waits for.
+	MaxAfter = 8
+	// MaxRequestBody bounds a body. Engines take 1 MiB in a commit at the least, and
+	// servers hardly take more in a request.
+	MaxRequestBody = 1 << 20
+	// MaxRequestData bounds what a kind keeps with a body.
+	MaxRequestData = 1 << 20
+
+	maxEventType = 255
+	// clockSkew is by how much the clocks of processes may differ before one takes
+	// what another has noted for that of a clock that ran ahead.
+	clockSkew = time.Minute
+)
+
+// Period is a time during which something is left alone. What begins in the
+// future was written by a clock that ran ahead, and is over: waiting only saves
+// work, and must end.
+type Period struct{ Since, Until time.Time }
+
+// Lasts reports that it is not over. The zero Period is.
+func (p Period) Lasts(now time.Time) bool {
+	return now.Before(p.Until) && !now.Add(clockSkew).Before(p.Since)
+}
+
+// For returns the period of a length that begins now.
+func For(now time.Time, length time.Duration) Period {
+	now = frame.Time(now)
+	return Period{now, now.Add(length)}
+}
+
+// Request is a request that was made and not answered yet. Its body is a record of
+// its own, so that leasing it, and looking which there are, costs little.
+type Request struct {
+	ID        RequestID
+	Kind      RequestKind
+	EventType string // of sendToDevice
+	// Once says that the body must not leave twice: it is handed out to one holder,
+	// and again only to that one, when it has said that the body did not leave.
+	Once  bool
+	Made  frame.Moment // in the order in which requests are handed out
+	After []RequestID  // are answered before this one is handed out
+
+	Handed   uint32   // how often it was handed out
+	Reopened bool     // since it was handed out: nobody has it now
+	Holder   HolderID // that it was handed out to last; zero: to nobody
+	Lease    Period   // while the holder is expected to do something about it
+	Failures uint32   // in a row
+	Pause    Period   // while it is not handed out
+}
+
+// RequestBody is the body of a request, and what its kind must know to apply the
+// answer. It never changes.
+type RequestBody struct {
+	ID   RequestID
+	Body []byte
+	Data []byte
+}
+
+// Requests: what is to be sent, request/<id>. RequestBodies: the bodies,
+// request-body/<id>.
+var (
+	Requests = txn.Record[RequestID, Request]{
+		Kind: "request", Codec: machine.Encoded(decodeRequest),
+		Name: func(r Request) RequestID { return r.ID }, Path: txn.Spelled[RequestID],
+	}
+	RequestBodies = txn.Record[RequestID, RequestBody]{
+		Kind: "request-body", Codec: machine.Encoded(decodeRequestBody),
+		Name: func(b RequestBody) RequestID { return b.ID }, Path: txn.Spelled[RequestID],
+	}
+)
+
+var (
+	requestKind     = Kind{Records: many(&Requests), Check: checkRequests}
+	requestBodyKind = Kind{Records: many(&RequestBodies), Check: checkRequestBodies}
+)
+
+const (
+	requestVersion    = 2 // there are none in format 1
+	requestFields     = 15
+	requestBodyFields = 3
+)
+
+// Encode returns the record.
+func (r Request) Encode() ([]byte, error) {
+	size := 128 + len(r.EventType) + 20*len(r.After)
+	return frame.Encode(requestVersion, requestFields, size, func(w *frame.Writer) {
+		w.Bytes(r.ID[:])
+		w.Uint(uint64(r.Kind))
+		w.Text(r.EventType)
+		w.Bool(r.Once)
+		w.Time(r.Made.Time)
+		w.Order(r.Made.Order)
+		w.Count(len(r.After))
+		for _, id := range r.After {
+			w.Bytes(id[:])
+		}
+		w.Uint(uint64(r.Handed))
+		w.Bool(r.Reopened)
+		w.Bytes(r.Holder[:])
+		w.Time(r.Lease.Since)
+		w.Time(r.Lease.Until)
+		w.Uint(uint64(r.Failures))
+		w.Time(r.Pause.Since)
+		w.Time(r.Pause.Until)
+	}), nil
+}
+
+func decodeRequest(b []byte) (r Request, err error) {
+	err = frame.Decode("request", b, requestVersion, requestFields, func(d *frame.Reader) {
+		d.Fixed(r.ID[:])
+		r.Kind = RequestKind(d.Uint(255)) // what a newer program makes is none that this one hands out
+		r.EventType = d.Text(maxEventType)
+		r.Once = d.Bool()
+		r.Made.Time, r.Made.Order = d.Time(), d.Order()
+		for range d.Count(MaxAfter) {
+			var id RequestID
+			d.Fixed(id[:])
+			r.After = append(r.After, id)
+		}
+		r.Handed = uint32(d.Uint(1<<32 - 1))
+		r.Reopened = d.Bool()
+		d.Fixed(r.Holder[:])
+		r.Lease = Period{d.Time(), d.Time()}
+		r.Failures = uint32(d.Uint(1<<32 - 1))
+		r.Pause = Period{d.Time(), d.Time()}
+		d.Check(r.Kind != 0 && r.Made.Order != 0, "kind or order")
+		d.Check((r.Handed == 0) == (r.Holder == HolderID{}), "handed out to nobody")
+		d.Check(r.Handed > 0 || !r.Reopened && r.Lease == Period{}, "lease of what was not handed out")
+	})
+	return r, err
+}
+
+// Encode returns the record.
+func (b RequestBody) Encode() ([]byte, error) {
+	return frame.Encode(requestVersion, requestBodyFields, 40+len(b.Body)+len(b.Data), func(w *frame.Writer) {
+		w.Bytes(b.ID[:])
+		w.Bytes(b.Body)
+		w.Bytes(b.Data)
+	}), nil
+}
+
+func decodeRequestBody(in []byte) (b RequestBody, err error) {
+	err = frame.Decode("request body", in, requestVersion, requestBodyFields, func(d *frame.Reader) {
+		d.Fixed(b.ID[:])
+		b.Body, b.Data = bytes.Clone(d.Bytes(MaxRequestBody)), bytes.Clone(d.Bytes(MaxRequestData))
+	})
+	return b, err
+}
+
+// Hand returns the request handed out to a holder for a while.
+func (r Request) Hand(to HolderID, now time.Time, lease time.Duration) Request {
+	r.Handed = max(r.Handed, r.Handed+1)
+	r.Holder, r.Reopened, r.Lease, r.Pause = to, false, For(now, lease), Period{}
+	return r
+}
+
+// For reports whether the request may be handed out to a holder now, if all that
+// comes before it is answered.
+func (r Request) For(to HolderID, now time.Time) bool {
+	switch {
+	case r.Pause.Lasts(now):
+		return false
+	case r.Handed == 0:
+		return true
+	case r.Once:
+		return r.Reopened && r.Holder == to
+	}
+	return r.Reopened || !r.Lease.Lasts(now)
+}
+
+// Gone reports that a request whose body must not leave twice was handed out, and
+// that its holder has not been heard of since for as long as was agreed.
+func (r Request) Gone(now time.Time) bool { return r.Once && r.Handed > 0 && !r.Lease.Lasts(now) }
+
+// DeleteRequest deletes a request with its body.
+func DeleteRequest(tx *txn.Tx, id RequestID) error {
+	if err := Requests.Delete(tx, id); err != nil {
+		return err
+	}
+	return RequestBodies.Delete(tx, id)
+}
+
+// checkRequests: a request has its body. One without is given up: what made it
+// finds it gone, as if it had been refused.
+func checkRequests(c *Checkup) {
+	for r := range readable(c, &Requests) {
+		if s := at(c, &RequestBodies, r.ID); s == nothing || s == aside {
+			says := fmt.Sprintf("request %s (%s) has no body", r.ID, r.Kind)
+			c.Find(Requests.Kind, bodilessFix(r.ID, says), "%s", says)
+		}
+	}
+}
+
+func bodilessFix(id RequestID, why string) *Fix {
+	return inOne("set the request aside", func(tx *txn.Tx, a *machine.Account) error {
+		_, ok, err := RequestBodies.Get(tx, id)
+		if ok || err != nil && !machine.IsSetAside(err) {
+			return err
+		}
+		if _, there, err := Requests.Get(tx, id); !there || err != nil {
+			return err
+		}
+		return setAsideRecord(tx, a, &Requests, id, machine.Aside{Why: why})
+	})
+}
+
+// checkRequestBodies: a body has its request.
+func checkRequestBodies(c *Checkup) {
+	for b := range readable(c, &RequestBodies) {
+		if s := at(c, &Requests, b.ID); s == nothing || s == aside {
+			c.Find(RequestBodies.Kind, lonelyBodyFix(b.ID), "body %s has no request", b.ID)
+		}
+	}
+}
+
+func lonelyBodyFix(id RequestID) *Fix {
+	return inOne("delete the body", func(tx *txn.Tx, _ *machine.Account) error {
+		_, there, err := Requests.Get(tx, id)
+		if there || err != nil && !machine.IsSetAside(err) {
+			return err
+		}
+		return RequestBodies.Delete(tx, id)
+	})
+}
+
+// SortRequests sorts requests by the order in which they are handed out.
+func SortRequests(all []Request) {
+	slices.SortFunc(all, func(a, b Request) int {
+		switch {
+		case a.Made.Order != b.Made.Order:
+			if a.Made.Order < b.Made.Order {
+				return -1
+			}
+			return 1
+		}
+		return bytes.Compare(a.ID[:], b.ID[:])
+	})
+}
