@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/claims"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
@@ -22,11 +23,13 @@ type Machine struct {
 	account  *machine.Account
 	messages *todevice.Messages
 	roomKeys *roomkeys.Keys
+	claims   *claims.Claims
 	outbox   *outbox.Outbox
 }
 
 func newMachine(a *machine.Account) *Machine {
 	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
+	m.claims = claims.New(a, m.messages)
 	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
 	return m
 }

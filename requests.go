@@ -125,6 +125,7 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 // handlers are those of the requests of each kind.
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
 	return map[outbox.Kind]outbox.Handler{
+		outbox.Claim:    m.claims,
 		outbox.ToDevice: outbox.Plain{Account: m.account},
 	}
 }

@@ -50,6 +50,10 @@ func (r *Record[N, T]) Get(tx *Tx, name N) (v T, ok bool, err error) {
 	return getAs[T](tx, r, key)
 }
 
+// At returns the record that is stored under a key, as a watch tells it: of names
+// that are not known keys are all there is.
+func (r *Record[N, T]) At(tx *Tx, key string) (v T, ok bool, err error) { return getAs[T](tx, r, key) }
+
 // GetAll returns an answer for each name, in their order, with one round trip
 // at most. A record that cannot be read is one of the answers; any other error
 // is that of the call.
@@ -218,3 +222,6 @@ func (tx *Tx) Prefetch(refs ...Ref) error {
 	}
 	return tx.load(keys...)
 }
+
+// PrefetchKeys is Prefetch for records of which only the keys are known.
+func (tx *Tx) PrefetchKeys(keys ...string) error { return tx.load(keys...) }

@@ -149,6 +149,7 @@ func Kinds() []Kind {
 		unreadListKind,
 		unreadKind,
 		syncKind,
+		reachKind,
 		requestKind,
 		requestBodyKind,
 		asideKind,
