@@ -84,6 +84,7 @@ fuzz:
 crash:
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
+	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
 	$(GO) test -run 'TestFrozenOwner$$' -timeout 6h . -frozen.all
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000

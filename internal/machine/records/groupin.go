@@ -16,7 +16,7 @@ var GroupIns = txn.JoinRecord[group.SessionID, group.Inbound]{Record: txn.Record
 	Name: group.Inbound.ID, Path: txn.Spelled[group.SessionID],
 }}
 
-var groupInKind = Kind{Records: many(&GroupIns.Record), Check: checkGroupIns}
+var groupInKind = Kind{Records: many(&GroupIns.Record), Check: checkGroupIns, Sweep: sweepGroupIns}
 
 // GroupInShare is what changing a session takes of a commit: it has 1,700 bytes
 // at most, and is sealed under a key of some 60.

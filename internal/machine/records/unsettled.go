@@ -1,6 +1,7 @@
 package records
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -35,7 +36,20 @@ var Unsettleds = txn.Record[ratchet.PublicKey, Unsettled]{
 	Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var unsettledKind = Kind{Records: many(&Unsettleds)}
+var unsettledKind = Kind{Records: many(&Unsettleds), Sweep: sweepUnsettled}
+
+// UnsettledShare is what taking a mark takes of a commit.
+var UnsettledShare = machine.Share{Bytes: 1 << 10, Writes: 1, Checks: 2}
+
+// sweepUnsettled takes the marks of devices that have become known meanwhile.
+func sweepUnsettled(ctx context.Context, s *Sweep) error {
+	known := func(tx *txn.Tx, u Unsettled) (bool, error) {
+		_, owned, err := OwnerOf(tx, u.Key)
+		return owned, err
+	}
+	_, err := machine.Delete(&Unsettleds, UnsettledShare, &s.Damaged, known).All(ctx, s.Account)
+	return err
+}
 
 // Add returns the mark with one session more, and whether there was room for it.
 func (u Unsettled) Add(id group.SessionID) (next Unsettled, ok bool) {

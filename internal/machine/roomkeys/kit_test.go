@@ -217,3 +217,9 @@ func (s *sender) skip(n int) {
 
 // second is the error of a call whose result does not matter.
 func second[A any](_ A, err error) error { return err }
+
+func raw(t testing.TB, v any) []byte {
+	b, err := json.Marshal(v)
+	must(t, err)
+	return b
+}

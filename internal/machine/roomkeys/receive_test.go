@@ -196,13 +196,26 @@ func TestUnsettled(t *testing.T) {
 	if now := h.size(); now != before || h.first(first) != 0 || h.first(last) != 0 {
 		t.Errorf("%d records, want %d; from %d and %d", now, before, h.first(first), h.first(last))
 	}
-	for _, want := range []bool{true, false} {
+	marks := func(want int) {
+		t.Helper()
+		n := 0
 		h.do(func(tx *txn.Tx) error {
-			if settled, err := roomkeys.Settle(tx, s.curve); err != nil || settled != want {
-				t.Errorf("settled: %v, %v; want %v", settled, err, want)
+			n = 0
+			for range records.Unsettleds.Scan(tx) {
+				n++
 			}
 			return nil
 		})
+		if n != want {
+			t.Errorf("%d devices are marked, want %d", n, want)
+		}
+	}
+	must(t, h.keys.Settle(t.Context(), []matrix.UserID{bob, alice})) // the answer has shown no such device
+	marks(1)
+	h.knows(s, "SENDER")
+	for range 2 {
+		must(t, h.keys.Settle(t.Context(), []matrix.UserID{alice, bob}))
+		marks(0)
 	}
 	if out, err := h.receive(s.from(true), roomkeys.RoomKey, s.roomKey(room)); err != nil || out.Unsettled || h.first(first) != 0 {
 		t.Errorf("%+v, %v", out, err)

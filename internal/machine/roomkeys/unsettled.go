@@ -1,11 +1,14 @@
 package roomkeys
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -37,18 +40,54 @@ func (k *Keys) mark(tx *txn.Tx, from From, id group.SessionID) (*records.Unsettl
 	return &next, nil
 }
 
-// Settle takes the mark of a device whose Curve25519 key is known from now on, in
-// the commit that makes it known. Its room keys stay: where an event is read it
-// shows whether it is the device that it said it was. It returns whether there was
-// such a mark.
-func Settle(tx *txn.Tx, key ratchet.PublicKey) (bool, error) {
-	_, marked, err := records.Unsettleds.Get(tx, key)
-	switch {
-	case machine.IsDamage(err):
-	case machine.IsSetAside(err):
-		return false, nil
-	case err != nil || !marked:
-		return false, err
+// Settle takes the marks of these users' devices: an answer has shown them
+// (devices.Settle). Their room keys stay: where an event is read it shows whether it
+// is the device that it said it was.
+func (k *Keys) Settle(ctx context.Context, users []matrix.UserID) error {
+	for _, user := range users {
+		marked, err := txn.View(ctx, k.account.DB, func(tx *txn.Tx) ([]ratchet.PublicKey, error) { return markedOf(tx, user) })
+		if err != nil {
+			return err
+		}
+		for some := range slices.Chunk(marked, k.account.Store.PerCommit(records.UnsettledShare)) {
+			if err := k.account.Do(ctx, func(tx *txn.Tx) error { return k.settle(tx, some) }); err != nil {
+				return err
+			}
+		}
 	}
-	return true, records.Unsettleds.Delete(tx, key)
+	return nil
+}
+
+// markedOf returns the keys of a user's devices that have a mark.
+func markedOf(tx *txn.Tx, user matrix.UserID) (marked []ratchet.PublicKey, err error) {
+	all, _, err := records.DevicesOf(tx, user)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]ratchet.PublicKey, len(all))
+	for i, d := range all {
+		keys[i] = d.Curve25519
+	}
+	found, err := records.Unsettleds.GetAll(tx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range found {
+		if f.OK || machine.IsDamage(f.Err) {
+			marked = append(marked, keys[i])
+		}
+	}
+	return marked, nil
+}
+
+func (k *Keys) settle(tx *txn.Tx, keys []ratchet.PublicKey) error {
+	if _, err := k.account.Active(tx); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := records.Unsettleds.Delete(tx, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,70 @@
+package roomkeys_test
+
+import (
+	"testing"
+
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
+	"github.com/pawlkv/pawl/internal/machine/upkeep"
+	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// TestIdleSessionsAreBounded: of the keys that a device sends of rooms that nobody
+// knows so many stay after a sweep, the newest, and all that there is a reason to keep.
+func TestIdleSessionsAreBounded(t *testing.T) {
+	h := newHome(t, memkv.New())
+	mallory := newSender(t, "@mallory:example.org")
+	h.knows(mallory, "M")
+	var sent []*sender
+	send := func(n int, in matrix.RoomID) {
+		h.do(func(tx *txn.Tx) error { // as a batch does
+			v, err := h.account.Active(tx)
+			must(t, err)
+			for range n {
+				s := *mallory
+				s.rotate()
+				_, err := h.keys.Receive(tx, v, 0, s.from(true), roomkeys.RoomKey, raw(t, s.roomKey(in)))
+				must(t, err)
+				sent = append(sent, &s)
+			}
+			return nil
+		})
+	}
+	const each = 60
+	rooms := []matrix.RoomID{room, other, "!synced:example.org", "!read:example.org"}
+	send(each, "!synced:example.org")
+	send(each, "!read:example.org")
+	reader := sent[len(sent)-1]
+	send(1, "!forgotten:example.org")
+	forgotten := sent[len(sent)-1]
+	send(1, "!imported:example.org")
+	imported := sent[len(sent)-1]
+	send(40, room) // the oldest of those that are idle
+	for range (records.MaxIdle + 99) / 100 {
+		send(100, other)
+	}
+	h.do(func(tx *txn.Tx) error { return records.Rooms.Put(tx, records.Room{ID: "!synced:example.org"}) })
+	_, err := h.keys.Decrypt(t.Context(), reader.encrypt("!read:example.org", "$1", text("!read:example.org", "hello")))
+	must(t, err)
+	_, err = h.keys.Forget(t.Context(), roomkeys.Forgetting{Session: forgotten.id()})
+	must(t, err)
+	_, err = h.keys.Import(t.Context(), []roomkeys.Import{{Room: "!imported:example.org", Key: imported.session.Key(), Source: group.Source{Provenance: group.File}}})
+	must(t, err)
+	for range 2 { // the second sweep finds nothing
+		_, err = upkeep.Sweep(t.Context(), h.account, records.Kinds(), h.now)
+		must(t, err)
+		left := map[matrix.RoomID]int{}
+		for _, s := range sent {
+			if in, ok := h.stored(s.id()); ok {
+				left[in.Room()]++
+			}
+		}
+		idle := left[room] + left[other] + left["!imported:example.org"]
+		if left["!synced:example.org"] != each || left["!read:example.org"] != each || left["!forgotten:example.org"] != 1 || idle != records.MaxIdle || left[room] != 0 {
+			t.Errorf("left of %v: %v", rooms, left)
+		}
+	}
+}
