@@ -94,7 +94,12 @@ func (k *Keys) Decrypt(ctx context.Context, e Event) (Opened, error) {
 	if err != nil {
 		return Opened{}, err
 	}
-	return txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Opened, error) { return k.decrypt(tx, in) })
+	var out Opened
+	err = records.OnRaised(ctx, k.account, func() error {
+		out, err = txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Opened, error) { return k.decrypt(tx, in) })
+		return err
+	})
+	return out, err
 }
 
 func (k *Keys) decrypt(tx *txn.Tx, in encrypted) (Opened, error) {
@@ -104,7 +109,7 @@ func (k *Keys) decrypt(tx *txn.Tx, in encrypted) (Opened, error) {
 	if err != nil {
 		return Opened{}, err
 	}
-	if _, err := k.account.Active(tx); err != nil {
+	if _, err := k.account.ActiveRaised(tx); err != nil {
 		return Opened{}, err
 	}
 	opened, err := k.open(tx, in)

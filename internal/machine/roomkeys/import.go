@@ -53,7 +53,11 @@ func (k *Keys) Import(ctx context.Context, keys []Import) (Imported, error) {
 	var all Imported
 	place := 0
 	for chunk := range slices.Chunk(keys, k.account.Store.PerCommit(importShare)) {
-		done, err := txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Imported, error) { return k.importIn(tx, place, chunk) })
+		var done Imported
+		err := records.OnRaised(ctx, k.account, func() (err error) {
+			done, err = txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Imported, error) { return k.importIn(tx, place, chunk) })
+			return err
+		})
 		if err != nil {
 			return all, err
 		}
@@ -72,7 +76,7 @@ func (k *Keys) importIn(tx *txn.Tx, first int, keys []Import) (done Imported, er
 	if err := tx.Prefetch(refs...); err != nil {
 		return done, err
 	}
-	if _, err := k.account.Active(tx); err != nil {
+	if _, err := k.account.ActiveRaised(tx); err != nil {
 		return done, err
 	}
 	for i, one := range keys {

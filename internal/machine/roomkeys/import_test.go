@@ -74,7 +74,11 @@ func TestConcurrentImports(t *testing.T) {
 	senders := newSenders(t, 20)
 	var all sync.WaitGroup
 	for i := range uint32(12) {
-		process := h.beside()
+		process := h.beside(txn.WithObserver(func(r txn.Report) {
+			if r.Attempts > 1 {
+				t.Errorf("an import ran %d times", r.Attempts)
+			}
+		}))
 		give := copies(t, senders, 40-3*i, []group.Provenance{group.File, group.Backup, group.Bundle}[i%3])
 		rand.Shuffle(len(give), func(i, j int) { give[i], give[j] = give[j], give[i] })
 		all.Go(func() {

@@ -55,17 +55,17 @@ func newHome(t testing.TB, engine kv.Store) *home {
 }
 
 // beside is another process on the same account.
-func (h *home) beside() *home {
+func (h *home) beside(opts ...txn.Option) *home {
 	h.Helper()
 	b := &home{TB: h.TB, engine: h.engine, now: h.now}
-	b.account = b.open(h.engine)
+	b.account = b.open(h.engine, opts...)
 	b.keys = roomkeys.NewKeys(b.account)
 	return b
 }
 
-func (h *home) open(engine kv.Store) *machine.Account {
+func (h *home) open(engine kv.Store, opts ...txn.Option) *machine.Account {
 	h.Helper()
-	tools := machine.Tools{Now: func() time.Time { return h.now }, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+	tools := machine.Tools{Now: func() time.Time { return h.now }, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Txn: opts}
 	s, err := machine.Open(h.Context(), engine, seal.RawKey([32]byte{1}), tools)
 	must(h, err)
 	return s.Account(machine.AccountName{User: alice, Device: "DEVICE"})

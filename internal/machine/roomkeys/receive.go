@@ -49,8 +49,11 @@ var Share = machine.Share{Bytes: 16 << 10, Writes: 3, Checks: 6}
 // ErrAlgorithm, ErrSessionID, ErrOtherRoom, ErrNotRequested, ErrUnsettled,
 // ErrOtherUser, group.ErrMalformed, group.ErrVersion, group.ErrSignature,
 // group.ErrForgotten (the key was deleted on purpose), group.ErrNotice; or it
-// is of the store.
+// is of the store, or machine.ErrFormat1.
 func (k *Keys) Receive(tx *txn.Tx, v account.Account, place int, from From, eventType string, content json.RawMessage) (Outcome, error) {
+	if !v.Raised() {
+		return Outcome{}, machine.ErrFormat1
+	}
 	o, err := parseObject(content)
 	if err != nil {
 		return Outcome{}, err
