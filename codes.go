@@ -127,6 +127,16 @@ var codes = []struct {
 	{"no_request", RemedyNone, "there is no such request, or its answer was applied", []error{ErrNoRequest}},
 	{"answer", RemedyCall, "the response is none to this request", []error{ErrAnswer}},
 
+	// Of a sync and its events.
+	{"response", RemedyCall, "not the response of a sync", []error{ErrResponse}},
+	{"event", RemedyNone, "not a to-device event", []error{ErrEvent}},
+	{"event_size", RemedyNone, "a to-device event above 1 MiB", []error{ErrEventSize}},
+	{"not_olm", RemedyNone, "a to-device event that is encrypted with something else than Olm", []error{ErrNotOlm}},
+	{"not_for_us", RemedyNone, "a to-device event without ciphertext for this device", []error{ErrNotForUs}},
+	{"sender_key", RemedyNone, "sender_key is that of another user's device", []error{ErrSenderKey}},
+	{"payload", RemedyNone, "decrypted, and not between whom it must be", []error{ErrPayload}},
+	{"unencrypted", RemedyNone, "counts only if it is encrypted", []error{ErrUnencrypted}},
+
 	// Of a message.
 	{"message_type", RemedyNone, "type is neither 0 nor 1", []error{ErrMessageType}},
 	{"version", RemedyNone, "the message is not of version 3", []error{ratchet.ErrVersion, group.ErrVersion}},

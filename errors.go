@@ -7,6 +7,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
+	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/txn"
@@ -108,6 +109,36 @@ var (
 	// MarkFailed says what became of the request.
 	ErrAnswer = outbox.ErrAnswer
 )
+
+// ErrResponse: what was handed in is not the response of a sync, or a transaction, as
+// the specification has it. Nothing was changed.
+var ErrResponse = receive.ErrResponse
+
+// Errors of to-device events; see [RefusedEvent].
+var (
+	// ErrEvent: it is not a to-device event, or one of m.room.encrypted without what
+	// that has.
+	ErrEvent = receive.ErrEvent
+	// ErrEventSize: it has more than 1 MiB.
+	ErrEventSize = receive.ErrEventSize
+	// ErrNotOlm: it is encrypted with something else than
+	// m.olm.v1.curve25519-aes-sha2.
+	ErrNotOlm = receive.ErrNotOlm
+	// ErrNotForUs: it has no ciphertext for this device.
+	ErrNotForUs = receive.ErrNotForUs
+	// ErrSenderKey: its sender_key is that of another user's device. It was not
+	// decrypted.
+	ErrSenderKey = receive.ErrSenderKey
+	// ErrPayload: it was decrypted, and does not say what it must of its sender, its
+	// recipient and their keys; a [PayloadError] says which.
+	ErrPayload = receive.ErrPayload
+	// ErrUnencrypted: an event of its type counts only if it is encrypted.
+	ErrUnencrypted = receive.ErrUnencrypted
+)
+
+// PayloadError is an ErrPayload that names the field of the decrypted event which is
+// missing, of another type, or of another user, device or key.
+type PayloadError = receive.PayloadError
 
 // ErrSetAside: the record was damaged, and [Store.Repair] has set it aside: it is
 // gone for good. Of an account: the account is lost. Of a message it comes with

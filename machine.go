@@ -6,6 +6,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
+	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 )
@@ -25,12 +26,14 @@ type Machine struct {
 	roomKeys *roomkeys.Keys
 	claims   *claims.Claims
 	outbox   *outbox.Outbox
+	receiver *receive.Receiver
 }
 
 func newMachine(a *machine.Account) *Machine {
 	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
 	m.claims = claims.New(a, m.messages)
 	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
+	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, func(err error) string { return string(CodeOf(undecryptable(err))) }))
 	return m
 }
 

@@ -2,60 +2,45 @@ package receive
 
 import (
 	"context"
-	"slices"
+	"crypto/sha256"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/syncresponse"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
 )
 
-// What the end of a response takes of a commit, beside what follows from its rooms
-// and users, and what follows from each of these: an event of a room, or a user.
-var (
-	ending   = machine.Share{Bytes: records.SyncShare.Bytes + 4096, Writes: 8, Checks: 12}
-	eachPart = machine.Share{Bytes: 4096, Writes: 4, Checks: 6}
-)
-
-// few is how many rooms' events and users are taken in with the token: more have
-// commits of their own before.
-const few = 100
+// ending is what the end of a response takes of a commit, beside what follows from
+// its rooms and users.
+var ending = machine.Share{Bytes: records.SyncShare.Bytes + 16<<10, Writes: 8, Checks: 12}
 
 // end ends the response in commits of its own, unless it ended with the last event.
 func (c *call) end(ctx context.Context) error {
 	if c.ended {
 		return nil
 	}
-	if most := c.mostParts(); c.weight() > most {
-		if err := c.takeInParts(ctx, most); err != nil {
+	if parts := c.parts(); len(parts) > 1 {
+		if err := c.takeInParts(ctx, parts); err != nil {
 			return err
 		}
 	}
 	return c.account.Do(ctx, c.endNow)
 }
 
-// mostParts is how many parts of rooms and users one commit takes beside the end.
-func (c *call) mostParts() int {
-	most := c.account.Store.DB.Store().Limits()
-	return max(1, min(few, (most.Checks-ending.Checks)/eachPart.Checks, (most.Writes-ending.Writes)/eachPart.Writes,
-		(most.Bytes-ending.Bytes)/eachPart.Bytes))
-}
-
-// weight is how much follows from rooms and users.
-func (c *call) weight() int {
-	n := len(c.parsed.Changed) + len(c.parsed.Left)
-	for _, r := range c.parsed.Rooms {
-		n += 1 + len(r.Events)
-	}
-	return n
-}
-
 // endIn ends the response in the commit of its last event, if that takes it.
 func (c *call) endIn(tx *txn.Tx) error {
-	n := c.weight()
-	if n > few || !tx.Room(ending.Writes+n*eachPart.Writes, ending.Checks+n*eachPart.Checks) {
+	parts := c.parts()
+	if len(parts) > 1 {
+		return nil
+	}
+	cost := ending
+	if len(parts) == 1 {
+		cost = plus(cost, parts[0].cost)
+	}
+	if !tx.Room(cost.Writes, cost.Checks) {
 		return nil
 	}
 	return c.endNow(tx)
@@ -75,7 +60,7 @@ func (c *call) endNow(tx *txn.Tx) error {
 	}
 	current := c.service != nil || c.ticket.current(s) && (!c.named || s.Taking == c.name)
 	if !c.taken {
-		err = c.takePart(tx, v, part{c.parsed.Rooms, c.parsed.Changed, c.parsed.Left}, current)
+		err = c.takePart(tx, v, part{rooms: c.parsed.Rooms, changed: c.parsed.Changed, left: c.parsed.Left}, current)
 	}
 	if err == nil && current {
 		err = c.atToken(tx, v)
@@ -104,7 +89,7 @@ func (c *call) advance(s records.SyncState, current bool) (records.SyncState, bo
 // that a request without one tells nothing of what changed before it.
 func (c *call) atToken(tx *txn.Tx, v account.Account) error {
 	if c.service == nil && c.ticket.first() {
-		if err := c.passOver(tx, c.others.AllOutdated(tx)); err != nil {
+		if err := c.passOver(tx, c.others.AllOutdated(tx, v)); err != nil {
 			return err
 		}
 	}
@@ -116,7 +101,7 @@ func (c *call) atToken(tx *txn.Tx, v account.Account) error {
 	if c.ticket.Uploads == nil || count == nil && c.parsed.Unused == nil {
 		return nil
 	}
-	return c.passOver(tx, c.others.SawCounts(tx, v, *c.ticket.Uploads, count, c.parsed.Unused))
+	return c.passOver(tx, c.others.SawCounts(tx, v, c.ticket.Uploads, count, c.parsed.Unused))
 }
 
 // passOver lets damage of one thing not keep the others from being done.
@@ -135,6 +120,7 @@ const signedCurve25519 = "signed_curve25519"
 type part struct {
 	rooms         []syncresponse.Room
 	changed, left []matrix.UserID
+	cost          machine.Share
 }
 
 // takePart hands rooms and users to those whom they are for.
@@ -160,13 +146,14 @@ func (c *call) takePart(tx *txn.Tx, v account.Account, p part, current bool) err
 	return nil
 }
 
-// takeInParts takes in rooms and users in commits of so many parts. It gives up when
-// the token was overtaken, or when another call is at it.
-func (c *call) takeInParts(ctx context.Context, most int) error {
-	c.taken = true
+// takeInParts takes in rooms and users in more than one commit. It gives up when the
+// token was overtaken, or when somebody is at it with another response.
+func (c *call) takeInParts(ctx context.Context, parts []part) error {
+	digest := sha256.Sum256(c.response)
+	copy(c.name[:], digest[:])
 	overtaken := false
-	for _, p := range c.parts(most) {
-		gone, err := txn.Do(ctx, c.account.DB, func(tx *txn.Tx) (bool, error) {
+	for _, p := range parts {
+		mine, err := txn.Do(ctx, c.account.DB, func(tx *txn.Tx) (bool, error) {
 			v, err := c.active(tx)
 			if err != nil {
 				return false, err
@@ -175,65 +162,64 @@ func (c *call) takeInParts(ctx context.Context, most int) error {
 			if err != nil {
 				return false, err
 			}
-			return !mine, c.takePart(tx, v, p, mine && !overtaken)
+			return mine, c.takePart(tx, v, p, mine && !overtaken)
 		})
 		if err != nil {
 			return err
 		}
-		overtaken = overtaken || gone
+		overtaken = overtaken || !mine
 	}
-	c.named = c.service == nil
+	c.taken, c.named = true, c.service == nil
 	return nil
 }
 
-// mine reports whether this call may go on, and notes that it does.
+// mine reports whether the rooms of this response may be taken in, and notes that they
+// are.
 func (c *call) mine(tx *txn.Tx) (bool, error) {
 	if c.service != nil {
 		return true, nil
 	}
 	s, err := records.ReadSync(tx)
-	if err != nil || !c.ticket.mayTake(s, c.name) || s.Taking == c.name {
-		return err == nil && s.Taking == c.name && c.ticket.current(s), err
+	if err != nil || !c.ticket.mayTake(s, c.name) {
+		return false, err
+	}
+	if s.Taking == c.name {
+		return true, nil
 	}
 	s.Taking = c.name
 	return true, records.Sync.Put(tx, s)
 }
 
-// parts cuts rooms and users into pieces. Events of a room stay in order, and what is
-// said of the whole room is said with each piece.
-func (c *call) parts(most int) (all []part) {
-	for _, r := range c.parsed.Rooms {
-		for {
-			n := min(len(r.Events), most)
-			piece := r
-			piece.Events = r.Events[:n:n]
-			all = append(all, part{rooms: []syncresponse.Room{piece}})
-			if r.Events = r.Events[n:]; len(r.Events) == 0 {
-				break
-			}
+// parts shares rooms and users out among commits: as much to each as the engine
+// takes beside the end, at least one.
+func (c *call) parts() (all []part) {
+	most := c.account.Store.DB.Store().Limits()
+	add := func(cost machine.Share, to func(*part)) {
+		last := len(all) - 1
+		if last < 0 || !fits(plus(ending, plus(all[last].cost, cost)), most) {
+			all, last = append(all, part{}), last+1
 		}
+		all[last].cost = plus(all[last].cost, cost)
+		to(&all[last])
 	}
-	all = together(all, most)
-	for users := range slices.Chunk(c.parsed.Changed, most) {
-		all = append(all, part{changed: users})
+	for _, r := range c.parsed.Rooms {
+		add(c.others.RoomCost(r), func(p *part) { p.rooms = append(p.rooms, r) })
 	}
-	for users := range slices.Chunk(c.parsed.Left, most) {
-		all = append(all, part{left: users})
+	for _, u := range c.parsed.Changed {
+		add(c.others.UserCost, func(p *part) { p.changed = append(p.changed, u) })
+	}
+	for _, u := range c.parsed.Left {
+		add(c.others.UserCost, func(p *part) { p.left = append(p.left, u) })
 	}
 	return all
 }
 
-// together puts pieces of rooms into one part as long as it is small enough.
-func together(pieces []part, most int) (all []part) {
-	weight := 0
-	for _, p := range pieces {
-		w := 1 + len(p.rooms[0].Events)
-		if len(all) == 0 || weight+w > most {
-			all, weight = append(all, part{}), 0
-		}
-		last := &all[len(all)-1]
-		last.rooms = append(last.rooms, p.rooms...)
-		weight += w
-	}
-	return all
+func plus(a, b machine.Share) machine.Share {
+	return machine.Share{Bytes: a.Bytes + b.Bytes, Writes: a.Writes + b.Writes, Checks: a.Checks + b.Checks}
+}
+
+// fits reports whether one commit takes so much, with something to spare for what was
+// decrypted in it, and without keeping others waiting for long.
+func fits(s machine.Share, most kv.Limits) bool {
+	return s.Bytes <= most.Bytes/2 && s.Writes <= min(most.Writes, machine.MostPerCommit) && s.Checks <= most.Checks
 }

@@ -19,7 +19,7 @@ var (
 	ErrEvent       = errors.New("pawl: not a to-device event")
 	ErrEventSize   = fmt.Errorf("pawl: a to-device event has more than %d bytes", MaxEvent)
 	ErrNotForUs    = errors.New("pawl: the event has no ciphertext for this device")
-	ErrAlgorithm   = errors.New("pawl: the event is encrypted in an unknown way")
+	ErrNotOlm      = errors.New("pawl: the event is encrypted, and not with m.olm.v1.curve25519-aes-sha2")
 	ErrSenderKey   = errors.New("pawl: the event's sender_key is another user's")
 	ErrUnencrypted = errors.New("pawl: an event of this type counts only if it is encrypted")
 )
@@ -109,7 +109,7 @@ func within(text, part []byte) []byte {
 func parseOlm(content map[string]json.RawMessage, own ratchet.PublicKey) (*todevice.Incoming, error) {
 	var algorithm, sender string
 	if json.Unmarshal(content["algorithm"], &algorithm) != nil || algorithm != account.Olm {
-		return nil, fmt.Errorf("%w: %.60q", ErrAlgorithm, algorithm)
+		return nil, fmt.Errorf("%w: %.60q", ErrNotOlm, algorithm)
 	}
 	if json.Unmarshal(content["sender_key"], &sender) != nil {
 		return nil, fmt.Errorf("%w: it has no sender_key", ErrEvent)

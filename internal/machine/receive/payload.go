@@ -14,8 +14,8 @@ import (
 // ErrPayload: see package pawl.
 var ErrPayload = errors.New("pawl: the decrypted event does not say what it must")
 
-// PayloadError is an ErrPayload: which of its fields is missing, of another type,
-// or not what it must be.
+// PayloadError is an ErrPayload, and no other: it says which field is missing, of
+// another type, or not what it must be.
 type PayloadError struct {
 	Field string // "recipient_keys.ed25519"
 	Err   error  // nil: it is of another user, device or key
@@ -31,9 +31,6 @@ func (e *PayloadError) Error() string {
 
 // Is makes errors.Is(err, ErrPayload) true.
 func (e *PayloadError) Is(target error) bool { return target == ErrPayload }
-
-// Unwrap returns why the field is none.
-func (e *PayloadError) Unwrap() error { return e.Err }
 
 // errType says that a field is missing or of another type.
 var errType = errors.New("missing, or of another type")

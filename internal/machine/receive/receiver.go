@@ -8,6 +8,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/secret"
@@ -47,13 +48,13 @@ type From struct {
 	Proved *device.Keys
 }
 
-// Uploads says which uploads of keys had ended at some time.
+// Uploads says which uploads of keys had ended at some time; nil: nobody knows.
 type Uploads = any
 
 // RoomKey names a session of a room whose key came.
 type RoomKey struct {
 	Room    matrix.RoomID
-	Session string
+	Session group.SessionID
 }
 
 // Message is an event that another package handles.
@@ -70,7 +71,7 @@ type Message struct {
 // the event. An error that is machine.IsDamage keeps the event for later; any other
 // one refuses it.
 type Others struct {
-	// Began says which uploads of keys have ended.
+	// Began says which uploads of keys have ended by now.
 	Began func(tx *txn.Tx) (Uploads, error)
 	// SawCounts is told what the server has of our keys. A nil count or nil types
 	// have not changed.
@@ -78,20 +79,25 @@ type Others struct {
 	// OwnerOf and DeviceOf are what is known of others' devices.
 	OwnerOf  func(tx *txn.Tx, key ratchet.PublicKey) (device.Owner, bool, error)
 	DeviceOf func(tx *txn.Tx, name device.Name) (device.Device, bool, error)
-	// Prove is told that a device has a key that others claim too.
-	Prove func(tx *txn.Tx, key ratchet.PublicKey, by device.Name) error
+	// Prove is told that a user's device with an Ed25519 key has a Curve25519 key that
+	// others claim too.
+	Prove func(tx *txn.Tx, key ratchet.PublicKey, user matrix.UserID, ed25519 account.VerifyKey) error
 	// Reads names what OwnerOf looks at.
 	Reads func(key ratchet.PublicKey) []txn.Ref
-	// Outdated, Left and AllOutdated are told whose devices may have changed.
+	// Outdated, Left and AllOutdated are told whose devices may have changed, and
+	// UserCost is what one user takes of a commit.
 	Outdated    func(tx *txn.Tx, user matrix.UserID) error
 	Left        func(tx *txn.Tx, user matrix.UserID) error
-	AllOutdated func(tx *txn.Tx) error
+	AllOutdated func(tx *txn.Tx, v account.Account) error
+	UserCost    machine.Share
 	// RoomKey takes room keys, forwarded ones, and notices that there is none.
 	RoomKey func(tx *txn.Tx, v account.Account, m Message) ([]RoomKey, error)
 	// KeyRequest takes requests for room keys.
 	KeyRequest func(tx *txn.Tx, v account.Account, m Message) error
-	// Room takes what happened in a room.
-	Room func(tx *txn.Tx, v account.Account, r syncresponse.Room, response []byte) error
+	// Room takes what happened in a room, and RoomCost is what that takes of a
+	// commit.
+	Room     func(tx *txn.Tx, v account.Account, r syncresponse.Room, response []byte) error
+	RoomCost func(r syncresponse.Room) machine.Share
 	// CodeOf is the code of an error, for who reads what was refused; nil: none.
 	CodeOf func(error) string
 }
@@ -143,5 +149,5 @@ func (r *Receiver) identity(ctx context.Context) (machine.Identity, error) {
 
 // active is [machine.Account.Active] for what only accounts of format 2 can keep.
 func (r *Receiver) active(tx *txn.Tx) (account.Account, error) {
-	return r.account.Active(tx)
+	return r.account.ActiveRaised(tx)
 }

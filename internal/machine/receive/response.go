@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"slices"
 
+	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
@@ -18,12 +18,13 @@ import (
 // made of them.
 const enoughEvents = 2 << 20
 
-// What one event takes of a commit at most, beside its decryption: its sender's
-// names are looked at, and what it is for; that, a receipt that is settled, and what
-// is kept of it are written.
+// What one event takes of a commit at most, beside its decryption. It looks at its
+// sender, the sender's device and who vouches for that, at what a room key takes, at
+// whether its user is followed, and at the lists of what is kept; it writes its
+// sender, the key, the user, and what is kept of it, for which another may go.
 const (
-	eventChecks = 12
-	eventWrites = 10
+	eventChecks = 20
+	eventWrites = 14
 )
 
 // call is one response being taken in.
@@ -34,7 +35,7 @@ type call struct {
 	response []byte
 	parsed   syncresponse.Response
 	identity machine.Identity
-	name     [8]byte // of this call, in Taking
+	name     [8]byte // of the response, in Taking
 	events   []event // of the batch that is being decrypted
 	out      Received
 	returned bool // some event was the caller's
@@ -62,13 +63,12 @@ func (r *Receiver) Transaction(ctx context.Context, id string, body []byte) (Rec
 	fmt.Fprintf(h, "%d:%s", len(id), id)
 	h.Write(body)
 	c := &call{Receiver: r, service: &records.Transaction{Digest: [32]byte(h.Sum(nil))}}
-	done, err := txn.View(ctx, r.account.DB, func(tx *txn.Tx) (bool, error) {
-		if _, err := r.active(tx); err != nil {
-			return false, err
-		}
+	done := false
+	err := r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)
 		known, had := s.Had(c.service.Digest)
-		return had && !known.Returned, err
+		done = had && !known.Returned
+		return err
 	})
 	if done || err != nil {
 		return Received{Advanced: done}, err
@@ -89,10 +89,7 @@ func (c *call) run(ctx context.Context, form syncresponse.Form, response []byte)
 	if err := checkTokens(c.parsed); err != nil {
 		return Received{}, err
 	}
-	if _, err := io.ReadFull(c.account.Store.Rand, c.name[:]); err != nil {
-		return Received{}, err
-	}
-	if err := c.tryUnread(ctx); err != nil {
+	if err := records.OnRaised(ctx, c.account, func() error { return c.tryUnread(ctx) }); err != nil {
 		return c.out, err
 	}
 	if err := c.takeEvents(ctx); err != nil {

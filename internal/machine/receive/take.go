@@ -111,7 +111,7 @@ func (c *call) takeDecrypted(tx *txn.Tx, v account.Account, e event, r todevice.
 		err = c.others.KeyRequest(tx, v, m)
 	case typeDummy:
 	case typeEncrypted:
-		return out, fmt.Errorf("%w: in another", ErrAlgorithm)
+		return out, fmt.Errorf("%w: in another", ErrNotOlm)
 	default:
 		out.event = &Event{
 			Index: e.index, Sender: e.sender, Type: m.Type, Content: m.Content, Encrypted: true,

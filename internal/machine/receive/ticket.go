@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/syncresponse"
 	"github.com/pawlkv/pawl/txn"
@@ -15,34 +16,46 @@ type Ticket struct {
 	Since    string // of /sync
 	Pos      string // of simplified sliding sync
 	ToDevice string // since, of its to-device extension
-	// Taking is who was putting rooms into the store then.
+	// Taking is which response was being put into the store then.
 	Taking [8]byte
 	// Uploads says which uploads of keys had ended then; nil: nobody knows, and
 	// counts in the response are of no use.
-	Uploads *Uploads
+	Uploads Uploads
 }
 
 // Next returns the ticket of the next request.
-func (r *Receiver) Next(ctx context.Context, sliding bool) (Ticket, error) {
-	return txn.View(ctx, r.account.DB, func(tx *txn.Tx) (Ticket, error) {
-		if _, err := r.active(tx); err != nil {
-			return Ticket{}, err
-		}
+func (r *Receiver) Next(ctx context.Context, sliding bool) (t Ticket, err error) {
+	err = r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)
 		if err != nil {
-			return Ticket{}, err
+			return err
 		}
 		began, err := r.others.Began(tx)
 		if err != nil {
-			return Ticket{}, err
+			return err
 		}
-		t := Ticket{Sliding: sliding, Taking: s.Taking, Uploads: &began}
+		t = Ticket{Sliding: sliding, Taking: s.Taking, Uploads: began}
 		if sliding {
 			t.Pos, t.ToDevice = s.Pos, s.ToDevice
 		} else {
 			t.Since = s.Since
 		}
-		return t, nil
+		return nil
+	})
+	return t, err
+}
+
+// view looks at an account, which is raised for it if it must be.
+func (r *Receiver) view(ctx context.Context, look func(tx *txn.Tx, v account.Account) error) error {
+	return records.OnRaised(ctx, r.account, func() error {
+		_, err := txn.View(ctx, r.account.DB, func(tx *txn.Tx) (struct{}, error) {
+			v, err := r.active(tx)
+			if err != nil {
+				return struct{}{}, err
+			}
+			return struct{}{}, look(tx, v)
+		})
+		return err
 	})
 }
 
@@ -51,24 +64,29 @@ func (r *Receiver) Next(ctx context.Context, sliding bool) (Ticket, error) {
 // is unknown. It does nothing if another token is stored by now. The to-device
 // token is the server's as before.
 func (r *Receiver) Lost(ctx context.Context, t Ticket) error {
-	return r.account.Do(ctx, func(tx *txn.Tx) error {
-		if _, err := r.active(tx); err != nil {
-			return err
-		}
-		s, err := records.ReadSync(tx)
-		if err != nil || !t.current(s) || t.first() {
-			return err
-		}
-		if t.Sliding {
-			s.Pos = ""
-		} else {
-			s.Since = ""
-		}
-		if err := records.Sync.Put(tx, s); err != nil {
-			return err
-		}
-		return r.others.AllOutdated(tx)
+	return records.OnRaised(ctx, r.account, func() error {
+		return r.account.Do(ctx, func(tx *txn.Tx) error { return r.lose(tx, t) })
 	})
+}
+
+func (r *Receiver) lose(tx *txn.Tx, t Ticket) error {
+	v, err := r.active(tx)
+	if err != nil {
+		return err
+	}
+	s, err := records.ReadSync(tx)
+	if err != nil || !t.current(s) || t.first() {
+		return err
+	}
+	if t.Sliding {
+		s.Pos = ""
+	} else {
+		s.Since = ""
+	}
+	if err := records.Sync.Put(tx, s); err != nil {
+		return err
+	}
+	return r.others.AllOutdated(tx, v)
 }
 
 // current reports whether the ticket's token is still the stored one: what the
@@ -84,11 +102,11 @@ func (t Ticket) current(s records.SyncState) bool {
 // changed before.
 func (t Ticket) first() bool { return t.Since == "" && t.Pos == "" }
 
-// mayTake reports whether a call with this ticket may put rooms into the store in
-// several commits: nobody is at it, or somebody who was when the request began, and
-// who is dead or slower than a server. So of two responses to one token that both
-// take long the older cannot end what it began after the newer, and whoever is first
-// is not kept from it by the others.
+// mayTake reports whether the rooms of a response of this name may be put into the
+// store in several commits: nobody is at it, or somebody with the same response, or
+// somebody who was when the request began, and who is dead or slower than a server. So
+// of two responses to one token the older cannot end what it began after the newer,
+// and whoever is first is not kept from it by the others.
 func (t Ticket) mayTake(s records.SyncState, name [8]byte) bool {
 	return t.current(s) && (s.Taking == name || s.Taking == [8]byte{} || s.Taking == t.Taking)
 }

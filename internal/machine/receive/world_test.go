@@ -13,6 +13,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -64,7 +65,7 @@ type phone struct {
 	id     machine.Identity
 	owners map[ratchet.PublicKey]device.Owner
 	known  map[device.Name]device.Device
-	proved []device.Name
+	proved []matrix.UserID
 }
 
 func newPhone(t testing.TB, store kv.Store) *phone {
@@ -107,14 +108,18 @@ func (p *phone) takes() Others {
 			d, ok := p.known[n]
 			return d, ok, nil
 		},
-		Prove: func(tx *txn.Tx, _ ratchet.PublicKey, by device.Name) error {
-			tx.OnCommit(func() { p.proved = append(p.proved, by) })
+		Prove: func(tx *txn.Tx, _ ratchet.PublicKey, user matrix.UserID, _ account.VerifyKey) error {
+			tx.OnCommit(func() { p.proved = append(p.proved, user) })
 			return nil
 		},
 		Reads:       func(ratchet.PublicKey) []txn.Ref { return nil },
 		Outdated:    func(tx *txn.Tx, u matrix.UserID) error { return leave(tx, "outdated "+string(u)) },
 		Left:        func(tx *txn.Tx, u matrix.UserID) error { return leave(tx, "left "+string(u)) },
-		AllOutdated: func(tx *txn.Tx) error { return leave(tx, "all outdated") },
+		AllOutdated: func(tx *txn.Tx, _ account.Account) error { return leave(tx, "all outdated") },
+		UserCost:    machine.Share{Bytes: 512, Writes: 1, Checks: 1},
+		RoomCost: func(r syncresponse.Room) machine.Share {
+			return machine.Share{Bytes: 512 * (1 + len(r.Events)), Writes: 1 + len(r.Events), Checks: 1 + len(r.Events)}
+		},
 		RoomKey: func(tx *txn.Tx, _ account.Account, m Message) ([]RoomKey, error) {
 			var c struct {
 				Room    matrix.RoomID `json:"room_id"`
@@ -126,7 +131,9 @@ func (p *phone) takes() Others {
 			if c.Session == "broken" {
 				return nil, machine.Corrupt("a room key")
 			}
-			return []RoomKey{{c.Room, c.Session}}, leave(tx, m.Type+" "+c.Session)
+			var id group.SessionID
+			copy(id[:], c.Session)
+			return []RoomKey{{c.Room, id}}, leave(tx, m.Type+" "+c.Session)
 		},
 		KeyRequest: func(tx *txn.Tx, _ account.Account, m Message) error { return leave(tx, "request") },
 		Room: func(tx *txn.Tx, _ account.Account, r syncresponse.Room, response []byte) error {

@@ -21,8 +21,8 @@ type SyncState struct {
 	Since    string // of /sync
 	Pos      string // of simplified sliding sync
 	ToDevice string // of its to-device extension
-	// Taking names the call that puts the rooms of a response into the store in
-	// more than one commit; zero: none does.
+	// Taking names the response whose rooms are being put into the store in more than
+	// one commit, by the first bytes of its SHA-256; zero: none is.
 	Taking [8]byte
 	// Transactions are those of an application service that were taken in last, the
 	// newest last.

@@ -84,8 +84,9 @@ var table = map[string][]string{
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
 	"internal/machine/receive": {
-		"internal/machine", "internal/machine/records", "internal/machine/todevice", "internal/syncresponse", "internal/record", "internal/secret",
-		"internal/unpadded", "matrix", "ratchet", "session", "account", "device", "kv", "txn",
+		"internal/machine", "internal/machine/records", "internal/machine/todevice", "internal/machine/devices", "internal/machine/keys",
+		"internal/machine/roomkeys", "internal/machine/rooms", "internal/syncresponse", "internal/record", "internal/secret", "internal/unpadded",
+		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
 
 	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},

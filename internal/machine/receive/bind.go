@@ -1,0 +1,89 @@
+package receive
+
+import (
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
+	"github.com/pawlkv/pawl/internal/machine/rooms"
+	"github.com/pawlkv/pawl/internal/syncresponse"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// Handed returns the packages of an account that the parts of a response are for.
+func Handed(a *machine.Account, keys *roomkeys.Keys, code func(error) string) Others {
+	h := handed{a, keys}
+	return Others{
+		Began:       func(*txn.Tx) (Uploads, error) { return nil, nil },
+		KeyRequest:  func(*txn.Tx, account.Account, Message) error { return nil },
+		OwnerOf:     records.OwnerOf,
+		DeviceOf:    records.Devices.Get,
+		Reads:       func(key ratchet.PublicKey) []txn.Ref { return []txn.Ref{records.Owners.Ref(key)} },
+		Outdated:    func(tx *txn.Tx, u matrix.UserID) error { return devices.MarkOutdated(tx, u) },
+		Left:        func(tx *txn.Tx, u matrix.UserID) error { return devices.Left(tx, a, u) },
+		AllOutdated: func(tx *txn.Tx, v account.Account) error { return devices.AllOutdated(tx, a, v) },
+		UserCost:    devices.TrackShare,
+		RoomKey:     h.roomKey,
+		Room: func(tx *txn.Tx, v account.Account, r syncresponse.Room, response []byte) error {
+			return rooms.Apply(tx, a, v, r, response)
+		},
+		RoomCost: rooms.Cost,
+		CodeOf:   code,
+	}
+}
+
+type handed struct {
+	account *machine.Account
+	keys    *roomkeys.Keys
+}
+
+// roomKey keeps a room key, or a notice that there is none. The user of a device that
+// is not known yet is asked for.
+func (h handed) roomKey(tx *txn.Tx, v account.Account, m Message) ([]RoomKey, error) {
+	from := roomkeys.From{User: m.From.User, Curve25519: m.From.Curve25519, Ed25519: m.From.Ed25519}
+	if d := m.From.Device; d != nil {
+		from.Device = d.Name
+		trust, damaged, err := records.TrustOf(tx, h.account, *d)
+		if err != nil {
+			return nil, err
+		}
+		if damaged != nil {
+			if m.Type == typeForwardedKey { // which hangs on it
+				return nil, damaged
+			}
+			h.account.Store.Tell(tx, []error{damaged})
+		}
+		from.Trust = trust
+	}
+	out, err := h.keys.Receive(tx, v, m.Place, from, m.Type, m.Content)
+	if err != nil {
+		return nil, err
+	}
+	if out.Unsettled {
+		if err := h.ask(tx, m.From.User); err != nil {
+			return nil, err
+		}
+	}
+	switch out.Result {
+	case roomkeys.New, roomkeys.Better, roomkeys.Replaced:
+		return []RoomKey{{out.Room, out.Session}}, nil
+	}
+	return nil, nil
+}
+
+// ask sees to it that a user's devices are asked for. Damage of what is known of the
+// user keeps no key from being kept.
+func (h handed) ask(tx *txn.Tx, user matrix.UserID) error {
+	err := devices.Track(tx, user)
+	if err == nil {
+		err = devices.MarkOutdated(tx, user)
+	}
+	if machine.IsDamage(err) {
+		h.account.Store.Tell(tx, []error{err})
+		return nil
+	}
+	return err
+}
