@@ -86,6 +86,7 @@ crash:
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
+	$(GO) test -run 'TestQuer' -timeout 6h ./internal/machine/devices -rounds=$(ROUNDS) -depth=4
 	$(GO) test -run 'TestFrozenOwner$$' -timeout 6h . -frozen.all
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/sharekv -sharekv.rounds=2000

@@ -117,6 +117,7 @@ var codes = []struct {
 		[]error{canonicaljson.ErrSyntax, canonicaljson.ErrNumber, canonicaljson.ErrDuplicate, canonicaljson.ErrType}},
 	{"signature", RemedyNone, "the signature is not that of the key", []error{account.ErrSignature, group.ErrSignature}},
 	{"unsigned", RemedyNone, "the object has no signature by this user and key", []error{account.ErrUnsigned}},
+	{"identity", RemedyCall, "the user has another master key, or none that is known: show the one that there is", []error{ErrIdentity}},
 	{"key_count", RemedyCall, "an upload has 0 to 1000 one-time keys", []error{ErrOneTimeKeyCount}},
 	{"key_stage", RemedyNone, "the one-time key was published or given up before", []error{otk.ErrStage}},
 	{"unknown_key_id", RemedyCall, "no one-time key has this id", []error{otk.ErrUnknownID}},

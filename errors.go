@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
@@ -139,6 +140,10 @@ var (
 // PayloadError is an ErrPayload that names the field of the decrypted event which is
 // missing, of another type, or of another user, device or key.
 type PayloadError = receive.PayloadError
+
+// ErrIdentity: the user has another master key than the one that was accepted or
+// verified, or none that is known. Show the one that there is.
+var ErrIdentity = devices.ErrIdentity
 
 // ErrSetAside: the record was damaged, and [Store.Repair] has set it aside: it is
 // gone for good. Of an account: the account is lost. Of a message it comes with

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 )
 
@@ -126,6 +127,7 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
 	return map[outbox.Kind]outbox.Handler{
 		outbox.Claim:    m.claims,
+		outbox.Query:    devices.New(m.account),
 		outbox.ToDevice: outbox.Plain{Account: m.account},
 	}
 }

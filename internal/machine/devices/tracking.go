@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"context"
 	"slices"
 
 	"github.com/pawlkv/pawl/account"
@@ -30,6 +31,24 @@ func Track(tx *txn.Tx, users ...matrix.UserID) error {
 	})
 }
 
+// Follow is Track in commits of its own, as many as the engine needs.
+func Follow(ctx context.Context, a *machine.Account, users ...matrix.UserID) error {
+	return records.OnRaised(ctx, a, func() error {
+		for some := range slices.Chunk(users, a.Store.PerCommit(TrackShare)) {
+			err := a.Do(ctx, func(tx *txn.Tx) error {
+				if _, err := a.ActiveRaised(tx); err != nil {
+					return err
+				}
+				return Track(tx, some...)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // MarkOutdated notes that the devices or keys of users changed, of those who are
 // followed: the server said so. A query that is under way does not cover it. What is
 // no user id is passed over.
@@ -42,13 +61,14 @@ func MarkOutdated(tx *txn.Tx, users ...matrix.UserID) error {
 	})
 }
 
-// Left ends the tracking of users: nothing is heard of their changes any more.
+// Left ends the tracking of users: nothing is heard of their changes any more. The own
+// user is followed always.
 func Left(tx *txn.Tx, a *machine.Account, users ...matrix.UserID) error {
 	return change(tx, users, func(u records.User) (device.Tracking, bool) {
 		if u.Lost != nil {
 			u.Tracking = u.Track()
 		}
-		return u.Leave(a.Store.Now()), u.Changes > 0 && u.Left.IsZero()
+		return u.Leave(a.Store.Now()), u.Changes > 0 && u.Left.IsZero() && u.User != a.Name.User
 	})
 }
 

@@ -105,7 +105,7 @@ func MarkRoomsOf(tx *txn.Tx, user matrix.UserID) error {
 	case err != nil && !lost:
 		return err
 	case lost || m.Many || known && !tx.Room(len(m.Rooms)+1, len(m.Rooms)+1+spare):
-		return markAll(tx)
+		return MarkAllRooms(tx)
 	}
 	for _, room := range m.Rooms {
 		if err := MarkRoom(tx, room); err != nil {
@@ -128,9 +128,9 @@ func MarkRoom(tx *txn.Tx, id matrix.RoomID) error {
 	return Rooms.Put(tx, r.Change())
 }
 
-// markAll marks all rooms. A count that cannot be read begins above all that it
+// MarkAllRooms marks all rooms. A count that cannot be read begins above all that it
 // can have been.
-func markAll(tx *txn.Tx) error {
+func MarkAllRooms(tx *txn.Tx) error {
 	c, _, err := RoomChanges.Get(tx)
 	if gone(err) {
 		at, err := tx.Version()
@@ -160,7 +160,7 @@ func MendEverywhere(tx *txn.Tx) error {
 	if _, _, err := RoomChanges.Get(tx); !gone(err) {
 		return err
 	}
-	return markAll(tx)
+	return MarkAllRooms(tx)
 }
 
 const (

@@ -75,7 +75,7 @@ var table = map[string][]string{
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/records":  {"internal/machine", "internal/record", "internal/canonicaljson", "matrix", "account", "device", "ratchet", "otk", "session", "kv", "txn", "group"},
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
-	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "matrix", "ratchet", "account", "device", "txn"},
+	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/record", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/outbox":   {"internal/machine", "internal/machine/records", "account", "txn"},
 	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "account", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},

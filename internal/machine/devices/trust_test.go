@@ -1,0 +1,243 @@
+package devices_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// query asks for users and applies what the server says.
+func (p *process) query(s *server, users ...matrix.UserID) {
+	p.t.Helper()
+	r := p.ask(users...)
+	p.must(p.box.MarkSent(p.context(), r.ID, s.answer(users...)))
+	p.answers(s)
+}
+
+// verified fails unless users are verified, and their devices trusted, as said.
+func (p *process) verified(when string, want map[matrix.UserID]device.Trust) {
+	p.t.Helper()
+	for user, trust := range want {
+		shown := p.show(user)
+		if shown.Verified != (trust == device.Verified) {
+			p.t.Errorf("%s: %s is verified: %v", when, user, shown.Verified)
+		}
+		if len(shown.Devices) == 0 {
+			p.t.Errorf("%s: %s has no devices", when, user)
+		}
+		for _, d := range shown.Devices {
+			if d.Trust != trust {
+				p.t.Errorf("%s: device %s of %s is %v, want %v", when, d.Device.Device, user, d.Trust, trust)
+			}
+		}
+	}
+}
+
+// TestServerInventsIdentities: a server that invents cross-signing keys of the own
+// user, and a device that they sign, and with them vouches for another user, has
+// nobody verified. Nor does it with keys after those of the user were seen, and
+// verified.
+func TestServerInventsIdentities(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	p, s := w.first, w.server()
+	for _, person := range []*person{s.person(alice), s.person(bob)} {
+		person.crossSign()
+		person.device("INVENTED")
+	}
+	vouch := func() {
+		b := s.person(bob)
+		b.masterObject = w.sign(keyObject(bob, "master", b.master), alice, s.person(alice).userSigning)
+	}
+	vouch()
+	p.query(s, alice, bob)
+	nobody := map[matrix.UserID]device.Trust{alice: device.CrossSigned, bob: device.CrossSigned}
+	p.verified("invented", nobody)
+	p.query(s, alice, bob) // now that the own user-signing key is known
+	p.verified("again", nobody)
+
+	// The user's own keys, verified, and then others of the server's.
+	w = newWorld(t, kv.Embedded())
+	p, s = w.first, w.server()
+	a := s.person(alice)
+	a.crossSign()
+	a.device("TABLET")
+	p.query(s, alice)
+	w.must(devices.Verify(t.Context(), p.account, alice, a.master.Public()))
+	p.verified("verified", map[matrix.UserID]device.Trust{alice: device.Verified})
+	a.crossSign()
+	a.device("INVENTED")
+	s.person(bob).crossSign()
+	s.person(bob).device("B")
+	vouch()
+	p.query(s, alice, bob)
+	if shown := p.show(alice); !shown.Identity.Changed() || shown.Verified {
+		t.Errorf("after a change: %+v", shown)
+	}
+	p.verified("changed", map[matrix.UserID]device.Trust{alice: device.Unsigned, bob: device.CrossSigned})
+	w.must(devices.Accept(t.Context(), p.account, alice, a.master.Public()))
+	if shown := p.show(alice); shown.Identity.Changed() || shown.Verified || p.live(alice)["INVENTED"] != device.CrossSigned || p.live(bob)["B"] != device.CrossSigned {
+		t.Errorf("after it was accepted: %+v", shown)
+	}
+}
+
+// TestVouching: others are verified whom the own user-signing key signed, once the
+// own identity is trusted: verified here, or signed by the own device.
+func TestVouching(t *testing.T) {
+	for name, trust := range map[string]func(w *world, p *process, a *person){
+		"verified": func(w *world, p *process, a *person) {
+			w.must(devices.Verify(t.Context(), p.account, alice, a.master.Public()))
+		},
+		"signed": func(w *world, p *process, a *person) {
+			raw, err := json.Marshal(a.masterObject)
+			w.must(err)
+			signed, err := devices.Sign(t.Context(), p.account, raw)
+			w.must(err)
+			if err := account.VerifyJSON(signed, alice, "OWN", w.own.Fingerprint()); err != nil {
+				t.Error(err)
+			}
+			a.masterObject = w.parsed(signed)
+		},
+	} {
+		w := newWorld(t, kv.Embedded())
+		p, s := w.first, w.server()
+		a, b := s.person(alice), s.person(bob)
+		a.crossSign()
+		a.take(w.own)
+		b.crossSign()
+		b.masterObject = w.sign(b.masterObject, alice, a.userSigning)
+		b.device("B")
+		s.person(carol).crossSign()
+		s.person(carol).device("C")
+		p.query(s, alice, bob, carol)
+		p.verified(name+", before", map[matrix.UserID]device.Trust{alice: device.CrossSigned, bob: device.CrossSigned, carol: device.CrossSigned})
+		trust(w, p, a)
+		p.query(s, alice)
+		p.verified(name, map[matrix.UserID]device.Trust{alice: device.Verified, bob: device.Verified, carol: device.CrossSigned})
+		w.must(devices.Verify(t.Context(), p.account, carol, s.person(carol).master.Public()))
+		p.verified(name+", carol too", map[matrix.UserID]device.Trust{carol: device.Verified})
+		b.crossSign()
+		b.device("B2")
+		p.query(s, bob)
+		p.verified(name+", bob changed", map[matrix.UserID]device.Trust{bob: device.Unsigned})
+		w.must(devices.Accept(t.Context(), p.account, bob, b.master.Public()))
+		if live := p.live(bob); live["B"] != device.Unsigned || live["B2"] != device.CrossSigned {
+			t.Errorf("%s: bob's change is accepted: %v", name, live)
+		}
+	}
+}
+
+// TestJudgedKey: only the master key that is there can be judged.
+func TestJudgedKey(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	p, s := w.first, w.server()
+	for _, judge := range []func(matrix.UserID, account.VerifyKey) error{
+		func(u matrix.UserID, k account.VerifyKey) error { return devices.Accept(t.Context(), p.account, u, k) },
+		func(u matrix.UserID, k account.VerifyKey) error { return devices.Verify(t.Context(), p.account, u, k) },
+	} {
+		if err := judge(carol, account.VerifyKey{}); !errors.Is(err, devices.ErrIdentity) {
+			t.Errorf("of nobody: %v", err)
+		}
+		b := s.person(bob)
+		b.crossSign()
+		b.device("B")
+		p.query(s, bob)
+		old := b.master.Public()
+		b.crossSign()
+		p.query(s, bob)
+		before := w.dump()
+		if err := judge(bob, old); !errors.Is(err, devices.ErrIdentity) {
+			t.Errorf("of a key that was replaced: %v", err)
+		}
+		if len(before) != len(w.dump()) || !p.show(bob).Identity.Changed() {
+			t.Error("and that changed something")
+		}
+		w.must(judge(bob, b.master.Public()))
+		if p.show(bob).Identity.Changed() {
+			t.Error("a change is there still")
+		}
+	}
+}
+
+// TestOwnSignature: what is sent beside messages has the signature of the own
+// self-signing key while that is the user's, and no other.
+func TestOwnSignature(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	p, s := w.first, w.server()
+	a := s.person(alice)
+	keys := func() []byte {
+		t.Helper()
+		raw, err := txn.View(t.Context(), p.account.DB, func(tx *txn.Tx) (json.RawMessage, error) { return records.OwnDeviceKeys(tx, w.own) })
+		w.must(err)
+		if _, err := device.ParseKeys(device.Name{User: alice, Device: "OWN"}, raw); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+		return raw
+	}
+	plain, err := w.own.DeviceKeys()
+	w.must(err)
+	if got := keys(); string(got) != string(plain) {
+		t.Errorf("before: %s", got)
+	}
+	a.crossSign()
+	a.take(w.own)
+	p.query(s, alice)
+	name := matrix.DeviceID(a.self.Public().String())
+	if err := account.VerifyJSON(keys(), alice, name, a.self.Public()); err != nil {
+		t.Errorf("signed: %v", err)
+	}
+	// A signature on something else than the own device.
+	for _, change := range []func(object) object{
+		func(o object) object { o["more"] = "x"; return w.signAs(o, alice, "OWN", w.own.Sign) },
+	} {
+		a.crossSign()
+		raw, err := w.own.DeviceKeys()
+		w.must(err)
+		a.devices["OWN"] = w.sign(change(w.parsed(raw)), alice, a.self)
+		p.query(s, alice)
+		if got := keys(); string(got) != string(plain) {
+			t.Errorf("a signature on something else: %s", got)
+		}
+	}
+	a.crossSign()
+	a.take(w.own)
+	p.query(s, alice)
+	if err := account.VerifyJSON(keys(), alice, matrix.DeviceID(a.self.Public().String()), a.self.Public()); err != nil {
+		t.Errorf("signed by another key: %v", err)
+	}
+	w.damage("/own-signature")
+	if got := keys(); string(got) != string(plain) {
+		t.Errorf("damaged: %s", got)
+	}
+}
+
+// TestSign: what has no canonical form is not signed.
+func TestSign(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	for _, raw := range []string{"", "[]", `{"a":1.5}`, `{"a":1,"a":2}`} {
+		if signed, err := devices.Sign(t.Context(), w.first.account, []byte(raw)); err == nil {
+			t.Errorf("%s is signed: %s", raw, signed)
+		}
+	}
+	other, err := account.GenerateSigningKey(rand.Reader)
+	w.must(err)
+	o := w.sign(object{"b": 1, "unsigned": object{"c": 2}}, bob, other)
+	raw, err := json.Marshal(o)
+	w.must(err)
+	signed, err := devices.Sign(t.Context(), w.first.account, raw)
+	w.must(err)
+	if err := account.VerifyJSON(signed, bob, matrix.DeviceID(other.Public().String()), other.Public()); err != nil {
+		t.Errorf("the other's signature: %v", err)
+	}
+	if err := account.VerifyJSON(signed, alice, "OWN", w.own.Fingerprint()); err != nil {
+		t.Error(err)
+	}
+}
