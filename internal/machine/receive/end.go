@@ -43,7 +43,11 @@ func (c *call) endIn(tx *txn.Tx) error {
 	if !tx.Room(cost.Writes, cost.Checks) {
 		return nil
 	}
-	return c.endNow(tx)
+	err := c.endNow(tx)
+	if machine.IsDamage(err) { // of the token, which was looked at first: the events are taken
+		return nil
+	}
+	return err
 }
 
 // endNow moves the token on, and does what counts only if it does: what a response

@@ -3,12 +3,14 @@ package records
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	frame "github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
@@ -152,11 +154,22 @@ func stamped(at frame.Moment) frame.Moment {
 }
 
 // UnreadDue notes that events which damage kept from being read are to be tried
-// again.
+// again. Of what has none, or was moved away, it changes nothing.
 func UnreadDue(ctx context.Context, a *machine.Account) error {
+	if a.Name == (machine.AccountName{}) {
+		return nil // the records that all accounts share
+	}
 	return a.Do(ctx, func(tx *txn.Tx) error {
 		s, err := UnreadEvents.Shelf(tx)
-		if err != nil || len(s.Items) == 0 || s.Due {
+		if machine.IsDamage(err) || err == nil && (len(s.Items) == 0 || s.Due) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := a.Active(tx); errors.Is(err, account.ErrRetired) || machine.IsDamage(err) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		s.Due = true

@@ -70,7 +70,7 @@ func Repair(ctx context.Context, a *machine.Account, check func(context.Context)
 			break
 		}
 	}
-	return all, nil
+	return all, records.UnreadDue(ctx, a)
 }
 
 func add(all []records.Finding, f records.Finding) []records.Finding {
