@@ -107,6 +107,32 @@ func TestJoinsAreMadeAgainWithoutTheFunction(t *testing.T) {
 	})
 }
 
+// TestPeekIsNoRead: what was peeked at may change without the function running again,
+// and peeking shows what the transaction itself has written.
+func TestPeekIsNoRead(t *testing.T) {
+	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
+		runs, db := rivalry(t, p, func(tx *txn.Tx) error {
+			peeked := func(want group) {
+				if got, ok, err := groups.Peek(tx, "g"); err != nil || !ok || !equalGroups(got, want) {
+					t.Errorf("peeked %v, %v, %v; want %v", got, ok, err, want)
+				}
+			}
+			peeked(members("first"))
+			if err := groups.Join(tx, members("mine")); err != nil {
+				return err
+			}
+			peeked(members("first", "mine"))
+			if _, ok, err := groups.Peek(tx, "none"); ok || err != nil {
+				t.Errorf("peeked at nothing: %v, %v", ok, err)
+			}
+			return nil
+		})
+		if got := stored(t, db); runs != 1 || !equalGroups(got, members("first", "rival", "mine")) {
+			t.Errorf("%d runs, stored %v", runs, got)
+		}
+	})
+}
+
 func TestJoinedRecordThatIsAlsoReadIsAnOrdinaryRead(t *testing.T) {
 	for name, look := range map[string]func(tx *txn.Tx) error{
 		"got":     func(tx *txn.Tx) error { _, _, err := groups.Get(tx, "g"); return err },

@@ -41,14 +41,46 @@ var unsettledKind = Kind{Records: many(&Unsettleds), Sweep: sweepUnsettled}
 // UnsettledShare is what taking a mark takes of a commit.
 var UnsettledShare = machine.Share{Bytes: 1 << 10, Writes: 1, Checks: 2}
 
-// sweepUnsettled takes the marks of devices that have become known meanwhile.
+// sweepUnsettled takes the marks of devices that have become known meanwhile, and of
+// those of which no session is left.
 func sweepUnsettled(ctx context.Context, s *Sweep) error {
-	known := func(tx *txn.Tx, u Unsettled) (bool, error) {
-		_, owned, err := OwnerOf(tx, u.Key)
-		return owned, err
+	kept, err := txn.View(ctx, s.Account.DB, sessionsIfMarked)
+	if err != nil || kept == nil {
+		return err
 	}
-	_, err := machine.Delete(&Unsettleds, UnsettledShare, &s.Damaged, known).All(ctx, s.Account)
+	over := func(tx *txn.Tx, u Unsettled) (bool, error) {
+		_, owned, err := OwnerOf(tx, u.Key)
+		return owned || !slices.ContainsFunc(u.Sessions, kept), err
+	}
+	_, err = machine.Delete(&Unsettleds, UnsettledShare, &s.Damaged, over).All(ctx, s.Account)
 	return err
+}
+
+// sessionsIfMarked returns whether a session is stored, or may be, and nil if nothing
+// is marked.
+func sessionsIfMarked(tx *txn.Tx) (kept func(group.SessionID) bool, err error) {
+	marked := false
+	for _, err := range Unsettleds.Scan(tx) {
+		if marked = true; err != nil && !machine.IsDamage(err) {
+			return nil, err
+		}
+	}
+	if !marked {
+		return nil, nil
+	}
+	stored := map[group.SessionID]bool{}
+	unread := false
+	for in, err := range GroupIns.Scan(tx) {
+		switch {
+		case machine.IsDamage(err):
+			unread = true
+		case err != nil:
+			return nil, err
+		default:
+			stored[in.ID()] = true
+		}
+	}
+	return func(id group.SessionID) bool { return unread || stored[id] }, nil
 }
 
 // Add returns the mark with one session more, and whether there was room for it.

@@ -13,6 +13,7 @@ import (
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -104,9 +105,7 @@ func (k *Keys) Decrypt(ctx context.Context, e Event) (Opened, error) {
 
 func (k *Keys) decrypt(tx *txn.Tx, in encrypted) (Opened, error) {
 	row := records.Replay{ReplayName: records.ReplayName{Session: in.session, Index: in.message.Index}}
-	err := tx.Prefetch(k.account.Ref(), records.GroupIns.Ref(in.session), records.Replays.Ref(row.ReplayName),
-		records.Identities.Ref(in.Sender), records.Identities.Ref(k.account.Name.User))
-	if err != nil {
+	if err := tx.Prefetch(k.first(in, row)...); err != nil {
 		return Opened{}, err
 	}
 	if _, err := k.account.ActiveRaised(tx); err != nil {
@@ -141,6 +140,23 @@ func (k *Keys) decrypt(tx *txn.Tx, in encrypted) (Opened, error) {
 	return out, nil
 }
 
+// first names what the first round trip reads: all that is known by name, and whose
+// the session was when this process last looked.
+func (k *Keys) first(in encrypted, row records.Replay) []txn.Ref {
+	refs := []txn.Ref{
+		k.account.Ref(), records.GroupIns.Ref(in.session), records.Replays.Ref(row.ReplayName),
+		records.Identities.Ref(in.Sender), records.Identities.Ref(k.account.Name.User),
+	}
+	if h, known := k.hints.Get(in.session); known && h.sender != (ratchet.PublicKey{}) {
+		refs = append(refs, records.Owners.Ref(h.sender))
+		if h.device.Device != "" {
+			return append(refs, records.Devices.Ref(h.device))
+		}
+		refs = append(refs, records.Unsettleds.Ref(h.sender))
+	}
+	return refs
+}
+
 // open decrypts the message with what is stored of its session.
 func (k *Keys) open(tx *txn.Tx, in encrypted) (group.Opened, error) {
 	s, known, err := records.GroupIns.Get(tx, in.session)
@@ -154,10 +170,11 @@ func (k *Keys) open(tx *txn.Tx, in encrypted) (group.Opened, error) {
 	case s.Room() != in.Room:
 		return group.Opened{}, fmt.Errorf("%w: session %s is of room %s, not of %s", ErrOtherRoom, in.session, s.Room(), in.Room)
 	}
-	hint, _ := k.hints.Get(in.session)
-	opened, next, err := s.DecryptFrom(hint, in.message)
+	h, _ := k.hints.Get(in.session)
+	opened, next, err := s.DecryptFrom(h.reached, in.message)
 	if err == nil {
-		k.hints.Add(in.session, next)
+		h.reached = next
+		k.hints.Add(in.session, h)
 	}
 	return opened, err
 }
@@ -192,6 +209,10 @@ func (k *Keys) who(tx *txn.Tx, in encrypted, opened group.Opened, out *Opened) e
 	}
 	if out.Forwarder, err = l.giver(opened.Source); err != nil {
 		return err
+	}
+	if h, known := k.hints.Get(in.session); known {
+		h.sender, h.device = out.Sender.Curve25519, out.Sender.Device
+		k.hints.Add(in.session, h)
 	}
 	out.Session, out.Index = in.session, opened.Index
 	out.Provenance, out.SharedHistory = opened.Source.Provenance, opened.Source.SharedHistory

@@ -300,9 +300,60 @@ func TestWhoItIs(t *testing.T) {
 		o.Claimers = append(o.Claimers, device.Name{User: "@mallory:example.org", Device: "M"})
 	})
 	state(roomkeys.Disputed)
+	// Who is verified is so by the identities, as they are now.
+	identity := func(bobs device.Known, want roomkeys.IdentityState, trust device.Trust) {
+		t.Helper()
+		change(func(d *device.Device, _ *device.Owner) { d.SignedBy = account.VerifyKey{3} })
+		bobs.User, bobs.Master, bobs.SelfSigning = bob, account.VerifyKey{2}, account.VerifyKey{3}
+		h.do(func(tx *txn.Tx) error { return records.Identities.Put(tx, bobs) })
+		if p := state(roomkeys.Known); p.Identity != want || p.Trust != trust {
+			t.Errorf("identity %v, trust %v; want %v, %v", p.Identity, p.Trust, want, trust)
+		}
+	}
+	identity(device.Known{Pinned: account.VerifyKey{2}}, roomkeys.Pinned, device.CrossSigned)
+	identity(device.Known{Pinned: account.VerifyKey{5}}, roomkeys.Changed, device.Unsigned)
+	identity(device.Known{Pinned: account.VerifyKey{2}, Verified: account.VerifyKey{2}}, roomkeys.Verified, device.Verified)
 	// The device that has the key is not the one that it said it was.
 	change(func(d *device.Device, _ *device.Owner) { d.Ed25519[0] ^= 1 })
 	if _, err := h.keys.Decrypt(t.Context(), e); !errors.Is(err, roomkeys.ErrOtherUser) {
 		t.Errorf("another fingerprint: %v", err)
+	}
+}
+
+// TestForwarder: who forwarded a key is said with what it opened, and a copy that
+// nobody vouches for is read, and said to be another's.
+func TestForwarder(t *testing.T) {
+	h, s, own := newHome(t, memkv.New()), newSender(t, bob), newSender(t, alice)
+	h.knows(own, "TABLET")
+	h.knows(s, "SENDER")
+	h.keys.Requested = func(*txn.Tx, roomkeys.From, matrix.RoomID, group.SessionID) (bool, error) { return true, nil }
+	from := own.from(true)
+	from.Trust = device.Verified
+	must(t, second(h.receive(from, roomkeys.ForwardedRoomKey, s.forwarded(room, s.session.Key()))))
+	got, err := h.keys.Decrypt(t.Context(), s.encrypt(room, "$1", text(room, "one")))
+	want := roomkeys.Party{Curve25519: own.curve, Ed25519: own.ed, Device: device.Name{User: alice, Device: "TABLET"}, State: roomkeys.Known}
+	if err != nil || got.Provenance != group.Forwarded || got.Forwarder == nil || *got.Forwarder != want || got.Sender.State != roomkeys.Known {
+		t.Errorf("%v of %v by %+v, %v; want %+v", got.Provenance, got.Sender.State, got.Forwarder, err, want)
+	}
+	s.rotate()
+	must(t, second(h.keys.Import(t.Context(), copies(t, []*sender{s}, 0, group.File))))
+	e := s.encrypt(room, "$2", text(room, "two"))
+	e.Sender = "@mallory:example.org"
+	if got, err := h.keys.Decrypt(t.Context(), e); err != nil || got.Sender.State != roomkeys.Mismatched || got.Sender.Device.User != bob || got.Sender.Trust != device.Unsigned {
+		t.Errorf("%+v, %v", got.Sender, err)
+	}
+}
+
+// TestHintsSaveTrips: whoever has read in a session reads the next message of it with
+// one round trip and its commit.
+func TestHintsSaveTrips(t *testing.T) {
+	h, s := newTalk(t, memkv.New())
+	trips := 0
+	process := h.beside(txn.WithCache(txn.NoCache), txn.WithObserver(func(r txn.Report) { trips = r.RoundTrips }))
+	for i, want := range []int{4, 2, 2} {
+		_, err := process.keys.Decrypt(t.Context(), s.encrypt(room, matrix.EventID(fmt.Sprintf("$%d", i)), text(room, "text")))
+		if err != nil || trips != want {
+			t.Errorf("message %d: %d round trips, %v; want %d", i, trips, err, want)
+		}
 	}
 }

@@ -5,9 +5,11 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -49,15 +51,23 @@ type Keys struct {
 	// Requested says whether a request of ours for the key of a session is open at
 	// the device that forwards it, which is an own verified one. Nil: there is none.
 	Requested func(tx *txn.Tx, from From, room matrix.RoomID, session group.SessionID) (bool, error)
-	hints     *lru.Cache[group.SessionID, group.Reached]
+	hints     *lru.Cache[group.SessionID, hint]
 }
 
-// maxHints bounds how many sessions a process remembers how far it has read.
+// hint is what a process remembers of a session that it has read in: how far, and
+// whose it was. It saves hashes and round trips; nothing follows from it.
+type hint struct {
+	reached group.Reached
+	sender  ratchet.PublicKey
+	device  device.Name
+}
+
+// maxHints bounds the sessions that a process remembers.
 const maxHints = 256
 
 // NewKeys returns the room keys of an account.
 func NewKeys(a *machine.Account) *Keys {
-	hints, err := lru.New[group.SessionID, group.Reached](maxHints)
+	hints, err := lru.New[group.SessionID, hint](maxHints)
 	if err != nil {
 		panic(err) // the size is none
 	}

@@ -110,8 +110,10 @@ func TestForwarded(t *testing.T) {
 	own.Trust = device.Verified
 	asked := false
 	h.keys.Requested = func(_ *txn.Tx, from roomkeys.From, in matrix.RoomID, id group.SessionID) (bool, error) {
-		return asked && from == own && in == room && id == s.id(), nil
+		return asked && from.Curve25519 == own.Curve25519 && in == room && id == s.id(), nil
 	}
+	stranger := own
+	stranger.User, stranger.Device.User = bob, bob
 	content := s.forwarded(room, exported(t, s.session.Key(), 2))
 	if _, err := h.receive(own, roomkeys.ForwardedRoomKey, content); !errors.Is(err, roomkeys.ErrNotRequested) {
 		t.Errorf("not asked for: %v", err)
@@ -123,6 +125,9 @@ func TestForwarded(t *testing.T) {
 		if _, err := h.receive(unverified, roomkeys.ForwardedRoomKey, content); !errors.Is(err, roomkeys.ErrNotRequested) {
 			t.Errorf("from a device that is %v: %v", trust, err)
 		}
+	}
+	if _, err := h.receive(stranger, roomkeys.ForwardedRoomKey, content); !errors.Is(err, roomkeys.ErrNotRequested) {
+		t.Errorf("from another's verified device: %v", err)
 	}
 	out, err := h.receive(own, roomkeys.ForwardedRoomKey, content)
 	if err != nil || out.Result != roomkeys.New || out.Provenance != group.Forwarded {

@@ -12,6 +12,34 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
+// TestMarksOfNothing: a device of which no session is left is not marked for ever.
+func TestMarksOfNothing(t *testing.T) {
+	h, s := newHome(t, memkv.New()), newSender(t, bob)
+	marks := func(want int) {
+		t.Helper()
+		_, err := upkeep.Sweep(t.Context(), h.account, records.Kinds(), h.now)
+		must(t, err)
+		n := 0
+		h.do(func(tx *txn.Tx) error {
+			n = 0
+			for range records.Unsettleds.Scan(tx) {
+				n++
+			}
+			return nil
+		})
+		if n != want {
+			t.Errorf("%d devices are marked, want %d", n, want)
+		}
+	}
+	must(t, second(h.receive(s.from(false), roomkeys.RoomKey, s.roomKey(room))))
+	marks(1)
+	h.do(func(tx *txn.Tx) error { return records.GroupIns.Delete(tx, s.id()) })
+	marks(0)
+	must(t, second(h.receive(s.from(false), roomkeys.RoomKey, s.roomKey(room))))
+	h.knows(s, "SENDER")
+	marks(0)
+}
+
 // TestIdleSessionsAreBounded: of the keys that a device sends of rooms that nobody
 // knows so many stay after a sweep, the newest, and all that there is a reason to keep.
 func TestIdleSessionsAreBounded(t *testing.T) {
