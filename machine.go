@@ -5,6 +5,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
+	"github.com/pawlkv/pawl/internal/machine/events"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
@@ -25,13 +26,14 @@ type Machine struct {
 	messages *todevice.Messages
 	roomKeys *roomkeys.Keys
 	claims   *claims.Claims
+	bells    *events.Bells
 	outbox   *outbox.Outbox
 	receiver *receive.Receiver
 }
 
 func newMachine(a *machine.Account) *Machine {
 	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
-	m.claims = claims.New(a, m.messages)
+	m.claims, m.bells = claims.New(a, m.messages), events.NewBells(a)
 	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
 	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, func(err error) string { return string(CodeOf(undecryptable(err))) }))
 	return m

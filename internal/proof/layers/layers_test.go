@@ -78,6 +78,7 @@ var table = map[string][]string{
 	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/record", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/outbox":   {"internal/machine", "internal/machine/records", "account", "txn"},
 	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "account", "device", "kv", "txn"},
+	"internal/machine/events":   {"internal/machine", "internal/machine/records", "matrix", "group", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/syncresponse", "matrix", "account", "group", "txn"},
