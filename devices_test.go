@@ -3,10 +3,13 @@ package pawl_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
 )
 
 // TestDevicesOfNobody: of whom nothing is known the answer is empty, and no key of
@@ -43,4 +46,156 @@ func TestSign(t *testing.T) {
 			t.Errorf("%s: %s, %v", raw, signed, err)
 		}
 	}
+}
+
+// deviceKeys is the device_keys object of a device.
+func (d *device) deviceKeys() object {
+	d.t.Helper()
+	u, err := d.KeysForUpload(d.ctx, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var body struct {
+		Keys object `json:"device_keys"`
+	}
+	if err := json.Unmarshal(u.Body, &body); err != nil {
+		d.t.Fatal(err)
+	}
+	return body.Keys
+}
+
+// claiming is a device of another user that claims a key which is not its own.
+func claiming(t *testing.T, user matrix.UserID, key ratchet.PublicKey) object {
+	t.Helper()
+	d := newDevice(t, newMemory(), user)
+	keys := d.deviceKeys()
+	keys["keys"].(object)["curve25519:DEVICE"] = key.String()
+	delete(keys, "signatures")
+	raw, err := json.Marshal(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := d.Sign(t.Context(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out object
+	if err := json.Unmarshal(signed, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// queried lets all queries be answered with these devices, and returns for whom they
+// asked.
+func (d *device) queried(known map[matrix.UserID]object) (asked []matrix.UserID) {
+	d.t.Helper()
+	requests, err := d.OutgoingRequests(d.ctx)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, r := range requests {
+		if r.Kind != pawl.KeysQuery || r.Path != "/_matrix/client/v3/keys/query" {
+			continue
+		}
+		var body struct {
+			Devices map[matrix.UserID][]string `json:"device_keys"`
+		}
+		if err := json.Unmarshal(r.Body, &body); err != nil {
+			d.t.Fatal(err)
+		}
+		answer := map[matrix.UserID]object{}
+		for user := range body.Devices {
+			asked = append(asked, user)
+			answer[user] = object{}
+			if keys, has := known[user]; has {
+				answer[user]["DEVICE"] = keys
+			}
+		}
+		raw, err := json.Marshal(object{"device_keys": answer})
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if err := d.MarkSent(d.ctx, r.ID, raw); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	slices.Sort(asked)
+	return asked
+}
+
+func (d *device) devicesOf(user matrix.UserID) pawl.UserInfo {
+	d.t.Helper()
+	u, err := d.Devices(d.ctx, user)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return u
+}
+
+// TestDevicesOverRequests: users are asked for when they are tracked and when a sync
+// says that they changed; a key that two claim is whose message proves it, in every
+// process.
+func TestDevicesOverRequests(t *testing.T) {
+	alice, bob := pair(t)
+	const carol = matrix.UserID("@carol:example.org")
+	if _, err := alice.ReceiveSync(t.Context(), alice.nextSync(), syncOf(t, "T0", nil)); err != nil {
+		t.Fatal(err) // the first one outdates everybody
+	}
+	if err := alice.TrackUsers(t.Context(), bob.id.UserID, carol); err != nil {
+		t.Fatal(err)
+	}
+	known := map[matrix.UserID]object{
+		alice.id.UserID: alice.deviceKeys(), bob.id.UserID: bob.deviceKeys(), carol: claiming(t, carol, bob.id.Curve25519),
+	}
+	if asked := alice.queried(known); !slices.Equal(asked, []matrix.UserID{alice.id.UserID, bob.id.UserID, carol}) {
+		t.Errorf("asks for %v", asked)
+	}
+	other := alice.on(alice.kv)
+	for _, user := range []matrix.UserID{bob.id.UserID, carol} {
+		if u := other.devicesOf(user); !u.Current || len(u.Devices) != 1 || u.Devices[0].Usable {
+			t.Errorf("in dispute: %+v", u)
+		}
+	}
+	if own := other.devicesOf(alice.id.UserID); len(own.Devices) != 1 || own.Devices[0].Curve25519 != alice.id.Curve25519 {
+		t.Errorf("own devices: %+v", own)
+	}
+	letter := bob.letter(alice, "m.call", object{}, pawl.WithOneTimeKey(alice.oneTimeKey()))
+	got, err := other.ReceiveSync(t.Context(), other.nextSync(), syncOf(t, "T1", object{"device_lists": object{"changed": []matrix.UserID{carol}}}, letter))
+	if err != nil || len(got.Events) != 1 || got.Events[0].Device != "DEVICE" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if u := alice.devicesOf(bob.id.UserID); len(u.Devices) != 1 || !u.Devices[0].Usable {
+		t.Errorf("after the proof: %+v", u)
+	}
+	if u := alice.devicesOf(carol); len(u.Devices) != 0 || u.Current {
+		t.Errorf("after the proof: %+v", u)
+	}
+	if asked := alice.queried(known); !slices.Equal(asked, []matrix.UserID{carol}) {
+		t.Errorf("then asks for %v", asked)
+	}
+	if u := alice.devicesOf(carol); len(u.Devices) != 0 || u.RefusedCount != 1 || u.Refused[0].Reason.Err() == nil || u.Refused[0].Device != "DEVICE" {
+		t.Errorf("after another answer: %+v", u)
+	}
+	alice.intact()
+}
+
+// TestSettledByQuery: the events of a device that was not known when its room key
+// came are the device's once an answer shows it.
+func TestSettledByQuery(t *testing.T) {
+	alice, bob := pair(t)
+	s := newRoomSender(t)
+	letter := bob.letter(alice, "m.room_key", roomKeyOf(t, s), pawl.WithOneTimeKey(alice.oneTimeKey()))
+	if got, err := alice.ReceiveSync(t.Context(), alice.nextSync(), syncOf(t, "T1", nil, letter)); err != nil || len(got.RoomKeys) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	asked := alice.queried(map[matrix.UserID]object{bob.id.UserID: bob.deviceKeys()})
+	if !slices.Equal(asked, []matrix.UserID{alice.id.UserID, bob.id.UserID}) {
+		t.Errorf("asks for %v", asked)
+	}
+	e, err := alice.DecryptRoomEvent(t.Context(), s.event("$1"))
+	if err != nil || e.Sender.Device.Device != "DEVICE" {
+		t.Errorf("%+v, %v", e.Sender, err)
+	}
+	alice.intact()
 }

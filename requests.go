@@ -127,7 +127,7 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
 	return map[outbox.Kind]outbox.Handler{
 		outbox.Claim:    m.claims,
-		outbox.Query:    devices.New(m.account),
+		outbox.Query:    devices.New(m.account, m.roomKeys.Settle),
 		outbox.ToDevice: outbox.Plain{Account: m.account},
 	}
 }
