@@ -2,7 +2,6 @@ package receive
 
 import (
 	"github.com/pawlkv/pawl/account"
-	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -18,14 +17,12 @@ import (
 func Handed(a *machine.Account, keys *roomkeys.Keys, code func(error) string) Others {
 	h := handed{a, keys}
 	return Others{
-		Began:      func(*txn.Tx) (Uploads, error) { return nil, nil },
-		KeyRequest: func(*txn.Tx, account.Account, Message) error { return nil },
-		OwnerOf:    records.OwnerOf,
-		DeviceOf:   records.Devices.Get,
-		Reads:      func(key ratchet.PublicKey) []txn.Ref { return []txn.Ref{records.Owners.Ref(key)} },
-		Prove: func(tx *txn.Tx, key ratchet.PublicKey, user matrix.UserID, ed25519 account.VerifyKey) error {
-			return devices.Prove(tx, key, device.Name{User: user}, ed25519)
-		},
+		Began:       func(*txn.Tx) (Uploads, error) { return nil, nil },
+		KeyRequest:  func(*txn.Tx, account.Account, Message) error { return nil },
+		OwnerOf:     records.OwnerOf,
+		DeviceOf:    records.Devices.Get,
+		Prove:       devices.Prove,
+		Reads:       func(key ratchet.PublicKey) []txn.Ref { return []txn.Ref{records.Owners.Ref(key)} },
 		Outdated:    func(tx *txn.Tx, u matrix.UserID) error { return devices.MarkOutdated(tx, u) },
 		Left:        func(tx *txn.Tx, u matrix.UserID) error { return devices.Left(tx, a, u) },
 		AllOutdated: func(tx *txn.Tx, v account.Account) error { return devices.AllOutdated(tx, a, v) },

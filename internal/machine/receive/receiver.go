@@ -79,9 +79,9 @@ type Others struct {
 	// OwnerOf and DeviceOf are what is known of others' devices.
 	OwnerOf  func(tx *txn.Tx, key ratchet.PublicKey) (device.Owner, bool, error)
 	DeviceOf func(tx *txn.Tx, name device.Name) (device.Device, bool, error)
-	// Prove is told that a user's device with an Ed25519 key has a Curve25519 key that
-	// others claim too.
-	Prove func(tx *txn.Tx, key ratchet.PublicKey, user matrix.UserID, ed25519 account.VerifyKey) error
+	// Prove is told that a device with an Ed25519 key has a Curve25519 key that others
+	// claim too.
+	Prove func(tx *txn.Tx, key ratchet.PublicKey, by device.Name, ed25519 account.VerifyKey) error
 	// Reads names what OwnerOf looks at.
 	Reads func(key ratchet.PublicKey) []txn.Ref
 	// Outdated, Left and AllOutdated are told whose devices may have changed, and

@@ -83,7 +83,7 @@ func (c *call) prove(tx *txn.Tx, owner device.Owner, sender matrix.UserID, ed255
 		}
 		if d != nil && d.Ed25519 == ed25519 {
 			d.Disputed = false
-			return d, c.others.Prove(tx, owner.Key, sender, ed25519)
+			return d, c.others.Prove(tx, owner.Key, name, ed25519)
 		}
 	}
 	return nil, nil

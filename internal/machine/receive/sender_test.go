@@ -89,7 +89,7 @@ func TestDispute(t *testing.T) {
 	if !errors.Is(out.why(t, 0), ErrSenderKey) || !errors.Is(out.why(t, 1), ErrPayload) || len(out.Events) != 1 || out.Events[0].Device != "LAPTOP" {
 		t.Errorf("%+v", out)
 	}
-	if want := []matrix.UserID{"@bob:example.org"}; !slices.Equal(alice.proved, want) {
+	if want := []device.Name{{User: "@bob:example.org", Device: "LAPTOP"}}; !slices.Equal(alice.proved, want) {
 		t.Errorf("proved %v", alice.proved)
 	}
 }

@@ -65,7 +65,7 @@ type phone struct {
 	id     machine.Identity
 	owners map[ratchet.PublicKey]device.Owner
 	known  map[device.Name]device.Device
-	proved []matrix.UserID
+	proved []device.Name
 }
 
 func newPhone(t testing.TB, store kv.Store) *phone {
@@ -96,7 +96,7 @@ func (p *phone) on(store kv.Store) *phone {
 // takes are others that leave effects in the store.
 func (p *phone) takes() Others {
 	return Others{
-		Began: func(*txn.Tx) (Uploads, error) { return nil, nil },
+		Began: func(*txn.Tx) (Uploads, error) { return 1, nil },
 		SawCounts: func(tx *txn.Tx, _ account.Account, _ Uploads, count *int, _ []string) error {
 			return leave(tx, "counts")
 		},
@@ -108,8 +108,8 @@ func (p *phone) takes() Others {
 			d, ok := p.known[n]
 			return d, ok, nil
 		},
-		Prove: func(tx *txn.Tx, _ ratchet.PublicKey, user matrix.UserID, _ account.VerifyKey) error {
-			tx.OnCommit(func() { p.proved = append(p.proved, user) })
+		Prove: func(tx *txn.Tx, _ ratchet.PublicKey, by device.Name, _ account.VerifyKey) error {
+			tx.OnCommit(func() { p.proved = append(p.proved, by) })
 			return nil
 		},
 		Reads:       func(ratchet.PublicKey) []txn.Ref { return nil },
@@ -303,4 +303,9 @@ func (p *phone) intact() {
 	for _, f := range found {
 		p.Errorf("check finds %s: %s", f.Kind, f.Broken)
 	}
+}
+
+// slowRoom makes rooms so dear that a commit takes few.
+func (p *phone) slowRoom() func(syncresponse.Room) machine.Share {
+	return func(syncresponse.Room) machine.Share { return machine.Share{Bytes: 100, Writes: 30, Checks: 30} }
 }
