@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
@@ -109,4 +111,82 @@ func TestRoomKeysOfNobody(t *testing.T) {
 			t.Errorf("%v, want %v", err, kv.ErrClosed)
 		}
 	}
+}
+
+// TestRoomKeyOfAnUnknownDevice: the key of a device that nobody knows yet is kept,
+// marked, and its user asked for; it is no less there when asking fails; and the
+// answer settles it, whether the device is the one that it said it was or not.
+func TestRoomKeyOfAnUnknownDevice(t *testing.T) {
+	for _, honest := range []bool{true, false} {
+		alice, bob := pair(t)
+		s := newRoomSender(t)
+		key := bob.letter(alice, "m.room_key", roomKeyOf(t, s), pawl.WithOneTimeKey(alice.oneTimeKey()))
+		if _, err := alice.ReceiveSync(t.Context(), alice.nextSync(), syncOf(t, "T1", nil, key)); err != nil {
+			t.Fatal(err)
+		}
+		marked := func(want int) {
+			t.Helper()
+			if got := alice.inspect().Records["unsettled"]; got != want {
+				t.Errorf("%d devices are marked, want %d", got, want)
+			}
+		}
+		e := s.event("$1")
+		unknown := func() {
+			t.Helper()
+			marked(1)
+			got, err := alice.DecryptRoomEvent(t.Context(), e)
+			if err != nil || got.Sender.State != pawl.DeviceUnknown || got.Sender.Device.Device != "" {
+				t.Errorf("%+v, %v", got.Sender, err)
+			}
+		}
+		unknown()
+		asked := alice.query(bob.id.UserID)
+		if err := alice.MarkFailed(t.Context(), asked.ID, pawl.Unknown()); err != nil {
+			t.Fatal(err)
+		}
+		unknown()
+		alice.clock.pass(time.Hour)
+		asked = alice.query(bob.id.UserID)
+		answering := bob
+		if !honest { // another device has bob's name
+			answering = newDevice(t, newMemory(), bob.id.UserID)
+		}
+		answer, err := json.Marshal(object{"device_keys": object{string(bob.id.UserID): object{"DEVICE": answering.deviceKeys()}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := alice.MarkSent(t.Context(), asked.ID, answer); err != nil {
+			t.Fatal(err)
+		}
+		if !honest {
+			unknown()
+			continue
+		}
+		marked(0)
+		got, err := alice.DecryptRoomEvent(t.Context(), e)
+		if err != nil || got.Sender.State != pawl.DeviceKnown || got.Sender.Device.Device != bob.id.DeviceID {
+			t.Errorf("%+v, %v", got.Sender, err)
+		}
+		e.Sender = "@mallory:example.org"
+		if _, err := alice.DecryptRoomEvent(t.Context(), e); !errors.Is(err, pawl.ErrOtherUser) {
+			t.Errorf("as another's: %v", err)
+		}
+		alice.intact()
+	}
+}
+
+// query returns the request that asks for a user.
+func (d *device) query(user matrix.UserID) pawl.Request {
+	d.t.Helper()
+	all, err := d.OutgoingRequests(d.ctx)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, r := range all {
+		if r.Kind == pawl.KeysQuery && strings.Contains(string(r.Body), string(user)) {
+			return r
+		}
+	}
+	d.t.Fatalf("nobody asks for %s", user)
+	return pawl.Request{}
 }
