@@ -79,14 +79,16 @@ func (h *home) do(fn func(tx *txn.Tx) error) {
 // receive applies an event in a commit of its own.
 func (h *home) receive(from roomkeys.From, eventType string, content any) (roomkeys.Outcome, error) {
 	h.Helper()
-	raw, err := json.Marshal(content)
-	must(h, err)
+	text, as := content.(json.RawMessage)
+	if !as {
+		text = raw(h, content)
+	}
 	return txn.Do(h.Context(), h.account.DB, func(tx *txn.Tx) (roomkeys.Outcome, error) {
 		v, err := h.account.Active(tx)
 		if err != nil {
 			return roomkeys.Outcome{}, err
 		}
-		return h.keys.Receive(tx, v, 0, from, eventType, raw)
+		return h.keys.Receive(tx, v, 0, from, eventType, text)
 	})
 }
 
