@@ -159,6 +159,9 @@ var codes = []struct {
 	{"mac", RemedyNone, "changed on its way, or made with other keys", []error{ratchet.ErrMAC, group.ErrMAC}},
 
 	// Of a room key, and of an event of a room.
+	{"not_shared", RemedyCall, "the room key is not shared with everybody who is to have it: share it (Machine.ShareRoomKey)", []error{ErrNotShared}},
+	{"rotate", RemedyCall, "the room key is not to be used any more: share another (Machine.ShareRoomKey)", []error{ErrRotate}},
+	{"settings", RemedyCall, "no such visibility or strategy, or a strategy that wants another call", []error{group.ErrSettings}},
 	{"no_room_key", RemedyNone, "the key of the message's session is not there", []error{group.ErrNoKey}},
 	{"too_early", RemedyNone, "the key of the message's session begins after it", []error{group.ErrTooEarly}},
 	{"forgotten", RemedyNone, "the room key was deleted on purpose", []error{group.ErrForgotten}},

@@ -69,6 +69,11 @@ var coded = map[string]struct {
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
 
 	"pawl.ErrPlain":        {pawl.ErrPlain, "plain"},
+	"pawl.ErrNotShared":    {pawl.ErrNotShared, "not_shared"},
+	"pawl.NotSharedError":  {&pawl.NotSharedError{}, "not_shared"},
+	"pawl.ErrRotate":       {pawl.ErrRotate, "rotate"},
+	"pawl.RotateError":     {&pawl.RotateError{}, "rotate"},
+	"group.ErrSettings":    {group.ErrSettings, "settings"},
 	"pawl.ErrContent":      {pawl.ErrContent, "content"},
 	"pawl.ErrAlgorithm":    {pawl.ErrAlgorithm, "algorithm"},
 	"pawl.ErrSessionID":    {pawl.ErrSessionID, "session_id"},
@@ -204,7 +209,6 @@ var coded = map[string]struct {
 // inner are the errors that no call of a Store or Machine returns, and why.
 var inner = map[string]string{
 	"group.ErrOther":        "a session is looked up by its id, and its room compared before",
-	"group.ErrSettings":     "no call takes settings of a room yet",
 	"group.ErrShare":        "what is stored of a share is of one outcome",
 	"account.ErrNotOffered": "KeysForUpload gives UploadBody what it has just offered",
 	"account.ErrOneTimeKey": "Decrypt looks the key up by the message's name for it",
@@ -401,7 +405,7 @@ func TestCodesAreClosed(t *testing.T) {
 		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted no_request answer" +
 		" response event event_size not_olm not_for_us sender_key payload unencrypted" +
 		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
-		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac no_room_key too_early forgotten replay other_room other_user" +
+		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac not_shared rotate settings no_room_key too_early forgotten replay other_room other_user" +
 		" content algorithm session_id plain not_requested unsettled contradicts provenance forget_all set_aside disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string

@@ -10,6 +10,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
+	"github.com/pawlkv/pawl/internal/machine/rooms"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -89,6 +90,12 @@ var (
 	ErrOtherUser = roomkeys.ErrOtherUser
 	// ErrReplay: another event has this message already.
 	ErrReplay = roomkeys.ErrReplay
+	// ErrNotShared: not every device that is to have the room key is given it, or known
+	// not to get it: call ShareRoomKey. The error is a [NotSharedError].
+	ErrNotShared = rooms.ErrNotShared
+	// ErrRotate: the room key is used up, or not to be used any more: call
+	// ShareRoomKey. The error is a [RotateError].
+	ErrRotate = rooms.ErrRotate
 	// ErrForgetAll: ForgetRoomKeys was not told of what.
 	ErrForgetAll = roomkeys.ErrForgetAll
 	// ErrProvenance: a room key to be imported that says it came from a device.

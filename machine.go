@@ -5,10 +5,12 @@ import (
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
+	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/events"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
+	"github.com/pawlkv/pawl/internal/machine/rooms"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 )
 
@@ -27,6 +29,8 @@ type Machine struct {
 	roomKeys *roomkeys.Keys
 	claims   *claims.Claims
 	bells    *events.Bells
+	queries  *devices.Queries
+	rooms    *rooms.Rooms
 	outbox   *outbox.Outbox
 	receiver *receive.Receiver
 }
@@ -34,6 +38,8 @@ type Machine struct {
 func newMachine(a *machine.Account) *Machine {
 	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
 	m.claims, m.bells = claims.New(a, m.messages), events.NewBells(a)
+	m.queries = devices.New(a, m.roomKeys.Settle)
+	m.rooms = rooms.New(a, m.messages, m.queries, m.claims)
 	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
 	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, func(err error) string { return string(CodeOf(undecryptable(err))) }))
 	return m

@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
+	"github.com/pawlkv/pawl/internal/machine/rooms"
 )
 
 // RequestID names a request of an account.
@@ -127,8 +127,8 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
 	return map[outbox.Kind]outbox.Handler{
 		outbox.Claim:    m.claims,
-		outbox.Query:    devices.New(m.account, m.roomKeys.Settle),
-		outbox.ToDevice: outbox.Plain{Account: m.account},
+		outbox.Query:    m.queries,
+		outbox.ToDevice: rooms.Answers{Plain: outbox.Plain{Account: m.account}},
 	}
 }
 

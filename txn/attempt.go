@@ -69,6 +69,12 @@ func (tx *Tx) Room(writes, checks int) bool {
 	return tx.looked()+scanned+checks <= most.Checks
 }
 
+// Written returns how many entries this attempt writes so far.
+func (tx *Tx) Written() int { return len(tx.written) }
+
+// Limits returns what one commit takes.
+func (tx *Tx) Limits() kv.Limits { return tx.db.store.Limits() }
+
 // looked counts the reads that must hold, those of scans apart.
 func (tx *Tx) looked() int {
 	n := 0

@@ -14,7 +14,7 @@ import (
 
 // TrackShare is what [Track], [MarkOutdated] and [Left] take of a commit for each
 // user.
-var TrackShare = records.UserShare
+var TrackShare = machine.Share{Bytes: records.UserShare.Bytes, Writes: records.UserShare.Writes + 1, Checks: records.UserShare.Checks + 2}
 
 // Track begins to follow the changes of users, whose devices are outdated until they
 // were asked for. Of whom is followed already nothing changes. Callers split what
@@ -50,15 +50,16 @@ func Follow(ctx context.Context, a *machine.Account, users ...matrix.UserID) err
 }
 
 // MarkOutdated notes that the devices or keys of users changed, of those who are
-// followed: the server said so. A query that is under way does not cover it. What is
-// no user id is passed over.
+// followed: the server said so. A query that is under way does not cover it, and
+// nothing is sent in the rooms of these users before they were asked for. What is no
+// user id is passed over.
 func MarkOutdated(tx *txn.Tx, users ...matrix.UserID) error {
 	return change(tx, users, func(u records.User) (device.Tracking, bool) {
 		if u.Lost != nil {
 			return u.Track(), true
 		}
 		return u.Change(), u.Changes > 0 && u.Left.IsZero()
-	})
+	}, records.MarkRoomsOf)
 }
 
 // Left ends the tracking of users: nothing is heard of their changes any more. The own
@@ -77,15 +78,22 @@ func AllOutdated(tx *txn.Tx, a *machine.Account, v account.Account) error {
 	return records.AllOutdated(tx, a, v)
 }
 
-func change(tx *txn.Tx, users []matrix.UserID, next func(records.User) (device.Tracking, bool)) error {
+func change(tx *txn.Tx, users []matrix.UserID, next func(records.User) (device.Tracking, bool), then ...func(*txn.Tx, matrix.UserID) error) error {
 	users = slices.DeleteFunc(slices.Clone(users), func(u matrix.UserID) bool { return u.Check() != nil })
 	all, err := records.UsersOf(tx, users...)
 	if err != nil {
 		return err
 	}
 	for _, u := range all {
-		if t, changed := next(u); changed {
-			if err := records.PutUser(tx, t); err != nil {
+		t, changed := next(u)
+		if !changed {
+			continue
+		}
+		if err := records.PutUser(tx, t); err != nil {
+			return err
+		}
+		for _, f := range then {
+			if err := f(tx, t.User); err != nil {
 				return err
 			}
 		}

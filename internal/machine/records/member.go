@@ -90,21 +90,21 @@ func Dismiss(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) error {
 	return Members.Put(tx, m)
 }
 
-// spare is what marking leaves of a commit for other users: one check each, once all
-// rooms are marked.
-const spare = 32
+// maxMarks bounds the rooms that one commit marks one by one.
+const maxMarks = 256
 
 // MarkRoomsOf marks the rooms in which a user may have a key of ours, in the commit
 // that changes the user's devices, their keys, or how far they are trusted: nothing
 // is sent in them before it was shared once more. It takes at most 18 writes and
-// checks of the commit, and 1 and 2 where few are left: then it marks all rooms.
+// checks of the commit, and 1 and 2 once two fifths of it are used: then it marks all
+// rooms.
 func MarkRoomsOf(tx *txn.Tx, user matrix.UserID) error {
 	m, known, err := Members.Get(tx, user)
 	lost := gone(err)
 	switch {
 	case err != nil && !lost:
 		return err
-	case lost || m.Many || known && !tx.Room(len(m.Rooms)+1, len(m.Rooms)+1+spare):
+	case lost || m.Many || known && !mayMark(tx, len(m.Rooms)):
 		return MarkAllRooms(tx)
 	}
 	for _, room := range m.Rooms {
@@ -113,6 +113,13 @@ func MarkRoomsOf(tx *txn.Tx, user matrix.UserID) error {
 		}
 	}
 	return nil
+}
+
+// mayMark reports whether the commit has room for marking so many one by one. What is
+// left then is for other users: a check and a write each.
+func mayMark(tx *txn.Tx, rooms int) bool {
+	most := tx.Limits()
+	return tx.Written()+rooms < min(maxMarks, most.Writes*2/5) && tx.Room(rooms+1, rooms+1+most.Checks*3/5)
 }
 
 // MarkRoom marks a room of which something is kept. One that is damaged is not sent

@@ -37,7 +37,7 @@ type Room struct {
 	// Waiting are the requests that carry the session's key and have no answer yet.
 	// Nothing is sent meanwhile. Asking are those by which devices or sessions are
 	// asked for, as far as the last share knew; some may be answered.
-	Waiting, Asking [][16]byte
+	Waiting, Asking []RequestID
 	// Gone are the last of the members that left and did not come back: a list of
 	// members with one of them is older than that.
 	Gone []matrix.UserID
@@ -57,6 +57,8 @@ const (
 	MaxWaiting = 1024
 	MaxAsking  = 64
 	MaxGone    = 64
+	// maxGoneBytes is that many users with names as they mostly are.
+	maxGoneBytes = 2048
 )
 
 // Rooms: what is kept of rooms, room/<room>.
@@ -101,7 +103,14 @@ func (r Room) Whole(everywhere uint64) bool {
 func (r Room) Leave(user matrix.UserID) Room {
 	r = r.Return(user)
 	r.Gone = append(r.Gone, user)
-	r.Gone = r.Gone[max(0, len(r.Gone)-MaxGone):]
+	size := 0
+	for _, gone := range r.Gone {
+		size += len(gone)
+	}
+	for len(r.Gone) > MaxGone || size > maxGoneBytes {
+		size -= len(r.Gone[0])
+		r.Gone = r.Gone[1:]
+	}
 	return r
 }
 
@@ -148,7 +157,7 @@ const (
 )
 
 // Encode returns the record: about 150 bytes where nothing waits and nobody left,
-// and 36 KB at most.
+// and 22 KB at most.
 func (r Room) Encode() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -247,16 +256,16 @@ func readDigest(in *frame.Reader) (d [32]byte) {
 	return d
 }
 
-func writeIDs(w *frame.Writer, ids [][16]byte) {
+func writeIDs(w *frame.Writer, ids []RequestID) {
 	w.Count(len(ids))
 	for _, id := range ids {
 		w.Bytes(id[:])
 	}
 }
 
-func readIDs(in *frame.Reader, most int) (ids [][16]byte) {
+func readIDs(in *frame.Reader, most int) (ids []RequestID) {
 	for range in.Count(most) {
-		var id [16]byte
+		var id RequestID
 		in.Fixed(id[:])
 		ids = append(ids, id)
 	}

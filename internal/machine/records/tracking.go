@@ -100,6 +100,9 @@ func AllOutdated(tx *txn.Tx, a *machine.Account, v account.Account) error {
 		return err
 	}
 	e.All = max(e.All+1, at.Order)
+	if err := MarkAllRooms(tx); err != nil {
+		return err
+	}
 	return Tracking.Put(tx, e)
 }
 

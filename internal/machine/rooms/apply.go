@@ -50,7 +50,7 @@ func Cost(r syncresponse.Room) machine.Share {
 
 func cost(members int) machine.Share {
 	members = min(members, maxLooks)
-	return machine.Share{Bytes: 40<<10 + members*5<<10, Writes: 2 + members, Checks: 2 + members}
+	return machine.Share{Bytes: 24<<10 + members*(5<<10), Writes: 2 + members, Checks: 2 + members}
 }
 
 // maxLooks bounds the members of one room that are looked at in one commit. Of more

@@ -1,0 +1,202 @@
+package rooms
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
+	"github.com/pawlkv/pawl/internal/unpadded"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/txn"
+)
+
+// relates is the member of an event's content that servers read: it stays outside of
+// what is encrypted.
+const relates = "m.relates_to"
+
+// event is the plaintext of an event.
+type event struct {
+	Type    string                     `json:"type"`
+	Content map[string]json.RawMessage `json:"content"`
+	Room    matrix.RoomID              `json:"room_id"`
+}
+
+// encrypted is the content of m.room.encrypted.
+type encrypted struct {
+	Algorithm  string          `json:"algorithm"`
+	Ciphertext string          `json:"ciphertext"`
+	Device     matrix.DeviceID `json:"device_id"`
+	RelatesTo  json.RawMessage `json:"m.relates_to,omitempty"`
+	SenderKey  string          `json:"sender_key"`
+	Session    string          `json:"session_id"`
+}
+
+// Encrypt encrypts an event of a room and returns the content of the
+// m.room.encrypted that carries it; see package pawl.
+func (r *Rooms) Encrypt(ctx context.Context, room matrix.RoomID, eventType string, content []byte) (out json.RawMessage, err error) {
+	if err := room.Check(); err != nil {
+		return nil, err
+	}
+	plaintext, outside, err := plaintextOf(room, eventType, content)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plaintext)
+	err = records.OnRaised(ctx, r.account, func() error {
+		sent, err := txn.Do(ctx, r.account.DB, func(tx *txn.Tx) (encrypted, error) { return r.encrypt(tx, room, plaintext) })
+		if err != nil {
+			return err
+		}
+		sent.RelatesTo = outside
+		out, err = json.Marshal(sent)
+		return err
+	})
+	return out, err
+}
+
+func plaintextOf(room matrix.RoomID, eventType string, content []byte) (plaintext []byte, outside json.RawMessage, err error) {
+	e := event{Type: eventType, Room: room}
+	if eventType == "" || json.Unmarshal(content, &e.Content) != nil || e.Content == nil {
+		return nil, nil, roomkeys.ErrContent
+	}
+	if outside = e.Content[relates]; outside != nil {
+		delete(e.Content, relates)
+	}
+	plaintext, err = json.Marshal(e)
+	return plaintext, outside, err
+}
+
+// encrypt takes the next index of the session, in a commit that holds only if
+// nothing has changed since the session was shared with everybody who is to have it.
+func (r *Rooms) encrypt(tx *txn.Tx, room matrix.RoomID, plaintext []byte) (encrypted, error) {
+	c := call{Rooms: r, room: room}
+	s, err := c.read(tx)
+	if err != nil {
+		return encrypted{}, err
+	}
+	now := r.account.Store.Now()
+	if s.has {
+		if why := s.due(now); why != group.Kept {
+			return encrypted{}, &RotateError{why}
+		}
+	}
+	if !s.has || !s.whole() {
+		open, err := unanswered(tx, s.room)
+		if err != nil {
+			return encrypted{}, err
+		}
+		return encrypted{}, &NotSharedError{open}
+	}
+	next, message, err := s.out.Sender().Encrypt(plaintext)
+	if err != nil {
+		return encrypted{}, err
+	}
+	return encrypted{
+		Algorithm: account.Megolm, Ciphertext: unpadded.Encode(message), Device: s.v.Device(),
+		SenderKey: s.v.Identity().String(), Session: s.out.ID().String(),
+	}, records.Outbound.Put(tx, s.out.Sent(next, now))
+}
+
+// Rotate gives up the session that we send in: the next message goes in another.
+func (r *Rooms) Rotate(ctx context.Context, room matrix.RoomID) error {
+	if err := room.Check(); err != nil {
+		return err
+	}
+	return records.OnRaised(ctx, r.account, func() error {
+		return r.account.Do(ctx, func(tx *txn.Tx) error {
+			v, err := r.account.ActiveRaised(tx)
+			if err != nil {
+				return err
+			}
+			c, err := read(tx, r.account, v.User(), room)
+			if err != nil {
+				return err
+			}
+			c.retire(group.Asked)
+			return c.write()
+		})
+	})
+}
+
+// Info is what is known of a room.
+type Info struct {
+	Encrypted bool
+	Foreign   bool // its state asks for another algorithm than Megolm
+	Settings  group.Settings
+	Session   group.SessionID // that we send in; zero: none
+	Messages  uint32          // that were encrypted in it
+	Why       group.Why       // why it is not used any more
+	Shared    bool            // with everybody who is to have it
+}
+
+// Show returns what is known of a room.
+func (r *Rooms) Show(ctx context.Context, room matrix.RoomID) (Info, error) {
+	if err := room.Check(); err != nil {
+		return Info{}, err
+	}
+	return txn.View(ctx, r.account.DB, func(tx *txn.Tx) (Info, error) {
+		v, err := r.account.Read(tx)
+		if err != nil {
+			return Info{}, err
+		}
+		s, err := readState(tx, v, room)
+		if err != nil {
+			return Info{}, err
+		}
+		info := Info{Encrypted: s.room.Encrypted, Foreign: s.room.Foreign, Settings: s.room.Settings()}
+		if s.has {
+			info.Session, info.Messages, info.Why = s.out.ID(), s.out.Sender().Index(), s.due(r.account.Store.Now())
+			info.Shared = s.whole() && info.Why == group.Kept
+		}
+		return info, s.lost
+	})
+}
+
+// MemberChange is what became of somebody in a room.
+type MemberChange struct {
+	User       matrix.UserID
+	Membership Membership
+}
+
+// MembersChanged does what [Apply] does with memberships, for whoever has no sync.
+func (r *Rooms) MembersChanged(ctx context.Context, room matrix.RoomID, changes []MemberChange, limited bool) error {
+	if err := room.Check(); err != nil {
+		return err
+	}
+	for _, m := range changes {
+		if err := m.User.Check(); err != nil {
+			return err
+		}
+	}
+	return records.OnRaised(ctx, r.account, func() error { return r.membersChanged(ctx, room, changes, limited) })
+}
+
+func (r *Rooms) membersChanged(ctx context.Context, room matrix.RoomID, changes []MemberChange, limited bool) error {
+	for first := true; first || len(changes) > 0; first = false {
+		some := changes[:min(len(changes), maxLooks)]
+		changes = changes[len(some):]
+		err := r.account.Do(ctx, func(tx *txn.Tx) error {
+			v, err := r.account.ActiveRaised(tx)
+			if err != nil {
+				return err
+			}
+			c, err := read(tx, r.account, v.User(), room)
+			if err != nil {
+				return err
+			}
+			for _, m := range some {
+				if err := c.member(m.User, m.Membership, limited); err != nil {
+					return err
+				}
+			}
+			return c.write()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
