@@ -48,7 +48,9 @@ type UserInfo struct {
 // TrackUsers begins to follow the devices and identities of users: they are asked for
 // (OutgoingRequests), and again whenever a sync says that they changed, until one says
 // that they left. ShareRoomKey does so for the members of a room, and the own user is
-// followed always. It takes a commit, or more where the engine takes less in one.
+// followed always. Sweep ends it for users with whose devices there are no sessions
+// and who are in no room in which a key was shared. It takes a commit, or more where
+// the engine takes less in one.
 //
 // It fails with matrix.ErrUserID, ErrFormat1 or account.ErrRetired.
 func (m *Machine) TrackUsers(ctx context.Context, users ...matrix.UserID) error {

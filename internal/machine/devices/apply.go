@@ -1,6 +1,8 @@
 package devices
 
 import (
+	"slices"
+
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -29,7 +31,7 @@ func (q *Queries) applyDevices(tx *txn.Tx, r outbox.Request, answers device.Answ
 	j := answers.Join(part.Answer, known, owners.of, q.account.Store.Now())
 	mark := len(part.Forgotten) > 0
 	for _, d := range j.Devices {
-		mark = true
+		mark = mark || !slices.ContainsFunc(known, func(old device.Device) bool { return alike(old, d) })
 		if err := records.Devices.Put(tx, d); err != nil {
 			return nil, err
 		}
@@ -48,6 +50,12 @@ func (q *Queries) applyDevices(tx *txn.Tx, r outbox.Request, answers device.Answ
 		err = records.MarkRoomsOf(tx, part.User)
 	}
 	return append(refused, j.Refused...), err
+}
+
+// alike reports whether only what nobody signed has changed.
+func alike(a, b device.Device) bool {
+	a.DisplayName = b.DisplayName
+	return a == b
 }
 
 // known reads the devices of a part. Those that cannot be read are left alone.
