@@ -18,7 +18,6 @@ import (
 	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
-	"github.com/pawlkv/pawl/kv/witness"
 )
 
 // look opens a store so that nothing is written in it or beside it: through the
@@ -32,7 +31,7 @@ func (p place) look(ctx context.Context) (kv.Store, error) {
 		}
 		switch {
 		case err == nil:
-			return newLooked(store, witness.NewFile(p.witnessFile())), nil
+			return newLooked(store, p.witnessFile()), nil
 		case !errors.Is(err, errOpening) || time.Since(began) > lookPatience:
 			return nil, err
 		}
@@ -143,7 +142,7 @@ func (p place) copyFiles(to place) error {
 // copyOnce reports whether nobody has changed the files meanwhile. Whoever commits
 // waits for the lock.
 func (p place) copyOnce(to place) (still bool, err error) {
-	lock := flock.New(p.engineLock(), flock.SetFlag(os.O_RDONLY))
+	lock := flock.New(p.engineLock(), flock.SetFlag(os.O_RDONLY|files.NonBlock))
 	defer lock.Close()
 	if locked, err := lock.TryRLock(); err == nil && !locked && !p.sqlite {
 		return false, errOpening

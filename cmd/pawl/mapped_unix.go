@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // mappedByte is locked by whoever has an SQLite store's index mapped.
@@ -14,7 +16,7 @@ const mappedByte = 128
 // isMapped reports whether a process has an SQLite store open, by the locks on its
 // index.
 func isMapped(index string) bool {
-	file, err := os.Open(index)
+	file, err := files.OpenRegular(index, os.O_RDONLY)
 	if err != nil {
 		return false
 	}

@@ -113,7 +113,7 @@ func (p place) require() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return noStore(p)
 	case err != nil:
-		return err
+		return kv.OfSystem(err)
 	case p.sqlite && info.IsDir():
 		return fmt.Errorf("%s is a directory: give it without %s", p, sqlitePrefix)
 	case p.sqlite && info.Size() == 0:
@@ -127,7 +127,7 @@ func (p place) require() error {
 	if err == nil && len(entries) == 0 {
 		return noStore(p)
 	}
-	return err
+	return kv.OfSystem(err)
 }
 
 // noStore is the error of a place without a store. Where there was one, which has

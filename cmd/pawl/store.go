@@ -91,7 +91,7 @@ const (
 // withStore opens a store, calls fn and closes it. An error of closing counts:
 // then the store may not have room for its tables.
 func withStore(ctx context.Context, p place, given passphrase, a access, fn func(*opened) error) (err error) {
-	// The engine makes its files private, so the key file is looked at first.
+	// Before the engine is opened, which may make files.
 	if !given.given {
 		if _, err := keyfile.Read(p.keyFile()); err != nil {
 			return err

@@ -2,5 +2,5 @@
 
 package files
 
-// nonblock is nothing: files there have no such kinds.
-const nonblock = 0
+// NonBlock is nothing: files there have no such kinds.
+const NonBlock = 0

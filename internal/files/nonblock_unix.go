@@ -4,5 +4,5 @@ package files
 
 import "syscall"
 
-// nonblock keeps opening from waiting for the other end of a pipe.
-const nonblock = syscall.O_NONBLOCK
+// NonBlock keeps opening from waiting for the other end of a pipe.
+const NonBlock = syscall.O_NONBLOCK

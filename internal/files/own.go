@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 )
@@ -12,6 +13,10 @@ var ErrIrregular = errors.New("not a regular file")
 
 // ownMode is what a file of ours has.
 const ownMode = 0o600
+
+// LockFlag is how a file of ours is opened to be locked: it is made if it is not there,
+// and a pipe in its place is not waited for.
+const LockFlag = os.O_CREATE | os.O_RDONLY | NonBlock
 
 // OpenOwn opens a file of ours: never anything but a regular file (ErrIrregular),
 // so that it never waits for whoever would write to a pipe. One that has lost its
@@ -31,7 +36,7 @@ func OpenOwn(path string, flag int) (*os.File, error) {
 // OpenRegular opens a regular file, and fails with ErrIrregular where there is
 // something else.
 func OpenRegular(path string, flag int) (*os.File, error) {
-	file, err := os.OpenFile(path, flag|nonblock, ownMode)
+	file, err := os.OpenFile(path, flag|NonBlock, ownMode)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +48,16 @@ func OpenRegular(path string, flag int) (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// ReadRegular reads all of a regular file, as OpenRegular opens it.
+func ReadRegular(path string) ([]byte, error) {
+	file, err := OpenRegular(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
 }
 
 // ReplacedInfix, after the name of a file of ours and before a random one: a

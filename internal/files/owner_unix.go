@@ -3,9 +3,11 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Another returns whose a file is if that is another user than this process's,
@@ -16,21 +18,46 @@ func Another(path, dir string) (uid int, another bool) {
 	if err != nil {
 		return 0, false
 	}
-	uid = ownerOf(info)
+	uid = Owner(info)
 	if uid == os.Geteuid() {
 		return uid, false
 	}
-	probe, err := os.CreateTemp(dir, ".pawl-owner-*")
-	if err != nil {
-		return uid, true
-	}
-	defer os.Remove(probe.Name())
-	defer probe.Close()
-	info, err = probe.Stat()
-	return uid, err != nil || ownerOf(info) != uid
+	maker, err := makerIn(dir)
+	return uid, err != nil || maker != uid
 }
 
-func ownerOf(info fs.FileInfo) int {
+// makerIn returns whose a file is that this process makes in a directory. It leaves
+// the directory as it was: who looks at somebody else's store is not to be seen by
+// the time that it was changed last.
+func makerIn(dir string) (uid int, err error) {
+	if probe, err := nameless(dir); err == nil {
+		defer probe.Close()
+		return owner(probe)
+	}
+	before, err := os.Stat(dir)
+	if err != nil {
+		return 0, err
+	}
+	probe, err := os.CreateTemp(dir, ".pawl-owner-*")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		err = errors.Join(err, probe.Close(), os.Remove(probe.Name()), os.Chtimes(dir, time.Time{}, before.ModTime()))
+	}()
+	return owner(probe)
+}
+
+func owner(file *os.File) (uid int, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return Owner(info), nil
+}
+
+// Owner returns whose a file is.
+func Owner(info fs.FileInfo) int {
 	if found, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(found.Uid)
 	}

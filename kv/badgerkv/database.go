@@ -3,6 +3,7 @@ package badgerkv
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,7 @@ var (
 // openDatabase checks a directory that was prepared and opens Badger on it.
 func openDatabase(dir *directory) (*database, error) {
 	d := &database{settings: dir.settings, dir: dir, queue: grouping.NewQueue()}
-	d.keeper = newKeeper(d.keep)
+	d.keeper = newKeeper(d.keep, d.lookAfter)
 	d.committer = newCommitter(d)
 	if err := d.openAll(); err != nil {
 		return nil, errors.Join(err, d.closeBadger(), d.keeper.close())
@@ -134,6 +135,19 @@ func (d *database) keep() error {
 	return err
 }
 
+// lookAfter keeps the file by which others know the store: without it they would
+// take the directory for a damaged one as long as this process has it open.
+func (d *database) lookAfter() {
+	if !d.dir.IsThere() || !d.dir.IsLocked() {
+		return
+	}
+	if renewed, err := d.dir.keepFormat(); err != nil {
+		d.logger.Warn("other processes do not know the store", slog.Any("error", err))
+	} else if renewed {
+		d.logger.Warn("the store's " + formatName + " was removed or replaced, and is there again")
+	}
+}
+
 // openDB opens Badger, which may panic on what it does not expect.
 func openDB(options badger.Options) (db *badger.DB, err error) {
 	defer func() {
@@ -172,7 +186,8 @@ func (d *database) Close() error {
 	if !d.dir.IsThere() {
 		return errors.Join(d.abandon(), d.keeper.close())
 	}
-	return errors.Join(d.closeBadger(), d.keeper.close(), d.keep(), d.dir.keepFormat())
+	_, err := d.dir.keepFormat()
+	return errors.Join(d.closeBadger(), d.keeper.close(), d.keep(), err)
 }
 
 // abandon leaves Badger open on a directory that was removed or replaced.

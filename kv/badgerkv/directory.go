@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/sharekv"
 )
@@ -74,6 +76,8 @@ type directory struct {
 	*sharekv.Place
 	id     sharekv.ID
 	format atomic.Int64 // kv.Format
+
+	writing sync.Mutex // held while the format file is written
 }
 
 func (o *opener) directory(place *sharekv.Place) *directory {
@@ -106,13 +110,28 @@ func checkOurs(path, name string) error {
 	return fmt.Errorf("%w: %s", ErrForeign, name)
 }
 
-// keepFormat writes the format file again if it was removed while the store was
-// open.
-func (d *directory) keepFormat() error {
-	if _, err := os.Lstat(d.File(formatName)); !errors.Is(err, fs.ErrNotExist) || d.creating() {
-		return nil
+// keepFormat writes the format file again if it was removed, replaced or damaged
+// while the store was open, and reports whether it was.
+func (d *directory) keepFormat() (renewed bool, err error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if d.creating() || d.hasFormat() {
+		return false, nil
 	}
-	return d.write(kv.Format(d.format.Load()))
+	if err := files.ClearIrregular(d.File(formatName)); err != nil {
+		return false, err
+	}
+	return true, d.write(kv.Format(d.format.Load()))
+}
+
+// hasFormat reports whether the format file is as we have found or written it.
+func (d *directory) hasFormat() bool {
+	info, err := os.Lstat(d.File(formatName))
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != fileMode {
+		return false
+	}
+	format, id, err := readFormat(d.File(formatName))
+	return err == nil && format == kv.Format(d.format.Load()) && id == d.id
 }
 
 // prepare brings the directory to where Badger's files may be checked.
@@ -182,6 +201,8 @@ func (d *directory) identify() (err error) {
 
 // raise makes the format the newest.
 func (d *directory) raise() error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
 	if err := d.write(kv.NewestFormat); err != nil {
 		return fmt.Errorf("badgerkv: raise the store: %w", err)
 	}

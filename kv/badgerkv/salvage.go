@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv/internal/intact"
 	"github.com/pawlkv/pawl/kv/sharekv"
@@ -81,11 +82,14 @@ func salvageFiles(dir string) (found Salvaged, err error) {
 
 // lockForSalvage locks the directory as an owner does.
 func lockForSalvage(dir string) (unlock func() error, err error) {
+	if err := files.ClearIrregular(filepath.Join(dir, lockFile)); err != nil {
+		return nil, fmt.Errorf("badgerkv: lock the store: %w", kv.OfSystem(err))
+	}
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(fileMode))
 	ok, err := lock.TryLock()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("badgerkv: lock the store: %w", err)
+		return nil, fmt.Errorf("badgerkv: lock the store: %w", kv.OfSystem(err))
 	case !ok:
 		return nil, errors.Join(fmt.Errorf("%w: %s", kv.ErrInUse, dir), lock.Close())
 	}

@@ -75,7 +75,19 @@ func Join(dir string, options ...Option) (*Store, error) {
 func (s *Store) Witness() witness.Witness { return s.witness }
 
 // Close implements kv.Store; see [sharekv.Store.Close].
-func (s *Store) Close() error { return errors.Join(s.Store.Close(), s.witness.Close()) }
+func (s *Store) Close() error {
+	err := s.Store.Close()
+	if isStore(s.Path()) {
+		err = errors.Join(err, s.witness.Keep())
+	}
+	return errors.Join(err, s.witness.Close())
+}
+
+// isStore reports whether there is a store in a directory.
+func isStore(dir string) bool {
+	_, _, err := readFormat(filepath.Join(dir, formatName))
+	return err == nil && isManifest(dir)
+}
 
 // Stats is what a Store did as the owner; while another process owns Badger,
 // that one does it.

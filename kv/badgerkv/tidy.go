@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // keyRegistry is Badger's file of encryption keys. We use none, so it has a
@@ -19,9 +22,9 @@ const (
 
 // tidy removes files that hold nothing of ours and that Badger makes again, or
 // would stumble over: the value logs and their statistics, which stay empty; a
-// key registry that was not written to its end; logs of no length, which a
-// crash leaves between making or truncating and removing them; a format file
-// that was not put in its place.
+// key registry that was not written to its end; the file with the number of the
+// process that had it open; logs of no length, which a crash leaves between making
+// or truncating and removing them; a format file that was not put in its place.
 func (d *directory) tidy() error {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
@@ -31,7 +34,7 @@ func (d *directory) tidy() error {
 		if !d.useless(e) {
 			continue
 		}
-		if err := os.Remove(d.File(e.Name())); err != nil {
+		if err := files.Clear(d.File(e.Name())); err != nil {
 			return fmt.Errorf("badgerkv: tidy the store: %w", err)
 		}
 	}
@@ -41,17 +44,21 @@ func (d *directory) tidy() error {
 
 func (d *directory) useless(e os.DirEntry) bool {
 	switch name := e.Name(); {
-	case name == "DISCARD", filepath.Ext(name) == ".vlog", name == raisingName:
+	case name == "DISCARD", name == "LOCK", filepath.Ext(name) == ".vlog", name == raisingName:
 		return true
 	case filepath.Ext(name) == ".mem":
 		info, err := e.Info()
-		return err == nil && info.Size() == 0
+		return err == nil && info.Mode().IsRegular() && info.Size() == 0
 	case name == keyRegistry:
-		data, err := os.ReadFile(d.File(name))
-		return err == nil && (len(data) != keyRegistryNonce+len(keyRegistrySanity) || !strings.HasSuffix(string(data), keyRegistrySanity))
+		data, err := files.ReadRegular(d.File(name))
+		return errors.Is(err, files.ErrIrregular) || errors.Is(err, fs.ErrNotExist) || err == nil && (len(data) != keyRegistryNonce+len(keyRegistrySanity) || !strings.HasSuffix(string(data), keyRegistrySanity))
 	}
 	return false
 }
+
+// isOfKey reports whether a file is one of package keyfile's. That refuses a key
+// that others may read, and tells so; it would not hear of one that was made private.
+func isOfKey(name string) bool { return strings.HasPrefix(name, "pawl.key") }
 
 // makePrivate takes all rights to the files from others, and returns how many
 // bytes are in tables. Badger gives such rights; the directory's mode keeps
@@ -66,7 +73,7 @@ func (d *directory) makePrivate() (tables uint64, err error) {
 		if err == nil && filepath.Ext(e.Name()) == ".sst" {
 			tables += uint64(info.Size())
 		}
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm() != fileMode {
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm() != fileMode && !isOfKey(e.Name()) {
 			err = os.Chmod(d.File(e.Name()), fileMode)
 		}
 		// Badger may have removed the file meanwhile.
@@ -78,29 +85,36 @@ func (d *directory) makePrivate() (tables uint64, err error) {
 }
 
 // keeper does a job in a goroutine of its own each time it is woken, at least
-// once after the last time.
+// once after the last time, and looks after something else now and then.
 type keeper struct {
 	bell chan struct{} // has room for one ring
 	stop chan struct{}
 	done chan error
 }
 
-func newKeeper(job func() error) *keeper {
+// keeperLook is how often the keeper looks.
+const keeperLook = 500 * time.Millisecond
+
+func newKeeper(job func() error, look func()) *keeper {
 	k := &keeper{bell: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan error, 1)}
-	go func() { k.done <- k.run(job) }()
+	go func() { k.done <- k.run(job, look) }()
 	return k
 }
 
-// run returns the first error, and does nothing more then.
-func (k *keeper) run(job func() error) error {
+// run returns the first error of the job, which is not done again then.
+func (k *keeper) run(job func() error, look func()) (failure error) {
+	now := time.NewTicker(keeperLook)
+	defer now.Stop()
 	for {
 		select {
 		case <-k.bell:
-			if err := job(); err != nil {
-				return err
+			if failure == nil {
+				failure = job()
 			}
+		case <-now.C:
+			look()
 		case <-k.stop:
-			return nil
+			return failure
 		}
 	}
 }

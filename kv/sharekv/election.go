@@ -118,7 +118,7 @@ func (s *Store) elect() (access, error) {
 	if s.guest {
 		return s.join(ctx)
 	}
-	wait := newBackoff(lookWait, lookWaitMax)
+	wait, mended := newBackoff(lookWait, lookWaitMax), time.Now().Add(mendWait)
 	for {
 		o, err := own(s.path, s.opener, s.known.Load(), s.settings)
 		if err == nil {
@@ -126,14 +126,14 @@ func (s *Store) elect() (access, error) {
 			s.known.Store(&id)
 			return o, nil
 		}
-		if !errors.Is(err, ErrHeld) {
+		if !errors.Is(err, ErrHeld) && !s.isMended(ctx, err, mended) {
 			return nil, kv.OfSystem(err)
 		}
 		g, err := s.connect(ctx)
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
 			return nil, fmt.Errorf("%w: %s: close the other process first", kv.ErrInUse, s.name)
-		case err == nil, final(err):
+		case err == nil, final(err) && !s.isMended(ctx, err, mended):
 			return g, err
 		}
 		select {
@@ -147,13 +147,45 @@ func (s *Store) elect() (access, error) {
 	}
 }
 
+// unidentified is why nobody can tell which store is in the directory.
+type unidentified struct{ error }
+
+// Unwrap returns the cause.
+func (u unidentified) Unwrap() error { return u.error }
+
+// mendWait is how long to wait for an owner that mends what says which store it is,
+// where that was removed or replaced under it.
+const mendWait = 2 * time.Second
+
+// isMended reports whether err passes because somebody has the store open, who looks
+// after what says which one it is.
+func (s *Store) isMended(ctx context.Context, err error, until time.Time) bool {
+	if !errors.As(err, new(unidentified)) || errors.Is(err, kv.ErrNewer) || time.Now().After(until) {
+		return false
+	}
+	conn, err := s.transport.Dial(ctx, s.path)
+	return err == nil && conn.Close() == nil
+}
+
 // ErrAtRest: no process has the store open that would share it. It is a
 // kv.ErrUnavailable.
 var ErrAtRest = fmt.Errorf("%w: no process has it open", kv.ErrUnavailable)
 
 // join connects to the owner, if there is one.
 func (s *Store) join(ctx context.Context) (access, error) {
+	wait, mended := newBackoff(lookWait, lookWaitMax), time.Now().Add(mendWait)
 	g, err := s.connect(ctx)
+	for s.isMended(ctx, err, mended) {
+		select {
+		case <-time.After(wait.NextBackOff()):
+			g, err = s.connect(ctx)
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+	if _, e := os.Lstat(filepath.Join(s.path, socketName)); err != nil && errors.Is(e, fs.ErrPermission) {
+		return nil, fmt.Errorf("sharekv: open %s: %w", s.name, kv.OfSystem(e))
+	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
 		return nil, fmt.Errorf("%w: %w", ErrAtRest, err)
 	}
@@ -205,7 +237,7 @@ func (s *Store) recognize(theirs ID) error {
 	if known == nil {
 		id, err := s.opener.Identify(s.path)
 		if err != nil {
-			return fmt.Errorf("sharekv: open %s: %w", s.name, kv.OfSystem(err))
+			return unidentified{fmt.Errorf("sharekv: open %s: %w", s.name, kv.OfSystem(err))}
 		}
 		known = &id
 	}

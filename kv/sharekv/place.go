@@ -52,7 +52,7 @@ type Place struct {
 // the lock file, or the directory, another process may have locked the next one.
 // The owner that finds so ends.
 func (p *Place) Held() bool {
-	if p.holds() {
+	if p.IsLocked() {
 		return true
 	}
 	p.GiveUp()
@@ -93,7 +93,7 @@ func (p *Place) File(name string) string { return filepath.Join(p.Path, name) }
 // not there is all right.
 func (p *Place) CheckNames(name string) error {
 	info, err := os.Lstat(p.File(name))
-	if err != nil || files.Names(p.File(name), info) < 2 {
+	if err != nil || !info.Mode().IsRegular() || files.Names(p.File(name), info) < 2 {
 		return nil
 	}
 	return fmt.Errorf("%w: %s in %s has %d names (hard links), so it is a copy's, too: remove one of the two, and copy a store to copy it",
@@ -117,12 +117,12 @@ func lockPlace(path, name string, opener Opener, known *ID) (*Place, error) {
 	if err := p.CheckNames(lockName); err != nil {
 		return nil, err
 	}
-	p.lock = flock.New(p.File(lockName), flock.SetPermissions(fileMode))
+	p.lock = flock.New(p.File(lockName), flock.SetFlag(files.LockFlag), flock.SetPermissions(fileMode))
 	locked, err := p.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("sharekv: lock the store: %w", err)
 	}
-	if !locked || !p.holds() {
+	if !locked || !p.IsLocked() {
 		return nil, errors.Join(ErrHeld, p.unlock())
 	}
 	if p.self, err = os.Stat(path); err == nil {
@@ -170,7 +170,7 @@ func checkPlace(path string, opener Opener, known *ID) error {
 	case missing:
 		return fmt.Errorf("%w: %w", errReplaced, err)
 	case err != nil:
-		return err
+		return unidentified{err}
 	case known != nil && id != *known:
 		return fmt.Errorf("%w: %s has another store", errReplaced, path)
 	}
@@ -198,8 +198,8 @@ func (p *Place) prepare(opener Opener) error {
 	return opener.Prepare(p)
 }
 
-// holds is Held for who is not the owner yet.
-func (p *Place) holds() bool {
+// IsLocked is Held, and ends nobody: for who need not be the owner yet.
+func (p *Place) IsLocked() bool {
 	if !p.lock.Locked() {
 		return false
 	}

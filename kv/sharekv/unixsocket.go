@@ -139,7 +139,8 @@ func (l *unixListener) isThere() bool {
 	found, err := os.Lstat(l.place.File(socketName))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return err == nil && os.SameFile(found, l.self) && found.Mode().Perm() == fileMode && l.place.holds()
+	return err == nil && os.SameFile(found, l.self) && found.Mode().Perm() == fileMode && files.Owner(found) == files.Owner(l.self) &&
+		l.place.IsLocked()
 }
 
 // renew listens at a new socket, or tries again after a while.
@@ -168,7 +169,7 @@ func (l *unixListener) Close() error {
 		close(l.closing)
 	}
 	err := l.inner.Close()
-	if l.place.holds() {
+	if l.place.IsLocked() {
 		if e := os.Remove(l.place.File(socketName)); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}

@@ -56,7 +56,7 @@ func openBoard(path string) (*board, error) {
 	rand.Read(id[:]) // never fails
 	return &board{
 		process: binary.BigEndian.Uint64(id[:]), file: file, closed: make(chan struct{}),
-		lock: flock.New(path+turnsSuffix, flock.SetPermissions(fileMode)),
+		lock: flock.New(path+turnsSuffix, flock.SetFlag(files.LockFlag), flock.SetPermissions(fileMode)),
 	}, nil
 }
 

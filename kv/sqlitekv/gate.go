@@ -1,12 +1,14 @@
 package sqlitekv
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/internal/holder"
 	"github.com/pawlkv/pawl/kv"
 )
@@ -19,6 +21,7 @@ const (
 	witnessSuffix = ".witness" // how far the store had come, for whoever asks Store.Witness
 	logSuffix     = "-wal"     // SQLite's
 	indexSuffix   = "-shm"     // SQLite's
+	journalSuffix = "-journal" // SQLite's, which looks for one and makes none in a store
 )
 
 // gate lets one process at a time commit. Processes wait for its lock in the
@@ -41,7 +44,7 @@ type gate struct {
 
 func newGate(path string) *gate {
 	g := &gate{
-		lock: flock.New(path+gateSuffix, flock.SetPermissions(fileMode)),
+		lock: flock.New(path+gateSuffix, flock.SetFlag(files.LockFlag), flock.SetPermissions(fileMode)),
 		kick: make(chan struct{}, 1),
 	}
 	go g.keep()
@@ -94,7 +97,7 @@ func (g *gate) close() {
 
 func (g *gate) keep() {
 	for range g.kick {
-		err := g.lock.Lock()
+		err := g.take()
 		g.mu.Lock()
 		g.busy = false
 		switch {
@@ -108,4 +111,27 @@ func (g *gate) keep() {
 		}
 		g.mu.Unlock()
 	}
+}
+
+// take waits for the lock. What lies in the place of its file meanwhile, or a file that
+// has lost its rights, is put right once: only advice and the newest version are in it.
+func (g *gate) take() error {
+	err := g.lock.Lock()
+	if err == nil && g.isFile() {
+		return nil
+	}
+	g.lock.Unlock()
+	if e := files.ClearIrregular(g.lock.Path()); e != nil {
+		return e
+	}
+	file, e := files.OpenOwn(g.lock.Path(), files.LockFlag)
+	if e != nil {
+		return e
+	}
+	return errors.Join(file.Close(), g.lock.Lock())
+}
+
+func (g *gate) isFile() bool {
+	info, err := g.lock.Stat()
+	return err == nil && info.Mode().IsRegular()
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -68,7 +69,7 @@ func (h *home) claim() (err error) {
 	if err != nil {
 		return translate(err)
 	}
-	file, err := os.Open(h.path)
+	file, err := files.OpenRegular(h.path, os.O_RDONLY)
 	if err != nil {
 		return translate(err)
 	}

@@ -114,7 +114,7 @@ const damagedVersion = 1 << 16
 func create(path string, set *settings) (err error) {
 	defer guard(&err)
 	made := path + newSuffix
-	for _, suffix := range []string{"", "-journal", logSuffix, indexSuffix} {
+	for _, suffix := range []string{"", journalSuffix, logSuffix, indexSuffix} {
 		if err := os.Remove(made + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return translate(err)
 		}
@@ -208,7 +208,7 @@ func readySides(path string) error {
 			return translate(err)
 		}
 	}
-	for _, suffix := range []string{logSuffix, indexSuffix} {
+	for _, suffix := range []string{logSuffix, indexSuffix, journalSuffix} {
 		info, err := os.Lstat(path + suffix)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

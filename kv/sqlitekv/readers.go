@@ -4,6 +4,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // readers tells which processes are in the middle of a read, and in which: what
@@ -57,7 +59,7 @@ func (r *readers) begin() {
 // open opens the file where that is of use. Callers hold r.mu.
 func (r *readers) open() {
 	if r.file == nil && seesLocks {
-		r.file, _ = os.Open(r.path)
+		r.file, _ = files.OpenRegular(r.path, os.O_RDONLY)
 	}
 }
 

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -80,15 +80,18 @@ func Salvage(path string) (found Salvaged, err error) {
 // readFiles reads a store's files while nobody commits, and what the gate knows of
 // the newest commit, 0 if nothing: it may be lost at any time.
 func readFiles(path string, set *settings) (data, log []byte, noted kv.Version, err error) {
+	if err := files.ClearIrregular(path + gateSuffix); err != nil {
+		return nil, nil, 0, translate(err)
+	}
 	g := newGate(path)
 	defer g.close()
 	if err := enter(g, set); err != nil {
 		return nil, nil, 0, err
 	}
-	if data, err = os.ReadFile(path); err != nil {
+	if data, err = files.ReadRegular(path); err != nil {
 		return nil, nil, 0, translate(err)
 	}
-	log, err = os.ReadFile(path + logSuffix)
+	log, err = files.ReadRegular(path + logSuffix)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, 0, translate(err)
 	}

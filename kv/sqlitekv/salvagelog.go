@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"os"
 
 	"github.com/gofrs/flock"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -96,12 +96,12 @@ func (p *pages) overlay(log []byte) {
 // Nobody commits meanwhile; where somebody is at it, or the store is in use, it was
 // looked at before.
 func checkLog(path string, noted kv.Version) error {
-	lock := flock.New(path+gateSuffix, flock.SetPermissions(fileMode))
+	lock := flock.New(path+gateSuffix, flock.SetFlag(files.LockFlag), flock.SetPermissions(fileMode))
 	defer lock.Close()
 	if ok, err := lock.TryLock(); err != nil || !ok {
 		return nil // whoever needs the gate will say why not
 	}
-	log, err := os.ReadFile(path + logSuffix)
+	log, err := files.ReadRegular(path + logSuffix)
 	if err != nil || len(log) < logHeaderSize {
 		return nil // there is none
 	}
@@ -126,7 +126,7 @@ func checkLog(path string, noted kv.Version) error {
 
 // headBefore returns the newest version of a database with some frames of its log.
 func headBefore(path string, frames []frame) (kv.Version, error) {
-	data, err := os.ReadFile(path)
+	data, err := files.ReadRegular(path)
 	if err != nil {
 		return 0, translate(err)
 	}

@@ -9,8 +9,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
 	"github.com/pawlkv/pawl/kv/internal/linked"
@@ -231,32 +229,6 @@ func (s *Store) Yield(ctx context.Context) error {
 	return errors.Join(err, s.pool.drain(false))
 }
 
-// Check reads all of the store and returns kv.ErrCorrupt for the first damage
-// that it finds.
-func (s *Store) Check(ctx context.Context) error {
-	view := &snapshot{pool: s.pool}
-	defer view.Close()
-	err := view.with(ctx, func(c *conn) error {
-		stmt, _, err := c.db.Prepare(`PRAGMA integrity_check(1)`)
-		if err != nil {
-			return translate(err)
-		}
-		defer stmt.Close()
-		return checkIntegrity(stmt)
-	})
-	return explained(s.pool.path, err)
-}
-
-func checkIntegrity(stmt *sqlite3.Stmt) error {
-	if !stmt.Step() {
-		return translate(stmt.Err())
-	}
-	if text := stmt.ColumnText(0); text != "ok" {
-		return fmt.Errorf("%w: %s", kv.ErrCorrupt, text)
-	}
-	return nil
-}
-
 // Close implements kv.Store. It does not wait for other processes, but for a
 // sync that is under way.
 func (s *Store) Close() error {
@@ -271,6 +243,9 @@ func (s *Store) Close() error {
 		s.failure = errors.Join(s.pool.drain(true), s.committer.drop())
 		s.gate.close()
 		s.headFile.close()
+		if s.set.home.check() == nil {
+			s.failure = errors.Join(s.failure, s.witness.Keep())
+		}
 		s.failure = errors.Join(s.failure, s.witness.Close())
 	})
 	return s.failure

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -20,8 +21,9 @@ type File struct {
 
 	mu     sync.Mutex
 	closed bool
-	page   *page  // nil before the first Save
-	blind  string // what does not show by the page
+	page   *page      // nil before the first Save
+	saved  kv.Version // the newest head that was saved in it
+	blind  string     // what does not show by the page
 }
 
 var (
@@ -36,8 +38,16 @@ func NewFile(path string) *File {
 }
 
 // Load implements Witness.
-func (f *File) Load(context.Context) (Mark, error) {
-	p, err := lookAt(f.path)
+func (f *File) Load(context.Context) (Mark, error) { return load(lookAt(f.path)) }
+
+// ReadFile is Load of a File for who only looks at a store: nothing is changed, not
+// even the rights of a file that has lost them.
+func ReadFile(path string) (Mark, error) {
+	file, err := files.OpenRegular(path, os.O_RDONLY)
+	return load(pageOf(path, file, err))
+}
+
+func load(p *page, err error) (Mark, error) {
 	if err != nil {
 		return Mark{}, ofSystem(err)
 	}
@@ -56,7 +66,9 @@ func ofSystem(err error) error {
 }
 
 // Save implements Witness. The first call gives the file a new inode, for which
-// there must be room (kv.ErrDiskFull); the others write in place.
+// there must be room (kv.ErrDiskFull); the others write in place. A file that was
+// removed or damaged since is made again; one that was restored stays as it is, so
+// that the next opening sees that.
 func (f *File) Save(_ context.Context, m Mark) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,6 +79,43 @@ func (f *File) Save(_ context.Context, m Mark) error {
 		return fmt.Errorf("witness: save in %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// Keep makes the file again if it was removed or damaged since a mark was saved. It is
+// for an engine that is being closed and knows that the store is still in its place:
+// with the store, the file went on purpose.
+func (f *File) Keep() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || f.page == nil {
+		return nil
+	}
+	m := f.page.empty()
+	m.Head = f.saved
+	err := f.look()
+	switch {
+	case isLost(err), errors.Is(err, fs.ErrPermission): // somebody else's now
+		err = f.putBack(m, err)
+	case err == nil:
+		err = f.save(m)
+	}
+	if isVoid(err) {
+		return nil // for the next opening to see
+	}
+	if err := ofSystem(err); err != nil {
+		return fmt.Errorf("witness: keep %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// look looks at the file that is at the path now.
+func (f *File) look() error {
+	p, err := openPage(f.path, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	_, err = p.mark()
+	return errors.Join(err, p.file.Close())
 }
 
 // Blind implements the interface of its name.
@@ -88,7 +137,9 @@ func (f *File) Close() error {
 // use goes on with another page.
 func (f *File) use(p *page) error {
 	old := f.page
-	f.page = p
+	if f.page = p; p != nil && old != nil && p.empty() != old.empty() {
+		f.saved = 0 // in another store, or before an older state of it was accepted
+	}
 	var err error
 	if p != nil {
 		p.slot = firstSlot + slotSize*int64(f.slot()%slots)
@@ -105,16 +156,23 @@ func (f *File) save(m Mark) error {
 		return f.renew(m)
 	}
 	for f.page.of(m) {
+		f.saved = max(f.saved, m.Head)
 		// Written first and looked after then: whoever replaces the file reads
 		// the old one once more afterwards. So one of the two sees the other.
-		if err := f.page.raise(m.Head); err != nil {
+		err := f.page.raise(f.saved)
+		if err != nil && !isLost(err) {
 			return err
 		}
-		replaced, err := isReplaced(f.page.file)
-		if err != nil || !replaced {
-			return err
+		replaced, e := isReplaced(f.page.file)
+		if replaced {
+			err = f.follow()
 		}
-		if err := f.follow(); err != nil {
+		switch {
+		case e != nil:
+			return e
+		case isLost(err):
+			return f.putBack(m, err)
+		case err != nil, !replaced:
 			return err
 		}
 	}
@@ -139,6 +197,30 @@ func (f *File) follow() error {
 		return errors.Join(err, next.file.Close())
 	}
 	return f.use(next)
+}
+
+// isLost tells a file of which nothing is left that could say anything.
+func isLost(err error) bool { return errors.Is(err, ErrNone) || errors.Is(err, ErrDamaged) }
+
+// putBack makes the file again that was removed or damaged while it was in use, with
+// a mark of the same store and generation and all that was ever saved through it.
+// That takes nothing back: the mark says how far the store in that place has come.
+func (f *File) putBack(m Mark, lost error) error {
+	m.Head = max(m.Head, f.saved)
+	if last, err := f.page.mark(); err == nil { // others may have saved more
+		m.Head = max(m.Head, last.Head)
+	}
+	if !errors.Is(lost, ErrNone) {
+		return f.put(m, os.Rename)
+	}
+	err := f.put(m, asFirst)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := f.follow(); err != nil { // another was first
+		return err
+	}
+	return f.save(m)
 }
 
 // renew puts a new file with the mark in the place of the one there is, with
@@ -218,5 +300,7 @@ func (f *File) put(m Mark, place func(file, path string) error) error {
 	if err != nil {
 		return err
 	}
-	return f.use(p)
+	err = f.use(p)
+	f.saved = max(f.saved, m.Head)
+	return err
 }

@@ -235,10 +235,79 @@ func TestRestoredFileIsNotBlessed(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := live.Save(t.Context(), at(7)); !errors.Is(err, ErrNone) {
-		t.Errorf("save where nothing is any more: %v, want ErrNone", err)
+	save(t, live, at(7)) // a store behind that would show
+	loads(t, path, at(7), nil)
+}
+
+// lose are ways in which a file may be lost.
+var lose = map[string]func(path string) error{
+	"removed": os.Remove,
+	"emptied": func(path string) error { return os.Truncate(path, 0) },
+	"cut":     func(path string) error { return os.Truncate(path, fileSize/2) },
+	"replaced": func(path string) error {
+		return errors.Join(os.Remove(path), os.WriteFile(path, []byte("something else"), 0o600))
+	},
+	"a directory": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+}
+
+// TestLostFileIsMadeAgain: a file that is removed or damaged while processes save
+// marks in it is there again with the greatest of them, after the next mark and after
+// the last process has gone.
+func TestLostFileIsMadeAgain(t *testing.T) {
+	if !renewable {
+		return // who has the file open keeps it
+	}
+	for how, lose := range lose {
+		t.Run(how, func(t *testing.T) {
+			path := inTemp(t)
+			one, two := newFile(t, path), newFile(t, path)
+			save(t, one, at(5))
+			save(t, two, at(6))
+			save(t, one, at(9))
+			if err := lose(path); err != nil {
+				t.Fatal(err)
+			}
+			save(t, one, at(8))
+			loads(t, path, at(9), nil)
+			for _, next := range []*File{two, one} {
+				if err := lose(path); err != nil {
+					t.Fatal(err)
+				}
+				save(t, next, at(7))
+			}
+			loads(t, path, at(9), nil)
+			if err := lose(path); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range []*File{one, two} {
+				if err := errors.Join(f.Keep(), f.Close()); err != nil {
+					t.Error(err)
+				}
+			}
+			loads(t, path, at(9), nil)
+		})
+	}
+}
+
+// TestKeepLeavesWhatWasRestored: and makes no file where none was.
+func TestKeepLeavesWhatWasRestored(t *testing.T) {
+	path := inTemp(t)
+	unused := newFile(t, path)
+	if err := unused.Keep(); err != nil {
+		t.Error(err)
 	}
 	loads(t, path, Mark{}, ErrNone)
+	live := newFile(t, path)
+	save(t, live, at(5))
+	restored := path + ".backup"
+	overwrite(t, restored, read(t, path))
+	if err := os.Rename(restored, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := live.Keep(); err != nil {
+		t.Error(err)
+	}
+	loads(t, path, at(5), ErrCopied)
 }
 
 // Whatever bytes change, no mark comes out that was not saved.

@@ -40,6 +40,11 @@ func lookAt(path string) (*page, error) {
 // openPage fails with ErrNone or ErrDamaged, or why it cannot be read.
 func openPage(path string, flag int) (*page, error) {
 	file, err := files.OpenOwn(path, flag)
+	return pageOf(path, file, err)
+}
+
+// pageOf is the page in a file that was opened, or not.
+func pageOf(path string, file *os.File, err error) (*page, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		if files.IsLink(path) {
 			return nil, fmt.Errorf("%w: %s is a link that leads nowhere", ErrDamaged, path)
@@ -105,8 +110,14 @@ func (p *page) mark() (Mark, error) {
 	return m, err
 }
 
-// raise writes a head to our slot unless there is a greater one.
+// raise writes a head to our slot unless there is a greater one. It fails with
+// ErrDamaged where the file was cut.
 func (p *page) raise(head kv.Version) error {
+	if info, err := p.file.Stat(); err != nil {
+		return err
+	} else if info.Size() != fileSize {
+		return fmt.Errorf("%w: it has another length than before", ErrDamaged)
+	}
 	var slot [slotSize]byte
 	if _, err := p.file.ReadAt(slot[:], p.slot); err != nil {
 		return err

@@ -191,8 +191,32 @@ var rules = []mutant{
 	{
 		name: "whoever replaced the witness is not followed",
 		file: "kv/witness/file.go",
-		old:  "replaced, err := isReplaced(f.page.file)\n", new: "replaced, err := false, error(nil)\n",
+		old:  "replaced, e := isReplaced(f.page.file)\n", new: "replaced, e := false, error(nil)\n",
 		pkgs: []string{"./kv/witness"},
+	},
+	{
+		name: "a witness that is lost while it is in use stays lost",
+		file: "kv/witness/file.go",
+		old:  "\t\tcase isLost(err):\n\t\t\treturn f.putBack(m, err)\n", new: "",
+		pkgs: []string{"./kv/witness"},
+	},
+	{
+		name: "a witness that is made again forgets what was saved before",
+		file: "kv/witness/file.go",
+		old:  "\tm.Head = max(m.Head, f.saved)\n", new: "",
+		pkgs: []string{"./kv/witness"},
+	},
+	{
+		name: "an owner does not look after what says which store it is",
+		file: "kv/badgerkv/tidy.go",
+		old:  "\t\t\tlook()\n", new: "",
+		pkgs: []string{"./internal/proof/openings"},
+	},
+	{
+		name: "the engine makes a key file private before keyfile sees that it is not",
+		file: "kv/badgerkv/tidy.go",
+		old:  " && !isOfKey(e.Name())", new: "",
+		pkgs: []string{"./internal/proof/openings"},
 	},
 	{
 		name: "a witness goes back",

@@ -11,30 +11,41 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // engine opens stores, each in a directory of its own.
 type engine struct {
 	name string
-	open func(path string) (kv.Store, error)
-	base string // of the store in its directory
-	key  string // of the key file, from the store on
+	open func(path string, wait time.Duration) (kv.Store, error) // for others
+	base string                                                  // of the store in its directory
+	key  string                                                  // of the key file, from the store on
 	file []string
 }
 
-// wait is for others, of which there are none.
-const wait = 300 * time.Millisecond
+// wait is for others where there are none, longWait where there are.
+const (
+	wait     = 300 * time.Millisecond
+	longWait = 30 * time.Second
+)
 
 var engines = []engine{
 	{
 		name: "badger", base: "store", key: "/pawl.key",
-		open: func(path string) (kv.Store, error) { return store(badgerkv.Open(path, badgerkv.WithPatience(wait))) },
-		file: []string{"/pawl.format", "/pawl.lock", "/pawl.sock", "/pawl.witness", "/pawl.key", "/pawl.key.lock"},
+		open: func(path string, wait time.Duration) (kv.Store, error) {
+			return store(badgerkv.Open(path, badgerkv.WithPatience(wait)))
+		},
+		file: []string{
+			"/pawl.format", "/pawl.lock", "/pawl.sock", "/pawl.witness", "/pawl.key", "/pawl.key.lock",
+			"/MANIFEST", "/KEYREGISTRY", "/DISCARD", "/LOCK", "/000001.sst", "/00001.mem",
+		},
 	},
 	{
 		name: "sqlite", base: "store.db", key: ".key",
-		open: func(path string) (kv.Store, error) { return store(sqlitekv.Open(path, sqlitekv.WithWait(wait))) },
-		file: []string{"", "-gate", "-turns", "-new", ".witness", ".key", ".key.lock", "-wal", "-shm"},
+		open: func(path string, wait time.Duration) (kv.Store, error) {
+			return store(sqlitekv.Open(path, sqlitekv.WithWait(wait)))
+		},
+		file: []string{"", "-gate", "-turns", "-new", ".witness", ".key", ".key.lock", "-wal", "-shm", "-journal"},
 	},
 }
 
@@ -50,21 +61,27 @@ func (e engine) path(dir string) string { return filepath.Join(dir, e.base) }
 
 // use opens a store with its account, which is made if new says so, and closes it.
 func (e engine) use(path string, create bool) (err error) {
-	ctx := context.Background()
-	s, err := e.open(path)
+	s, err := e.open(path, wait)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	opened, err := keyfile.Open(ctx, s, path+e.key)
+	opened, err := keyfile.Open(context.Background(), s, path+e.key)
 	if err != nil {
 		return err
 	}
+	return account(opened, "A", create)
+}
+
+const user = "@alice:example.org"
+
+// account opens an account, or makes it if create says so.
+func account(s *pawl.Store, device matrix.DeviceID, create bool) (err error) {
 	if create {
-		_, err = opened.OpenOrCreate(ctx, "@alice:example.org", "A")
+		_, err = s.OpenOrCreate(context.Background(), user, device)
 		return err
 	}
-	_, err = opened.Machine(ctx, "@alice:example.org", "A")
+	_, err = s.Machine(context.Background(), user, device)
 	return err
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/pawlkv/pawl/keyfile"
 )
 
 // changes are what becomes of a file.
@@ -44,6 +46,7 @@ func cut(path string) error {
 // nobody has the store open. Without its witness the account needs recovery.
 var mends = map[string]bool{
 	"/pawl.lock": true, "/pawl.sock": true, "/pawl.witness": true, "/pawl.key.lock": true,
+	"/KEYREGISTRY": true, "/DISCARD": true, "/LOCK": true,
 	"-gate": true, "-turns": true, "-new": true, ".witness": true, ".key.lock": true,
 }
 
@@ -83,6 +86,9 @@ func (e engine) tryFile(t *testing.T, path, file, what string, change func(strin
 	t.Logf("%s: %v", what, err)
 	if err != nil && (mends[file] || !isOfAKind(err)) {
 		t.Errorf("%s: %v, want the store or an error of a kind", what, err)
+	}
+	if file == e.key && what == "for all" && !errors.Is(err, keyfile.ErrExposed) {
+		t.Errorf("%s: %v, want %v", what, err, keyfile.ErrExposed)
 	}
 	if info, e := os.Lstat(name); err == nil && (e != nil || info.Mode().IsRegular()) {
 		return // another was made, or is when it is needed
@@ -171,8 +177,22 @@ func own(t *testing.T, path string) {
 // asNobody returns a directory and how stores in it are opened by another user than
 // root, who is this one if it is not root.
 func asNobody(t *testing.T) (dir string, use func(*testing.T, engine, string, string) (out string)) {
+	dir, program := programOfNobody(t)
+	return dir, func(t *testing.T, e engine, path, how string) string {
+		t.Helper()
+		out, err := commandOfNobody(program, "^TestOwners$", otherUser+"="+e.name+"\n"+path+"\n"+how).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s, %s: %v\n%s", path, how, err, out)
+		}
+		return string(out)
+	}
+}
+
+// programOfNobody returns a directory, and this program where another user may run
+// it.
+func programOfNobody(t *testing.T) (dir, program string) {
 	dir = t.TempDir()
-	program := os.Args[0]
+	program = os.Args[0]
 	if os.Geteuid() == 0 {
 		text, err := os.ReadFile(program)
 		if err != nil {
@@ -183,18 +203,17 @@ func asNobody(t *testing.T) (dir string, use func(*testing.T, engine, string, st
 			t.Fatal(err)
 		}
 	}
-	return dir, func(t *testing.T, e engine, path, how string) string {
-		t.Helper()
-		cmd := exec.Command(program, "-test.run=^TestOwners$", "-test.v")
-		cmd.Env = append(os.Environ(), otherUser+"="+e.name+"\n"+path+"\n"+how, "TMPDIR=/tmp")
-		cmd.Dir = "/"
-		if os.Geteuid() == 0 {
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%s, %s: %v\n%s", path, how, err, out)
-		}
-		return string(out)
+	return dir, program
+}
+
+// commandOfNobody runs a test in a process of another user than root, who is this
+// one if it is not root.
+func commandOfNobody(program, test, what string) *exec.Cmd {
+	cmd := exec.Command(program, "-test.run="+test, "-test.v")
+	cmd.Env = append(os.Environ(), what, "TMPDIR=/tmp")
+	cmd.Dir = "/"
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
+	return cmd
 }

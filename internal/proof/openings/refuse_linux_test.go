@@ -150,7 +150,7 @@ func (t *trial) expect(what string, err error) {
 func (t *trial) each(from int, dir string) error {
 	there := t.path(dir)
 	if _, err := os.Lstat(there); t.which == "there" && errors.Is(err, os.ErrNotExist) {
-		s, err := t.open(there)
+		s, err := t.open(there, wait)
 		if err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (t *trial) each(from int, dir string) error {
 
 // fresh opens a store and writes to it.
 func (e engine) fresh(path string) error {
-	s, err := e.open(path)
+	s, err := e.open(path, wait)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (e engine) fresh(path string) error {
 
 // again opens a store, looks whether what was written is there, and writes it anew.
 func (e engine) again(path string) error {
-	s, err := e.open(path)
+	s, err := e.open(path, wait)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (t *trial) once(at int, path string, use func() error) (failed bool) {
 		given = errs[(at+t.round)%len(errs)]
 		return given
 	})
-	s, err := t.open(path)
+	s, err := t.open(path, wait)
 	refused := t.refuser.Disarm()
 	t.judge(refused, given, err)
 	if err == nil {

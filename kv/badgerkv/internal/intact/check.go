@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -127,10 +127,14 @@ func damaged(name, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", kv.ErrCorrupt, filepath.Base(name), fmt.Sprintf(format, args...))
 }
 
-// unreadable passes on why a file could not be read; one that has gone is damage.
+// unreadable passes on why a file could not be read; one that has gone, or that is
+// something else now, is damage.
 func unreadable(name string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return damaged(name, "the file is missing")
+	case errors.Is(err, files.ErrIrregular):
+		return damaged(name, "it is not a regular file")
 	}
 	return fmt.Errorf("read %s: %w", filepath.Base(name), err)
 }
@@ -140,12 +144,4 @@ func guard(name string, err *error) {
 	if r := recover(); r != nil {
 		*err = damaged(name, "it cannot be decoded (%v)", r)
 	}
-}
-
-func readAll(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	return data, nil
 }

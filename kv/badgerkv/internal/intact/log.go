@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // checkLogs follows the transactions through the logs, newest holds the newest
@@ -46,7 +48,7 @@ type logFile struct {
 // readLog reads a log. Most of it is a hole that has not been written to yet.
 func (l *Layout) readLog(name string) (*logFile, error) {
 	path := filepath.Join(l.Dir, name)
-	file, err := os.Open(path)
+	file, err := files.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}

@@ -3,11 +3,15 @@ package intact
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 const manifestName = badger.ManifestFilename
@@ -28,7 +32,7 @@ type manifest = badger.Manifest
 func (l *Layout) readManifest() (m manifest, err error) {
 	defer guard(manifestName, &err)
 	path := filepath.Join(l.Dir, manifestName)
-	file, err := os.Open(path)
+	file, err := files.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return m, unreadable(path, err)
 	}
@@ -37,9 +41,9 @@ func (l *Layout) readManifest() (m manifest, err error) {
 	if err != nil {
 		return m, damaged(manifestName, "%v", err)
 	}
-	data, err := readAll(path)
+	data, err := io.ReadAll(io.NewSectionReader(file, 0, math.MaxInt64))
 	if err != nil {
-		return m, err
+		return m, unreadable(path, err)
 	}
 	if at := recordAfter(data, int(end)); at > 0 {
 		return m, damaged(manifestName, "bytes %d to %d are bad, and a valid record follows", end, at)

@@ -9,6 +9,8 @@ import (
 	"github.com/dgraph-io/badger/v4/fb"
 	"github.com/dgraph-io/badger/v4/pb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/pawlkv/pawl/internal/files"
 )
 
 // A table is its blocks, the index, the index's length, the index's checksum
@@ -39,7 +41,7 @@ func checkTable(path string) (version uint64, err error) {
 }
 
 func openTable(path string) (*tableFile, error) {
-	file, err := os.Open(path)
+	file, err := files.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
