@@ -85,6 +85,8 @@ crash:
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
+	$(GO) test -run Hold -timeout 1h ./internal/machine/receive -whole
+	$(GO) test -run TestRandomHistories -timeout 6h ./internal/machine/receive -rounds=$(ROUNDS)
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
 	$(GO) test -run 'TestQuer' -timeout 6h ./internal/machine/devices -rounds=$(ROUNDS) -depth=4
 	$(GO) test -run 'TestFrozenOwner$$' -timeout 6h . -frozen.all

@@ -3,6 +3,7 @@ package receive
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -94,7 +95,7 @@ const never = 1000
 func TestHistories(t *testing.T) {
 	for name, limits := range map[string]kv.Limits{"floor": kv.Floor(), "usual": memkv.New().Limits()} {
 		t.Run(name, func(t *testing.T) {
-			deaths := []int{0, 1, 2, never}
+			deaths := []int{0, 1, never}
 			if limits.Checks > kv.FloorChecks {
 				deaths = []int{0, never}
 			}
@@ -155,14 +156,12 @@ func testHistory(t *testing.T, limits kv.Limits, deaths []int, tickets [2]int) {
 	alice.intact()
 }
 
+var rounds = flag.Int("rounds", 10, "random histories")
+
 // TestRandomHistories: several processes at once, with responses that overlap, come
 // late and come twice, and deaths.
 func TestRandomHistories(t *testing.T) {
-	rounds := 12
-	if testing.Short() {
-		rounds = 4
-	}
-	for seed := range rounds {
+	for seed := range *rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 1))
 		limits := kv.Floor()
 		if seed%2 == 1 {

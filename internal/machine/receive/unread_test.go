@@ -16,6 +16,7 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
 )
 
 // stored returns what is stored of a kind, by key.
@@ -184,6 +185,7 @@ func TestFlood(t *testing.T) {
 	if len(out.Refused) != len(events) || len(keys) != records.MaxOfSender+1 || alice.shelf(records.RefusedEvents.Shelf).More != 2*records.MaxOfSender {
 		t.Errorf("%d refused, %d kept", len(out.Refused), len(keys))
 	}
+	events = events[:records.MaxOfSender+1]
 	for n := range records.MaxKept / records.MaxOfSender {
 		for i := range events {
 			events[i] = plain(fmt.Sprintf("@mallory%d:example.org", n), "m.room_key", map[string]any{"n": i})
@@ -225,4 +227,108 @@ func TestDamagedToken(t *testing.T) {
 		t.Errorf("%+v, outdated %d times", out, alice.effect("all outdated"))
 	}
 	alice.intact()
+}
+
+// TestKeptByAnyClock: an event that was kept while the clock was wrong is kept for its
+// time from when it was right again.
+func TestKeptByAnyClock(t *testing.T) {
+	for name, wrong := range map[string]time.Duration{"a year behind": -365 * 24 * time.Hour, "a year ahead": 365 * 24 * time.Hour, "right": 0} {
+		t.Run(name, func(t *testing.T) {
+			alice, bob := newPhone(t, memkv.New()), newPeer(t, "@bob:example.org", "LAPTOP")
+			right := time.Now().Add(2 * 365 * 24 * time.Hour) // the account is old
+			clock := right
+			alice.account.Store.Now = func() time.Time { return clock }
+			alice.sync("T1", bob.event(alice, "m.call", map[string]any{}))
+			clock = right.Add(wrong)
+			alice.sync("T2", bob.roomKey(alice, "broken"), plain("@bob:example.org", "m.dummy", map[string]any{}))
+			clock = right.Add(time.Minute)
+			alice.sync("T3", bob.event(alice, "m.call", map[string]any{}))
+			for _, c := range []struct {
+				after time.Duration
+				kept  int
+			}{{time.Hour, 1}, {records.KeptLife - time.Hour, 1}, {records.KeptLife + 2*time.Hour, 0}} {
+				if _, err := upkeep.Sweep(t.Context(), alice.account, records.Kinds(), right.Add(c.after)); err != nil {
+					t.Fatal(err)
+				}
+				for _, kind := range []string{"unread", "refused"} {
+					if keys, _ := alice.stored(kind); len(keys) != c.kept {
+						t.Errorf("after %v %d of kind %s are kept, want %d", c.after, len(keys), kind, c.kept)
+					}
+				}
+			}
+			alice.intact()
+		})
+	}
+}
+
+// TestDamageOfKinds: whatever is damaged of these kinds, each call does all that does
+// not need it, repair leaves an account that works, and what a newer program wrote is
+// left alone.
+func TestDamageOfKinds(t *testing.T) {
+	for _, kind := range []string{"sync", "sender", "refused", "refused-list", "unread", "unread-list"} {
+		for _, way := range []string{"flipped", "cut", "missing", "newer"} {
+			t.Run(kind+" "+way, func(t *testing.T) {
+				alice, bob, carol := newPhone(t, memkv.New()), newPeer(t, "@bob:example.org", "LAPTOP"), newPeer(t, "@carol:example.org", "LAPTOP")
+				alice.sync("T1", bob.roomKey(alice, "broken"), plain("@bob:example.org", "m.dummy", map[string]any{}))
+				ticket := alice.ticket()
+				keys, values := alice.stored(kind)
+				if len(keys) != 1 {
+					t.Fatalf("%d records", len(keys))
+				}
+				switch way {
+				case "flipped":
+					alice.damage(kind)
+				case "cut":
+					alice.write(keys[0], values[0][:len(values[0])-1])
+				case "missing":
+					alice.drop(keys[0])
+				case "newer":
+					alice.write(keys[0], alice.newer(keys[0]))
+				}
+				harmed := way == "flipped" || way == "cut"
+				_, next := alice.Next(t.Context(), false)
+				out, err := alice.Sync(t.Context(), ticket, response(t, "T2", carol.roomKey(alice, "one"), plain("@bob:example.org", "m.secret.send", map[string]any{}), bob.roomKey(alice, "two")))
+				_, sweep := upkeep.Sweep(t.Context(), alice.account, records.Kinds(), time.Now())
+				if way == "newer" {
+					if kind == "sync" && !errors.Is(next, kv.ErrNewer) || err != nil && !errors.Is(err, kv.ErrNewer) || machine.IsDamage(err) {
+						t.Errorf("%v, %v", next, err)
+					}
+					return
+				}
+				if alice.effect("m.room_key one") != 1 || (next != nil || err != nil) != (harmed && kind == "sync") || sweep != nil {
+					t.Errorf("next %v, %+v, %v, sweep %v", next, out, err, sweep)
+				}
+				if two := alice.effect("m.room_key two"); two == 1 == (harmed && kind == "sender") {
+					t.Errorf("the key of who is damaged was taken %d times", two)
+				}
+				alice.repair()
+				alice.intact()
+				again := alice.sync("T3", bob.roomKey(alice, "three"))
+				if !again.Advanced || alice.effect("m.room_key two") != 1 || alice.effect("m.room_key three") != 1 {
+					t.Errorf("repaired: %+v", again)
+				}
+				alice.intact()
+			})
+		}
+	}
+}
+
+func (p *phone) drop(key string) {
+	p.Helper()
+	_, err := p.kv.Commit(context.Background(), &kv.Batch{ID: kv.NewCommitID(1), Writes: []kv.Write{{Key: key, Delete: true}}})
+	must(p, err)
+}
+
+// newer is a record of a version that nobody knows yet.
+func (p *phone) newer(key string) []byte {
+	p.Helper()
+	snap := p.kv.Snapshot()
+	defer snap.Close()
+	ring, err := snap.Get(context.Background(), machine.KeyringKey)
+	must(p, err)
+	opened, err := txn.Plaintext.Open(nil, machine.KeyringKey, ring[0].Value)
+	must(p, err)
+	keyring, err := seal.Open(opened, seal.RawKey([32]byte{1}))
+	must(p, err)
+	return keyring.Seal(nil, key, []byte{99, 0x90})
 }

@@ -263,6 +263,40 @@ func (k Kept[T]) find(tx *txn.Tx) (s Shelf, err error) {
 	return s, nil
 }
 
+// times tells when the events came. Of what cannot be read nothing is known.
+func (k Kept[T]) times(tx *txn.Tx, add func(frame.Order, time.Time)) error {
+	s, err := k.Shelf(tx)
+	if machine.IsDamage(err) {
+		return nil
+	}
+	for _, i := range s.Items {
+		add(i.At.Order, i.At.Time)
+	}
+	return err
+}
+
+// right puts right when they came.
+func (k Kept[T]) right(tx *txn.Tx, t truth) error {
+	s, err := k.Shelf(tx)
+	if err != nil {
+		if machine.IsDamage(err) {
+			err = nil
+		}
+		return err
+	}
+	changed := false
+	s.Items = slices.Clone(s.Items)
+	for n, i := range s.Items {
+		if t.wrong(i.At.Order, i.At.Time) {
+			s.Items[n].At.Time, changed = t.of(event{i.At.Order, i.At.Time}), true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return k.List.Put(tx, s)
+}
+
 // sweep deletes those whose time is over, in commits of some.
 func (k Kept[T]) sweep(ctx context.Context, s *Sweep) error {
 	most := max(s.Account.Store.PerCommit(machine.Share{Bytes: 64, Writes: 1, Checks: 1}), 1)

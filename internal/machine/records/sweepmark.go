@@ -118,6 +118,12 @@ func knowTimes(tx *txn.Tx, s *Sweep) (k known, err error) {
 			add(one.UsedIn(), at)
 		})
 	}
+	if err == nil {
+		err = RefusedEvents.times(tx, add)
+	}
+	if err == nil {
+		err = UnreadEvents.times(tx, add)
+	}
 	if err != nil {
 		return k, err
 	}
@@ -181,7 +187,18 @@ func (t truth) apply(ctx context.Context, s *Sweep) error {
 	if _, err := keys.All(ctx, s.Account); err != nil {
 		return err
 	}
-	return s.Account.Do(ctx, func(tx *txn.Tx) error { return t.applyToPool(tx, s) })
+	return s.Account.Do(ctx, func(tx *txn.Tx) error {
+		if _, err := s.Account.Active(tx); err != nil {
+			return err
+		}
+		if err := RefusedEvents.right(tx, t); err != nil {
+			return err
+		}
+		if err := UnreadEvents.right(tx, t); err != nil {
+			return err
+		}
+		return t.applyToPool(tx, s)
+	})
 }
 
 func timesOf(s session.Session) (created, received, pruned event) {
@@ -198,9 +215,6 @@ func (t truth) wrong(order frame.Order, at time.Time) bool {
 // applyToPool does so in the pool. Of what has no order there it knows only that
 // it was not in the future.
 func (t truth) applyToPool(tx *txn.Tx, s *Sweep) error {
-	if _, err := s.Account.Active(tx); err != nil {
-		return err
-	}
 	pool, stored, err := Pool.Get(tx)
 	if machine.IsDamage(err) || machine.IsSetAside(err) || err == nil && !stored {
 		return nil
