@@ -100,8 +100,8 @@ var (
 	ErrForgetAll = roomkeys.ErrForgetAll
 	// ErrProvenance: a room key to be imported that says it came from a device.
 	ErrProvenance = roomkeys.ErrProvenance
-	// ErrContradicts: a room key to be imported is not of the ratchet of what is
-	// stored of its session, which is kept.
+	// ErrContradicts: a room key is not of the ratchet of what is stored of its
+	// session, and not better, so that what is stored is kept.
 	ErrContradicts = roomkeys.ErrContradicts
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/pawlkv/pawl/group"
@@ -22,9 +23,6 @@ const (
 	New
 	// Better: it reaches further back than before, or its provenance is better.
 	Better
-	// Contradicts: it is not of the ratchet that is stored, and not better. It was
-	// given up.
-	Contradicts
 	// Replaced: it is not of the ratchet that was stored, and better. That one was
 	// given up.
 	Replaced
@@ -36,7 +34,7 @@ const (
 
 // String is a word.
 func (r Result) String() string {
-	names := [...]string{"same", "new", "better", "contradicts", "replaced", "noted", "ignored"}
+	names := [...]string{"same", "new", "better", "replaced", "noted", "ignored"}
 	if r < 0 || int(r) >= len(names) {
 		return fmt.Sprintf("result %d", int(r))
 	}
@@ -101,15 +99,23 @@ func (k *Keys) addTo(tx *txn.Tx, stored, in group.Inbound, out Outcome) (Outcome
 	if err != nil {
 		return Outcome{}, err
 	}
-	out.GivenUp = givenUp
 	switch {
 	case len(givenUp) == 0:
 		return out, nil
 	case same(stored, next):
-		out.Result = Contradicts
-		return out, nil
+		return Outcome{}, fmt.Errorf("%w: session %s, %s copy", ErrContradicts, in.ID(), out.Provenance)
 	}
-	out.Result = Replaced
+	return k.replace(tx, next, out, givenUp)
+}
+
+// replace stores what comes in the place of copies that contradict it, and tells the
+// log.
+func (k *Keys) replace(tx *txn.Tx, next group.Inbound, out Outcome, givenUp []group.Refused) (Outcome, error) {
+	out.Result, out.GivenUp = Replaced, givenUp
+	tx.OnCommit(func() {
+		k.account.Store.Log.Warn("stored copies of a room key were given up: a better one contradicts them",
+			slog.String("session", next.ID().String()), slog.String("better", out.Provenance.String()), slog.Int("copies", len(givenUp)))
+	})
 	return out, records.GroupIns.Put(tx, next)
 }
 
@@ -120,11 +126,11 @@ func (k *Keys) moved(tx *txn.Tx, stored, in group.Inbound, out Outcome) (Outcome
 	if p := out.Provenance; p < group.Forwarded || p <= stored.Copies()[0].Provenance {
 		return Outcome{}, fmt.Errorf("%w: session %s is of room %s, not of %s", ErrOtherRoom, in.ID(), stored.Room(), in.Room())
 	}
+	var givenUp []group.Refused
 	for _, c := range stored.Copies() {
-		out.GivenUp = append(out.GivenUp, group.Refused{Copy: c, Stored: true})
+		givenUp = append(givenUp, group.Refused{Copy: c, Stored: true})
 	}
-	out.Result = Replaced
-	return out, records.GroupIns.Put(tx, in.Forget(stored.Floor()))
+	return k.replace(tx, in.Forget(stored.Floor()), out, givenUp)
 }
 
 // same reports that two records are the same.

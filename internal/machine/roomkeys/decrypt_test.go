@@ -300,6 +300,13 @@ func TestWhoItIs(t *testing.T) {
 		o.Claimers = append(o.Claimers, device.Name{User: "@mallory:example.org", Device: "M"})
 	})
 	state(roomkeys.Disputed)
+	change(func(d *device.Device, o *device.Owner) {
+		d.Disputed, o.Open = true, true
+		o.Claimers = []device.Name{{User: "@carol:example.org", Device: "C"}, {User: "@mallory:example.org", Device: "M"}}
+	})
+	if _, err := h.keys.Decrypt(t.Context(), e); !errors.Is(err, roomkeys.ErrOtherUser) {
+		t.Errorf("others dispute the key: %v", err)
+	}
 	// Who is verified is so by the identities, as they are now.
 	identity := func(bobs device.Known, want roomkeys.IdentityState, trust device.Trust) {
 		t.Helper()

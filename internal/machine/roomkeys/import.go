@@ -25,8 +25,7 @@ type Imported struct {
 	New    int // of sessions that were not known
 	Better int // reach further back, or are of a better provenance
 	Same   int // say nothing new
-	// Refused are those that were not taken, by their place among those given, and
-	// stored copies that were given up for a better one.
+	// Refused are those that were not taken.
 	Refused []RefusedKey
 }
 
@@ -39,9 +38,6 @@ type RefusedKey struct {
 	// matrix.ErrRoomID, ErrContradicts, or that of a damaged record.
 	Err error
 }
-
-// ErrContradicts: see package pawl.
-var ErrContradicts = errors.New("pawl: room key is not of the ratchet that is stored")
 
 // importShare is what a key takes of a commit: it is joined.
 var importShare = records.GroupInShare
@@ -108,9 +104,6 @@ func (k *Keys) importOne(tx *txn.Tx, one Import) (Result, error) {
 		return Same, err
 	}
 	out, err := k.add(tx, in)
-	if err == nil && out.Result == Contradicts {
-		err = ErrContradicts
-	}
 	return out.Result, err
 }
 

@@ -41,6 +41,7 @@ var (
 	ErrUnsettled    = errors.New("pawl: too many room keys of a device that nobody knows yet")
 	ErrOtherUser    = errors.New("pawl: the room key's device is not the sender's")
 	ErrReplay       = errors.New("pawl: the message was sent again as another event")
+	ErrContradicts  = errors.New("pawl: room key is not of the ratchet that is stored")
 	ErrProvenance   = errors.New("pawl: imported room keys are from a bundle, a backup or a file")
 )
 

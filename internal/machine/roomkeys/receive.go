@@ -32,8 +32,8 @@ type Outcome struct {
 	// Unsettled: the key is from a device that is not known yet. Its user is to be
 	// asked for.
 	Unsettled bool
-	// GivenUp are copies of the key that contradict one that is better: the one that
-	// came, or such as were stored.
+	// GivenUp are stored copies of the key that contradict the one that came, which is
+	// better.
 	GivenUp []group.Refused
 }
 
@@ -47,7 +47,7 @@ var Share = machine.Share{Bytes: 16 << 10, Writes: 3, Checks: 6}
 //
 // A failure has written nothing. It is of the event: ErrPlain, ErrContent,
 // ErrAlgorithm, ErrSessionID, ErrOtherRoom, ErrNotRequested, ErrUnsettled,
-// ErrOtherUser, group.ErrMalformed, group.ErrVersion, group.ErrSignature,
+// ErrOtherUser, ErrContradicts (another ratchet is stored, and not worse), group.ErrMalformed, group.ErrVersion, group.ErrSignature,
 // group.ErrForgotten (the key was deleted on purpose), group.ErrNotice; or it
 // is of the store, or machine.ErrFormat1.
 func (k *Keys) Receive(tx *txn.Tx, v account.Account, place int, from From, eventType string, content json.RawMessage) (Outcome, error) {

@@ -160,6 +160,12 @@ func TestContradictions(t *testing.T) {
 	if err != nil || out.Result != roomkeys.Replaced || len(out.GivenUp) != 1 || !out.GivenUp[0].Stored {
 		t.Fatalf("the owner's key: %+v, %v", out, err)
 	}
+	own := newSender(t, alice).from(true)
+	own.Trust = device.Verified
+	h.keys.Requested = func(*txn.Tx, roomkeys.From, matrix.RoomID, group.SessionID) (bool, error) { return true, nil }
+	if _, err := h.receive(own, roomkeys.ForwardedRoomKey, s.forwarded(room, forged(t, s.session.Key()))); !errors.Is(err, roomkeys.ErrContradicts) {
+		t.Errorf("forwarded: %v", err)
+	}
 	done, err := h.keys.Import(t.Context(), []roomkeys.Import{file(room, forged(t, s.session.Key()))})
 	if err != nil || len(done.Refused) != 1 || !errors.Is(done.Refused[0].Err, roomkeys.ErrContradicts) {
 		t.Errorf("%+v, %v", done, err)

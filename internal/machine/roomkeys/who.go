@@ -2,6 +2,7 @@ package roomkeys
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -120,7 +121,10 @@ func (l *looker) find(p *Party) error {
 	case err != nil || !known:
 		return nil
 	case o.Open:
-		p.State = Disputed
+		p.State = Mismatched
+		if slices.ContainsFunc(o.Claimers, func(n device.Name) bool { return n.User == user }) {
+			p.State = Disputed
+		}
 		return nil
 	}
 	d, known, err := records.Devices.Get(l.tx, o.Claimers[0])
