@@ -173,6 +173,7 @@ var codes = []struct {
 	{"session_id", RemedyNone, "the session id is not that of the room key", []error{ErrSessionID}},
 	{"plain", RemedyNone, "a room key came without being encrypted", []error{ErrPlain}},
 	{"not_requested", RemedyNone, "nobody asked for the forwarded room key", []error{ErrNotRequested}},
+	{"nobody_to_ask", RemedyNone, "no own verified device could be asked for the room key", []error{ErrNobodyToAsk}},
 	{"unsettled", RemedyNone, "a device that nobody knows yet has sent too many room keys", []error{ErrUnsettled}},
 	{"contradicts", RemedyNone, "the room key is not of the ratchet that is stored", []error{ErrContradicts}},
 	{"provenance", RemedyCall, "a room key to be imported is not one, or says that a device sent it", []error{ErrProvenance, group.ErrSource}},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/keyrequests"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
@@ -88,6 +89,9 @@ var (
 	// ErrOtherUser: the session was made by a device of another user than the
 	// event's sender.
 	ErrOtherUser = roomkeys.ErrOtherUser
+	// ErrNobodyToAsk: the account has no verified device of its own that could be asked
+	// for a room key.
+	ErrNobodyToAsk = keyrequests.ErrNobody
 	// ErrReplay: another event has this message already.
 	ErrReplay = roomkeys.ErrReplay
 	// ErrNotShared: not every device that is to have the room key is given it, or known

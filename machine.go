@@ -7,6 +7,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/claims"
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/events"
+	"github.com/pawlkv/pawl/internal/machine/keyrequests"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
@@ -31,6 +32,7 @@ type Machine struct {
 	bells    *events.Bells
 	queries  *devices.Queries
 	rooms    *rooms.Rooms
+	requests *keyrequests.Requests
 	outbox   *outbox.Outbox
 	receiver *receive.Receiver
 }
@@ -40,8 +42,10 @@ func newMachine(a *machine.Account) *Machine {
 	m.claims, m.bells = claims.New(a, m.messages), events.NewBells(a)
 	m.queries = devices.New(a, m.roomKeys.Settle)
 	m.rooms = rooms.New(a, m.messages, m.queries, m.claims)
+	m.requests = keyrequests.New(a, m.messages, m.claims)
+	m.roomKeys.Requested = m.requests.Open
 	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
-	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, func(err error) string { return string(CodeOf(undecryptable(err))) }))
+	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, m.requests, func(err error) string { return string(CodeOf(undecryptable(err))) }))
 	return m
 }
 

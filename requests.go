@@ -126,7 +126,7 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 // handlers are those of the requests of each kind.
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
 	return map[outbox.Kind]outbox.Handler{
-		outbox.Claim:    m.claims,
+		outbox.Claim:    claimsAndAnswers{m.claims, m.requests},
 		outbox.Query:    m.queries,
 		outbox.ToDevice: rooms.Answers{Plain: outbox.Plain{Account: m.account}},
 	}

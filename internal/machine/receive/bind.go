@@ -4,6 +4,7 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/keyrequests"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
@@ -14,11 +15,13 @@ import (
 )
 
 // Handed returns the packages of an account that the parts of a response are for.
-func Handed(a *machine.Account, keys *roomkeys.Keys, code func(error) string) Others {
-	h := handed{a, keys}
+func Handed(a *machine.Account, keys *roomkeys.Keys, requests *keyrequests.Requests, code func(error) string) Others {
+	h := handed{a, keys, requests}
 	return Others{
-		Began:       func(*txn.Tx) (Uploads, error) { return nil, nil },
-		KeyRequest:  func(*txn.Tx, account.Account, Message) error { return nil },
+		Began: func(*txn.Tx) (Uploads, error) { return nil, nil },
+		KeyRequest: func(tx *txn.Tx, v account.Account, m Message) error {
+			return requests.Receive(tx, v, m.Place, m.From.User, m.Content)
+		},
 		OwnerOf:     records.OwnerOf,
 		DeviceOf:    records.Devices.Get,
 		Prove:       devices.Prove,
@@ -37,8 +40,9 @@ func Handed(a *machine.Account, keys *roomkeys.Keys, code func(error) string) Ot
 }
 
 type handed struct {
-	account *machine.Account
-	keys    *roomkeys.Keys
+	account  *machine.Account
+	keys     *roomkeys.Keys
+	requests *keyrequests.Requests
 }
 
 // roomKey keeps a room key, or a notice that there is none. The user of a device that
@@ -62,6 +66,11 @@ func (h handed) roomKey(tx *txn.Tx, v account.Account, m Message) ([]RoomKey, er
 	out, err := h.keys.Receive(tx, v, m.Place, from, m.Type, m.Content)
 	if err != nil {
 		return nil, err
+	}
+	if out.Provenance != 0 {
+		if err := h.requests.Stored(tx, v, m.Place, out.Session, out.Provenance); err != nil {
+			return nil, err
+		}
 	}
 	if out.Unsettled {
 		if err := h.ask(tx, m.From.User); err != nil {

@@ -142,7 +142,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 		"unsettled", "replay", "group-in", "withholder", "withheld", "no-olm",
 		"group-shared", "group-old", "group-out", "member", "room", "room-changes", "told-no-olm",
 		"sender", "refused-list", "refused", "unread-list", "unread", "sync",
-		"reach", "request", "request-body",
+		"key-request", "key-answer", "key-notice", "reach", "request", "request-body",
 		"aside",
 	}
 	if !slices.Equal(order, want) {

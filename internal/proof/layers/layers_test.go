@@ -84,9 +84,13 @@ var table = map[string][]string{
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
+	"internal/machine/keyrequests": {
+		"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/claims",
+		"internal/machine/roomkeys", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn",
+	},
 	"internal/machine/receive": {
 		"internal/machine", "internal/machine/records", "internal/machine/todevice", "internal/machine/devices", "internal/machine/keys",
-		"internal/machine/roomkeys", "internal/machine/rooms", "internal/syncresponse", "internal/record", "internal/secret", "internal/unpadded",
+		"internal/machine/roomkeys", "internal/machine/keyrequests", "internal/machine/rooms", "internal/syncresponse", "internal/record", "internal/secret", "internal/unpadded",
 		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
 
