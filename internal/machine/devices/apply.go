@@ -16,6 +16,7 @@ import (
 // applyDevices changes some of a user's devices, if the request is under way for the
 // user still.
 func (q *Queries) applyDevices(tx *txn.Tx, r outbox.Request, answers device.Answers, part device.Part) ([]device.Refusal, error) {
+	tx.Unsynced() // what makes the answer count is synced, and comes after
 	asked, v, err := q.asked(tx, r, []matrix.UserID{part.User})
 	if err != nil || len(asked) == 0 || !asked[0].Left.IsZero() {
 		return nil, err
@@ -146,6 +147,7 @@ func (o owners) with(j device.Joined, v account.Account) []device.Owner {
 // applyIdentity changes a user's cross-signing keys, if the request is under way for
 // the user still, and the signature on the own device.
 func (q *Queries) applyIdentity(tx *txn.Tx, r outbox.Request, of device.Answer) ([]device.Refusal, error) {
+	tx.Unsynced() // what makes the answer count is synced, and comes after
 	asked, v, err := q.asked(tx, r, []matrix.UserID{of.User})
 	if err != nil || len(asked) == 0 || !asked[0].Left.IsZero() {
 		return nil, err

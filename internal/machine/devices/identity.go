@@ -54,13 +54,15 @@ func judge(ctx context.Context, a *machine.Account, user matrix.UserID, master a
 }
 
 // changedIdentity notes what follows from a user's identity being another, or
-// trusted in another way. On the own one rests how far all others are trusted, and
-// whom another user-signing key vouches for only answers tell.
+// trusted in another way. On the own one rests how far all others are trusted. Whom
+// its user-signing key vouches for only answers tell that came when it was known, so
+// everybody is asked for once more when it counts: a server that invents such keys
+// gains no query by that.
 func changedIdentity(tx *txn.Tx, a *machine.Account, v account.Account, from, to device.Known) error {
 	if to.User != v.User() {
 		return records.MarkRoomsOf(tx, to.User)
 	}
-	if to.UserSigning != from.UserSigning {
+	if to.IsVerified(to) && (to.UserSigning != from.UserSigning || !from.IsVerified(from)) {
 		if err := records.AllOutdated(tx, a, v); err != nil {
 			return err
 		}

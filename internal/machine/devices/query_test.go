@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +196,56 @@ func TestLostRequest(t *testing.T) {
 		w.must(p.box.MarkSent(t.Context(), second[0].ID, s.answer(bob)))
 		if p.state(bob) != devices.Current {
 			t.Errorf("%s: bob is %v", kind, p.state(bob))
+		}
+	}
+}
+
+// TestAnswersAtOnce: two processes apply different answers to one request while others
+// hear of changes: one of them ends the request, and what changed is asked for again.
+func TestAnswersAtOnce(t *testing.T) {
+	for range 10 {
+		w := newWorld(t, kv.Floor())
+		p, s := w.first, w.server()
+		for i := range 60 {
+			s.person(bob).device(nameOf(i))
+		}
+		r := p.ask(bob)
+		first := s.answer(bob)
+		for i := range 30 {
+			delete(s.person(bob).devices, nameOf(i))
+			s.person(bob).device(nameOf(100 + i))
+		}
+		second := s.answer(bob)
+		var all sync.WaitGroup
+		errs := make([]error, 3)
+		processes := []*process{p, w.open(), w.open()}
+		for i, do := range []func(p *process) error{
+			func(p *process) error { return p.box.MarkSent(t.Context(), r.ID, first) },
+			func(p *process) error { return p.box.MarkSent(t.Context(), r.ID, second) },
+			func(p *process) error {
+				return p.account.Do(t.Context(), func(tx *txn.Tx) error { return devices.MarkOutdated(tx, bob) })
+			},
+		} {
+			all.Go(func() { errs[i] = do(processes[i]) })
+		}
+		all.Wait()
+		lost := 0
+		for _, err := range errs {
+			if errors.Is(err, outbox.ErrNoRequest) {
+				lost++
+			} else if err != nil {
+				t.Error(err)
+			}
+		}
+		if lost > 1 {
+			t.Errorf("nobody ended the request: %v", errs)
+		}
+		p.answers(s)
+		if live := p.live(bob); p.state(bob) != devices.Current || len(live) != 60 {
+			t.Errorf("bob is %v with %d devices", p.state(bob), len(live))
+		}
+		if found := p.broken(); len(found) > 0 {
+			t.Errorf("check finds %q", found)
 		}
 	}
 }

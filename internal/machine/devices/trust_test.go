@@ -19,7 +19,7 @@ import (
 func (p *process) query(s *server, users ...matrix.UserID) {
 	p.t.Helper()
 	r := p.ask(users...)
-	p.must(p.box.MarkSent(p.context(), r.ID, s.answer(users...)))
+	p.must(p.box.MarkSent(p.context(), r.ID, s.answer(p.asks(r)...)))
 	p.answers(s)
 }
 
@@ -117,7 +117,8 @@ func TestVouching(t *testing.T) {
 		b.device("B")
 		s.person(carol).crossSign()
 		s.person(carol).device("C")
-		p.query(s, alice, bob, carol)
+		p.query(s, bob) // before the own identity is known
+		p.query(s, alice, carol)
 		p.verified(name+", before", map[matrix.UserID]device.Trust{alice: device.CrossSigned, bob: device.CrossSigned, carol: device.CrossSigned})
 		trust(w, p, a)
 		p.query(s, alice)
@@ -131,6 +132,23 @@ func TestVouching(t *testing.T) {
 		w.must(devices.Accept(t.Context(), p.account, bob, b.master.Public()))
 		if live := p.live(bob); live["B"] != device.Unsigned || live["B2"] != device.CrossSigned {
 			t.Errorf("%s: bob's change is accepted: %v", name, live)
+		}
+	}
+}
+
+// TestInventedKeysAskNothing: a server that invents another user-signing key in every
+// answer has no queries made by that.
+func TestInventedKeysAskNothing(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	p, s := w.first, w.server()
+	s.person(bob).device("B")
+	p.query(s, bob)
+	for range 3 {
+		s.person(alice).crossSign()
+		r := p.ask(alice)
+		w.must(p.box.MarkSent(t.Context(), r.ID, s.answer(alice)))
+		if more := p.outgoing(); len(more) > 0 {
+			t.Errorf("asks for %v", w.asks(more[0]))
 		}
 	}
 }
