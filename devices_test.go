@@ -1,13 +1,20 @@
 package pawl_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
+	trust "github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/canonicaljson"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -198,4 +205,150 @@ func TestSettledByQuery(t *testing.T) {
 		t.Errorf("%+v, %v", e.Sender, err)
 	}
 	alice.intact()
+}
+
+// crossSigner is a user's cross-signing keys, as somebody made them.
+type crossSigner struct {
+	t                         testing.TB
+	user                      matrix.UserID
+	master, self, userSigning account.SigningKey
+}
+
+func newCrossSigner(t testing.TB, user matrix.UserID) crossSigner {
+	t.Helper()
+	c := crossSigner{t: t, user: user}
+	for _, k := range []*account.SigningKey{&c.master, &c.self, &c.userSigning} {
+		var err error
+		if *k, err = account.GenerateSigningKey(rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// sign adds a signature of one of the keys to an object.
+func (c crossSigner) sign(o object, by account.SigningKey) object {
+	c.t.Helper()
+	plain := maps.Clone(o)
+	delete(plain, "signatures")
+	raw, err := json.Marshal(plain)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	canonical, err := canonicaljson.Canonicalize(raw)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	all := object{}
+	if has, ok := o["signatures"].(object); ok {
+		all = maps.Clone(has)
+	}
+	own := object{}
+	if has, ok := all[string(c.user)].(object); ok {
+		own = maps.Clone(has)
+	}
+	own["ed25519:"+by.Public().String()] = by.Sign(canonical).String()
+	all[string(c.user)] = own
+	plain["signatures"] = all
+	return plain
+}
+
+func (c crossSigner) key(usage string, k account.SigningKey) object {
+	public := k.Public().String()
+	return object{"user_id": string(c.user), "usage": []any{usage}, "keys": object{"ed25519:" + public: public}}
+}
+
+// TestServerInventsWhoIsTrusted: where a server invents cross-signing keys for the own
+// user and another one, lets the former vouch for the latter, and gives each a device
+// that they sign, neither device is given a key that only verified ones may have.
+func TestServerInventsWhoIsTrusted(t *testing.T) {
+	alice := newDevice(t, newMemory(), "@alice:example.org")
+	const bob = matrix.UserID("@bob:example.org")
+	own, other := newCrossSigner(t, alice.id.UserID), newCrossSigner(t, bob)
+	response := object{
+		"device_keys": object{
+			string(alice.id.UserID): object{"DEVICE": own.sign(alice.deviceKeys(), own.self), "EVIL": own.sign(inventedDevice(t, own.user, "EVIL"), own.self)},
+			string(bob):             object{"DEVICE": other.sign(inventedDevice(t, bob, "DEVICE"), other.self)},
+		},
+		"master_keys":       object{string(own.user): own.key("master", own.master), string(bob): own.sign(other.key("master", other.master), own.userSigning)},
+		"self_signing_keys": object{string(own.user): own.sign(own.key("self_signing", own.self), own.master), string(bob): other.sign(other.key("self_signing", other.self), other.master)},
+		"user_signing_keys": object{string(own.user): own.sign(own.key("user_signing", own.userSigning), own.master)},
+	}
+	raw, err := json.Marshal(response)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withheld := 0
+	send := func(all []pawl.Request) {
+		t.Helper()
+		for _, r := range all {
+			answer := []byte(`{}`)
+			switch {
+			case r.Kind == pawl.KeysQuery:
+				answer = raw
+			case r.Kind != pawl.SendToDevice || r.EventType != "m.room_key.withheld":
+				t.Fatalf("sends %s %s %s", r.Kind, r.EventType, r.Body)
+			default:
+				withheld += strings.Count(string(r.Body), string(group.Unverified))
+			}
+			if err := alice.MarkSent(t.Context(), r.ID, answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	done := false
+	for range 20 {
+		s, err := alice.ShareRoomKey(t.Context(), testRoom, []matrix.UserID{alice.id.UserID, bob}, pawl.RoomSettings{Strategy: group.Verified})
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(s.Requests)
+		if done = s.Done; done {
+			break
+		}
+	}
+	rest, err := alice.OutgoingRequests(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(rest)
+	if !done || withheld != 2 {
+		t.Errorf("done %v, %d devices were told that they are not verified", done, withheld)
+	}
+	for _, user := range []matrix.UserID{alice.id.UserID, bob} {
+		u := alice.devicesOf(user)
+		if u.Verified || u.Changed || u.Identity.IsZero() {
+			t.Errorf("%+v", u)
+		}
+		for _, d := range u.Devices {
+			if d.Trust != trust.CrossSigned {
+				t.Errorf("device %s of %s is %s", d.Device, user, d.Trust)
+			}
+		}
+	}
+	// And with an explicit act both are.
+	if err := alice.VerifyIdentity(t.Context(), own.user, own.master.Public()); err != nil {
+		t.Fatal(err)
+	}
+	if u := alice.devicesOf(bob); !u.Verified || u.Devices[0].Trust != trust.Verified {
+		t.Errorf("%+v", u)
+	}
+}
+
+// inventedDevice is a device that somebody made for a user.
+func inventedDevice(t testing.TB, user matrix.UserID, id matrix.DeviceID) object {
+	t.Helper()
+	a, err := account.New(rand.Reader, user, id, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := a.DeviceKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o object
+	if err := json.Unmarshal(raw, &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
