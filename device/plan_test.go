@@ -155,3 +155,29 @@ func TestPlanOfMany(t *testing.T) {
 		t.Errorf("refused: %v", plan.Refused)
 	}
 }
+
+// TestManyInAnswer: of any number of devices in an answer a bounded number is verified;
+// what is known of the others stays.
+func TestManyInAnswer(t *testing.T) {
+	w := newWorld(t)
+	q := newAnswer()
+	for i := range 2*device.MaxKept + 3 {
+		q = q.device(alice, matrix.DeviceID(fmt.Sprintf("D%05d", i)), object{})
+	}
+	last := w.account(alice, "LAST")
+	q.device(alice, "LAST", w.keysOf(last))
+	answer := w.answerOf(q, device.Own{}, alice).Users[0]
+	many := 0
+	for _, r := range answer.Refused {
+		if r.Reason() == device.ReasonMany {
+			many++
+		}
+	}
+	if many != 4 || len(answer.Claims) != 0 || len(answer.Refused) != 2*device.MaxKept+4 {
+		t.Errorf("%d devices, %d refused, %d for being too many", len(answer.Claims), len(answer.Refused), many)
+	}
+	known := device.Device{Claim: device.Claim{Keys: device.Keys{Name: device.Name{User: alice, Device: "LAST"}}}, Seen: now}
+	for part := range answer.Plan([]device.Device{known}).Parts(10) {
+		t.Errorf("changes %v", part.Devices)
+	}
+}

@@ -268,7 +268,7 @@ func TestLargeAnswer(t *testing.T) {
 	w := newWorld(t, kv.Embedded())
 	p, s := w.first, w.server()
 	b := s.person(bob)
-	b.device("B")
+	b.device("0")
 	filler := strings.Repeat("x", 1000)
 	for i := range 10_000 {
 		b.devices[matrix.DeviceID(fmt.Sprintf("%d%s", i, filler))] = object{"user_id": string(bob)}

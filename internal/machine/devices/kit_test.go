@@ -94,7 +94,11 @@ type process struct {
 }
 
 func newWorld(t *testing.T, limits kv.Limits) *world {
-	w := &world{t: t, clock: newClock(), engine: memkv.New(memkv.WithLimits(limits))}
+	return newWorldOn(t, memkv.New(memkv.WithLimits(limits)))
+}
+
+func newWorldOn(t *testing.T, engine kv.Store) *world {
+	w := &world{t: t, clock: newClock(), engine: engine}
 	first := w.open()
 	_, err := first.account.Store.Create(t.Context(), first.account.Name)
 	w.must(err)
