@@ -148,7 +148,7 @@ func TestReceiveSyncInParts(t *testing.T) {
 		process := alice.on(faulty.Commits(alice.kv, faults...))
 		got, err := process.ReceiveSync(t.Context(), ticket, response)
 		if err == nil {
-			if !got.Advanced || dies < 5 {
+			if !got.Advanced || dies < 3 {
 				t.Errorf("advanced %t after %d deaths", got.Advanced, dies)
 			}
 			break
