@@ -1,9 +1,11 @@
 package device
 
 import (
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -92,6 +94,23 @@ func (a Answers) Join(of Answer, known []Device, owner func(ratchet.PublicKey) (
 		}
 	}
 	return j
+}
+
+// Bound returns the answers as they are where it is known which user a Curve25519 key
+// is of: a message in which its owner said so was decrypted. Claims of others, which
+// the caller refuses, make no dispute.
+func (a Answers) Bound(key ratchet.PublicKey, to matrix.UserID) Answers {
+	claims := 0
+	for _, u := range a.Users {
+		for _, c := range u.Claims {
+			if u.User == to && c.Curve25519 == key {
+				claims++
+			}
+		}
+	}
+	a.shared = maps.Clone(a.shared)
+	a.shared[key] = claims > 1
+	return a
 }
 
 // admit takes a new device, unless its Curve25519 key is another's.

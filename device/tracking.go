@@ -128,6 +128,20 @@ func (t Tracking) Answered(refused []Refusal) Tracking {
 	return t.Forgotten()
 }
 
+// AnsweredInPart is Answered where something was refused because what is known cannot
+// be read: once it was repaired another answer is needed, so the user is asked for
+// again and again.
+func (t Tracking) AnsweredInPart(refused []Refusal, now time.Time) Tracking {
+	failures := t.Failures
+	t = t.Answered(refused)
+	if !t.Left.IsZero() {
+		return t
+	}
+	t = t.Change()
+	t.Failures = failures
+	return t.Failed(now, now)
+}
+
 // Failed notes that the query told nothing of the user, who stays outdated. The next
 // try is after a backoff, and not before a time that the server named, if that is no
 // longer than any backoff.

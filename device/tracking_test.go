@@ -66,6 +66,12 @@ var steps = []struct {
 		}
 		return f, can
 	}},
+	{"answer in part", func(f followed) (followed, bool) {
+		can := f.asked
+		f.t, f.asked = f.t.AnsweredInPart(nil, now), false
+		f.unknown = true
+		return f, can
+	}},
 	{"fail", func(f followed) (followed, bool) {
 		can := f.asked
 		f.t, f.asked = f.t.Failed(now, time.Time{}), false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -46,7 +47,11 @@ func (q *Queries) Sent(ctx context.Context, r outbox.Request, response []byte) e
 		if !known {
 			return t.Failed(now, now)
 		}
-		t = t.Answered(list)
+		if slices.ContainsFunc(list, func(r device.Refusal) bool { return r.Reason() == device.ReasonDamaged }) {
+			t = t.AnsweredInPart(list, now)
+		} else {
+			t = t.Answered(list)
+		}
 		q.warn(ctx, t.User, t)
 		return t
 	})
@@ -125,7 +130,7 @@ func (q *Queries) apply(ctx context.Context, r outbox.Request, answers device.An
 // changeShare is what changing a device takes of a commit. What is read and written
 // of the query and the user's rooms beside that, of any number of devices, is within
 // what there is for the last three of 16.
-var changeShare = machine.Share{Bytes: records.DeviceShare.Bytes, Writes: 2, Checks: 3}
+var changeShare = machine.Share{Bytes: records.DeviceShare.Bytes, Writes: 2, Checks: 4}
 
 // planned is what an answer changes of a user.
 type planned struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
@@ -189,6 +190,63 @@ func TestDispute(t *testing.T) {
 	}
 	if found := p.broken(); len(found) > 0 {
 		t.Errorf("check finds %q", found)
+	}
+}
+
+// TestBoundKey: a key is that of the user whose message from it was decrypted, before
+// any device with it was known, and whoever else claims it gets nothing.
+func TestBoundKey(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	p, s := w.first, w.server()
+	phone := s.person(bob).device("PHONE")
+	s.person(carol).taking("THIEF", phone)
+	p.do(func(tx *txn.Tx, _ account.Account) error {
+		return records.Senders.Put(tx, records.Sender{Key: phone.Identity(), User: bob})
+	})
+	p.query(s, carol)
+	if len(p.show(carol).Devices) != 0 || p.reasons(carol)["THIEF"] != device.ReasonTaken {
+		t.Errorf("carol has %v, refused %v", p.show(carol).Devices, p.reasons(carol))
+	}
+	p.query(s, bob, carol)
+	if len(p.live(bob)) != 1 || len(p.show(carol).Devices) != 0 {
+		t.Errorf("bob has %v, carol %v", p.show(bob).Devices, p.show(carol).Devices)
+	}
+	// Two of the user's own devices dispute it still.
+	w = newWorld(t, kv.Embedded())
+	p = w.first
+	both := w.server()
+	phone = both.person(dave).device("PHONE")
+	both.person(dave).taking("OTHER", phone)
+	p.do(func(tx *txn.Tx, _ account.Account) error {
+		return records.Senders.Put(tx, records.Sender{Key: phone.Identity(), User: dave})
+	})
+	p.query(both, dave)
+	if len(p.live(dave)) != 0 || len(p.show(dave).Devices) != 2 {
+		t.Errorf("dave has %v", p.show(dave).Devices)
+	}
+	// Whose it is cannot be read.
+	w = newWorld(t, kv.Embedded())
+	p, s = w.first, w.server()
+	phone = s.person(bob).device("PHONE")
+	s.person(bob).device("TABLET")
+	p.do(func(tx *txn.Tx, _ account.Account) error {
+		return records.Senders.Put(tx, records.Sender{Key: phone.Identity(), User: bob})
+	})
+	w.damage("/sender/")
+	p.query(s, bob)
+	if len(p.live(bob)) != 1 || p.reasons(bob)["PHONE"] != device.ReasonDamaged || p.state(bob) != devices.Outdated {
+		t.Errorf("bob has %v, refused %v, and is %v", p.show(bob).Devices, p.reasons(bob), p.state(bob))
+	}
+	for range 20 {
+		w.later(device.MaxBackoff)
+		if n := p.answers(s); n != 1 {
+			t.Fatalf("%d queries in a quarter of an hour", n)
+		}
+	}
+	p.repair()
+	w.later(device.MaxBackoff)
+	if p.answers(s); len(p.live(bob)) != 2 || p.state(bob) != devices.Current {
+		t.Errorf("after a repair bob has %v, and is %v", p.show(bob).Devices, p.state(bob))
 	}
 }
 

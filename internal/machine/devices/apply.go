@@ -29,6 +29,11 @@ func (q *Queries) applyDevices(tx *txn.Tx, r outbox.Request, answers device.Answ
 	if err != nil {
 		return nil, err
 	}
+	answers, part, taken, err := bound(tx, owners, answers, part)
+	if err != nil {
+		return nil, err
+	}
+	refused = append(refused, taken...)
 	j := answers.Join(part.Answer, known, owners.of, q.account.Store.Now())
 	mark := len(part.Forgotten) > 0
 	for _, d := range j.Devices {
@@ -122,6 +127,38 @@ func ownersOf(tx *txn.Tx, v account.Account, claims []device.Claim) (owners, err
 		all[v.Identity()] = ownOwner(v)
 	}
 	return all, nil
+}
+
+// bound refuses claims of keys that belong to another user, who proved that before
+// any of the user's devices was known.
+func bound(tx *txn.Tx, owners owners, answers device.Answers, part device.Part) (_ device.Answers, _ device.Part, refused []device.Refusal, err error) {
+	claims := slices.DeleteFunc(slices.Clone(part.Claims), func(c device.Claim) bool { _, owned := owners[c.Curve25519]; return owned })
+	keys := make([]ratchet.PublicKey, len(claims))
+	for i, c := range claims {
+		keys[i] = c.Curve25519
+	}
+	found, err := records.Senders.GetAll(tx, keys...)
+	if err != nil {
+		return answers, part, nil, err
+	}
+	for i, f := range found {
+		c := claims[i]
+		switch {
+		case machine.IsSetAside(f.Err) || f.Err == nil && !f.OK:
+			continue
+		case f.OK && f.Value.User == part.User:
+			answers = answers.Bound(c.Curve25519, part.User)
+			continue
+		case f.OK:
+			refused = append(refused, device.Refusal{User: part.User, Device: c.Device, Err: device.ErrTaken})
+		case machine.IsDamage(f.Err):
+			refused = append(refused, device.Refusal{User: part.User, Device: c.Device, Err: device.ErrUnreadable})
+		default:
+			return answers, part, nil, f.Err
+		}
+		part = part.Without(c.Name)
+	}
+	return answers, part, refused, nil
 }
 
 func ownOwner(v account.Account) device.Owner {
