@@ -89,6 +89,8 @@ crash:
 	$(GO) test -run TestRandomHistories -timeout 6h ./internal/machine/receive -rounds=$(ROUNDS)
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
 	$(GO) test -run 'TestQuer' -timeout 6h ./internal/machine/devices -rounds=$(ROUNDS) -depth=4
+	$(GO) test -run 'TestLives$$' -timeout 6h ./internal/machine/rooms -rooms.rounds=$(ROUNDS)
+	$(GO) test -run TestIndexOnceInProcesses -timeout 6h ./internal/machine/rooms -rooms.processes=8 -rooms.messages=10000 -rooms.engines=2
 	$(GO) test -run 'TestFrozenOwner$$' -timeout 6h . -frozen.all
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/badgerkv -badgerkv.rounds=2000
 	$(GO) test -run TestProcesses/Killed -timeout 6h ./kv/sharekv -sharekv.rounds=2000

@@ -43,27 +43,24 @@ var roomChangesKind = Kind{Records: one(&RoomChanges)}
 // gone reports that a record cannot be read, or was set aside.
 func gone(err error) bool { return machine.IsDamage(err) || machine.IsSetAside(err) }
 
-// IsMember reports whether a change of a user's devices marks a room. Where the
-// user's record is damaged it marks all.
-func IsMember(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) (bool, error) {
+// IsMember reports whether a user may have a key of a room, so that a change of the
+// user's devices marks it, and whether that is certain: who is in many rooms, or
+// whose record cannot be read, is in all.
+func IsMember(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) (is, certain bool, err error) {
 	m, _, err := Members.Get(tx, user)
-	switch {
-	case machine.IsSetAside(err):
-		return false, nil
-	case machine.IsDamage(err):
-		return true, nil
+	if gone(err) {
+		return true, false, nil
 	}
-	return m.Many || slices.Contains(m.Rooms, room), err
+	listed := slices.Contains(m.Rooms, room)
+	return m.Many || listed, listed, err
 }
 
 // Enrol makes a change of a user's devices mark a room.
 func Enrol(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) error {
 	m, _, err := Members.Get(tx, user)
 	switch {
-	case machine.IsSetAside(err):
-		return Members.Put(tx, Member{User: user, Many: true}) // the other rooms are not known any more
-	case machine.IsDamage(err):
-		return nil
+	case gone(err):
+		return nil // in all rooms
 	case err != nil || m.Many || slices.Contains(m.Rooms, room):
 		return err
 	}

@@ -54,7 +54,7 @@ func cost(members int) machine.Share {
 }
 
 // maxLooks bounds the members of one room that are looked at in one commit. Of more
-// it is taken for certain that they matter.
+// nobody knows whether they have a key, or are to be given it.
 const maxLooks = 16
 
 // change is what becomes of a room in one commit.
@@ -113,7 +113,7 @@ func (c *change) member(user matrix.UserID, m Membership, limited bool) error {
 		}
 		return nil
 	}
-	was, err := c.isMember(user)
+	was, certain, err := c.isMember(user)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *change) member(user matrix.UserID, m Membership, limited bool) error {
 	}
 	if !m.gone() {
 		c.room = c.room.Return(user)
-		if !was {
+		if !certain {
 			c.room = c.room.Change()
 		}
 		return nil
@@ -132,16 +132,17 @@ func (c *change) member(user matrix.UserID, m Membership, limited bool) error {
 		return nil
 	}
 	c.room = c.room.Change()
-	if c.looks > maxLooks {
+	if !certain {
 		return nil
 	}
 	return records.Dismiss(c.tx, user, c.room.ID)
 }
 
-// isMember reports whether somebody may have a key of the room.
-func (c *change) isMember(user matrix.UserID) (bool, error) {
+// isMember reports whether somebody may have a key of the room, and whether that is
+// certain.
+func (c *change) isMember(user matrix.UserID) (is, certain bool, err error) {
 	if c.looks++; c.looks > maxLooks {
-		return true, nil
+		return true, false, nil
 	}
 	return records.IsMember(c.tx, user, c.room.ID)
 }

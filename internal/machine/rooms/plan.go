@@ -214,7 +214,7 @@ func (c *call) unprepared(tx *txn.Tx, list []matrix.UserID) (all []matrix.UserID
 		return nil, err
 	}
 	for i, user := range list {
-		enrolled, err := records.IsMember(tx, user, c.room)
+		enrolled, _, err := records.IsMember(tx, user, c.room)
 		if err != nil {
 			return nil, err
 		}

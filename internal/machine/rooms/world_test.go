@@ -45,12 +45,18 @@ type world struct {
 	// is delivered to.
 	down, refused map[matrix.UserID]bool
 	sent          map[outbox.ID]string // bodies of requests that were answered
+	elsewhere     matrix.RoomID        // another room
 }
 
 func newWorld(t *testing.T, limits ...memkv.Option) *world {
 	t.Helper()
+	return newWorldOn(t, memkv.New(limits...))
+}
+
+func newWorldOn(t *testing.T, store kv.Store) *world {
+	t.Helper()
 	w := &world{
-		T: t, store: memkv.New(limits...), now: time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC), peers: map[device.Name]*peer{},
+		T: t, store: store, now: time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC), peers: map[device.Name]*peer{},
 		down: map[matrix.UserID]bool{}, refused: map[matrix.UserID]bool{}, sent: map[outbox.ID]string{},
 	}
 	h := w.handle()
@@ -346,7 +352,7 @@ func (p *peer) receive(w *world, kind string, content []byte) {
 	raw = w.decode(payload.Content.Key)
 	key, err := group.ParseSharedKey(raw)
 	must(w.T, err)
-	if payload.Type != "m.room_key" || payload.Content.Room != room || payload.Content.Session != key.ID().String() {
+	if payload.Type != "m.room_key" || payload.Content.Room != room && payload.Content.Room != w.elsewhere || payload.Content.Session != key.ID().String() {
 		w.Errorf("a room key is %s", d.Plaintext)
 	}
 	if d.Duplicate {
@@ -384,16 +390,41 @@ func (h *handle) encrypt(text string) (sentEvent, error) {
 
 func (h *handle) parse(raw []byte) sentEvent {
 	h.Helper()
+	e, err := parseEvent(raw)
+	must(h.T, err)
+	return e
+}
+
+func parseEvent(raw []byte) (sentEvent, error) {
 	var e struct {
 		Ciphertext string
 		Session    string `json:"session_id"`
 	}
-	must(h.T, json.Unmarshal(raw, &e))
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return sentEvent{}, err
+	}
 	id, err := group.ParseSessionID(e.Session)
-	must(h.T, err)
-	m, err := group.ParseMessage(h.decode(e.Ciphertext))
-	must(h.T, err)
-	return sentEvent{id, m}
+	if err != nil {
+		return sentEvent{}, err
+	}
+	text, ok := unpadded.Decode(e.Ciphertext)
+	if !ok {
+		return sentEvent{}, errors.New("no base64")
+	}
+	m, err := group.ParseMessage(text)
+	return sentEvent{id, m}, err
+}
+
+// openRooms opens the rooms of the account in another process.
+func openRooms(ctx context.Context, store kv.Store) (*rooms.Rooms, error) {
+	tools := machine.Tools{Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+	s, err := machine.Open(ctx, store, seal.RawKey([32]byte{1}), tools)
+	if err != nil {
+		return nil, err
+	}
+	a := s.Account(machine.AccountName{User: alice, Device: "PHONE"})
+	m := todevice.New(a)
+	return rooms.New(a, m, devices.New(a), claims.New(a, m)), nil
 }
 
 func (h *handle) mustEncrypt(text string) sentEvent {

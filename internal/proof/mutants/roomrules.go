@@ -1,0 +1,83 @@
+package main
+
+// roomRules are mutants of sharing room keys and of encrypting in rooms.
+var roomRules = []mutant{
+	{
+		name: "a change since the share holds nothing up",
+		file: "internal/machine/rooms/encrypt.go",
+		old:  "if !s.has || !s.whole() {", new: "if !s.has {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a session that is given up is sent in",
+		file: "internal/machine/rooms/encrypt.go",
+		old:  "why != group.Kept {", new: "why == group.TooManyMessages {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "who left is not noticed",
+		file: "internal/machine/rooms/apply.go",
+		old:  "if was && (m.gone() || limited && m != Join) {", new: "if was && limited && m != Join {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a gap in a sync hides who left in it",
+		file: "internal/machine/rooms/apply.go",
+		old:  "|| limited && m != Join) {", new: ") {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a list of members that is old gives keys to who left",
+		file: "internal/machine/rooms/plan.go",
+		old:  "return slices.Contains(r.Gone, u) })", new: "return r.ID == \"\" && slices.Contains(r.Gone, u) })",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a device that is gone keeps the session",
+		file: "internal/machine/rooms/plan.go",
+		old:  "if share.Outcome.Has() {", new: "if share.Outcome.Has() && share.Room == \"\" {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a share goes on with a plan that does not hold",
+		file: "internal/machine/rooms/share.go",
+		old:  "s.unreadable || s.room.Changed != p.changed ||", new: "s.unreadable ||",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "members are followed after their devices were looked at",
+		file: "internal/machine/rooms/plan.go",
+		old:  "if u := users[i]; !enrolled ||", new: "if u := users[i];",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "nobody waits for the requests that carry the key",
+		file: "internal/machine/records/room.go",
+		old:  "r.Everywhere == everywhere && len(r.Waiting) == 0", new: "r.Everywhere == everywhere",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a key is given again to who has it",
+		file: "internal/machine/rooms/give.go",
+		old:  "if was && told.Outcome == group.Given || err != nil {", new: "if err != nil {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a device that may have changed holds nothing up",
+		file: "internal/machine/devices/tracking.go",
+		old:  "	}, records.MarkRoomsOf)", new: "	})",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a room that was encrypted is not, after another event",
+		file: "internal/machine/rooms/apply.go",
+		old:  "c.room.Encrypted = true", new: "c.room.Encrypted = e.megolm",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "who was told that there is no session is told again",
+		file: "internal/machine/rooms/give.go",
+		old:  "	if !known {", new: "	{",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+}
