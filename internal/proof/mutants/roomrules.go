@@ -39,15 +39,15 @@ var roomRules = []mutant{
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 	{
-		name: "a share goes on with a plan that does not hold",
-		file: "internal/machine/rooms/share.go",
-		old:  "s.unreadable || s.room.Changed != p.changed ||", new: "s.unreadable ||",
+		name: "a room that changed is as good as shared",
+		file: "internal/machine/records/room.go",
+		old:  "r.Shared != 0 && r.Shared == r.Changed &&", new: "r.Shared != 0 &&",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 	{
 		name: "members are followed after their devices were looked at",
 		file: "internal/machine/rooms/plan.go",
-		old:  "if u := users[i]; !enrolled ||", new: "if u := users[i];",
+		old:  "if u := users[i]; !enrolled ||", new: "if u := users[i]; false && !enrolled ||",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 	{
@@ -59,7 +59,7 @@ var roomRules = []mutant{
 	{
 		name: "a key is given again to who has it",
 		file: "internal/machine/rooms/give.go",
-		old:  "if was && told.Outcome == group.Given || err != nil {", new: "if err != nil {",
+		old:  "if was && told.Outcome == group.Given || err != nil {", new: "if was && told.Outcome == 0 || err != nil {",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 	{
@@ -77,7 +77,7 @@ var roomRules = []mutant{
 	{
 		name: "who was told that there is no session is told again",
 		file: "internal/machine/rooms/give.go",
-		old:  "	if !known {", new: "	{",
+		old:  "	if !known {", new: "	if !known || known {",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 }
