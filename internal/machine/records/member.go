@@ -55,6 +55,16 @@ func IsMember(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) (is, certain b
 	return m.Many || listed, listed, err
 }
 
+// inAnyRoom reports whether a user may be in a room. Whose record was set aside is in
+// all of them.
+func inAnyRoom(tx *txn.Tx, user matrix.UserID) (bool, error) {
+	_, known, err := Members.Get(tx, user)
+	if machine.IsSetAside(err) {
+		return true, nil
+	}
+	return known, err
+}
+
 // Enrol makes a change of a user's devices mark a room.
 func Enrol(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) error {
 	m, _, err := Members.Get(tx, user)

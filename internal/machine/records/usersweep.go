@@ -72,7 +72,7 @@ func leaveIdle(ctx context.Context, s *Sweep) error {
 	leave := machine.Change[matrix.UserID, device.Tracking]{
 		Records: &Users, Each: machine.Share{Bytes: UserShare.Bytes, Writes: 2, Checks: 2}, Damaged: &s.Damaged,
 		If: func(tx *txn.Tx, t device.Tracking) (bool, error) {
-			_, member, err := Members.Get(tx, t.User)
+			member, err := inAnyRoom(tx, t.User)
 			return t.Left.IsZero() && !member && err == nil, err
 		},
 		Do: func(tx *txn.Tx, t device.Tracking) error { return PutUser(tx, t.Leave(s.Now)) },
@@ -83,7 +83,7 @@ func leaveIdle(ctx context.Context, s *Sweep) error {
 
 // isIdle reports whether a user has nothing to do with us.
 func isIdle(tx *txn.Tx, user matrix.UserID) (bool, error) {
-	if _, member, err := Members.Get(tx, user); member || err != nil {
+	if member, err := inAnyRoom(tx, user); member || err != nil {
 		return false, err
 	}
 	all, damaged, err := DevicesOf(tx, user)
