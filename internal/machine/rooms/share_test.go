@@ -10,6 +10,7 @@ import (
 
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
@@ -98,6 +99,24 @@ func TestNewDevice(t *testing.T) {
 	if first.session != second.session || one.times[first.session] != 1 || two.times[first.session] != 1 {
 		t.Errorf("sessions %s and %s, given %d and %d times", first.session, second.session, one.times[first.session], two.times[first.session])
 	}
+}
+
+// TestKnownBefore: whose devices were followed before they were in the room holds it
+// up all the same when they change.
+func TestKnownBefore(t *testing.T) {
+	w := newWorld(t)
+	w.add(bob, "B1")
+	h := w.handle()
+	do(t, h.account, func(tx *txn.Tx) error { return devices.Track(tx, bob, alice) })
+	h.sendAll()
+	h.shareAll(bob)
+	w.add(bob, "B2")
+	h.changes(bob)
+	if _, err := h.encrypt("not yet"); !errors.Is(err, rooms.ErrNotShared) {
+		t.Errorf("while it is not known what changed: %v", err)
+	}
+	h.shareAll(bob)
+	w.wantReaders(h.mustEncrypt("to both"), "B1", "B2")
 }
 
 // TestRotation: what makes another session necessary, and what does not.
