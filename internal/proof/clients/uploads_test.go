@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/internal/hs"
-	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -150,10 +149,4 @@ func failedQueries(t *testing.T, c cast) {
 		t.Errorf("%d queries failed, want 4", failed)
 	}
 	y.talk("all is well again")
-}
-
-// started tells a process to sync, where it may fail.
-func (d *device) started() {
-	d.t.Helper()
-	d.do(bot.Command{Name: "start"})
 }
