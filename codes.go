@@ -126,6 +126,7 @@ var codes = []struct {
 
 	// Of requests.
 	{"no_request", RemedyNone, "there is no such request, or its answer was applied", []error{ErrNoRequest}},
+	{"device_taken", RemedyMend, "the server has other keys under this device's name: log in as another device", []error{ErrDeviceTaken}},
 	{"answer", RemedyCall, "the response is none to this request", []error{ErrAnswer}},
 
 	// Of a sync and its events.

@@ -65,6 +65,7 @@ var coded = map[string]struct {
 	"pawl.ErrSetAside":          {pawl.ErrSetAside, "set_aside"},
 	"pawl.ErrFormat1":           {pawl.ErrFormat1, "format1"},
 	"pawl.ErrNoRequest":         {pawl.ErrNoRequest, "no_request"},
+	"pawl.ErrDeviceTaken":       {pawl.ErrDeviceTaken, "device_taken"},
 	"pawl.ErrAnswer":            {pawl.ErrAnswer, "answer"},
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
 
@@ -403,7 +404,7 @@ func TestCodesAreDocumented(t *testing.T) {
 func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed" +
 		" no_account account_exists format1 moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id" +
-		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted no_request answer" +
+		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted no_request device_taken answer" +
 		" response event event_size not_olm not_for_us sender_key payload unencrypted" +
 		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
 		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac not_shared rotate settings no_room_key too_early forgotten replay other_room other_user" +

@@ -128,7 +128,7 @@ func (d *device) queried(known map[matrix.UserID]object) (asked []matrix.UserID)
 		}
 	}
 	slices.Sort(asked)
-	return asked
+	return slices.Compact(asked) // the own device is looked for before its first upload too
 }
 
 func (d *device) devicesOf(user matrix.UserID) pawl.UserInfo {

@@ -120,6 +120,10 @@ var (
 	// ErrAnswer: the response is none to this request: not JSON, or of another shape.
 	// MarkFailed says what became of the request.
 	ErrAnswer = outbox.ErrAnswer
+	// ErrDeviceTaken: the server has other keys under this user and device id, so
+	// that nobody would take this device for what it is: log in as a new device, or
+	// delete that one. OutgoingRequests looks again after an hour.
+	ErrDeviceTaken = keys.ErrDeviceTaken
 )
 
 // ErrResponse: what was handed in is not the response of a sync, or a transaction, as

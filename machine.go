@@ -8,6 +8,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/events"
 	"github.com/pawlkv/pawl/internal/machine/keyrequests"
+	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
@@ -44,7 +45,7 @@ func newMachine(a *machine.Account) *Machine {
 	m.rooms = rooms.New(a, m.messages, m.queries, m.claims)
 	m.requests = keyrequests.New(a, m.messages, m.claims)
 	m.roomKeys.Requested = m.requests.Open
-	m.outbox = outbox.NewOutbox(a, nil, m.handlers())
+	m.outbox = outbox.NewOutbox(a, keys.NewUploads(a).Gate, m.handlers())
 	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, m.requests, func(err error) string { return string(CodeOf(undecryptable(err))) }))
 	return m
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
 )
@@ -125,10 +126,13 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 
 // handlers are those of the requests of each kind.
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
+	uploads := keys.NewUploads(m.account)
 	return map[outbox.Kind]outbox.Handler{
 		outbox.Claim:    claimsAndAnswers{m.claims, m.requests},
 		outbox.Query:    m.queries,
 		outbox.ToDevice: rooms.Answers{Plain: outbox.Plain{Account: m.account}},
+		outbox.Upload:   uploads,
+		outbox.Lookup:   uploads,
 	}
 }
 

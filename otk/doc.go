@@ -54,6 +54,9 @@ const (
 	// FallbackLife is the age at which a fallback key is replaced. It stays
 	// usable for as long again, from when a newer one was published.
 	FallbackLife = 7 * 24 * time.Hour
+
+	// FallbackRest is the age at which a fallback key that was used is replaced.
+	FallbackRest = 24 * time.Hour
 )
 
 // Errors of reading records.

@@ -56,12 +56,24 @@ func (p Pool) FallbackDue(from ID, now time.Time) bool {
 	switch {
 	case current.ID == 0:
 		return true
-	case p.raised && len(p.fallbacks) == MaxFallbacks && !slices.ContainsFunc(p.fallbacks, func(f Fallback) bool { return f.over(now) }):
+	case !p.takesFallback(now):
 		return false
 	case current.ID < from:
 		return true
 	}
 	return current.Published && now.Sub(current.Created) >= FallbackLife
+}
+
+// FallbackSpent reports that the current fallback key should be replaced because the
+// server says that it was used, which happens once in [FallbackRest] at most.
+func (p Pool) FallbackSpent(used ID, now time.Time) bool {
+	current, _ := p.Fallbacks()
+	return current.ID != 0 && current.ID == used && p.takesFallback(now) && now.Sub(current.Created) >= FallbackRest
+}
+
+// takesFallback reports that there is place for another fallback key.
+func (p Pool) takesFallback(now time.Time) bool {
+	return !p.raised || len(p.fallbacks) < MaxFallbacks || slices.ContainsFunc(p.fallbacks, func(f Fallback) bool { return f.over(now) })
 }
 
 // over reports that no message under the key is to be expected any more: a newer
@@ -148,6 +160,21 @@ func (p Pool) PublishFallback(now time.Time, id ID) (Pool, error) {
 		}
 	}
 	return next, nil
+}
+
+// DoubtFallbacks returns the pool in which these keys do not count as replaced: an
+// upload with one of them may still arrive, after those with newer ones that were
+// published. It is for whoever remembers uploads that nobody heard of, after
+// [Pool.PublishFallback].
+func (p Pool) DoubtFallbacks(ids ...ID) Pool {
+	next := p
+	next.fallbacks = slices.Clone(p.fallbacks)
+	for i := range next.fallbacks {
+		if f := &next.fallbacks[i]; slices.Contains(ids, f.ID) {
+			f.Superseded, f.SupersededIn = time.Time{}, 0
+		}
+	}
+	return next
 }
 
 func (p Pool) indexOf(id ID) int {

@@ -242,6 +242,31 @@ func (p Pool) Evict(n int, now time.Time) (Pool, []Entry) {
 	return next, dropped
 }
 
+// EvictAbandoned is Evict for a further try of an upload that failed, which must not
+// cost a key that is published: only abandoned keys go that were in no body for
+// [KeyRest], so the place may be less than asked.
+func (p Pool) EvictAbandoned(n int, now time.Time) (Pool, []Entry) {
+	excess := len(p.entries) + n - MaxKeys
+	next := p
+	next.entries = nil
+	var dropped []Entry
+	for _, e := range p.entries {
+		if len(dropped) < excess && e.Stage == Abandoned && e.unrested(now) == 0 {
+			dropped = append(dropped, e)
+		} else {
+			next.entries = append(next.entries, e)
+		}
+	}
+	return next, dropped
+}
+
+// Skip returns the pool that gives no more ids up to this one.
+func (p Pool) Skip(to ID) Pool {
+	next := p
+	next.last = max(p.last, to)
+	return next
+}
+
 // unrested returns when the key was last in a body, as milliseconds, or 0 if
 // that is [KeyRest] ago or not known.
 func (e Entry) unrested(now time.Time) int64 {

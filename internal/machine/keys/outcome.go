@@ -2,7 +2,7 @@ package keys
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -21,9 +21,13 @@ func Outstanding(ctx context.Context, a *machine.Account) (Upload, error) {
 		if err != nil {
 			return Upload{}, err
 		}
+		under, err := underWay(tx, pool)
+		if err != nil {
+			return Upload{}, err
+		}
 		var u Upload
 		for e := range pool.Entries() {
-			if e.Stage == otk.Offered {
+			if e.Stage == otk.Offered && !slices.Contains(under, e.ID) {
 				u.OneTimeKeys = append(u.OneTimeKeys, e.ID)
 			}
 		}
@@ -33,45 +37,61 @@ func Outstanding(ctx context.Context, a *machine.Account) (Upload, error) {
 	})
 }
 
+// underWay returns the keys in the upload that is a request: what became of it is
+// told of that.
+func underWay(tx *txn.Tx, pool otk.Pool) ([]otk.ID, error) {
+	u, err := records.ReadUploads(tx, pool)
+	if machine.IsDamage(err) {
+		return nil, nil
+	}
+	return u.Under.OneTimeKeys, err
+}
+
 // MarkPublished records that the server took an upload.
 func MarkPublished(ctx context.Context, a *machine.Account, u Upload) error {
-	return editPool(ctx, a, u, otk.Pool.Publish, otk.Pool.PublishFallback)
+	return editPool(ctx, a, func(s *standing) (err error) {
+		if s.pool, err = s.pool.Publish(s.now, u.OneTimeKeys...); err != nil || u.Fallback == 0 {
+			return err
+		}
+		return s.publishFallback(u.Fallback)
+	}, func(s *standing) { s.uploads = s.uploads.EndOther(true) })
 }
 
 // Abandon records that nobody knows whether an upload reached the server.
 func Abandon(ctx context.Context, a *machine.Account, u Upload) error {
-	return editPool(ctx, a, u, otk.Pool.Abandon, otk.Pool.AbandonFallback)
+	return editPool(ctx, a, func(s *standing) (err error) {
+		if s.pool, err = s.pool.Abandon(s.now, u.OneTimeKeys...); err != nil || u.Fallback == 0 {
+			return err
+		}
+		s.pool, err = s.pool.AbandonFallback(s.now, u.Fallback)
+		return err
+	}, func(s *standing) { s.uploads = s.uploads.EndOther(false).Doubt(u.Fallback, s.now) })
 }
 
-// editPool records an outcome of the keys in an upload.
-func editPool(ctx context.Context, a *machine.Account, u Upload,
-	oneTime func(otk.Pool, time.Time, ...otk.ID) (otk.Pool, error),
-	fallback func(otk.Pool, time.Time, otk.ID) (otk.Pool, error),
-) error {
+// editPool records an outcome of the keys in an upload, and, where there is a place
+// for it, that it has ended.
+func editPool(ctx context.Context, a *machine.Account, pool func(*standing) error, uploads func(*standing)) error {
 	return a.Do(ctx, func(tx *txn.Tx) error {
-		if err := tx.Prefetch(a.Ref(), records.Pool.Ref()); err != nil {
-			return err
+		s, err := read(tx, a, a.Active)
+		noted := err == nil && s.v.Raised()
+		if machine.IsDamage(err) && s.known {
+			a.Store.Tell(tx, []error{err})
+			err = nil
 		}
-		v, err := a.Active(tx)
 		if err != nil {
 			return err
 		}
-		pool, err := records.PoolOf(tx, a)
+		at, err := a.Moment(tx, s.v, 0)
 		if err != nil {
 			return err
 		}
-		at, err := a.Moment(tx, v, 0)
-		if err != nil {
+		if err := pool(&s); err != nil {
 			return err
 		}
-		if pool, err = oneTime(pool.CurrentBack(at.Time), at.Time, u.OneTimeKeys...); err != nil {
+		if err := records.Pool.Put(tx, s.pool.Ordered(at.Order)); err != nil || !noted {
 			return err
 		}
-		if u.Fallback != 0 {
-			if pool, err = fallback(pool, at.Time, u.Fallback); err != nil {
-				return err
-			}
-		}
-		return records.Pool.Put(tx, pool.Ordered(at.Order))
+		uploads(&s)
+		return records.UploadStates.Put(tx, s.uploads)
 	})
 }

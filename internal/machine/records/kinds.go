@@ -120,6 +120,7 @@ func Kinds() []Kind {
 		receiptKind,
 		peerKind,
 		sessionKind,
+		uploadsKind,
 		poolKind,
 		keyKind,
 		outdatedKind,

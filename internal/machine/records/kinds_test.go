@@ -136,7 +136,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 		}
 	}
 	want := []string{
-		"sweep", "receipt", "peer", "session", "otk-pool", "otk",
+		"sweep", "receipt", "peer", "session", "uploads", "otk-pool", "otk",
 		"outdated", "user", "tracking", "own-signature", "identity", "device", "owner",
 		"mark",
 		"unsettled", "replay", "group-in", "withholder", "withheld", "no-olm",

@@ -205,7 +205,7 @@ func recoverPool(tx *txn.Tx, a *machine.Account, done *Recovered) error {
 	if pool, err = pool.Recover(jump, now); err != nil {
 		return err
 	}
-	done.OneTimeKeys = pool.Count(otk.Abandoned) - before
+	done.OneTimeKeys += pool.Count(otk.Abandoned) - before
 	if !v.Raised() {
 		if pool, err = replaceFallback1(tx, a, pool, now); err != nil {
 			return err

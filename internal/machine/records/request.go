@@ -2,6 +2,7 @@ package records
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -124,7 +125,7 @@ var (
 )
 
 var (
-	requestKind     = Kind{Records: many(&Requests), Check: checkRequests}
+	requestKind     = Kind{Records: many(&Requests), Check: checkRequests, Sweep: sweepRequests}
 	requestBodyKind = Kind{Records: many(&RequestBodies), Check: checkRequestBodies}
 )
 
@@ -275,6 +276,29 @@ func lonelyBodyFix(id RequestID) *Fix {
 		}
 		return RequestBodies.Delete(tx, id)
 	})
+}
+
+// requestShare is what deleting a request with its body takes of a commit.
+var requestShare = machine.Share{Bytes: 256, Writes: 2, Checks: 2}
+
+// sweepRequests deletes uploads that nobody knows to be under way: the record that
+// named them was damaged. They are never handed out.
+func sweepRequests(ctx context.Context, s *Sweep) error {
+	_, err := machine.Change[RequestID, Request]{
+		Records: &Requests, Each: requestShare, Damaged: &s.Damaged,
+		If: func(tx *txn.Tx, r Request) (bool, error) {
+			if r.Kind != UploadRequest && r.Kind != LookupRequest {
+				return false, nil
+			}
+			u, _, err := UploadStates.Get(tx)
+			if machine.IsSetAside(err) {
+				err = nil
+			}
+			return u.Under.Request != r.ID && u.Lookup != r.ID, err
+		},
+		Do: func(tx *txn.Tx, r Request) error { return DeleteRequest(tx, r.ID) },
+	}.All(ctx, s.Account)
+	return err
 }
 
 // SortRequests sorts requests by the order in which they are handed out.

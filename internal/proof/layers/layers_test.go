@@ -79,7 +79,7 @@ var table = map[string][]string{
 	"internal/machine/outbox":   {"internal/machine", "internal/machine/records", "account", "txn"},
 	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "account", "device", "kv", "txn"},
 	"internal/machine/events":   {"internal/machine", "internal/machine/records", "matrix", "group", "device", "kv", "txn"},
-	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "otk", "account", "txn"},
+	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},

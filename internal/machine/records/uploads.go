@@ -1,0 +1,347 @@
+package records
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/machine"
+	frame "github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/txn"
+)
+
+const (
+	// UploadedKeys is how many one-time keys a server is kept at.
+	UploadedKeys = 50
+	// DoubtLife is how long an upload of which nobody heard may still arrive: no
+	// network keeps it longer.
+	DoubtLife = 24 * time.Hour
+
+	// MaxCount bounds how many keys a server is believed to have.
+	MaxCount = 1 << 20
+
+	maxDoubts = 16
+)
+
+// Look is what the server says of devices that have our name.
+type Look uint8
+
+// What it may say.
+const (
+	Unseen Look = iota // it was not asked
+	Free               // there is none, or it is this one
+	Taken              // it has other keys
+)
+
+// Uploads is how uploads of an account's keys stand: what of it is on the server as
+// far as that is known, and the one upload that is under way.
+type Uploads struct {
+	Published bool      // the server has our device keys
+	Look      Look      // before they are published first
+	Looked    time.Time // when it answered
+	Lookup    RequestID // asks it; zero: none does
+	Under     UploadUnderWay
+	Ended     uint64 // how many uploads have ended, well or not
+
+	// Counted: the server said, after the last upload ended, that it has Count keys.
+	Counted bool
+	Count   int
+	// Retry is how many keys go into the next body where it did not say: as many as
+	// were in one that failed.
+	Retry int
+	Used  otk.ID // the last fallback key of which the server said that it was used
+
+	Most     int       // one-time keys in a body, since a larger one was refused; 0: UploadedKeys
+	Refused  uint32    // bodies in a row
+	Unsure   uint32    // bodies in a row of whose outcome nobody heard
+	Pause    Period    // until the next body
+	Reported time.Time // when the log last said that bodies are refused
+	Doubts   []Doubt   // the oldest first
+}
+
+// UploadUnderWay is what is in the body of an upload.
+type UploadUnderWay struct {
+	Request     RequestID // zero: none is under way
+	DeviceKeys  bool
+	OneTimeKeys []otk.ID
+	Fallback    otk.ID // 0: none
+}
+
+// Doubt is that an upload of a fallback key may still arrive.
+type Doubt struct {
+	Key   otk.ID
+	Since time.Time
+}
+
+// UploadStates: how uploads stand, the record uploads.
+var UploadStates = txn.Single[Uploads]{Kind: "uploads", Codec: machine.Encoded(decodeUploads)}
+
+var uploadsKind = Kind{
+	Records: one(&UploadStates), Check: checkUploads, FinishRecovery: recoverUploads,
+}
+
+const (
+	uploadsVersion = 2 // there is none in format 1
+	uploadsFields  = 20
+)
+
+// Encode returns the record.
+func (u Uploads) Encode() ([]byte, error) {
+	size := 128 + 5*len(u.Under.OneTimeKeys) + 16*len(u.Doubts)
+	return frame.Encode(uploadsVersion, uploadsFields, size, func(w *frame.Writer) {
+		w.Bool(u.Published)
+		w.Uint(uint64(u.Look))
+		w.Time(u.Looked)
+		w.Bytes(u.Lookup[:])
+		w.Bytes(u.Under.Request[:])
+		w.Bool(u.Under.DeviceKeys)
+		w.Count(len(u.Under.OneTimeKeys))
+		for _, id := range u.Under.OneTimeKeys {
+			w.Uint(uint64(id))
+		}
+		w.Uint(uint64(u.Under.Fallback))
+		w.Uint(u.Ended)
+		w.Bool(u.Counted)
+		w.Uint(uint64(u.Count))
+		w.Uint(uint64(u.Retry))
+		w.Uint(uint64(u.Used))
+		w.Uint(uint64(u.Most))
+		w.Uint(uint64(u.Refused))
+		w.Uint(uint64(u.Unsure))
+		w.Time(u.Pause.Since)
+		w.Time(u.Pause.Until)
+		w.Time(u.Reported)
+		w.Count(2 * len(u.Doubts))
+		for _, d := range u.Doubts {
+			w.Uint(uint64(d.Key))
+			w.Time(d.Since)
+		}
+	}), nil
+}
+
+func decodeUploads(b []byte) (u Uploads, err error) {
+	err = frame.Decode("uploads", b, uploadsVersion, uploadsFields, func(r *frame.Reader) {
+		u.Published = r.Bool()
+		u.Look = Look(r.Uint(uint64(Taken)))
+		u.Looked = r.Time()
+		r.Fixed(u.Lookup[:])
+		u.Under.read(r)
+		u.Ended = r.Uint(1<<64 - 1)
+		u.Counted = r.Bool()
+		u.Count = int(r.Uint(MaxCount))
+		u.Retry = int(r.Uint(UploadedKeys))
+		u.Used = otk.ID(r.Uint(1<<32 - 1))
+		u.Most = int(r.Uint(UploadedKeys))
+		u.Refused, u.Unsure = uint32(r.Uint(1<<32-1)), uint32(r.Uint(1<<32-1))
+		u.Pause = Period{r.Time(), r.Time()}
+		u.Reported = r.Time()
+		u.readDoubts(r)
+		r.Check(u.Counted || u.Count == 0, "count of nobody")
+	})
+	return u, err
+}
+
+func (u *UploadUnderWay) read(r *frame.Reader) {
+	r.Fixed(u.Request[:])
+	u.DeviceKeys = r.Bool()
+	before := otk.ID(0)
+	for range r.Count(UploadedKeys) {
+		id := otk.ID(r.Uint(1<<32 - 1))
+		r.Check(id > before, "key out of order")
+		u.OneTimeKeys = append(u.OneTimeKeys, id)
+		before = id
+	}
+	u.Fallback = otk.ID(r.Uint(1<<32 - 1))
+	none := u.Request == RequestID{}
+	r.Check(!none || !u.DeviceKeys && len(u.OneTimeKeys) == 0 && u.Fallback == 0, "keys in no upload")
+}
+
+func (u *Uploads) readDoubts(r *frame.Reader) {
+	n := r.Count(2 * maxDoubts)
+	r.Check(n%2 == 0, "count")
+	for i := 0; i < n/2 && r.OK(); i++ {
+		d := Doubt{otk.ID(r.Uint(1<<32 - 1)), r.Time()}
+		r.Check(d.Key != 0 && !d.Since.IsZero(), "doubt")
+		u.Doubts = append(u.Doubts, d)
+	}
+}
+
+// ReadUploads reads how uploads stand. Where nothing was noted yet the pool tells
+// whether the device's keys were published: every body had them that a fallback key
+// was in.
+func ReadUploads(tx *txn.Tx, pool otk.Pool) (Uploads, error) {
+	u, ok, err := UploadStates.Get(tx)
+	if ok || err != nil && !machine.IsSetAside(err) {
+		return u, err
+	}
+	u = PublishedBy(pool)
+	if err != nil {
+		u.Ended = 1 << 63 // no mark of before is one of now
+	}
+	return u, nil
+}
+
+// PublishedBy returns how uploads stand where only the pool tells.
+func PublishedBy(pool otk.Pool) (u Uploads) {
+	for f := range pool.AllFallbacks() {
+		u.Published = u.Published || f.Published
+	}
+	if !u.Published {
+		u.Retry = UploadedKeys
+	}
+	return u
+}
+
+// End returns how uploads stand when the one under way has ended, whatever became of
+// it: nothing that the server said before counts any more.
+func (u Uploads) End() Uploads {
+	u.Under = UploadUnderWay{}
+	u.Ended++
+	u.Counted, u.Count, u.Retry = false, 0, 0
+	return u
+}
+
+// Doubted returns what may still arrive, at a time.
+func (u Uploads) Doubted(now time.Time) (keys []otk.ID) {
+	for _, d := range u.Doubts {
+		if now.Sub(d.Since) < DoubtLife {
+			keys = append(keys, d.Key)
+		}
+	}
+	return keys
+}
+
+// Doubt notes that an upload of a fallback key may still arrive. Doubts of the future
+// begin now: a clock was wrong, or is.
+func (u Uploads) Doubt(key otk.ID, now time.Time) Uploads {
+	var doubts []Doubt
+	for _, d := range u.Doubts {
+		if d.Key != key && now.Sub(d.Since) < DoubtLife {
+			doubts = append(doubts, Doubt{d.Key, notAfter(d.Since, now)})
+		}
+	}
+	if key != 0 {
+		doubts = append(doubts, Doubt{key, frame.Time(now)})
+	}
+	u.Doubts = doubts[max(len(doubts)-maxDoubts, 0):]
+	return u
+}
+
+func notAfter(a, now time.Time) time.Time {
+	if a.After(now) {
+		return frame.Time(now)
+	}
+	return a
+}
+
+// EndOther returns how uploads stand when one has ended that is not the one under
+// way, but of an embedder's own: it had the device's keys in it.
+func (u Uploads) EndOther(published bool) Uploads {
+	ended := u.End()
+	ended.Under, ended.Retry = u.Under, u.Retry
+	if published {
+		ended.Published, ended.Retry = true, 0
+	}
+	return ended
+}
+
+// AbandonUpload returns the pool and how uploads stand when the one under way is
+// given up: its keys may be on the server, or come to be, and are never offered
+// again. The next body has as many fresh ones.
+func AbandonUpload(pool otk.Pool, u Uploads, now time.Time) (otk.Pool, Uploads, error) {
+	body := u.Under
+	pool, err := pool.Abandon(now, OfferedOf(pool, body.OneTimeKeys)...)
+	if err == nil && body.Fallback != 0 {
+		pool, err = pool.AbandonFallback(now, body.Fallback)
+		u = u.Doubt(body.Fallback, now)
+	}
+	u = u.End()
+	u.Retry = len(body.OneTimeKeys)
+	return pool, u, err
+}
+
+// OfferedOf returns those of some keys whose fate is still open: others were used, or
+// given up by somebody else.
+func OfferedOf(pool otk.Pool, ids []otk.ID) (offered []otk.ID) {
+	for e := range pool.Entries() {
+		if e.Stage != otk.Offered {
+			continue
+		}
+		if _, in := slices.BinarySearch(ids, e.ID); in {
+			offered = append(offered, e.ID)
+		}
+	}
+	return offered
+}
+
+// PutUploads stores how uploads stand with the pool, in the account's order.
+func PutUploads(tx *txn.Tx, pool otk.Pool, u Uploads, order frame.Order) error {
+	if err := Pool.Put(tx, pool.Ordered(order)); err != nil {
+		return err
+	}
+	return UploadStates.Put(tx, u)
+}
+
+// checkUploads: the upload under way has its request. One whose request was set aside
+// is given up by the next that looks.
+func checkUploads(c *Checkup) {
+	u, ok, err := UploadStates.Get(c.Tx)
+	if err != nil || !ok || u.Under.Request == (RequestID{}) {
+		return
+	}
+	if at(c, &Requests, u.Under.Request) == nothing {
+		fix := inOne("give the upload up: its keys are never offered again", func(tx *txn.Tx, a *machine.Account) error {
+			return endUpload(tx, a, func(u Uploads) (bool, error) {
+				_, there, err := Requests.Get(tx, u.Under.Request)
+				return !there && err == nil, err
+			})
+		})
+		c.Find(UploadStates.Kind, fix, "the upload under way has no request %s", u.Under.Request)
+	}
+}
+
+// endUpload gives the upload under way up if it is to.
+func endUpload(tx *txn.Tx, a *machine.Account, gone func(Uploads) (bool, error)) error {
+	u, ok, err := UploadStates.Get(tx)
+	if err != nil || !ok || u.Under.Request == (RequestID{}) {
+		return err
+	}
+	if is, err := gone(u); err != nil || !is {
+		return err
+	}
+	v, err := a.Active(tx)
+	if err != nil {
+		return err
+	}
+	pool, err := PoolOf(tx, a)
+	if err != nil {
+		return err
+	}
+	at, err := a.Moment(tx, v, 0)
+	if err != nil {
+		return err
+	}
+	request := u.Under.Request
+	if pool, u, err = AbandonUpload(pool, u, at.Time); err != nil {
+		return err
+	}
+	if err := DeleteRequest(tx, request); err != nil {
+		return err
+	}
+	return PutUploads(tx, pool, u, at.Order)
+}
+
+// recoverUploads gives up the upload under way: it may have arrived in the time that
+// was lost. The account's own record ends the recovery in the same commit.
+func recoverUploads(tx *txn.Tx, a *machine.Account, done *Recovered) error {
+	err := endUpload(tx, a, func(u Uploads) (bool, error) {
+		pool, err := ReadPool(tx)
+		done.OneTimeKeys += len(OfferedOf(pool, u.Under.OneTimeKeys))
+		return true, err
+	})
+	if machine.IsDamage(err) {
+		done.Damaged++
+		return nil
+	}
+	return err
+}
