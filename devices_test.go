@@ -286,6 +286,8 @@ func TestServerInventsWhoIsTrusted(t *testing.T) {
 			switch {
 			case r.Kind == pawl.KeysQuery:
 				answer = raw
+			case r.Kind == pawl.KeysUpload:
+				answer = []byte(`{"one_time_key_counts":{"signed_curve25519":50}}`)
 			case r.Kind != pawl.SendToDevice || r.EventType != "m.room_key.withheld":
 				t.Fatalf("sends %s %s %s", r.Kind, r.EventType, r.Body)
 			default:
@@ -296,6 +298,17 @@ func TestServerInventsWhoIsTrusted(t *testing.T) {
 			}
 		}
 	}
+	rest := func() {
+		t.Helper()
+		for range 10 {
+			all, err := alice.OutgoingRequests(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			send(all)
+		}
+	}
+	rest()
 	done := false
 	for range 20 {
 		s, err := alice.ShareRoomKey(t.Context(), testRoom, []matrix.UserID{alice.id.UserID, bob}, pawl.RoomSettings{Strategy: group.Verified})
@@ -307,11 +320,7 @@ func TestServerInventsWhoIsTrusted(t *testing.T) {
 			break
 		}
 	}
-	rest, err := alice.OutgoingRequests(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	send(rest)
+	rest()
 	if !done || withheld != 2 {
 		t.Errorf("done %v, %d devices were told that they are not verified", done, withheld)
 	}

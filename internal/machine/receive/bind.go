@@ -5,6 +5,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/keyrequests"
+	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
@@ -15,10 +16,16 @@ import (
 )
 
 // Handed returns the packages of an account that the parts of a response are for.
-func Handed(a *machine.Account, keys *roomkeys.Keys, requests *keyrequests.Requests, code func(error) string) Others {
-	h := handed{a, keys, requests}
+func Handed(a *machine.Account, room *roomkeys.Keys, requests *keyrequests.Requests, code func(error) string) Others {
+	h := handed{a, room, requests}
 	return Others{
-		Began: func(*txn.Tx) (Uploads, error) { return nil, nil },
+		Began: func(tx *txn.Tx) (Uploads, error) {
+			mark, err := keys.Began(tx)
+			return &mark, err
+		},
+		SawCounts: func(tx *txn.Tx, v account.Account, since Uploads, count *int, unused []string) error {
+			return keys.SawCounts(tx, a, v, *since, count, unused)
+		},
 		KeyRequest: func(tx *txn.Tx, v account.Account, m Message) error {
 			return requests.Receive(tx, v, m.Place, m.From.User, m.Content)
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/internal/syncresponse"
@@ -49,7 +50,7 @@ type From struct {
 }
 
 // Uploads says which uploads of keys had ended at some time; nil: nobody knows.
-type Uploads = any
+type Uploads = *keys.Mark
 
 // RoomKey names a session of a room whose key came.
 type RoomKey struct {

@@ -96,7 +96,7 @@ func (p *phone) on(store kv.Store) *phone {
 // takes are others that leave effects in the store.
 func (p *phone) takes() Others {
 	return Others{
-		Began: func(*txn.Tx) (Uploads, error) { return 1, nil },
+		Began: func(*txn.Tx) (Uploads, error) { return &keys.Mark{}, nil },
 		SawCounts: func(tx *txn.Tx, _ account.Account, _ Uploads, count *int, _ []string) error {
 			return leave(tx, "counts")
 		},

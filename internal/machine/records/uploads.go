@@ -161,7 +161,7 @@ func (u *Uploads) readDoubts(r *frame.Reader) {
 	r.Check(n%2 == 0, "count")
 	for i := 0; i < n/2 && r.OK(); i++ {
 		d := Doubt{otk.ID(r.Uint(1<<32 - 1)), r.Time()}
-		r.Check(d.Key != 0 && !d.Since.IsZero(), "doubt")
+		r.Check(d.Key != 0, "doubt")
 		u.Doubts = append(u.Doubts, d)
 	}
 }
@@ -204,20 +204,24 @@ func (u Uploads) End() Uploads {
 // Doubted returns what may still arrive, at a time.
 func (u Uploads) Doubted(now time.Time) (keys []otk.ID) {
 	for _, d := range u.Doubts {
-		if now.Sub(d.Since) < DoubtLife {
+		if d.lasts(now) {
 			keys = append(keys, d.Key)
 		}
 	}
 	return keys
 }
 
-// Doubt notes that an upload of a fallback key may still arrive. Doubts of the future
-// begin now: a clock was wrong, or is.
+// lasts reports whether the upload may still arrive. Of a clock before 1970 no time is
+// kept, and such a doubt lasts until another is noted.
+func (d Doubt) lasts(now time.Time) bool { return d.Since.IsZero() || now.Sub(d.Since) < DoubtLife }
+
+// Doubt notes that an upload of a fallback key may still arrive. Doubts of the future,
+// and those without a time, begin now: a clock was wrong, or is.
 func (u Uploads) Doubt(key otk.ID, now time.Time) Uploads {
 	var doubts []Doubt
 	for _, d := range u.Doubts {
-		if d.Key != key && now.Sub(d.Since) < DoubtLife {
-			doubts = append(doubts, Doubt{d.Key, notAfter(d.Since, now)})
+		if d.Key != key && d.lasts(now) {
+			doubts = append(doubts, Doubt{d.Key, pastOr(d.Since, now)})
 		}
 	}
 	if key != 0 {
@@ -227,11 +231,12 @@ func (u Uploads) Doubt(key otk.ID, now time.Time) Uploads {
 	return u
 }
 
-func notAfter(a, now time.Time) time.Time {
-	if a.After(now) {
+// pastOr is a time, or now where it is in the future or there is none.
+func pastOr(t, now time.Time) time.Time {
+	if t.IsZero() || t.After(now) {
 		return frame.Time(now)
 	}
-	return a
+	return t
 }
 
 // EndOther returns how uploads stand when one has ended that is not the one under

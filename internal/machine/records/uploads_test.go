@@ -24,13 +24,12 @@ func TestUploadsRecord(t *testing.T) {
 	recordtest.Strict(t, someUploads, records.UploadStates.Codec.Decode)
 	recordtest.Strict(t, records.Uploads{}, records.UploadStates.Codec.Decode)
 	for name, change := range map[string]func(*records.Uploads){
-		"keys in no upload":   func(u *records.Uploads) { u.Under.Request = records.RequestID{} },
-		"keys out of order":   func(u *records.Uploads) { u.Under.OneTimeKeys = []otk.ID{9, 3} },
-		"too many keys":       func(u *records.Uploads) { u.Under.OneTimeKeys = make([]otk.ID, 51) },
-		"count of nobody":     func(u *records.Uploads) { u.Counted = false },
-		"count of too many":   func(u *records.Uploads) { u.Count = records.MaxCount + 1 },
-		"doubt of no key":     func(u *records.Uploads) { u.Doubts = []records.Doubt{{Since: time.UnixMilli(1)}} },
-		"doubt since no time": func(u *records.Uploads) { u.Doubts = []records.Doubt{{Key: 1}} },
+		"keys in no upload": func(u *records.Uploads) { u.Under.Request = records.RequestID{} },
+		"keys out of order": func(u *records.Uploads) { u.Under.OneTimeKeys = []otk.ID{9, 3} },
+		"too many keys":     func(u *records.Uploads) { u.Under.OneTimeKeys = make([]otk.ID, 51) },
+		"count of nobody":   func(u *records.Uploads) { u.Counted = false },
+		"count of too many": func(u *records.Uploads) { u.Count = records.MaxCount + 1 },
+		"doubt of no key":   func(u *records.Uploads) { u.Doubts = []records.Doubt{{Since: time.UnixMilli(1)}} },
 	} {
 		u := someUploads
 		change(&u)
