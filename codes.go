@@ -135,7 +135,7 @@ var codes = []struct {
 	{"event_size", RemedyNone, "a to-device event above 1 MiB", []error{ErrEventSize}},
 	{"not_olm", RemedyNone, "a to-device event that is encrypted with something else than Olm", []error{ErrNotOlm}},
 	{"not_for_us", RemedyNone, "a to-device event without ciphertext for this device", []error{ErrNotForUs}},
-	{"sender_key", RemedyNone, "sender_key is that of another user's device", []error{ErrSenderKey}},
+	{"other_sender", RemedyNone, "sender_key is that of another user's device", []error{ErrSenderKey}},
 	{"payload", RemedyNone, "decrypted, and not between whom it must be", []error{ErrPayload}},
 	{"unencrypted", RemedyNone, "counts only if it is encrypted", []error{ErrUnencrypted}},
 

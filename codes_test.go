@@ -93,7 +93,7 @@ var coded = map[string]struct {
 	"pawl.ErrEventSize":   {pawl.ErrEventSize, "event_size"},
 	"pawl.ErrNotOlm":      {pawl.ErrNotOlm, "not_olm"},
 	"pawl.ErrNotForUs":    {pawl.ErrNotForUs, "not_for_us"},
-	"pawl.ErrSenderKey":   {pawl.ErrSenderKey, "sender_key"},
+	"pawl.ErrSenderKey":   {pawl.ErrSenderKey, "other_sender"},
 	"pawl.ErrPayload":     {pawl.ErrPayload, "payload"},
 	"pawl.PayloadError":   {&pawl.PayloadError{Field: "sender"}, "payload"},
 	"pawl.ErrUnencrypted": {pawl.ErrUnencrypted, "unencrypted"},
@@ -405,7 +405,7 @@ func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed" +
 		" no_account account_exists format1 moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id" +
 		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted no_request device_taken answer" +
-		" response event event_size not_olm not_for_us sender_key payload unencrypted" +
+		" response event event_size not_olm not_for_us other_sender payload unencrypted" +
 		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
 		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac not_shared rotate settings no_room_key too_early forgotten replay other_room other_user" +
 		" content algorithm session_id plain not_requested nobody_to_ask unsettled contradicts provenance forget_all set_aside disk_full too_large in_use closed" +

@@ -201,6 +201,10 @@ func TestEndings(t *testing.T) {
 		"passphrase", "cost", "no_key", "user_id", "device_id", "room_id", "event_id", "key_id", "key", "json", "signature", "unsigned",
 		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "closed", "unusable",
 		"invalid", "unavailable", "canceled", "deadline", "other",
+		"format1", "identity", "no_request", "device_taken", "answer", "response", "event", "event_size", "not_olm",
+		"not_for_us", "other_sender", "payload", "unencrypted", "not_shared", "rotate", "settings", "no_room_key",
+		"too_early", "forgotten", "replay", "other_room", "other_user", "content", "algorithm", "session_id", "plain",
+		"not_requested", "nobody_to_ask", "unsettled", "contradicts", "provenance", "forget_all",
 	}
 	var all []pawl.Code
 	for want, codes := range of {
