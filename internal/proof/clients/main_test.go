@@ -4,10 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/internal/proof/clients/mautrixbot"
+	"github.com/pawlkv/pawl/internal/proof/clients/pawlbot"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/sqlitekv"
 )
 
 // kindVariable tells this program which client it is, if it is one.
@@ -16,7 +21,9 @@ const kindVariable = "PAWL_PROOF_CLIENT"
 // programs are the clients that this program can be. Of the kinds that begin with
 // "pawl" the rest is the engine.
 var programs = map[string]func(func(bot.Event)) bot.Client{
-	"mautrix": mautrixbot.Open,
+	"mautrix":     mautrixbot.Open,
+	"pawl-badger": pawlbot.On(func(dir string) (kv.Store, error) { return badgerkv.Open(dir) }),
+	"pawl-sqlite": pawlbot.On(func(dir string) (kv.Store, error) { return sqlitekv.Open(filepath.Join(dir, "device.db")) }),
 }
 
 func TestMain(m *testing.M) {

@@ -45,8 +45,25 @@ var scenarios = []scenario{
 	{"random rounds", randomRounds, false},
 }
 
-// peers take part in turn.
-var peers = []string{"mautrix", "node"}
+// The engines of the device under test, and its peers, take part in turn.
+var (
+	engines = []string{"pawl-badger", "pawl-sqlite"}
+	peers   = []string{"mautrix", "node"}
+)
+
+// TestScenarios plays each scenario with Pawl: with one engine and one peer in turn,
+// or with all.
+func TestScenarios(t *testing.T) {
+	for i, s := range scenarios {
+		for j, engine := range engines {
+			for k, peer := range peers {
+				if *all || i%2 == j && (i/2)%2 == k {
+					play(t, s, cast{engine, peer})
+				}
+			}
+		}
+	}
+}
 
 // TestScenariosOfTheControl plays the scenarios with mautrix-go in the place of Pawl,
 // where it passes.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/internal/proof/clients/oracle"
@@ -97,9 +98,13 @@ func (m *subject) kill(i int) {
 	d.gone = true
 }
 
-// revive starts a process that was killed, from where the device stopped.
+// revive starts a process that was killed, from where the device stopped. Meanwhile
+// time has passed: what it was about to send is left to it for so long.
 func (m *subject) revive(i int) {
 	m.t.Helper()
+	if m.shares() {
+		m.later(pawl.RequestLease)
+	}
 	d := m.launch(i)
 	if err := m.login(d); err != nil {
 		m.t.Fatal(err)

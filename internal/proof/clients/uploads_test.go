@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -29,10 +30,17 @@ func (y *story) claim(n int) {
 	}
 }
 
-// stocked waits until the server has keys again.
+// stocked waits until the server has keys again. The device may pause before it
+// uploads, so its time flies meanwhile.
 func (y *story) stocked(n int) {
 	y.t.Helper()
-	y.until(fmt.Sprint(n, " keys on the server"), func() bool { return y.server.KeyCount(y.mine.User, y.mine.ID) >= n })
+	y.until(fmt.Sprint(n, " keys on the server"), func() bool {
+		stocked := y.server.KeyCount(y.mine.User, y.mine.ID) >= n
+		if !stocked && y.mine.shares() {
+			y.mine.later(100 * time.Millisecond)
+		}
+		return stocked
+	})
 }
 
 // All processes begin at once, and find the server without keys; later they all see
@@ -61,6 +69,9 @@ func killedUpload(t *testing.T, c cast) {
 	y.until("the first upload", func() bool { return len(y.server.Exchanges("keys/upload")) > 0 })
 	y.mine.kill(0)
 	close(answered)
+	if y.mine.shares() {
+		y.mine.later(pawl.UploadLease) // until then the sender might be alive
+	}
 	y.meet(bob)
 	y.talk("the oldest keys are used first")
 	y.stocked(25)
