@@ -19,7 +19,7 @@ func TestNoKeyIsExposed(t *testing.T) {
 	public := []any{PublicKey{}, SessionID{}, wire(nil)}
 	for _, v := range []any{
 		Session{}, KeyPair{}, MessageKey{}, NormalMessage{}, PreKeyMessage{}, ChainInfo{},
-		GapError{}, VersionError{}, PublicKey{}, PreKeys{}, SessionID{}, MessageType(0),
+		GapError{}, Parts{}, SenderPart{}, ReceiverPart{}, SkippedPart{}, VersionError{}, PublicKey{}, PreKeys{}, SessionID{}, MessageType(0),
 	} {
 		if found := secret.Exposed(v, public...); len(found) > 0 {
 			t.Errorf("%T shows %q", v, found)
