@@ -19,6 +19,8 @@ CHROMIUM    ?= chromium
 # Nested modules keep other people's Olm, and bbolt, out of Pawl's own dependencies.
 NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest
 CLIENTS := internal/proof/clients
+# Those that have mautrix-go in them are built without C here.
+GOOLM := $(CLIENTS) mautrix
 WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
@@ -40,11 +42,13 @@ lint:
 	$(GO) run $(STATICCHECK) ./...
 	for m in $(NESTED); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet $(LIBOLM) ./... && $(GO) run $(STATICCHECK) $(LIBOLM) ./...) || exit 1; done
 
-	cd $(CLIENTS) && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...
+	for m in $(GOOLM); do (cd $$m && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...) || exit 1; done
 
 cross:
 	for os in linux darwin freebsd windows android; do \
 		echo "go vet for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet ./... || exit 1; done
+	for os in darwin windows; do \
+		echo "mautrix for $$os"; (cd mautrix && CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet -tags goolm .) || exit 1; done
 
 # The race detector makes a schedule take ten times as long and sees little in
 # it, since one actor runs at a time: 1,000 of them with it, all 10,000 without.
@@ -74,7 +78,7 @@ test-interop:
 # "npm ci" in its folder; it is optional on a developer's machine and required in CI
 # (PAWL_NODE=1).
 test-clients:
-	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 20m -tags goolm ./...
+	for m in $(GOOLM); do (cd $$m && $(WITHGOOLM) test -count=1 -timeout 20m -tags goolm ./...) || exit 1; done
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

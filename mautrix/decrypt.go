@@ -1,0 +1,142 @@
+package pawlmautrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"maunium.net/go/mautrix/crypto"
+	"maunium.net/go/mautrix/crypto/olm"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// Decrypt decrypts an event of a room. Errors are those of Machine.DecryptRoomEvent,
+// and satisfy errors.Is with mautrix-go's too: crypto.ErrNoSessionFound,
+// crypto.ErrGroupSessionWithheld, crypto.ErrDuplicateMessageIndex, crypto.ErrWrongRoom,
+// olm.ErrUnknownMessageIndex, and so on.
+func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
+	m, err := h.ready()
+	if err != nil {
+		return nil, err
+	}
+	if evt == nil {
+		return nil, crypto.ErrIncorrectEncryptedContentType
+	}
+	content := evt.Content.VeryRaw
+	if content == nil {
+		if content, err = json.Marshal(&evt.Content); err != nil {
+			return nil, fmt.Errorf("%w: %w", crypto.ErrIncorrectEncryptedContentType, err)
+		}
+	}
+	d, err := m.DecryptRoomEvent(ctx, pawl.RoomEvent{
+		Room: matrix.RoomID(evt.RoomID), ID: matrix.EventID(evt.ID), Sender: matrix.UserID(evt.Sender), Content: content,
+	})
+	if err != nil {
+		return nil, asMautrix(err)
+	}
+	out := &event.Event{
+		Sender: evt.Sender, Type: event.Type{Type: d.Type, Class: evt.Type.Class}, Timestamp: evt.Timestamp, ID: evt.ID,
+		RoomID: evt.RoomID, Unsigned: evt.Unsigned,
+		Mautrix: event.MautrixInfo{
+			WasEncrypted: true, ReceivedAt: evt.Mautrix.ReceivedAt, EventSource: evt.Mautrix.EventSource | event.SourceDecrypted,
+		},
+	}
+	trust(&out.Mautrix, d)
+	if err := out.Content.UnmarshalJSON(d.Content); err != nil {
+		return nil, fmt.Errorf("failed to parse the decrypted content: %w", err)
+	}
+	if err := out.Content.ParseRaw(out.Type); err != nil && !errors.Is(err, event.ErrUnsupportedContentType) {
+		return nil, fmt.Errorf("failed to parse the decrypted content: %w", err)
+	}
+	return out, nil
+}
+
+// trust says who sent an event, in mautrix-go's words.
+func trust(info *event.MautrixInfo, d pawl.DecryptedRoomEvent) {
+	who := d.Sender
+	switch d.Provenance {
+	case group.File, group.Backup:
+		info.TrustState = id.TrustStateBackup
+		return
+	case group.Forwarded, group.Bundle:
+		info.ForwardedKeys = true
+		if d.Forwarder == nil {
+			info.TrustState = id.TrustStateForwarded
+			return
+		}
+		who = *d.Forwarder
+	}
+	info.TrustState = trustState(who)
+	if who.State == pawl.DeviceKnown || who.State == pawl.DeviceGone {
+		info.TrustSource = &id.Device{
+			UserID: id.UserID(who.Device.User), DeviceID: id.DeviceID(who.Device.Device),
+			IdentityKey: id.IdentityKey(who.Curve25519.String()), SigningKey: id.SigningKey(who.Ed25519.String()),
+			Trust: info.TrustState, Deleted: who.State == pawl.DeviceGone,
+		}
+	}
+}
+
+func trustState(who pawl.Party) id.TrustState {
+	switch who.State {
+	case pawl.DeviceUnknown:
+		return id.TrustStateUnknownDevice
+	case pawl.DeviceDisputed, pawl.DeviceMismatched:
+		return id.TrustStateDeviceKeyMismatch
+	}
+	switch {
+	case who.Trust == device.Verified:
+		return id.TrustStateCrossSignedVerified
+	case who.Trust == device.CrossSigned && who.Identity == pawl.IdentityChanged:
+		return id.TrustStateCrossSignedUntrusted
+	case who.Trust == device.CrossSigned:
+		return id.TrustStateCrossSignedTOFU
+	}
+	return id.TrustStateUnset
+}
+
+// mautrixError is an error that is also one of mautrix-go's.
+type mautrixError struct {
+	error
+	is error
+}
+
+// Unwrap lets errors.Is find both.
+func (e mautrixError) Unwrap() []error { return []error{e.error, e.is} }
+
+// errorsOf are mautrix-go's errors, by ours. The first that fits counts.
+var errorsOf = []struct{ ours, theirs error }{
+	{group.ErrTooEarly, olm.ErrUnknownMessageIndex},
+	{group.ErrNoKey, crypto.ErrNoSessionFound},
+	{group.ErrForgotten, crypto.ErrNoSessionFound},
+	{pawl.ErrReplay, crypto.ErrDuplicateMessageIndex},
+	{pawl.ErrOtherRoom, crypto.ErrWrongRoom},
+	{pawl.ErrOtherUser, crypto.ErrDeviceKeyMismatch},
+	{pawl.ErrAlgorithm, crypto.ErrUnsupportedAlgorithm},
+	{group.ErrSignature, olm.ErrBadSignature},
+	{group.ErrMAC, olm.ErrBadMAC},
+	{group.ErrVersion, olm.ErrWrongProtocolVersion},
+	{group.ErrMalformed, crypto.ErrCorruptedMegolmPayload},
+	{pawl.ErrContent, crypto.ErrCorruptedMegolmPayload},
+}
+
+func asMautrix(err error) error {
+	var withheld *group.WithheldError
+	if errors.As(err, &withheld) && errors.Is(err, group.ErrNoKey) {
+		return mautrixError{err, &event.RoomKeyWithheldEventContent{
+			Code: event.RoomKeyWithheldCode(withheld.Code), Reason: withheld.Reason,
+		}}
+	}
+	for _, e := range errorsOf {
+		if errors.Is(err, e.ours) {
+			return mautrixError{err, e.theirs}
+		}
+	}
+	return err
+}

@@ -1,0 +1,199 @@
+package pawlmautrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/crypto"
+	"maunium.net/go/mautrix/event"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+)
+
+// CryptoHelper encrypts and decrypts for a client of mautrix-go, in place of
+// cryptohelper.CryptoHelper. Its fields are set before Init. Its methods may be called
+// from any number of goroutines.
+type CryptoHelper struct {
+	// LoginAs logs the client in at Init, as the device that the store has of this user,
+	// or as a new one.
+	LoginAs *mautrix.ReqLogin
+	// MSC4190 makes the device of an application service's user without a login. LoginAs
+	// gives its display name.
+	MSC4190 bool
+	// DBAccountID chooses among several devices of the user that are in the store, by
+	// the device id. It is not needed where there is one.
+	DBAccountID string
+
+	// DecryptErrorCallback is told which event could not be read, and why.
+	DecryptErrorCallback func(*event.Event, error)
+	// CustomPostDecrypt gets what was decrypted, in place of the syncer's listeners.
+	CustomPostDecrypt func(context.Context, *event.Event)
+
+	client     *mautrix.Client
+	log        zerolog.Logger
+	passphrase []byte
+	place      place
+	given      *pawl.Store // by the caller, who closes it
+
+	mu      sync.Mutex
+	began   bool // Init was called
+	engine  kv.Store
+	machine *pawl.Machine // nil before Init
+	state   *stateStore   // nil: the client had a StateStore of its own
+	sender  *sender
+
+	shared sync.Map // of rooms: their keys were shared since Init
+}
+
+var _ mautrix.CryptoHelper = (*CryptoHelper)(nil)
+
+// Errors of making and using a helper.
+var (
+	// ErrStore: NewCryptoHelper was given something that it cannot keep an account in.
+	ErrStore = errors.New("pawlmautrix: give a path, or an open *pawl.Store")
+	// ErrMautrixDatabase: the path is a database of mautrix-go. It was not changed.
+	ErrMautrixDatabase = errors.New("pawlmautrix: the file is a database of mautrix-go, and stays as it is: give another path for Pawl's store")
+	// ErrClient: the client lacks what a helper needs of it.
+	ErrClient = errors.New("pawlmautrix: the client cannot use this helper")
+	// ErrNotReady: Init was not called, or has failed.
+	ErrNotReady = errors.New("pawlmautrix: Init was not called")
+	// ErrDevice: the client, the store and the server do not agree on the device.
+	ErrDevice = errors.New("pawlmautrix: not the device")
+)
+
+// NewCryptoHelper takes what cryptohelper.NewCryptoHelper takes in its place: a path
+// (of a directory, for a store in Badger, or "sqlite:FILE"), which is opened under the
+// passphrase pickleKey by Init and closed by Close; or an open *pawl.Store, with which
+// the passphrase is not used and which the caller closes. Any number of clients may use
+// one store, and any number of processes one path.
+//
+// If the client has no StateStore it gets one of mautrix-go's, in a file beside the
+// path. It fails with ErrStore, ErrMautrixDatabase or ErrClient, and changes nothing
+// then.
+func NewCryptoHelper(client *mautrix.Client, pickleKey []byte, store any) (*CryptoHelper, error) {
+	if client == nil {
+		return nil, fmt.Errorf("%w: it is nil", ErrClient)
+	}
+	h := &CryptoHelper{
+		client: client, log: client.Log.With().Str("component", "crypto").Logger(), passphrase: pickleKey,
+		DecryptErrorCallback: func(*event.Event, error) {},
+	}
+	if err := h.checkClient(); err != nil {
+		return nil, err
+	}
+	switch s := store.(type) {
+	case string:
+		if len(pickleKey) == 0 {
+			return nil, fmt.Errorf("%w: the pickle key is empty: it is the store's passphrase", ErrStore)
+		}
+		var err error
+		h.place, err = placeOf(s)
+		return h, err
+	case *pawl.Store:
+		if s == nil {
+			return nil, fmt.Errorf("%w: the store is nil", ErrStore)
+		}
+		if client.StateStore == nil {
+			return nil, fmt.Errorf("%w: with an open store it needs a StateStore", ErrClient)
+		}
+		h.given = s
+		return h, nil
+	case crypto.Store:
+		return nil, fmt.Errorf("%w: %T is a store of mautrix-go's own keys", ErrStore, store)
+	}
+	return nil, fmt.Errorf("%w: not %T", ErrStore, store)
+}
+
+func (h *CryptoHelper) checkClient() error {
+	if _, ok := h.client.Syncer.(mautrix.ExtensibleSyncer); !ok {
+		return fmt.Errorf("%w: its Syncer (%T) has no OnSync: see mautrix.ExtensibleSyncer", ErrClient, h.client.Syncer)
+	}
+	if _, ok := h.client.StateStore.(crypto.StateStore); !ok && h.client.StateStore != nil {
+		return fmt.Errorf("%w: its StateStore (%T) does not know of encryption: see crypto.StateStore", ErrClient, h.client.StateStore)
+	}
+	switch h.client.Store.(type) {
+	case nil, *mautrix.MemorySyncStore:
+		return nil
+	case *syncStore:
+		return fmt.Errorf("%w: it has another helper", ErrClient)
+	}
+	return fmt.Errorf("%w: its Store (%T) keeps the token of syncs; Pawl stores it together with what it covers: leave Store as it was", ErrClient, h.client.Store)
+}
+
+// Init opens the store and the account, logs in if LoginAs says so, publishes the
+// device's keys and has the client's syncs and state go through this helper. Call it
+// once. It fails with ErrDevice if the client's device is another one than the store's,
+// or if the server has other keys for it; with ErrClient; and with errors of package
+// pawl and of the client. Close it also after an error.
+func (h *CryptoHelper) Init(ctx context.Context) error {
+	if h == nil {
+		return ErrNotReady
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.began {
+		return fmt.Errorf("%w: Init was called before", ErrClient)
+	}
+	if err := h.checkClient(); err != nil { // it may have changed since
+		return err
+	}
+	h.began = true
+	store, err := h.open(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := h.device(ctx, store)
+	if err != nil {
+		return err
+	}
+	if err := h.keepState(ctx, m); err != nil {
+		return err
+	}
+	h.sender = newSender(h.client, m, h.log)
+	if err := h.publish(ctx, m); err != nil {
+		return err
+	}
+	h.listen(m)
+	h.machine = m
+	h.sender.start()
+	return nil
+}
+
+// Close ends what the helper does by itself, and closes the store if the helper has
+// opened it. What is under way ends with an error of kv.
+func (h *CryptoHelper) Close() error {
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	if h.sender != nil {
+		h.sender.stop()
+	}
+	if h.state != nil {
+		errs = append(errs, h.state.close())
+	}
+	if h.engine != nil {
+		errs = append(errs, h.engine.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ready returns the machine once Init has made it.
+func (h *CryptoHelper) ready() (*pawl.Machine, error) {
+	if h == nil {
+		return nil, ErrNotReady
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.machine == nil {
+		return nil, ErrNotReady
+	}
+	return h.machine, nil
+}

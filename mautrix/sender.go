@@ -1,0 +1,211 @@
+package pawlmautrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/rs/zerolog"
+	"go.mau.fi/util/retryafter"
+	"maunium.net/go/mautrix"
+
+	"github.com/pawlkv/pawl"
+)
+
+// sender sends the requests of an account. Several processes may do that at once
+// without agreeing: a request is handed out to one of them, and does no harm twice.
+type sender struct {
+	client  *mautrix.Client
+	machine *pawl.Machine
+	log     zerolog.Logger
+	kicked  chan struct{}
+	ctx     context.Context
+	cancel  context.CancelFunc
+	ended   sync.WaitGroup
+}
+
+// idle is how long the sender waits without being told that there may be something.
+const idle = time.Minute
+
+// errNoAnswer: the server could not be reached, or its answer was lost.
+var errNoAnswer = errors.New("the homeserver did not answer")
+
+func newSender(c *mautrix.Client, m *pawl.Machine, log zerolog.Logger) *sender {
+	s := &sender{client: c, machine: m, log: log, kicked: make(chan struct{}, 1)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+func (s *sender) start() { s.ended.Go(s.run) }
+
+func (s *sender) stop() {
+	s.cancel()
+	s.ended.Wait()
+}
+
+// kick tells that there may be requests.
+func (s *sender) kick() {
+	select {
+	case s.kicked <- struct{}{}:
+	default:
+	}
+}
+
+// run sends whatever there is, whenever there may be something, until stop. While
+// nothing gets through it comes back after a second, and later after a minute.
+func (s *sender) run() {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = time.Second, idle
+	for wait := time.Duration(0); ; {
+		if !s.wait(wait) {
+			return
+		}
+		wait = idle
+		err := s.sendAll(s.ctx)
+		switch {
+		case err == nil:
+			pause.Reset()
+			continue
+		case s.ctx.Err() != nil:
+			return
+		case errors.Is(err, mautrix.MUnknownToken):
+			s.log.Error().Err(err).Msg("The access token is not valid any more: no requests of the device's keys are sent")
+			return
+		}
+		wait = pause.NextBackOff()
+		s.log.Warn().Err(err).Dur("retry_in", wait).Msg("Failed to send requests of the device's keys")
+		if !s.pause(wait) {
+			return
+		}
+		wait = 0
+	}
+}
+
+// wait returns when there may be something to send, false: at the end.
+func (s *sender) wait(most time.Duration) bool {
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-s.kicked:
+	case <-t.C:
+	}
+	return true
+}
+
+// pause waits, whatever there is to send.
+func (s *sender) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// sendAll sends requests until there are none. It ends at the first that gets no
+// answer.
+func (s *sender) sendAll(ctx context.Context) error {
+	for {
+		requests, err := s.machine.OutgoingRequests(ctx)
+		for _, r := range requests {
+			if err := s.send(ctx, r); err != nil {
+				return err
+			}
+		}
+		if err != nil || len(requests) == 0 {
+			return err
+		}
+	}
+}
+
+// send sends one request and tells what became of it. It fails if the server did not
+// answer, if it answered that the client is not logged in, and with errors of the
+// store. It does not try twice: a body with one-time keys is sent once, whatever the
+// client does with other requests.
+func (s *sender) send(ctx context.Context, r pawl.Request) error {
+	body, response, err := s.client.MakeFullRequestWithResp(ctx, mautrix.FullRequest{
+		Method: r.Method, URL: s.url(r), RequestBytes: r.Body, MaxAttempts: 1, SensitiveContent: true,
+		Headers: http.Header{"Content-Type": {"application/json"}},
+	})
+	ctx = context.WithoutCancel(ctx) // what is known is told
+	if err == nil {
+		err = s.machine.MarkSent(ctx, r.ID, body)
+		switch {
+		case errors.Is(err, pawl.ErrNoRequest): // another process sent it too
+			return nil
+		case errors.Is(err, pawl.ErrAnswer):
+			s.log.Warn().Err(err).Stringer("request", r.Kind).Msg("The homeserver's answer is none to the request")
+			return s.failed(ctx, r, pawl.Unknown(), err)
+		}
+		return err
+	}
+	switch {
+	case response == nil && neverSent(err):
+		return s.failed(ctx, r, pawl.NotSent(), err)
+	case response == nil || response.StatusCode < 300:
+		return s.failed(ctx, r, pawl.Unknown(), err)
+	case response.StatusCode == http.StatusTooManyRequests:
+		return s.failed(ctx, r, pawl.Later(time.Now().Add(retryAfter(response, body))), nil)
+	case response.StatusCode >= http.StatusInternalServerError:
+		return s.failed(ctx, r, pawl.Refused(response.StatusCode, body), err)
+	case errors.Is(err, mautrix.MUnknownToken):
+		return errors.Join(err, s.failed(ctx, r, pawl.Refused(response.StatusCode, body), nil))
+	}
+	s.log.Warn().Err(err).Stringer("request", r.Kind).Msg("The homeserver refused a request")
+	return s.failed(ctx, r, pawl.Refused(response.StatusCode, body), nil)
+}
+
+// failed tells why there is no answer, and returns the cause.
+func (s *sender) failed(ctx context.Context, r pawl.Request, why pawl.Failure, cause error) error {
+	err := s.machine.MarkFailed(ctx, r.ID, why)
+	if errors.Is(err, pawl.ErrNoRequest) {
+		err = nil
+	}
+	if cause != nil {
+		cause = fmt.Errorf("%w: %w", errNoAnswer, cause)
+	}
+	return errors.Join(cause, err)
+}
+
+// retryAfter is how long the server asks to wait: in the header, or, as older ones say
+// it, in the body.
+func retryAfter(response *http.Response, body []byte) time.Duration {
+	var limit struct {
+		Milliseconds int64 `json:"retry_after_ms"`
+	}
+	fallback := time.Second
+	if json.Unmarshal(body, &limit) == nil && limit.Milliseconds > 0 {
+		fallback = time.Duration(min(limit.Milliseconds, int64(24*time.Hour/time.Millisecond))) * time.Millisecond
+	}
+	return retryafter.Parse(response.Header.Get("Retry-After"), fallback)
+}
+
+// neverSent reports that no byte can have left: there was no connection.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// url is that of a request, as the client asks: for an application service's user,
+// say.
+func (s *sender) url(r pawl.Request) string {
+	switch r.Kind {
+	case pawl.KeysUpload:
+		return s.client.BuildClientURL("v3", "keys", "upload")
+	case pawl.KeysQuery:
+		return s.client.BuildClientURL("v3", "keys", "query")
+	case pawl.KeysClaim:
+		return s.client.BuildClientURL("v3", "keys", "claim")
+	}
+	return s.client.BuildClientURL("v3", "sendToDevice", r.EventType, r.ID.String())
+}

@@ -1,0 +1,171 @@
+package pawlmautrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"maunium.net/go/mautrix/crypto"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// rounds is how often a key is shared anew for one event, when members or devices
+// change again and again.
+const rounds = 10
+
+// Encrypt encrypts an event's content for a room, after it gave the room key to all
+// devices that are to have it. Content is a json.RawMessage, a *event.Content, or what
+// marshals as an object.
+func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.Type, content any) (*event.EncryptedEventContent, error) {
+	m, err := h.ready()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := marshal(content)
+	if err != nil {
+		return nil, err
+	}
+	if _, known := h.shared.Load(room); !known {
+		// Nobody knows what happened in the room while the program was not there.
+		if err := h.share(ctx, m, room); err != nil {
+			return nil, fmt.Errorf("failed to share the room key: %w", err)
+		}
+		h.shared.Store(room, struct{}{})
+	}
+	for range rounds {
+		out, err := m.EncryptRoomEvent(ctx, matrix.RoomID(room), kind.Type, raw)
+		if err == nil {
+			encrypted := &event.EncryptedEventContent{}
+			return encrypted, json.Unmarshal(out, encrypted)
+		}
+		if !errors.Is(err, pawl.ErrNotShared) && !errors.Is(err, pawl.ErrRotate) {
+			return nil, err
+		}
+		if err := h.share(ctx, m, room); err != nil {
+			return nil, fmt.Errorf("failed to share the room key: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("%w: whoever is to have it changed %d times", pawl.ErrNotShared, rounds)
+}
+
+// EncryptWithStateKey is Encrypt for events that are not part of the room's state.
+// Pawl encrypts no state.
+func (h *CryptoHelper) EncryptWithStateKey(ctx context.Context, room id.RoomID, kind event.Type, stateKey *string, content any) (*event.EncryptedEventContent, error) {
+	if stateKey != nil {
+		return nil, errors.New("pawlmautrix: state events are not encrypted")
+	}
+	return h.Encrypt(ctx, room, kind, content)
+}
+
+func marshal(content any) (json.RawMessage, error) {
+	if c, ok := content.(event.Content); ok {
+		content = &c // its MarshalJSON has a pointer's receiver
+	}
+	raw, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal the content: %w", err)
+	}
+	return raw, nil
+}
+
+// share gives the room key to all members' devices.
+func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomID) error {
+	members, err := h.members(ctx, room)
+	if err != nil {
+		return err
+	}
+	settings, err := h.settings(ctx, room)
+	if err != nil {
+		return err
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, time.Second
+	for {
+		s, err := m.ShareRoomKey(ctx, matrix.RoomID(room), members, settings)
+		if err != nil {
+			return err
+		}
+		for _, r := range s.Requests {
+			if err := h.sender.send(ctx, r); err != nil {
+				return err
+			}
+		}
+		if s.Done {
+			h.sender.kick() // what nobody waits for
+			return nil
+		}
+		if len(s.Requests) > 0 {
+			pause.Reset()
+			continue
+		}
+		// Another process has sent them, or they wait for the device's own keys.
+		if err := h.sender.sendAll(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// members are whoever is in a room, or invited. Where nobody knows all of them the
+// server is asked.
+func (h *CryptoHelper) members(ctx context.Context, room id.RoomID) ([]matrix.UserID, error) {
+	fetched, err := h.client.StateStore.HasFetchedMembers(ctx, room)
+	if err == nil && !fetched {
+		_, err = h.client.Members(ctx, room)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to get the room's members: %w", err)
+	}
+	all, err := h.client.StateStore.GetRoomJoinedOrInvitedMembers(ctx, room)
+	if err != nil {
+		return nil, fmt.Errorf("failed to get the room's members: %w", err)
+	}
+	members := make([]matrix.UserID, len(all))
+	for i, u := range all {
+		members[i] = matrix.UserID(u)
+	}
+	return members, nil
+}
+
+// settings are what the StateStore knows of a room, which Pawl may not know of one that
+// the client was in before. The strategy is mautrix-go's: all devices.
+func (h *CryptoHelper) settings(ctx context.Context, room id.RoomID) (pawl.RoomSettings, error) {
+	s := pawl.RoomSettings{Strategy: group.AllDevices}
+	state := h.client.StateStore.(crypto.StateStore)
+	encryption, err := state.GetEncryptionEvent(ctx, room)
+	if err != nil {
+		return s, fmt.Errorf("failed to get the room's encryption event: %w", err)
+	}
+	if encryption != nil {
+		s.Algorithm = string(encryption.Algorithm)
+		s.Messages = encryption.RotationPeriodMessages
+		s.Age = time.Duration(min(encryption.RotationPeriodMillis, group.MaxAge.Milliseconds())) * time.Millisecond
+	}
+	visibility, err := state.GetHistoryVisibility(ctx, room)
+	if err != nil {
+		return s, fmt.Errorf("failed to get the room's history visibility: %w", err)
+	}
+	if visibility != nil {
+		s.Visibility = visibilities[visibility.HistoryVisibility]
+	}
+	return s, nil
+}
+
+var visibilities = map[event.HistoryVisibility]group.Visibility{
+	event.HistoryVisibilityInvited:       group.Invited,
+	event.HistoryVisibilityJoined:        group.Joined,
+	event.HistoryVisibilityShared:        group.Shared,
+	event.HistoryVisibilityWorldReadable: group.WorldReadable,
+}

@@ -1,0 +1,67 @@
+package pawlmautrix
+
+import (
+	"context"
+	"fmt"
+
+	"go.mau.fi/util/dbutil"
+	"maunium.net/go/mautrix/id"
+	"maunium.net/go/mautrix/sqlstatestore"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// stateStore is mautrix-go's StateStore in a file beside the store. That a room is
+// encrypted is Pawl's to say, and never taken back: what is in the file may be older
+// than the store, or missing.
+type stateStore struct {
+	*sqlstatestore.SQLStateStore
+	db      *dbutil.Database
+	machine *pawl.Machine
+}
+
+// keepState gives a client without a StateStore one.
+func (h *CryptoHelper) keepState(ctx context.Context, m *pawl.Machine) error {
+	if h.client.StateStore != nil {
+		return nil
+	}
+	raw, err := h.place.openState()
+	if err != nil {
+		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
+	}
+	db, err := dbutil.NewWithDB(raw, "sqlite3")
+	if err != nil {
+		_ = raw.Close()
+		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
+	}
+	inner := sqlstatestore.NewSQLStateStore(db, dbutil.ZeroLogger(h.log.With().Str("db_section", "matrix_state").Logger()), false)
+	s := &stateStore{SQLStateStore: inner, db: db, machine: m}
+	h.state = s
+	if err := inner.Upgrade(ctx); err != nil {
+		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
+	}
+	if err := s.forgetMembers(ctx); err != nil {
+		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
+	}
+	h.client.StateStore = s
+	return nil
+}
+
+// forgetMembers makes the server be asked for a room's members before the next room key
+// is shared: nobody knows whether the file was there all the time that the store was.
+func (s *stateStore) forgetMembers(ctx context.Context) error {
+	_, err := s.Exec(ctx, "UPDATE mx_room_state SET members_fetched=false")
+	return err
+}
+
+// IsEncrypted implements mautrix.StateStore.
+func (s *stateStore) IsEncrypted(ctx context.Context, room id.RoomID) (bool, error) {
+	known, err := s.machine.Room(ctx, matrix.RoomID(room))
+	if err != nil || known.Encrypted {
+		return known.Encrypted, err
+	}
+	return s.SQLStateStore.IsEncrypted(ctx, room)
+}
+
+func (s *stateStore) close() error { return s.db.Close() }

@@ -1,0 +1,192 @@
+package pawlmautrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/session"
+)
+
+// receiver hands the responses of a client's syncs to Pawl, before the client's
+// listeners get them.
+//
+// mautrix-go holds the token of its next request in a variable, and so do other
+// processes of the device. Pawl's token goes on in one chain, of whichever process is
+// first. One that has left the chain still hands in what it gets; if nobody else moves
+// the chain on, it does so by requests of its own (see follow), so that Pawl knows who
+// is in a room before anything is encrypted for it.
+type receiver struct {
+	client  *mautrix.Client
+	machine *pawl.Machine
+	log     zerolog.Logger
+	kick    func()
+
+	// The syncing goroutine alone uses these.
+	ticket  pawl.SyncTicket // of the next request
+	chain   string          // the token that was stored when the last response was done
+	seen    *lru.Cache[id.EventID, struct{}]
+	handled []session.ReceiptID // of events that the listeners have got
+}
+
+// remembered is how many events of rooms a receiver knows it has seen.
+const remembered = 4096
+
+func newReceiver(c *mautrix.Client, m *pawl.Machine, log zerolog.Logger, kick func()) *receiver {
+	seen, err := lru.New[id.EventID, struct{}](remembered)
+	if err != nil { // of a size below 1
+		panic(err)
+	}
+	return &receiver{client: c, machine: m, log: log, kick: kick, seen: seen}
+}
+
+// begin returns the token of the first request.
+func (r *receiver) begin(ctx context.Context) (string, error) {
+	t, err := r.machine.NextSync(ctx)
+	r.ticket, r.chain = t, t.Since
+	return t.Since, err
+}
+
+// receive takes in a response, and puts what of it is not Pawl's in the place of its
+// to-device events. It returns false if that is not committed, since the context has
+// ended or the store cannot be used any more: nothing of the response may be handed
+// out then.
+func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, since string) bool {
+	r.acknowledge(ctx)
+	t := r.ticket
+	t.Since = since
+	received, ok := r.commit(ctx, t, response)
+	if !ok {
+		return false
+	}
+	r.note(response)
+	r.replace(response, received.Events)
+	if !received.Advanced && !r.follow(ctx, response) {
+		return false
+	}
+	r.kick()
+	next, err := r.machine.NextSync(ctx)
+	if err != nil { // counts in the next response are passed over then
+		next = pawl.SyncTicket{}
+	}
+	r.chain, r.ticket = next.Since, next
+	return true
+}
+
+// commit calls ReceiveSync until it has an answer that is final. A store that is away
+// is waited for: what is not committed must not be passed over.
+func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *mautrix.RespSync) (pawl.Received, bool) {
+	body, err := json.Marshal(reduce(response))
+	if err != nil {
+		r.log.Err(err).Msg("Failed to encode the response of a sync")
+		return pawl.Received{}, false
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 10*time.Second
+	var all pawl.Received
+	for told := (time.Time{}); ; {
+		received, err := r.machine.ReceiveSync(ctx, t, body)
+		all.Events = append(all.Events, received.Events...)
+		all.Advanced = received.Advanced
+		switch {
+		case err == nil:
+			for _, e := range received.Refused {
+				r.log.Warn().Err(e.Err).Stringer("sender", id.UserID(e.Sender)).Str("type", e.Type).Msg("A to-device event was not taken")
+			}
+			all.Events = unique(all.Events)
+			return all, true
+		case errors.Is(err, pawl.ErrResponse):
+			r.log.Err(err).Msg("The response of a sync is passed over")
+			return all, true
+		case ctx.Err() != nil:
+			return all, false
+		case final(err):
+			r.log.Err(err).Msg("The store cannot be used any more: syncing ends")
+			r.client.StopSync()
+			return all, false
+		}
+		if time.Since(told) > time.Minute {
+			r.log.Err(err).Msg("Failed to store what a sync brought, trying again")
+			told = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return all, false
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
+}
+
+// final reports an error that does not pass.
+func final(err error) bool {
+	switch pawl.CodeOf(err).Remedy() {
+	case pawl.RemedyRetry, pawl.RemedySpace, pawl.RemedyMend, pawl.RemedyUpdate:
+		return errors.Is(err, kv.ErrClosed)
+	}
+	return true
+}
+
+// unique leaves the last of events that were returned by several tries.
+func unique(events []pawl.ToDeviceEvent) []pawl.ToDeviceEvent {
+	var out []pawl.ToDeviceEvent
+	for i, e := range events {
+		again := func(later pawl.ToDeviceEvent) bool { return later.Index >= 0 && later.Index == e.Index }
+		if !slices.ContainsFunc(events[i+1:], again) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// replace lets the listeners see the to-device events that are theirs, decrypted.
+func (r *receiver) replace(response *mautrix.RespSync, events []pawl.ToDeviceEvent) {
+	came := response.ToDevice.Events
+	response.ToDevice.Events = nil
+	for _, e := range events {
+		if !e.Encrypted && e.Index >= 0 && e.Index < len(came) {
+			response.ToDevice.Events = append(response.ToDevice.Events, came[e.Index])
+			continue
+		}
+		evt := &event.Event{Sender: id.UserID(e.Sender), Type: event.Type{Type: e.Type, Class: event.ToDeviceEventType}}
+		evt.Mautrix.WasEncrypted = e.Encrypted
+		if err := evt.Content.UnmarshalJSON(e.Content); err != nil {
+			r.log.Warn().Err(err).Str("type", e.Type).Msg("A to-device event has no content")
+			continue
+		}
+		response.ToDevice.Events = append(response.ToDevice.Events, evt)
+		if e.Encrypted {
+			r.handled = append(r.handled, e.Receipt)
+		}
+	}
+}
+
+// acknowledge tells that the listeners have returned, which they have when the next
+// response is there.
+func (r *receiver) acknowledge(ctx context.Context) {
+	if len(r.handled) == 0 {
+		return
+	}
+	if err := r.machine.Acknowledge(ctx, r.handled...); err != nil {
+		r.log.Warn().Err(err).Msg("Failed to acknowledge to-device events")
+		return
+	}
+	r.handled = nil
+}
+
+// note remembers which events the listeners get.
+func (r *receiver) note(response *mautrix.RespSync) {
+	for e := range timeline(response) {
+		r.seen.Add(e.ID, struct{}{})
+	}
+}
