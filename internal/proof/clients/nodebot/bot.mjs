@@ -91,8 +91,12 @@ class Bot {
     const ids = (l) => (l ?? []).map((u) => new UserId(u));
     const counts = new Map(Object.entries(s.device_one_time_keys_count ?? {}));
     const unused = s.device_unused_fallback_key_types && new Set(s.device_unused_fallback_key_types);
-    await this.machine.receiveSyncChanges(
-      JSON.stringify(s.to_device?.events ?? []), new DeviceLists(ids(s.device_lists?.changed), ids(s.device_lists?.left)), counts, unused, anyone());
+    // One at a time: of two keys of one session in one call the last one is kept, also
+    // where it reads less. Senders of this make give a key again that is under way.
+    for (const e of s.to_device?.events ?? []) {
+      await this.machine.receiveSyncChanges(JSON.stringify([e]), new DeviceLists([], []), new Map(), undefined, anyone());
+    }
+    await this.machine.receiveSyncChanges("[]", new DeviceLists(ids(s.device_lists?.changed), ids(s.device_lists?.left)), counts, unused, anyone());
     for (const [id, room] of Object.entries(s.rooms?.join ?? {})) {
       for (const e of [...(room.state?.events ?? []), ...(room.timeline?.events ?? [])]) await this.state(id, e);
     }
