@@ -4,12 +4,14 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 var seed = flag.Uint64("clients.seed", 0, "of the random rounds; 0: another one each time")
@@ -61,10 +63,15 @@ func randomRounds(t *testing.T, c cast) {
 	y.talk("before")
 	deeds := []func(*rand.Rand){y.killOne, y.killOne, y.stopOne, y.freezeOne, y.failSome, y.failSome, y.forget, y.takeKeys, y.wait}
 	for i := range *rounds {
-		sending := y.sending(y.mine.next(), fmt.Sprint("of round ", i))
+		var sending []<-chan struct{}
+		for range 1 + r.IntN(len(y.mine.processes)) {
+			sending = append(sending, y.sending(y.mine.next(), fmt.Sprint("of round ", i)))
+		}
 		deeds[r.IntN(len(deeds))](r)
 		y.says(y.peers[r.IntN(len(y.peers))], fmt.Sprint("for round ", i))
-		<-sending
+		for _, ended := range sending {
+			<-ended
+		}
 	}
 	y.quiet()
 }
@@ -131,4 +138,29 @@ func (y *story) quiet() {
 	}
 	y.settle()
 	y.talk("all is quiet")
+	y.tellCounts()
+}
+
+// tellCounts tells how much happened: a run in which nothing failed proves little.
+func (y *story) tellCounts() {
+	failed, lost, all := 0, 0, 0
+	for _, e := range y.server.Exchanges() {
+		if e.User != y.mine.User {
+			continue
+		}
+		all++
+		if e.Lost {
+			lost++
+		} else if e.Status != http.StatusOK {
+			failed++
+		}
+	}
+	used := map[string]bool{}
+	for _, e := range y.server.Timeline(matrix.RoomID(y.room)) {
+		if e.Sender == y.mine.User && e.Type == "m.room.encrypted" {
+			used[sessionOf(y.t, e)] = true
+		}
+	}
+	y.t.Logf("%d messages, ours in %d sessions; of %d requests of ours %d were refused and %d got no answer; %d processes were killed",
+		len(y.sent), len(used), all, failed, lost, y.mine.killed)
 }

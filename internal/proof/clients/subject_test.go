@@ -27,6 +27,7 @@ type subject struct {
 	store, token string
 	processes    []*device
 	turn         int
+	killed       int
 }
 
 // newSubject logs the device in and starts no process.
@@ -96,6 +97,7 @@ func (m *subject) kill(i int) {
 	}
 	_ = d.Kill() // how it ended is known
 	d.gone = true
+	m.killed++
 }
 
 // revive starts a process that was killed, from where the device stopped. Meanwhile

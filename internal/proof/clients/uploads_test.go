@@ -84,7 +84,8 @@ func killedUpload(t *testing.T, c cast) {
 // Requests fail, and are made again.
 func failedRequests(t *testing.T, c cast) {
 	y := tell(t, c, nil)
-	for _, endpoint := range []string{"keys/upload", "keys/claim", "sendToDevice", "send"} {
+	endpoints := []string{"keys/upload", "keys/claim", "sendToDevice", "send"}
+	for _, endpoint := range endpoints {
 		y.fail(endpoint, 1, hs.Gateway)
 	}
 	y.fail("keys/upload", 1, hs.Limit(50*time.Millisecond))
@@ -96,7 +97,22 @@ func failedRequests(t *testing.T, c cast) {
 	y.stocked(25)
 	y.settle()
 	y.untilRead(bobs)
+	for _, endpoint := range endpoints {
+		if n := y.refused(endpoint); n != 1 {
+			t.Errorf("of the requests to %s %d were refused, want 1", endpoint, n)
+		}
+	}
 	y.talk("all is well again")
+}
+
+// refused counts the requests to an endpoint that the server did not answer in time.
+func (y *story) refused(endpoint string) (n int) {
+	for _, e := range y.server.Exchanges(endpoint) {
+		if e.Status == http.StatusGatewayTimeout {
+			n++
+		}
+	}
+	return n
 }
 
 // openPatiently is open for a client that gives up when its first requests fail, as
@@ -150,12 +166,7 @@ func failedQueries(t *testing.T, c cast) {
 	bobs.join(y.room)
 	y.settle()
 	y.untilRead(bobs)
-	failed := 0
-	for _, e := range y.server.Exchanges("keys/query") {
-		if e.Status == http.StatusGatewayTimeout {
-			failed++
-		}
-	}
+	failed := y.refused("keys/query")
 	if failed == 0 || y.mine.shares() && failed < 4 {
 		t.Errorf("%d queries failed, want 4", failed)
 	}
