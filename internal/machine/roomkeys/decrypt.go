@@ -171,7 +171,10 @@ func (k *Keys) open(tx *txn.Tx, in encrypted) (group.Opened, error) {
 		return group.Opened{}, fmt.Errorf("%w: session %s is of room %s, not of %s", ErrOtherRoom, in.session, s.Room(), in.Room)
 	}
 	h, _ := k.hints.Get(in.session)
+	probe := tx.Probe()
+	began := probe.Begin()
 	opened, next, err := s.DecryptFrom(h.reached, in.message)
+	probe.End(txn.Computing, began)
 	if err == nil {
 		h.reached = next
 		k.hints.Add(in.session, h)

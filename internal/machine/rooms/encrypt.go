@@ -90,7 +90,10 @@ func (r *Rooms) encrypt(tx *txn.Tx, room matrix.RoomID, plaintext []byte) (encry
 		}
 		return encrypted{}, &NotSharedError{open}
 	}
+	probe := tx.Probe()
+	began := probe.Begin()
 	next, message, err := s.out.Sender().Encrypt(plaintext)
+	probe.End(txn.Computing, began)
 	if err != nil {
 		return encrypted{}, err
 	}
