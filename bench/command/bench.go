@@ -51,7 +51,7 @@ design's wedged sessions, lost messages and reused keys are counted.
 It prints tables, and writes DIR/result.json and DIR/report.html, a page with
 plots. --json prints the result instead, and writes only if --out is given.
 
-It exits with 1 if Pawl lost a message or used a message key twice.`,
+It exits with 1 if Pawl lost anything or used any key twice.`,
 		Args: cli.Arguments(cli.NoSuchCommand),
 		RunE: c.run,
 	}

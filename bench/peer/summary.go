@@ -48,9 +48,7 @@ func (c *contestant) row() result.Row {
 		calls = append(calls, o.Calls...)
 		costs = append(costs, o.Cost)
 		row.Resident = max(row.Resident, o.Resident)
-		row.Wrong.Wedged += o.Wrong.Wedged
-		row.Wrong.Lost += o.Wrong.Lost
-		row.Wrong.Reused += o.Wrong.Reused
+		row.Wrong = row.Wrong.Plus(o.Wrong)
 		for _, note := range o.Notes {
 			if !slices.Contains(row.Notes, note) {
 				row.Notes = append(row.Notes, note)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/bench/result"
@@ -86,6 +87,42 @@ func (a Answer) Sentence() string {
 		cost += ", CPU " + times(a.CPU)
 	}
 	return fmt.Sprintf("Without a cache, beside a validated one: %s. A message takes %s on %s (%s).", cost, nanoseconds(a.NoCache.Median), engineTitle(a.Engine), a.Group.Words())
+}
+
+// clientCalls are the calls of a whole client, with how many messages each is about.
+var clientCalls = []struct {
+	workload string
+	what     func(messages int) string
+	messages func(result.Params) int
+}{
+	{result.Sync, func(n int) string { return fmt.Sprintf("a sync with %d room keys", n) }, func(p result.Params) int { return p.Batch }},
+	{result.Share, func(n int) string { return fmt.Sprintf("a room key for %d devices", n) }, func(p result.Params) int { return p.Peers }},
+	{result.Room, func(int) string { return "a message of a room" }, func(result.Params) int { return 1 }},
+}
+
+// ClientSentence is the same answer for the calls of a whole client, on Badger: ""
+// where none was measured. A quick run has none.
+func ClientSentence(r result.Result) string {
+	if r.Quick {
+		return ""
+	}
+	answers := Answers(r)
+	var parts []string
+	for _, c := range clientCalls {
+		i := slices.IndexFunc(answers, func(a Answer) bool {
+			return a.Group.Workload == c.workload && a.Engine == result.Badger && a.Group.Params.Processes == 1
+		})
+		if i < 0 {
+			continue
+		}
+		a := answers[i]
+		n := c.messages(a.Group.Params)
+		parts = append(parts, fmt.Sprintf("%s takes %s, %s", c.what(n), nanoseconds(a.NoCache.Median*float64(n)), times(a.Time)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "A whole client without a cache, on Badger in the process, and its time beside a validated one: " + strings.Join(parts, "; ") + "."
 }
 
 // noAnswer is the sentence of a run that measured something else.

@@ -103,7 +103,7 @@ func TestWriteComparison(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Figures compared: 1 slower, 131 noise.", // a message's CPU stayed
+		"Figures compared: 1 slower, 203 noise.", // a message's CPU stayed
 		"  cores: 8, then 2\n  go: 1.26.0, then 1.27.0\n",
 		"Pawl, no cache, memory                time  94.5 µs   189 µs  +100.0%  0.001  slower\n",
 	} {

@@ -24,6 +24,7 @@ func madeUp() result.Result {
 	r.Rows = append(r.Rows, m.oneSession()...)
 	r.Rows = append(r.Rows, m.sizes()...)
 	r.Rows = append(r.Rows, m.processes()...)
+	r.Rows = append(r.Rows, m.client()...)
 	r.Rows = append(r.Rows, m.peers()...)
 	return r
 }
@@ -131,6 +132,37 @@ func (m maker) processes() []result.Row {
 				row := m.row(result.Processes, result.Params{Sessions: 16, Processes: n, Same: same && n > 1}, d.Name, result.Badger, each)
 				if same && !d.Holds {
 					row.Wrong = result.Wrong{Wedged: 3 * n, Lost: 41 * n / (k + 1), Reused: k}
+				}
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// client is what a whole client does: alone on Badger, and two processes in turn.
+func (m maker) client() []result.Row {
+	var rows []result.Row
+	for _, c := range []struct {
+		workload string
+		params   result.Params
+		each     time.Duration
+		wrong    result.Wrong // of the designs that do not hold
+	}{
+		{result.Sync, result.Params{Batch: 100, Peers: 100}, 240 * time.Microsecond, result.Wrong{Wedged: 95, RoomKeys: 285, Reused: 7, Republished: 5}},
+		{result.Share, result.Params{Peers: 163}, 150 * time.Microsecond, result.Wrong{Reused: 326, RoomKeys: 326}},
+		{result.Room, result.Params{Peers: 163, Size: 1024}, 360 * time.Microsecond, result.Wrong{Indices: 77}},
+	} {
+		for _, processes := range []int{1, 2} {
+			c.params.Processes, c.params.Same = processes, processes > 1
+			for _, d := range design.All() {
+				each := c.each * time.Duration(processes)
+				if d.Name == design.NameNone {
+					each += each / 20
+				}
+				row := m.row(c.workload, c.params, d.Name, result.Badger, each)
+				if processes > 1 && !d.Holds {
+					row.Wrong = c.wrong
 				}
 				rows = append(rows, row)
 			}

@@ -18,6 +18,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 // page is what the template is filled with.
 type page struct {
 	Headline      string
+	Client        string // the same for a whole client
 	Answers       []pageAnswer
 	Warnings      []string
 	Broken        string
@@ -60,7 +61,7 @@ func WriteHTML(w io.Writer, r result.Result) error {
 		return err
 	}
 	p := page{
-		Headline: Headline(r), Warnings: warnings(r), Plots: plots, Legend: legend, Circumstances: circumstances(r), Command: strings.Join(r.Command, " "),
+		Headline: Headline(r), Client: ClientSentence(r), Warnings: warnings(r), Plots: plots, Legend: legend, Circumstances: circumstances(r), Command: strings.Join(r.Command, " "),
 		Light: template.CSS(declarations(lightOf)), Dark: template.CSS(declarations(darkOf)), Fonts: fonts,
 	}
 	for _, a := range Answers(r) {

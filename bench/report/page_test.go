@@ -61,7 +61,7 @@ func TestWarnings(t *testing.T) {
 
 // plotNames are what the fixture has the figures for.
 var plotNames = []string{
-	"split", "latency", "processes-badger", "processes-badger-same", "size-badger", "faults",
+	"split", "latency", "processes-badger", "processes-badger-same", "size-badger", "faults", "faults-client",
 	"beside-peers-decrypt-1-message-a-commit", "beside-peers-decrypt-100-messages-a-commit",
 }
 

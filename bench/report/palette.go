@@ -39,8 +39,12 @@ var partColours = []colour{
 	{"p9", "#a0a7af", "#6e7781"},
 }
 
-// wrongColours are those of sessions wedged, messages lost, keys reused.
-var wrongColours = []colour{{"w1", "#f2a33a", "#f2b45c"}, {"w2", "#c9372c", "#f0766c"}, {"w3", "#6b1d2a", "#b54a5c"}}
+// wrongColours are those of result.Wrong.Faults. What only a whole client gets wrong is
+// beside them in paler ones, but for what it uses twice, which is blue.
+var wrongColours = []colour{
+	{"w1", "#f2a33a", "#f2b45c"}, {"w2", "#c9372c", "#f0766c"}, {"w3", "#6b1d2a", "#b54a5c"},
+	{"w4", "#e88c85", "#f7b5ae"}, {"w5", "#9c5a1a", "#c98a4a"}, {"w6", "#2f4a8a", "#7f9ee8"}, {"w7", "#8fa9dc", "#b8ccf5"},
+}
 
 func everyColour() []colour {
 	all := []colour{inkColour, axisColour, gridColour, pageColour}

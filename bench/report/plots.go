@@ -27,9 +27,9 @@ func Plots(r result.Result) ([]Plot, error) {
 // run would bend lines over sizes and processes either way.
 func kinds(r result.Result) []func(result.Result) []drawing {
 	if r.Quick {
-		return []func(result.Result) []drawing{splits, latencies, faults, besides}
+		return []func(result.Result) []drawing{splits, latencies, faults, clientFaults, besides}
 	}
-	return []func(result.Result) []drawing{splits, latencies, scaling, sizes, crowds, faults, besides}
+	return []func(result.Result) []drawing{splits, latencies, scaling, sizes, crowds, faults, clientFaults, besides}
 }
 
 // drawing is a plot that is not drawn yet.
@@ -94,21 +94,41 @@ func partOf(row result.Row, name string) result.Duration {
 
 // faults shows what each design did wrong where processes shared a store.
 func faults(r result.Result) []drawing {
-	all := FaultsOf(r)
+	return faultsOf(r, false, Plot{
+		Name: "faults", Title: "What goes wrong when processes share a store",
+		Caption: "Added up over all workloads with two or more processes and the day of a phone, for each 1,000 messages. A design without a bar did nothing wrong.",
+	})
+}
+
+// clientFaults shows the same where processes are a whole client.
+func clientFaults(r result.Result) []drawing {
+	return faultsOf(r, true, Plot{
+		Name: "faults-client", Title: "What goes wrong when processes are a client together",
+		Caption: "App and extension in turn: whole syncs and sharing the room's key, sharing alone, and messages of a room; added up, for each 1,000 keys and messages. " +
+			"A room key that is lost is a room that cannot be read. An index is used twice when two messages of a room leave under one key. A design without a bar did nothing wrong.",
+	})
+}
+
+func faultsOf(r result.Result, client bool, p Plot) []drawing {
+	all := FaultsOf(r, client)
 	if len(all) == 0 {
 		return nil
 	}
-	c := chart{colours: wrongColours, names: []string{"sessions wedged", "messages lost", "keys reused"}, values: make([][]float64, 3), up: "of 1,000 messages"}
+	c := chart{up: "of 1,000 messages"}
 	for _, f := range all {
 		c.categories = append(c.categories, f.Title)
-		for i, n := range []int{f.Wedged, f.Lost, f.Reused} {
-			c.values[i] = append(c.values[i], 1000*float64(n)/float64(f.Messages))
+	}
+	for i, kind := range (result.Wrong{}).Faults() {
+		values, some := make([]float64, len(all)), false
+		for j, f := range all {
+			n := f.Faults()[i].Count
+			values[j], some = 1000*float64(n)/float64(f.Messages), some || n > 0
+		}
+		if some || i == 0 { // an empty chart has one kind
+			c.colours, c.names, c.values = append(c.colours, wrongColours[i]), append(c.names, kind.Name), append(c.values, values)
 		}
 	}
-	return []drawing{{Plot{
-		Name: "faults", Title: "What goes wrong when processes share a store",
-		Caption: "Added up over all workloads with two or more processes and the day of a phone, for each 1,000 messages. A design without a bar did nothing wrong.",
-	}, c.bars}}
+	return []drawing{{p, c.bars}}
 }
 
 // besides shows Pawl beside other systems, one plot for each workload that both

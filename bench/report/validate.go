@@ -45,7 +45,7 @@ func validateRow(row result.Row) error {
 			return malformed("a run of %d messages in %v", run.Messages, run.Took)
 		}
 	}
-	if row.Wrong.Wedged < 0 || row.Wrong.Lost < 0 || row.Wrong.Reused < 0 {
+	if slices.ContainsFunc(row.Wrong.Faults(), func(f result.Fault) bool { return f.Count < 0 }) {
 		return malformed("less than nothing went wrong")
 	}
 	if err := validateLatency(row.Latency); err != nil {

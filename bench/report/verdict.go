@@ -18,11 +18,12 @@ type Faults struct {
 }
 
 // FaultsOf adds up by design what went wrong where several processes were at
-// work, Pawl's designs and then the other systems, in their order.
-func FaultsOf(r result.Result) []Faults {
+// work, Pawl's designs and then the other systems, in their order: of whole clients,
+// or of all that only handles messages of one device to another.
+func FaultsOf(r result.Result, client bool) []Faults {
 	var all []Faults
 	for _, row := range r.Rows {
-		if row.Missing != "" || row.Params.Processes < 2 && row.Workload != result.Day {
+		if row.Missing != "" || row.Params.Processes < 2 && row.Workload != result.Day || isClient(row) != client {
 			continue
 		}
 		title := systemTitle(row)
@@ -40,9 +41,12 @@ func (f *Faults) add(row result.Row) {
 	for _, run := range row.Runs {
 		f.Messages += run.Messages
 	}
-	f.Wedged += row.Wrong.Wedged
-	f.Lost += row.Wrong.Lost
-	f.Reused += row.Wrong.Reused
+	f.Wrong = f.Wrong.Plus(row.Wrong)
+}
+
+// isClient tells the workloads of a whole client.
+func isClient(row result.Row) bool {
+	return slices.Contains([]string{result.Sync, result.Share, result.Room}, row.Workload)
 }
 
 func claims(row result.Row) bool {
@@ -67,12 +71,9 @@ func Verdict(r result.Result) error {
 
 func wrongText(w result.Wrong) string {
 	var parts []string
-	for _, c := range []struct {
-		n    int
-		what string
-	}{{w.Wedged, "wedged"}, {w.Lost, "lost"}, {w.Reused, "keys reused"}} {
-		if c.n > 0 {
-			parts = append(parts, thousands(c.n)+" "+c.what)
+	for _, f := range w.Faults() {
+		if f.Count > 0 {
+			parts = append(parts, thousands(f.Count)+" "+f.Short)
 		}
 	}
 	return strings.Join(parts, ", ")

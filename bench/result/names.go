@@ -17,6 +17,11 @@ const (
 	Decrypt   = "decrypt"
 	Processes = "processes"
 	Day       = "day"
+
+	// Of a whole client:
+	Sync  = "sync"  // a response of /sync with room keys
+	Share = "share" // a room key for the devices of a room
+	Room  = "room"  // messages of a room
 )
 
 // Uniform is the distribution of messages that hits each session as often as

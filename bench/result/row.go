@@ -77,13 +77,3 @@ type Part struct {
 
 // Parts of a message's time, in the order in which they happen.
 var Parts = []string{"read", "open", "decode", "ratchet", "encode", "seal", "commit", "sync", "rest"}
-
-// Wrong is what a run shows of a design that is.
-type Wrong struct {
-	Wedged int `json:"wedged"` // sessions
-	Lost   int `json:"lost"`   // messages that never decrypted
-	Reused int `json:"reused"` // message keys that two ciphertexts left under
-}
-
-// Any reports whether the design broke a promise.
-func (w Wrong) Any() bool { return w != Wrong{} }

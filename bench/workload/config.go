@@ -26,6 +26,7 @@ type Config struct {
 	// inside this one: what it uses is then counted as theirs.
 	Process  func(context.Context) *exec.Cmd
 	Progress func(Progress) // may be nil
+	share    sharer         // of processes inside this one, if it is another than the designs have
 }
 
 // System is what is compared.
@@ -72,10 +73,10 @@ func (c *Config) check() (workload, error) {
 		c.Progress = func(Progress) {}
 	}
 	w.defaults(&c.Params)
-	if c.Params.Size == 0 {
-		c.Params.Size = defaultSize
+	if !w.client {
+		orNumber(&c.Params.Size, defaultSize)
 	}
-	return w, errors.Join(c.checkSystems(), c.checkNumbers(), c.checkMemory(w), c.checkDecrypt())
+	return w, errors.Join(c.checkSystems(), c.checkNumbers(w), c.checkMemory(w), c.checkDecrypt())
 }
 
 // checkDecrypt keeps what only decrypting knows from other workloads.
@@ -115,7 +116,11 @@ func (c *Config) checkSystems() error {
 	return nil
 }
 
-func (c *Config) checkNumbers() error {
+func (c *Config) checkNumbers(w workload) error {
+	least := minSize
+	if w.client && w.name != Room {
+		least = 0 // a room key is as large as it is
+	}
 	for _, n := range []struct {
 		name            string
 		value, min, max int
@@ -126,7 +131,7 @@ func (c *Config) checkNumbers() error {
 		{"batch", c.Params.Batch, 0, maxBatch},
 		{"peers", c.Params.Peers, 0, maxPeers},
 		{"processes", c.Params.Processes, 0, maxProcesses},
-		{"size", c.Params.Size, minSize, maxSize},
+		{"size", c.Params.Size, least, maxSize},
 		{"peer sessions", c.Params.PeerSessions, 0, maxPeerSessions},
 		{"acknowledge", c.Params.Acknowledge, 0, maxBatch},
 	} {

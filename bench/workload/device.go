@@ -27,8 +27,8 @@ type device struct {
 	known   []acquaintance // whose sessions are yet to be written
 }
 
-// newDevice makes Bob's account with one-time keys that are offered.
-func newDevice(ctx context.Context, seed uint64, oneTimeKeys int) (d device, err error) {
+// newDevice makes Bob's account, which does something before its entries are taken.
+func newDevice(ctx context.Context, seed uint64, does func(*device, *pawl.Machine) error) (d device, err error) {
 	engine := memkv.New()
 	defer engine.Close()
 	store, err := pawl.Open(ctx, engine, storeKey(), pawl.WithRand(source(seed, "bob", 0)))
@@ -39,7 +39,7 @@ func newDevice(ctx context.Context, seed uint64, oneTimeKeys int) (d device, err
 	if err != nil {
 		return d, err
 	}
-	if err := d.offer(ctx, m, oneTimeKeys); err != nil {
+	if err := does(&d, m); err != nil {
 		return d, err
 	}
 	snap := engine.Snapshot()
@@ -51,6 +51,11 @@ func newDevice(ctx context.Context, seed uint64, oneTimeKeys int) (d device, err
 		d.entries = append(d.entries, e)
 	}
 	return d, d.unseal()
+}
+
+// offering returns what uploads n one-time keys; see offer.
+func offering(ctx context.Context, n int) func(*device, *pawl.Machine) error {
+	return func(d *device, m *pawl.Machine) error { return d.offer(ctx, m, n) }
 }
 
 // offer uploads one-time keys, as many at a time as an upload takes. One upload

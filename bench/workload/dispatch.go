@@ -55,7 +55,7 @@ func (b *bob) note(l letter, got pawl.Decrypted, err error, a *answer) error {
 	case err != nil && notOfDesign(err):
 		return err
 	case err != nil:
-		a.Failed = append(a.Failed, failure{l.Number, l.From, err.Error()})
+		a.Failed = append(a.Failed, failure{l.Number, l.From, saidOf(err)})
 	case !bytes.Equal(got.Plaintext, text(l.Number, b.opening.Size)):
 		a.Failed = append(a.Failed, failure{l.Number, l.From, "another plaintext than was sent"})
 	case b.opening.Acknowledge > 0:
@@ -110,9 +110,19 @@ func (b *bob) encrypt(ctx context.Context, t target) (made, *failure, error) {
 		return made{}, nil, err
 	}
 	if err != nil {
-		return made{}, &failure{t.Number, t.Peer, err.Error()}, nil
+		return made{}, &failure{t.Number, t.Peer, saidOf(err)}, nil
 	}
 	return made{t.Number, t.Peer, e.Session, e.Message.Type, e.Message.Body}, nil, nil
+}
+
+// saidOf is what an error says without the names in it, so that the same is said of
+// every peer.
+func saidOf(err error) string {
+	var u *pawl.UndecryptableError
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return err.Error()
 }
 
 // notOfDesign reports whether an error says nothing of the design: the run is

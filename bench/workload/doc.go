@@ -17,10 +17,22 @@
 // are those of Bob's processes alone.
 //
 // What a process uses is read when a run begins and when it ends. Where it is
-// told of each call by itself (Alternate, Day, and Processes in the same
-// sessions) that includes being told, for all systems alike; latencies never do.
+// told of each call by itself (Alternate, Day, Processes in the same sessions,
+// and a whole client) that includes being told, for all systems alike; latencies
+// never do.
+//
+// Sync, Share and Room are what a whole client does. Bob is in a room with his
+// peers, and a homeserver, which the program that measures plays as well, keeps
+// what is on its way to him, and his one-time keys. A call is all that a client
+// does about one thing, such as a sync with the uploads and queries that follow
+// from it: its time is that of Bob's process, without the server's.
 //
 // Every ciphertext that leaves Bob is opened by its peer and every plaintext
 // compared: what is lost, and message keys that are used twice, are counted,
-// and afterwards new processes look whether the sessions still work.
+// and afterwards new processes look whether the sessions still work. Of a whole
+// client also the indices of Megolm sessions are counted that two events leave
+// under, the one-time keys that are uploaded twice, and the room keys that are
+// lost: a new process takes in what is left on the server and then reads an event
+// with each key that was ever sent. One that it does not have, and of which nobody
+// was told that it cannot be read, is behind the token.
 package workload

@@ -25,12 +25,13 @@ type ledger struct {
 	wrong    result.Wrong
 	suspects map[ratchet.PublicKey]bool // whose session may be broken
 	errors   map[string]int             // what was said of what was lost
+	room     roomLedger                 // of a whole client
 }
 
 func newLedger(p *preparation) *ledger {
 	return &ledger{
 		bob: p.bob.account.Identity(), size: p.Params.Size, peers: p.copyPeers(),
-		used: map[slot]bool{}, suspects: map[ratchet.PublicKey]bool{}, errors: map[string]int{},
+		used: map[slot]bool{}, suspects: map[ratchet.PublicKey]bool{}, errors: map[string]int{}, room: newRoomLedger(),
 	}
 }
 
@@ -45,7 +46,7 @@ func (l *ledger) enter(a answer) {
 func (l *ledger) lose(peer ratchet.PublicKey, why string) {
 	l.wrong.Lost++
 	l.suspects[peer] = true
-	l.errors[why]++
+	l.errors["lost: "+why]++
 }
 
 // read lets the peers read what Bob wrote, in the order of its chains: what
@@ -67,13 +68,18 @@ func (l *ledger) read(all []made) {
 	}
 	slices.SortStableFunc(letters, func(a, b parsed) int { return int(int64(a.index) - int64(b.index)) })
 	for _, m := range letters {
-		if l.used[m.slot] {
-			l.wrong.Reused++
-			l.suspects[m.Peer] = true
-		}
-		l.used[m.slot] = true
+		l.use(m.slot, m.Peer)
 		l.deliver(m.made)
 	}
+}
+
+// use notes that a message key was used for a peer.
+func (l *ledger) use(s slot, peer ratchet.PublicKey) {
+	if l.used[s] {
+		l.wrong.Reused++
+		l.suspects[peer] = true
+	}
+	l.used[s] = true
 }
 
 func (m made) message() ratchet.Message { return ratchet.Message{Type: m.Type, Body: m.Body} }

@@ -51,7 +51,7 @@ func TestLedger(t *testing.T) {
 	if want := (result.Wrong{Lost: 3, Reused: 1}); l.wrong != want {
 		t.Errorf("wrong %+v, want %+v", l.wrong, want)
 	}
-	if !l.suspects[id] || l.errors["no"] != 1 {
+	if !l.suspects[id] || l.errors["lost: no"] != 1 {
 		t.Errorf("suspects %v, errors %v", l.suspects, l.errors)
 	}
 }

@@ -2,20 +2,28 @@ package workload
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pawlkv/pawl/ratchet"
 )
 
-// mend looks, with new processes, whether the sessions in which something went
-// wrong still work in both directions, and counts those that do not.
+// mend looks, with a new process, which room keys are there, and whether the sessions
+// in which something went wrong still work in both directions, and counts those that
+// do not. A store in memory ends with its process, which looks for the keys itself.
 func (s *stage) mend(ctx context.Context) error {
-	if len(s.ledger.suspects) == 0 || s.system.Engine == Memory {
+	if s.missing != "" || s.server == nil && len(s.ledger.suspects) == 0 {
 		return s.stop()
+	}
+	if s.system.Engine == Memory {
+		return errors.Join(s.auditAll(), s.stop())
 	}
 	if err := s.stop(); err != nil {
 		return err
 	}
 	if err := s.startAll(ctx, 1); err != nil {
+		return err
+	}
+	if err := s.auditAll(); err != nil {
 		return err
 	}
 	n := 0
@@ -36,6 +44,14 @@ func (s *stage) mend(ctx context.Context) error {
 		}
 	}
 	return s.stop()
+}
+
+// auditAll looks for room keys, where there are any.
+func (s *stage) auditAll() error {
+	if s.server == nil {
+		return nil
+	}
+	return s.audit(s.processes[0])
 }
 
 // maxSuspects are looked at: each takes two commits.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
@@ -20,6 +21,7 @@ type peer struct {
 	account account.Account
 	key     otk.Key
 	session ratchet.Session // with Bob; the zero one before they met
+	sends   group.Sender    // in the room, if Bob was given its key
 	rand    io.Reader
 }
 
@@ -186,6 +188,7 @@ func normalOf(m ratchet.Message) (ratchet.NormalMessage, error) {
 
 // text returns the plaintext with a number.
 func text(number uint64, size int) []byte {
+	size = max(size, minSize) // a whole client has room keys, which are as large as they are
 	b := make([]byte, size)
 	binary.BigEndian.PutUint64(b, number)
 	for i := 8; i < size; i++ {

@@ -27,6 +27,7 @@ type preparation struct {
 	entries string // the file that stores begin with
 	number  uint64 // of the last message
 	order   *rand.Rand
+	server  *homeserver // of a whole client, as it is when the systems begin
 }
 
 // block is what the processes do in one run: each its own calls, or all of them
@@ -34,6 +35,7 @@ type preparation struct {
 type block struct {
 	number   int
 	messages int
+	rounds   int // of a whole client, in which these are
 	scripts  [][]call
 	shared   []call
 }
@@ -55,14 +57,7 @@ func prepare(ctx context.Context, c Config, w workload) (p *preparation, err err
 		}
 		p.blocks = append(p.blocks, b)
 	}
-	oneTimeKeys := 0
-	if w.name == OpenIn {
-		oneTimeKeys = p.messages()
-	}
-	if oneTimeKeys > maxOneTimeKeys {
-		return nil, fmt.Errorf("workload: %d messages in all runs: want %d at most", oneTimeKeys, maxOneTimeKeys)
-	}
-	if p.bob, err = newDevice(ctx, c.Seed, oneTimeKeys); err != nil {
+	if p.bob, err = p.makeBob(w); err != nil {
 		return nil, err
 	}
 	if err := w.prepare(p); err != nil {
@@ -75,6 +70,19 @@ func prepare(ctx context.Context, c Config, w workload) (p *preparation, err err
 	err = errors.Join(p.bob.write(out), out.close())
 	p.bob.known = nil // of a large store, most of the memory
 	return p, err
+}
+
+// makeBob makes Bob's account as the workload needs it.
+func (p *preparation) makeBob(w workload) (device, error) {
+	switch {
+	case w.client:
+		return newDevice(p.ctx, p.Seed, p.enterRoom)
+	case w.name != OpenIn:
+		return newDevice(p.ctx, p.Seed, offering(p.ctx, 0))
+	case p.messages() > maxOneTimeKeys:
+		return device{}, fmt.Errorf("workload: %d messages in all runs: want %d at most", p.messages(), maxOneTimeKeys)
+	}
+	return newDevice(p.ctx, p.Seed, offering(p.ctx, p.messages()))
 }
 
 // maxOneTimeKeys is below what an account keeps.

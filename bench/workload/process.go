@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 
+	"github.com/pawlkv/pawl/bench/design"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -23,9 +23,10 @@ type process struct {
 }
 
 // start starts a process. It is killed when the context ends.
-func start(ctx context.Context, name string, command func(context.Context) *exec.Cmd) (*process, error) {
+func start(ctx context.Context, name string, c Config) (*process, error) {
+	command := c.Process
 	if command == nil {
-		return startInside(ctx, name), nil
+		return startInside(ctx, name, c.share), nil
 	}
 	cmd := command(ctx)
 	in, err := cmd.StdinPipe()
@@ -54,12 +55,15 @@ func start(ctx context.Context, name string, command func(context.Context) *exec
 }
 
 // startInside starts one that runs in this process.
-func startInside(ctx context.Context, name string) *process {
+func startInside(ctx context.Context, name string, share sharer) *process {
+	if share == nil {
+		share = design.Design.Share
+	}
 	theirs, in := io.Pipe()
 	out, ours := io.Pipe()
 	failed := make(chan error, 1)
 	go func() {
-		err := Serve(ctx, theirs, ours)
+		err := serve(ctx, theirs, ours, share)
 		theirs.CloseWithError(io.ErrClosedPipe)
 		ours.CloseWithError(io.EOF)
 		failed <- err

@@ -16,7 +16,7 @@ import (
 func rowOf(p *preparation, s *stage) result.Row {
 	row := result.Row{
 		Workload: p.Workload, Params: p.Params, System: "pawl", Design: s.system.Design, Engine: s.system.Engine,
-		Durable: durable(s.system.Engine), Also: "a receipt, so that the same message has the same answer",
+		Durable: durable(s.system.Engine), Also: also(p.Workload),
 	}
 	if row.Missing = s.missing; s.missing != "" {
 		return row
@@ -28,6 +28,19 @@ func rowOf(p *preparation, s *stage) result.Row {
 		row.Resident = max(row.Resident, o.resident)
 	}
 	return row
+}
+
+// also says what else a call does than its workload's name says.
+func also(workload string) string {
+	switch workload {
+	case Sync:
+		return "all that follows from a sync: keys uploaded for those that were used, queries for the devices that are new"
+	case Share:
+		return "the request with its bytes, and what each device was given, so that none is given it twice"
+	case Room:
+		return "which event was read under an index, so that no other is; a power failure may forget the latest of these"
+	}
+	return "a receipt, so that the same message has the same answer"
 }
 
 func durable(engine string) string {
@@ -50,7 +63,7 @@ func (l *ledger) notes() []string {
 	})
 	var notes []string
 	for _, w := range why[:min(len(why), 3)] {
-		notes = append(notes, fmt.Sprintf("%d lost: %s", l.errors[w], w))
+		notes = append(notes, fmt.Sprintf("%d %s", l.errors[w], w))
 	}
 	return notes
 }

@@ -107,6 +107,10 @@ func setUpAll(ctx context.Context, p *preparation, w workload) (stages []*stage,
 			preparation: p, system: sys, ledger: newLedger(p), number: p.number,
 			dir: filepath.Join(p.Dir, sys.Design+"-"+sys.Engine),
 		}
+		if p.server != nil {
+			s.ledger.room = p.server.ledger.room.clone()
+			s.server = p.server.with(s.ledger)
+		}
 		stages = append(stages, s)
 		l := sys.layout()
 		template, made := templates[l]

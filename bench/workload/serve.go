@@ -23,8 +23,15 @@ func storeKey() pawl.Option { return pawl.WithKey([32]byte{}) }
 
 // Serve is one of Bob's processes: it reads requests from r and answers them on
 // w, until it is told to exit or r ends. Then it closes its store.
-func Serve(ctx context.Context, r io.Reader, w io.Writer) (err error) {
-	b := &bob{probe: &txn.Probe{}}
+func Serve(ctx context.Context, r io.Reader, w io.Writer) error {
+	return serve(ctx, r, w, design.Design.Share)
+}
+
+// sharer returns the engine as one process of a design has it.
+type sharer func(d design.Design, engine kv.Store, process string) design.Shared
+
+func serve(ctx context.Context, r io.Reader, w io.Writer, share sharer) (err error) {
+	b := &bob{share: share, probe: &txn.Probe{}}
 	defer func() { err = errors.Join(err, b.close()) }()
 	requests, answers := gob.NewDecoder(r), gob.NewEncoder(w)
 	for {
@@ -38,9 +45,11 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer) (err error) {
 			return nil
 		}
 		var a answer
+		began := time.Now()
 		if err := b.do(ctx, q, &a); err != nil {
 			a.Error, a.TooLarge = err.Error(), errors.Is(err, kv.ErrTooLarge)
 		}
+		a.Took = time.Since(began)
 		if err := answers.Encode(a); err != nil {
 			return fmt.Errorf("workload: answer: %w", err)
 		}
@@ -49,6 +58,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer) (err error) {
 
 // bob is Bob's device as one process has it.
 type bob struct {
+	share   sharer
 	opening opening
 	engine  engine
 	shared  design.Shared // nil if the process only owns the engine
@@ -59,6 +69,7 @@ type bob struct {
 	workers int
 	// receipts of messages that are not acknowledged yet.
 	receipts []session.ReceiptID
+	ticket   pawl.SyncTicket // of the next sync
 }
 
 func (b *bob) do(ctx context.Context, q request, a *answer) error {
@@ -76,6 +87,12 @@ func (b *bob) do(ctx context.Context, q request, a *answer) error {
 	case opRead:
 		a.Reading = b.read()
 		return nil
+	case opTicket:
+		return b.ask(ctx, a)
+	case opRequests:
+		return b.requests(ctx, a)
+	case opAnswered:
+		return b.answered(ctx, q.Answers, a)
 	}
 	return fmt.Errorf("no operation %d", q.Op)
 }
@@ -97,7 +114,7 @@ func (b *bob) open(ctx context.Context, o opening) (err error) {
 	if !known {
 		return fmt.Errorf("no design %q", o.Design)
 	}
-	b.shared = d.Share(b.engine, o.Process)
+	b.shared = b.share(d, b.engine, o.Process)
 	b.store, err = pawl.Open(ctx, b.shared, storeKey(), pawl.WithCache(d.Cache), pawl.WithTransactions(txn.WithProbe(b.probe)))
 	if err != nil {
 		return err
@@ -141,6 +158,14 @@ func (b *bob) call(ctx context.Context, c call, a *answer) error {
 		return b.decrypt(ctx, c.Letters[0], a)
 	case len(c.Letters) > 1:
 		return b.decryptAll(ctx, c.Letters, a)
+	case c.Sync != nil:
+		return b.sync(ctx, c.Sync, a)
+	case c.Share != nil:
+		return b.shareKey(ctx, *c.Share, a)
+	case c.Say != nil:
+		return b.say(ctx, *c.Say, a)
+	case c.Hear != nil:
+		return b.hear(ctx, c.Hear, a)
 	}
 	return b.encryptAll(ctx, c.Targets, a)
 }

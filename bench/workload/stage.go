@@ -16,8 +16,10 @@ type stage struct {
 	owner     *process // of the engine, where Bob's processes are its clients
 	processes []*process
 	ledger    *ledger
-	number    uint64 // of the last message of a live workload
-	day       *phone // what runs at the moment, on a day
+	server    *homeserver // of a whole client
+	joined    int         // newcomers, of whom it had not heard
+	number    uint64      // of the last message of a live workload
+	day       *phone      // what runs at the moment, on a day
 	outcomes  []outcome
 	missing   string // why there are none
 }
@@ -66,7 +68,7 @@ func (s *stage) startAll(ctx context.Context, n int) (err error) {
 
 // start starts a process and waits until it has opened the store.
 func (s *stage) start(ctx context.Context, name, design string) (*process, error) {
-	p, err := start(ctx, name, s.Process)
+	p, err := start(ctx, name, s.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -59,8 +59,17 @@ func quickSuite() []Config {
 		{Workload: Processes, Params: result.Params{Processes: 2, Same: true}, Systems: on(main, every()), Messages: 100, Runs: 3},
 		{Workload: Start, Systems: on(shared, []string{design.NameNone}), Messages: 5, Runs: 3},
 		{Workload: Day, Params: result.Params{Sessions: 5}, Systems: on(main, every()), Messages: 100, Runs: 2},
+		{Workload: Sync, Systems: on(main, ours), Messages: 200, Runs: 3},
+		{Workload: Sync, Params: inTurns, Systems: on(main, every()), Messages: 400, Runs: 1},
+		{Workload: Share, Systems: on(main, ours), Messages: 326, Runs: 3},
+		{Workload: Share, Params: inTurns, Systems: on(main, every()), Messages: 652, Runs: 1},
+		{Workload: Room, Systems: on(main, ours), Messages: 100, Runs: 3},
+		{Workload: Room, Params: inTurns, Systems: on(main, every()), Messages: 100, Runs: 1},
 	}
 }
+
+// inTurns has app and NSE be a client together.
+var inTurns = result.Params{Processes: 2}
 
 func fullSuite() []Config {
 	all, shared := Engines(), []string{Badger, BadgerClient, SQLite}
@@ -113,5 +122,23 @@ func fullSuite() []Config {
 		add(Config{Workload: Start, Params: result.Params{Sessions: sessions}, Systems: on([]string{Badger, SQLite}, ours), Messages: 10, Runs: 5})
 	}
 	add(Config{Workload: Day, Systems: on(shared, every()), Messages: 300, Runs: 3})
+	return append(configs, fullClient()...)
+}
+
+// fullClient is what a whole client does, alone on each engine and in turns.
+func fullClient() []Config {
+	var configs []Config
+	for _, c := range []Config{
+		{Workload: Sync, Messages: 400},
+		{Workload: Share, Messages: 652},
+		{Workload: Room, Messages: 300},
+	} {
+		c.Runs = 5
+		c.Systems = append(on(Engines(), ours), on([]string{Badger}, theirs())...)
+		configs = append(configs, c)
+		c.Runs, c.Params = 3, inTurns
+		c.Systems = on([]string{Badger, SQLite}, every())
+		configs = append(configs, c)
+	}
 	return configs
 }

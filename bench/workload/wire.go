@@ -3,6 +3,9 @@ package workload
 import (
 	"time"
 
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -13,10 +16,13 @@ import (
 type operation int
 
 const (
-	opOpen operation = iota + 1 // Open
-	opLoad                      // Calls: what opGo does
-	opGo                        // does all that was loaded, or the One; answers Made, Failed, Sample
-	opRead                      // answers Reading
+	opOpen     operation = iota + 1 // Open
+	opLoad                          // Calls: what opGo does
+	opGo                            // does all that was loaded, or the One; answers Made, Failed, Sample and what calls of a client do
+	opRead                          // answers Reading
+	opTicket                        // answers Since, of the request whose response is loaded next
+	opRequests                      // answers Requests: what is to be sent to the server
+	opAnswered                      // Answers: what the server said to them
 	opExit
 )
 
@@ -26,6 +32,7 @@ type request struct {
 	Calls   []call
 	Workers int // that do what a call with several targets asks for
 	One     int // the number of a call, from 1; 0: all
+	Answers []answered
 }
 
 // opening says what a process opens.
@@ -42,10 +49,14 @@ type opening struct {
 }
 
 // call is what is measured as one: messages that are decrypted in one commit,
-// or targets that something is encrypted for.
+// targets that something is encrypted for, or one of a client's.
 type call struct {
 	Letters []letter
 	Targets []target
+	Sync    []byte // the response to the request with the last ticket
+	Share   *sharing
+	Say     *said
+	Hear    []heard
 }
 
 // letter is a message for Bob. Its plaintext has the number.
@@ -63,13 +74,60 @@ type target struct {
 	OneTimeKey []byte
 }
 
+// sharing gives the key of the room to the devices of users.
+type sharing struct {
+	Members []matrix.UserID
+	Rotate  bool // of another session than before
+}
+
+// said is a message of the room: its number, and what is sent of it.
+type said struct {
+	Number  uint64
+	Content []byte
+}
+
+// heard is an event of the room that somebody else wrote.
+type heard struct {
+	Number  uint64
+	Sender  matrix.UserID
+	Peer    ratchet.PublicKey
+	Content []byte
+}
+
+// answered is what the server said to a request.
+type answered struct {
+	Request pawl.RequestID
+	Status  int
+	Body    []byte
+}
+
 type answer struct {
 	Error    string // the request failed; nothing more is answered
 	TooLarge bool   // and it was kv.ErrTooLarge
+	Took     time.Duration
 	Made     []made
 	Failed   []failure
 	Sample   sample
 	Reading  reading
+
+	Since    string         // of a ticket
+	Synced   synced         // of a call with Sync
+	Shared   shared         // of a call with Share
+	Said     []said         // of a call with Say
+	Requests []pawl.Request // that are to be sent to the server, or were
+	Troubles []string       // what was said of what follows from a call
+}
+
+// synced is what a process was told of a response.
+type synced struct {
+	Advanced bool
+	Refused  map[int]string // why, by the places of events
+}
+
+// shared is how far sharing has come.
+type shared struct {
+	Session group.SessionID
+	Done    bool
 }
 
 // made is a message that Bob wrote.

@@ -16,6 +16,8 @@ type workload struct {
 	// shares tells that processes end or share the store: one in memory will
 	// not do.
 	shares bool
+	// client tells that Bob is in a room, with a server.
+	client bool
 	// processes that run the workload, given its parameters.
 	processes func(result.Params) int
 	// prepare makes the sessions, and the blocks: what each run does.
@@ -34,6 +36,9 @@ const (
 	Processes = result.Processes // Processes at once, each in its own Sessions or all in the Same
 	Start     = "start"          // a process starts and decrypts, in a store of Sessions
 	Day       = result.Day       // of a phone, with Sessions
+	Sync      = result.Sync      // takes in Batch room keys at once, from Peers; by two Processes, which answer in turn
+	Share     = result.Share     // gives a room key to Peers; by two Processes in turn
+	Room      = result.Room      // messages of a room with Peers; by two Processes in turn
 )
 
 // Distributions of messages over sessions.
@@ -86,8 +91,7 @@ func workloads() []workload {
 		{
 			name: Processes, title: "processes at once",
 			defaults:  func(p *result.Params) { orSessions(p, 10); orOne(&p.Processes) },
-			processes: func(p result.Params) int { return p.Processes },
-			prepare:   prepareProcesses, run: runProcesses,
+			processes: several, prepare: prepareProcesses, run: runProcesses,
 		},
 		{
 			name: Start, title: "start a process and decrypt",
@@ -99,15 +103,41 @@ func workloads() []workload {
 			defaults:  func(p *result.Params) { orSessions(p, 50) },
 			processes: func(result.Params) int { return 0 }, shares: true, prepare: prepareLive, run: runDay,
 		},
+		{
+			name: Sync, title: "take in a whole sync", client: true,
+			defaults:  func(p *result.Params) { orNumber(&p.Batch, 100); orNumber(&p.Peers, p.Batch); inTurn(p) },
+			processes: several, prepare: prepareSync, run: runSync,
+		},
+		{
+			name: Share, title: "share a room key", client: true,
+			defaults:  func(p *result.Params) { orNumber(&p.Peers, 163); inTurn(p) },
+			processes: several, prepare: prepareShare, run: runShare,
+		},
+		{
+			name: Room, title: "write and read messages of a room", client: true,
+			defaults:  func(p *result.Params) { orNumber(&p.Peers, 163); orNumber(&p.Size, defaultSize); inTurn(p) },
+			processes: several, prepare: prepareRoom, run: runRoom,
+		},
 	}
+}
+
+// several is as many processes as asked for.
+func several(p result.Params) int { return p.Processes }
+
+// inTurn is of workloads of one process, or two that take turns.
+func inTurn(p *result.Params) {
+	orOne(&p.Processes)
+	p.Same = p.Processes > 1
 }
 
 // defaultSize is about that of a room key in its envelope.
 const defaultSize = 1024
 
-func orOne(n *int) {
+func orOne(n *int) { orNumber(n, 1) }
+
+func orNumber(n *int, otherwise int) {
 	if *n == 0 {
-		*n = 1
+		*n = otherwise
 	}
 }
 

@@ -99,7 +99,7 @@ var table = map[string][]string{
 	},
 
 	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
-	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "internal/cli", "bench/..."},
+	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "group", "internal/cli", "bench/..."},
 	"internal/proof/steadycall": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "matrix", "ratchet"},
 	"internal/proof/aftermath": {
 		".", "kv", "kv/memkv", "kv/copykv", "kv/witness", "ratchet", "otk", "session",
