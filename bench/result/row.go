@@ -29,7 +29,7 @@ type Params struct {
 	Sessions     int    `json:"sessions,omitempty"`
 	Distribution string `json:"distribution,omitempty"` // "uniform", "zipf"
 	Batch        int    `json:"batch,omitempty"`        // messages in a commit
-	Peers        int    `json:"peers,omitempty"`        // that a message goes to
+	Peers        int    `json:"peers,omitempty"`        // that a message goes to, or that room keys come from
 	Processes    int    `json:"processes,omitempty"`
 	Same         bool   `json:"same,omitempty"` // all processes in the same sessions
 	Size         int    `json:"size,omitempty"` // bytes of a plaintext

@@ -35,4 +35,19 @@
 // lost: a new process takes in what is left on the server and then reads an event
 // with each key that was ever sent. One that it does not have, and of which nobody
 // was told that it cannot be read, is behind the token.
+//
+// # Reading the source
+//
+// What is measured: workload.go lists the workloads, suite.go what the command
+// runs of them; scripts.go, live.go, day.go and whole.go are what they do.
+//
+// The measuring program: config.go and run.go begin, preparation.go makes Bob's
+// store (device.go, acquaintance.go; enter.go for a whole client) and his peers
+// (peer.go, event.go), stage.go is where one system runs, process.go how its
+// processes are asked, and row.go what comes out. ledger.go and roomledger.go
+// judge, mend.go looks afterwards. activity.go and homeserver.go are a whole
+// client's.
+//
+// Bob's processes: serve.go, dispatch.go for messages, client.go for a whole
+// client; wire.go is what both sides say to each other.
 package workload

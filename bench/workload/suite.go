@@ -60,16 +60,16 @@ func quickSuite() []Config {
 		{Workload: Start, Systems: on(shared, []string{design.NameNone}), Messages: 5, Runs: 3},
 		{Workload: Day, Params: result.Params{Sessions: 5}, Systems: on(main, every()), Messages: 100, Runs: 2},
 		{Workload: Sync, Systems: on(main, ours), Messages: 200, Runs: 3},
-		{Workload: Sync, Params: inTurns, Systems: on(main, every()), Messages: 400, Runs: 1},
+		{Workload: Sync, Params: byTwo, Systems: on(main, every()), Messages: 400, Runs: 1},
 		{Workload: Share, Systems: on(main, ours), Messages: 326, Runs: 3},
-		{Workload: Share, Params: inTurns, Systems: on(main, every()), Messages: 652, Runs: 1},
+		{Workload: Share, Params: byTwo, Systems: on(main, every()), Messages: 652, Runs: 1},
 		{Workload: Room, Systems: on(main, ours), Messages: 100, Runs: 3},
-		{Workload: Room, Params: inTurns, Systems: on(main, every()), Messages: 100, Runs: 1},
+		{Workload: Room, Params: byTwo, Systems: on(main, every()), Messages: 100, Runs: 1},
 	}
 }
 
-// inTurns has app and NSE be a client together.
-var inTurns = result.Params{Processes: 2}
+// byTwo has app and NSE be a client together, in turn.
+var byTwo = result.Params{Processes: 2}
 
 func fullSuite() []Config {
 	all, shared := Engines(), []string{Badger, BadgerClient, SQLite}
@@ -136,7 +136,7 @@ func fullClient() []Config {
 		c.Runs = 5
 		c.Systems = append(on(Engines(), ours), on([]string{Badger}, theirs())...)
 		configs = append(configs, c)
-		c.Runs, c.Params = 3, inTurns
+		c.Runs, c.Params = 3, byTwo
 		c.Systems = on([]string{Badger, SQLite}, every())
 		configs = append(configs, c)
 	}

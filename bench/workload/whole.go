@@ -23,15 +23,15 @@ func prepareSync(p *preparation) error {
 	if p.Params.Processes > 1 {
 		each += p.Params.Peers // the other one shares
 	}
-	return p.inRounds(each)
+	return p.rounds(each)
 }
 
-func prepareShare(p *preparation) error { return p.inRounds(p.Params.Peers) }
+func prepareShare(p *preparation) error { return p.rounds(p.Params.Peers) }
 
-func prepareRoom(p *preparation) error { return p.inRounds(1) }
+func prepareRoom(p *preparation) error { return p.rounds(1) }
 
-// inRounds makes each block so many rounds as have at least one message.
-func (p *preparation) inRounds(each int) error {
+// rounds makes each block as many rounds as it has messages for, and at least one.
+func (p *preparation) rounds(each int) error {
 	for i := range p.blocks {
 		b := &p.blocks[i]
 		b.rounds = max(b.messages/each, 1)
@@ -43,7 +43,7 @@ func (p *preparation) inRounds(each int) error {
 // runSync has the peers give Bob room keys, and one process take them in. Where there
 // are two, the other one then gives the peers Bob's.
 func runSync(ctx context.Context, s *stage, b block) (outcome, error) {
-	return s.inTurn(ctx, b, func(t *tally, round int) error {
+	return s.inRounds(ctx, b, func(t *tally, round int) error {
 		if err := s.giveKeys(); err != nil {
 			return err
 		}
@@ -56,14 +56,14 @@ func runSync(ctx context.Context, s *stage, b block) (outcome, error) {
 
 // runShare has a process give the peers the key of another session of the room.
 func runShare(ctx context.Context, s *stage, b block) (outcome, error) {
-	return s.inTurn(ctx, b, func(t *tally, round int) error { return s.shares(t, s.turn(round)) })
+	return s.inRounds(ctx, b, func(t *tally, round int) error { return s.shares(t, s.turn(round)) })
 }
 
 // runRoom has a process read an event of the room, and then one write one. People do
 // not take turns: which process it is each time is drawn.
 func runRoom(ctx context.Context, s *stage, b block) (outcome, error) {
 	draw := rand.New(rand.NewPCG(s.Seed, uint64(b.number)))
-	return s.inTurn(ctx, b, func(t *tally, round int) error {
+	return s.inRounds(ctx, b, func(t *tally, round int) error {
 		p := s.turn(draw.IntN(len(s.processes)))
 		if round%2 == 1 {
 			return s.writesInRoom(t, p, round/2)
@@ -80,8 +80,8 @@ func runRoom(ctx context.Context, s *stage, b block) (outcome, error) {
 // turn returns the process whose turn it is.
 func (s *stage) turn(round int) *process { return s.processes[round%len(s.processes)] }
 
-// inTurn does a block's rounds.
-func (s *stage) inTurn(ctx context.Context, b block, round func(*tally, int) error) (outcome, error) {
+// inRounds does a block's rounds.
+func (s *stage) inRounds(ctx context.Context, b block, round func(*tally, int) error) (outcome, error) {
 	return s.measured(b, func(t *tally) error {
 		for i := range b.rounds {
 			if err := round(t, i); err != nil {

@@ -105,17 +105,17 @@ func workloads() []workload {
 		},
 		{
 			name: Sync, title: "take in a whole sync", client: true,
-			defaults:  func(p *result.Params) { orNumber(&p.Batch, 100); orNumber(&p.Peers, p.Batch); inTurn(p) },
+			defaults:  func(p *result.Params) { orNumber(&p.Batch, 100); orNumber(&p.Peers, p.Batch); alone(p) },
 			processes: several, prepare: prepareSync, run: runSync,
 		},
 		{
 			name: Share, title: "share a room key", client: true,
-			defaults:  func(p *result.Params) { orNumber(&p.Peers, 163); inTurn(p) },
+			defaults:  func(p *result.Params) { orNumber(&p.Peers, 163); alone(p) },
 			processes: several, prepare: prepareShare, run: runShare,
 		},
 		{
 			name: Room, title: "write and read messages of a room", client: true,
-			defaults:  func(p *result.Params) { orNumber(&p.Peers, 163); orNumber(&p.Size, defaultSize); inTurn(p) },
+			defaults:  func(p *result.Params) { orNumber(&p.Peers, 163); orNumber(&p.Size, defaultSize); alone(p) },
 			processes: several, prepare: prepareRoom, run: runRoom,
 		},
 	}
@@ -124,8 +124,8 @@ func workloads() []workload {
 // several is as many processes as asked for.
 func several(p result.Params) int { return p.Processes }
 
-// inTurn is of workloads of one process, or two that take turns.
-func inTurn(p *result.Params) {
+// alone is of workloads of one process, unless more are asked for, which take turns.
+func alone(p *result.Params) {
 	orOne(&p.Processes)
 	p.Same = p.Processes > 1
 }
