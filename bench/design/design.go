@@ -24,13 +24,13 @@ type Design struct {
 // close.
 func (d Design) Share(engine kv.Store, process string) Shared { return d.share(engine, process) }
 
-// Step is what a process does to a session.
+// Step is what a process does.
 type Step int
 
 // The steps.
 const (
-	Decrypting Step = iota
-	Encrypting
+	Decrypting Step = iota // reading what comes, also a whole sync and what follows from it
+	Encrypting             // writing what leaves, also a room key that is shared
 )
 
 // Shared is the store as one process has it. Its Close closes nothing of the

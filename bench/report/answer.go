@@ -100,12 +100,18 @@ var clientCalls = []struct {
 	{result.Room, func(int) string { return "a message of a room" }, func(result.Params) int { return 1 }},
 }
 
-// ClientSentence is the same answer for the calls of a whole client, on Badger: ""
-// where none was measured. A quick run has none.
-func ClientSentence(r result.Result) string {
+// Client is the answer for a whole client: what its calls cost, and what two
+// processes of each design get wrong of them. "" where it was not measured. A quick
+// run has none.
+func Client(r result.Result) string {
 	if r.Quick {
 		return ""
 	}
+	return strings.Join(present(clientCost(r), clientWrong(r)), " ")
+}
+
+// clientCost tells what the calls of a client cost on Badger.
+func clientCost(r result.Result) string {
 	answers := Answers(r)
 	var parts []string
 	for _, c := range clientCalls {
@@ -123,6 +129,30 @@ func ClientSentence(r result.Result) string {
 		return ""
 	}
 	return "A whole client without a cache, on Badger in the process, and its time beside a validated one: " + strings.Join(parts, "; ") + "."
+}
+
+// clientWrong counts what went wrong with each design.
+func clientWrong(r result.Result) string {
+	var wrong, right []string
+	for _, f := range FaultsOf(r, true) {
+		n := 0
+		for _, kind := range f.Faults() {
+			n += kind.Count
+		}
+		if n == 0 {
+			right = append(right, f.Title)
+			continue
+		}
+		wrong = append(wrong, fmt.Sprintf("%s %.0f", f.Title, 1000*float64(n)/float64(f.Messages)))
+	}
+	if len(wrong) == 0 {
+		return ""
+	}
+	said := "By two processes in turn, so many faults to 1,000 keys and messages: " + strings.Join(wrong, "; ")
+	if len(right) > 0 {
+		said += "; and none with " + strings.Join(right, "; ")
+	}
+	return said + "."
 }
 
 // noAnswer is the sentence of a run that measured something else.

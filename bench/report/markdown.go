@@ -59,7 +59,7 @@ func Document(path string, r result.Result) error {
 func verdict(r result.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", prose("", "**"+Headline(r)+"**"))
-	if client := ClientSentence(r); client != "" {
+	if client := Client(r); client != "" {
 		fmt.Fprintf(&b, "\n%s\n", prose("", client))
 	}
 	for _, w := range warnings(r) {

@@ -61,7 +61,7 @@ func WriteHTML(w io.Writer, r result.Result) error {
 		return err
 	}
 	p := page{
-		Headline: Headline(r), Client: ClientSentence(r), Warnings: warnings(r), Plots: plots, Legend: legend, Circumstances: circumstances(r), Command: strings.Join(r.Command, " "),
+		Headline: Headline(r), Client: Client(r), Warnings: warnings(r), Plots: plots, Legend: legend, Circumstances: circumstances(r), Command: strings.Join(r.Command, " "),
 		Light: template.CSS(declarations(lightOf)), Dark: template.CSS(declarations(darkOf)), Fonts: fonts,
 	}
 	for _, a := range Answers(r) {

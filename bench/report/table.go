@@ -28,7 +28,7 @@ p50, p99 and p99.9 are those of a call. A dash is what cannot be told.
 // WriteText writes the report for a terminal.
 func WriteText(w io.Writer, r result.Result) error {
 	var b strings.Builder
-	for _, said := range append(present(Headline(r), ClientSentence(r)), warnings(r)...) {
+	for _, said := range append(present(Headline(r), Client(r)), warnings(r)...) {
 		fmt.Fprintf(&b, "%s\n\n", wrapped(said))
 	}
 	for _, c := range comparisons(r.Rows) {
