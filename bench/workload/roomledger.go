@@ -2,6 +2,7 @@ package workload
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"time"
 
@@ -100,6 +101,10 @@ func (l *ledger) shared(session group.SessionID, lost int) {
 	}
 }
 
+// errReplay is what readers make of an event whose index another one has, as the Matrix
+// specification wants it (m.megolm.v1.aes-sha2).
+var errReplay = errors.New("another event has its index: refused as a replay")
+
 // said lets a peer read an event of the room that Bob wrote.
 func (l *ledger) said(by ratchet.PublicKey, s said) {
 	session, m, err := roomMessage(s.Content)
@@ -107,14 +112,16 @@ func (l *ledger) said(by ratchet.PublicKey, s said) {
 		l.lose(by, "a peer: "+err.Error())
 		return
 	}
-	at := place{session, m.Index}
-	if before, used := l.room.left[at]; used && before != string(s.Content) {
-		l.wrong.Indices++
-	}
-	l.room.left[at] = string(s.Content)
 	text, err := openRoom(l.room.given[session][by], m)
 	if err == nil && !bytes.Equal(text, roomText(s.Number, l.size)) {
 		err = errOther
+	}
+	at := place{session, m.Index}
+	if before, used := l.room.left[at]; !used {
+		l.room.left[at] = string(s.Content)
+	} else if before != string(s.Content) {
+		l.wrong.Indices++
+		err = errReplay
 	}
 	if err != nil {
 		l.wrong.Lost++
