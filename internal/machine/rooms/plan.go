@@ -100,6 +100,7 @@ type plan struct {
 	withhold            []refusal
 	missing             []device.Keys // without a session
 	told                map[device.Name]bool
+	newcomer            bool // somebody waits who was told nothing of this session
 	retry               time.Time
 	damaged             []error
 }

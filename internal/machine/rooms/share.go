@@ -149,6 +149,7 @@ func (c *call) claim(ctx context.Context, p *plan) (asked []outbox.ID, waits boo
 			continue
 		case s.Waits():
 			waits = true
+			p.newcomer = p.newcomer || !p.told[s.Device.Name]
 			continue
 		case s.State == claims.Paused:
 			p.retryAt(later(s.Again, now.Add(time.Second)))
@@ -182,8 +183,11 @@ func (c *call) finish(ctx context.Context, p *plan, asked []outbox.ID, waits boo
 		}
 		room := s.room
 		room.Asking = asked[:min(len(asked), records.MaxAsking)]
-		if !waits {
+		switch {
+		case !waits:
 			room.Shared, room.Everywhere, room.Members, room.Retry = p.changed, p.everywhere, p.digest, p.retry
+		case p.newcomer || room.Members != p.digest:
+			room.Shared = 0 // with somebody it was not, even if with all of another list
 		}
 		if slices.Equal(room.Asking, s.room.Asking) && room.Shared == s.room.Shared && room.Everywhere == s.room.Everywhere &&
 			room.Members == s.room.Members && room.Retry.Equal(s.room.Retry) {

@@ -119,6 +119,48 @@ func TestKnownBefore(t *testing.T) {
 	w.wantReaders(h.mustEncrypt("to both"), "B1", "B2")
 }
 
+// TestLongerList: who is on the list that a caller shares with holds it up, also where
+// all of a shorter list have the key and nothing was heard of a change: somebody who is
+// not known, somebody without a session, and somebody whom the caller allows only now.
+func TestLongerList(t *testing.T) {
+	defer func(s rooms.Settings) { settings = s }(settings)
+	allowed := map[matrix.DeviceID]bool{"B1": true}
+	byCaller := rooms.Settings{Allow: func(c rooms.Candidate) bool { return allowed[c.Device.Device] }}
+	for name, c := range map[string]struct {
+		settings rooms.Settings
+		known    bool // bob's devices are
+		before   []matrix.UserID
+	}{
+		"not known":       {settings: rooms.Settings{Strategy: group.AllDevices}},
+		"no session":      {settings: rooms.Settings{Strategy: group.AllDevices}, known: true},
+		"not allowed yet": {settings: byCaller, known: true, before: []matrix.UserID{bob}},
+	} {
+		settings = c.settings
+		allowed["B1"] = false
+		w := newWorld(t)
+		w.add(bob, "B1")
+		h := w.handle()
+		if c.known {
+			do(t, h.account, func(tx *txn.Tx) error { return devices.Track(tx, bob) })
+		}
+		h.sendAll()
+		first := h.shareAll(c.before...)
+		h.sendAll()
+		h.mustEncrypt("to nobody")
+		allowed["B1"] = true
+		if s := h.share(bob); s.Done || len(s.Requests) != 1 {
+			t.Errorf("%s: %+v, want one that is not done", name, s)
+		}
+		if _, err := w.handle().encrypt("not yet"); !errors.Is(err, rooms.ErrNotShared) {
+			t.Errorf("%s: %v, want %v", name, err, rooms.ErrNotShared)
+		}
+		if s := h.shareAll(bob); s.Session != first.Session {
+			t.Errorf("%s: the session is another one", name)
+		}
+		w.wantReaders(h.mustEncrypt("to bob"), "B1")
+	}
+}
+
 // TestRotation: what makes another session necessary, and what does not.
 func TestRotation(t *testing.T) {
 	for name, c := range map[string]struct {
