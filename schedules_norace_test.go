@@ -4,3 +4,5 @@ package pawl_test
 
 // schedules is how many schedules a test run tries.
 const schedules = 10_000
+
+const raceEnabled = false

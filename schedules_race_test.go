@@ -6,3 +6,5 @@ package pawl_test
 // each take ten times as long and sees little in them: one actor runs at a
 // time.
 const schedules = 1000
+
+const raceEnabled = true

@@ -26,6 +26,11 @@ const serverWait = 10_000
 // at most device.MaxQuery in each, and fewer where servers refused to answer.
 func (q *Queries) Due(ctx context.Context) error {
 	due, err := txn.View(ctx, q.account.DB, q.find)
+	if err == nil && due.lost {
+		if err = q.outdateAll(ctx); err == nil {
+			due, err = txn.View(ctx, q.account.DB, q.find)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -49,6 +54,24 @@ type due struct {
 	epoch  record.Order
 	users  map[int][]matrix.UserID // by how many are asked for together
 	listed bool                    // all users know of the epoch, and Epoch does not say so
+	lost   bool                    // nobody knows since when all are outdated
+}
+
+// outdateAll writes anew since when all users are outdated, where that cannot be read:
+// no answer would cover a time that is always now.
+func (q *Queries) outdateAll(ctx context.Context) error {
+	return q.account.Do(ctx, func(tx *txn.Tx) error {
+		v, err := q.account.SendingRaised(tx)
+		if err != nil {
+			return err
+		}
+		_, _, err = records.Tracking.Get(tx)
+		if !machine.IsDamage(err) && !machine.IsSetAside(err) {
+			return err
+		}
+		q.account.Store.Tell(tx, []error{err})
+		return AllOutdated(tx, q.account, v)
+	})
 }
 
 // find looks on the list of the outdated, and at all users where that may not have
@@ -58,11 +81,14 @@ func (q *Queries) find(tx *txn.Tx) (d due, err error) {
 	if err != nil {
 		return d, err
 	}
+	if _, _, err := records.Tracking.Get(tx); machine.IsDamage(err) || machine.IsSetAside(err) {
+		return due{lost: true}, nil
+	}
 	epoch, err := records.EpochOf(tx, q.account, v)
 	if err != nil {
 		return d, err
 	}
-	d = due{epoch.All, map[int][]matrix.UserID{}, epoch.Listed < epoch.All}
+	d = due{epoch: epoch.All, users: map[int][]matrix.UserID{}, listed: epoch.Listed < epoch.All}
 	var damaged machine.Damages
 	names, err := q.waiting(tx, &damaged)
 	if err != nil {

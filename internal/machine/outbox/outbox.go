@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -153,7 +154,11 @@ func (o *Outbox) ready(ctx context.Context, holder records.HolderID, only []ID, 
 	f, err := txn.View(ctx, o.account.DB, func(tx *txn.Tx) (f found, err error) {
 		now := o.account.Store.Now()
 		waiting := map[ID]bool{}
-		for r, err := range records.Requests.Scan(tx) {
+		all := records.Requests.Scan(tx)
+		if only != nil { // damage of others is none of theirs
+			all = named(tx, only)
+		}
+		for r, err := range all {
 			if f.damaged.Note(err) {
 				continue
 			}
@@ -161,7 +166,7 @@ func (o *Outbox) ready(ctx context.Context, holder records.HolderID, only []ID, 
 				return f, err
 			}
 			waiting[r.ID] = true
-			if o.handlers[r.Kind] != nil && r.For(holder, now) && (only == nil || slices.Contains(only, r.ID)) {
+			if o.handlers[r.Kind] != nil && r.For(holder, now) {
 				f.ready = append(f.ready, r)
 			}
 		}
@@ -173,6 +178,22 @@ func (o *Outbox) ready(ctx context.Context, holder records.HolderID, only []ID, 
 	})
 	damaged.Add(f.damaged.All()...)
 	return f.ready, err
+}
+
+// named yields those of some requests that there are.
+func named(tx *txn.Tx, ids []ID) iter.Seq2[records.Request, error] {
+	return func(yield func(records.Request, error) bool) {
+		found, err := records.Requests.GetAll(tx, ids...)
+		if err != nil {
+			yield(records.Request{}, err)
+			return
+		}
+		for _, f := range found {
+			if there := f.OK || f.Err != nil && !machine.IsSetAside(f.Err); there && !yield(f.Value, f.Err) {
+				return
+			}
+		}
+	}
 }
 
 // handed is what an attempt handed out.

@@ -178,14 +178,13 @@ func (c *call) refuse(tx *txn.Tx, e event, at record.Moment, why error) (*Refusa
 	r := &Refusal{Index: e.index, Sender: e.sender, Type: e.kind, Err: why}
 	if machine.IsDamage(why) {
 		c.account.Store.Tell(tx, []error{why})
-		r.Kept = true
-		if e.kept {
+		if r.Kept = e.kept; r.Kept {
 			return r, nil
 		}
 		if len(e.raw) <= c.account.Store.DB.Store().Limits().Bytes/2 {
-			return r, c.passOver(tx, records.KeepUnread(tx, records.Unread{
-				At: at, Sender: e.sender, Event: e.tag(), Raw: e.raw, Why: why.Error(),
-			}))
+			var err error
+			r.Kept, err = records.KeepUnread(tx, records.Unread{At: at, Sender: e.sender, Event: e.tag(), Raw: e.raw, Why: why.Error()})
+			return r, c.passOver(tx, err)
 		}
 	}
 	refused := records.Refused{At: at, Sender: e.sender, Type: e.kind, Why: why.Error(), Event: e.tag()}

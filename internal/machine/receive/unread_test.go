@@ -153,7 +153,7 @@ func TestDamagedLists(t *testing.T) {
 		alice.sync("T1", bob.roomKey(alice, "broken"), bad)
 		alice.damage(kind)
 		out := alice.sync("T2", bob.roomKey(alice, "broken"), plain("@bob:example.org", "m.dummy", map[string]any{}), bob.roomKey(alice, "two"))
-		if !out.Advanced || len(out.Refused) != 2 || alice.effect("m.room_key two") != 1 {
+		if !out.Advanced || len(out.Refused) != 2 || out.Refused[0].Kept != (kind == "refused-list") || alice.effect("m.room_key two") != 1 {
 			t.Errorf("%s: %+v", kind, out)
 		}
 		if _, err := upkeep.Sweep(t.Context(), alice.account, records.Kinds(), time.Now()); err != nil {
@@ -201,6 +201,26 @@ func TestFlood(t *testing.T) {
 	}
 	if keys, _ := alice.stored("refused"); len(keys) != 0 {
 		t.Errorf("%d are kept for ever", len(keys))
+	}
+	alice.intact()
+}
+
+// TestNoPlaceForUnread: of more events than are kept of one sender the caller is told
+// that they are not.
+func TestNoPlaceForUnread(t *testing.T) {
+	alice, bob := newPhone(t, memkv.New()), newPeer(t, "@bob:example.org", "LAPTOP")
+	var events []any
+	for range records.MaxOfSender + 2 {
+		events = append(events, bob.roomKey(alice, "broken"))
+	}
+	out := alice.sync("T1", events...)
+	if len(out.Refused) != len(events) || !out.Advanced {
+		t.Fatalf("%+v", out)
+	}
+	for n, r := range out.Refused {
+		if r.Kept != (n < records.MaxOfSender) {
+			t.Errorf("event %d: kept %v", n, r.Kept)
+		}
 	}
 	alice.intact()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -14,6 +15,7 @@ import (
 // was.
 func checkDevices(c *Checkup) {
 	byKey := devicesByKey(c)
+	unknown := map[matrix.UserID]bool{}
 	for d := range readable(c, &Devices) {
 		switch at(c, &Owners, d.Curve25519) {
 		case nothing:
@@ -26,7 +28,8 @@ func checkDevices(c *Checkup) {
 				c.Find(Devices.Kind, setAsideDevice(d.Name, says), "%s", says)
 			}
 		}
-		if at(c, &Users, d.User) == nothing {
+		if at(c, &Users, d.User) == nothing && !unknown[d.User] {
+			unknown[d.User] = true
 			c.Find(Users.Kind, trackedAgain(d.User), "user %s has devices and no record", d.User)
 		}
 	}

@@ -98,25 +98,25 @@ func (k Kept[T]) Shelf(tx *txn.Tx) (Shelf, error) {
 	return s, err
 }
 
-// Keep keeps an event, unless it is kept already or there is no place for it. It
-// fails if the list is damaged.
-func (k Kept[T]) Keep(tx *txn.Tx, v T, number func(v T, n uint64) T) error {
+// Keep keeps an event, unless it is kept already, and returns whether there is a place
+// for it. It fails if the list is damaged.
+func (k Kept[T]) Keep(tx *txn.Tx, v T, number func(v T, n uint64) T) (kept bool, err error) {
 	s, err := k.Shelf(tx)
 	if err != nil || s.Has(k.item(v).Event) {
-		return err
+		return err == nil, err
 	}
 	s, n, gone, ok := s.add(k.item(v), k.displaces)
 	for _, old := range gone {
 		if err := k.Records.Delete(tx, old); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if ok {
 		if err := k.Records.Put(tx, number(v, n)); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return k.List.Put(tx, s)
+	return ok, k.List.Put(tx, s)
 }
 
 // Remove removes an event that is kept.
@@ -135,11 +135,13 @@ func (k Kept[T]) Remove(tx *txn.Tx, n uint64) error {
 func KeepRefused(tx *txn.Tx, r Refused) error {
 	r.At = stamped(r.At)
 	r.Type, r.Code, r.Why = short(r.Type), short(r.Code), short(r.Why)
-	return RefusedEvents.Keep(tx, r, func(r Refused, n uint64) Refused { r.N = n; return r })
+	_, err := RefusedEvents.Keep(tx, r, func(r Refused, n uint64) Refused { r.N = n; return r })
+	return err
 }
 
-// KeepUnread keeps an event for when the damage is repaired.
-func KeepUnread(tx *txn.Tx, u Unread) error {
+// KeepUnread keeps an event for when the damage is repaired, if there is a place for
+// it.
+func KeepUnread(tx *txn.Tx, u Unread) (kept bool, err error) {
 	u.At, u.Why = stamped(u.At), short(u.Why)
 	return UnreadEvents.Keep(tx, u, func(u Unread, n uint64) Unread { u.N = n; return u })
 }
@@ -184,7 +186,35 @@ var (
 	unreadListKind  = UnreadEvents.listKind()
 )
 
-func (k Kept[T]) kind() Kind { return Kind{Records: many(k.Records), Check: k.check} }
+func (k Kept[T]) kind() Kind { return Kind{Records: many(k.Records), Check: k.check, Broken: k.unlist} }
+
+// unlist sets aside an event that cannot be read, and takes it off the list, if that
+// can be read.
+func (k Kept[T]) unlist(_ *Checkup, u unread) *Fix {
+	return inOne("set it aside, and take it off the list", func(tx *txn.Tx, a *machine.Account) error {
+		done, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says})
+		if err != nil || !done {
+			return err
+		}
+		s, err := k.Shelf(tx)
+		if machine.IsDamage(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, i := range s.Items {
+			key, err := k.Records.Key(tx, i.N)
+			if err != nil {
+				return err
+			}
+			if key == u.key {
+				return k.List.Put(tx, s.without(i.N))
+			}
+		}
+		return nil
+	})
+}
 
 func (k Kept[T]) listKind() Kind {
 	return Kind{Records: one(k.List), Sweep: k.sweep, Broken: func(_ *Checkup, u unread) *Fix {

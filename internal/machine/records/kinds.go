@@ -85,10 +85,10 @@ func one[T any](s *txn.Single[T]) *Stored {
 		Count: func(tx *txn.Tx, damaged *machine.Damages) (int, error) {
 			_, ok, err := s.Get(tx)
 			switch {
+			case machine.IsSetAside(err), err == nil && !ok:
+				return 0, nil
 			case err != nil && !damaged.Note(err):
 				return 0, err
-			case !ok && err == nil:
-				return 0, nil
 			}
 			return 1, nil
 		},

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
@@ -125,8 +126,8 @@ var (
 )
 
 var (
-	requestKind     = Kind{Records: many(&Requests), Check: checkRequests, Sweep: sweepRequests}
-	requestBodyKind = Kind{Records: many(&RequestBodies), Check: checkRequestBodies}
+	requestKind     = Kind{Records: many(&Requests), Check: checkRequests, Broken: repairRequest, Sweep: sweepRequests}
+	requestBodyKind = Kind{Records: many(&RequestBodies), Check: checkRequestBodies, Broken: repairRequestBody}
 )
 
 const (
@@ -233,6 +234,45 @@ func DeleteRequest(tx *txn.Tx, id RequestID) error {
 		return err
 	}
 	return RequestBodies.Delete(tx, id)
+}
+
+// repairRequest sets a request aside that cannot be read, and deletes its body: both
+// have the same name in their kinds.
+func repairRequest(_ *Checkup, u unread) *Fix {
+	return inOne("set it aside, and delete its body", func(tx *txn.Tx, a *machine.Account) error {
+		done, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says})
+		if err != nil || !done {
+			return err
+		}
+		body := sameName(u.key, Requests.Kind, RequestBodies.Kind)
+		if e, err := tx.Entry(body); err != nil || e.Version == 0 {
+			return err
+		}
+		return tx.Drop(body)
+	})
+}
+
+// repairRequestBody sets both aside: what made the request finds it gone, as if it had
+// been refused.
+func repairRequestBody(_ *Checkup, u unread) *Fix {
+	return inOne("set it aside, and its request", func(tx *txn.Tx, a *machine.Account) error {
+		done, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says})
+		if err != nil || !done {
+			return err
+		}
+		request := sameName(u.key, RequestBodies.Kind, Requests.Kind)
+		e, err := tx.Entry(request)
+		if err != nil || e.Version == 0 {
+			return err
+		}
+		_, err = machine.SetAside(tx, a, request, e.Version, machine.Aside{Why: u.says})
+		return err
+	})
+}
+
+// sameName is the key of the record that has the same name in another kind.
+func sameName(key, kind, other string) string {
+	return strings.Replace(key, "/"+kind+"/", "/"+other+"/", 1)
 }
 
 // checkRequests: a request has its body. One without is given up: what made it

@@ -305,9 +305,13 @@ func checkUploads(c *Checkup) {
 	}
 }
 
-// endUpload gives the upload under way up if it is to.
+// endUpload gives the upload under way up if it is to. What was set aside knows of
+// none.
 func endUpload(tx *txn.Tx, a *machine.Account, gone func(Uploads) (bool, error)) error {
 	u, ok, err := UploadStates.Get(tx)
+	if machine.IsSetAside(err) {
+		return nil
+	}
 	if err != nil || !ok || u.Under.Request == (RequestID{}) {
 		return err
 	}

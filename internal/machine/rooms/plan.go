@@ -125,6 +125,10 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 	if !s.has || !s.known || s.unreadable || !sameRules(wanted, s.room) || s.due(now) != group.Kept {
 		return &plan{unprepared: true}, nil
 	}
+	lost, err := lostRequest(tx, s.room)
+	if err != nil || lost {
+		return &plan{session: s.out.ID(), rotate: group.SettingsChanged}, err
+	}
 	list := c.list(s.room)
 	p := &plan{changed: s.room.Changed, everywhere: s.everywhere, session: s.out.ID(), digest: digest(list), told: map[device.Name]bool{}}
 	if s.whole() && s.room.Members == p.digest && !due(s.room.Retry, now) && c.settings.Allow == nil {
@@ -162,6 +166,24 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// lostRequest reports whether a request that carries the session's key is not there any
+// more, or cannot be read: nobody knows who got the key, and it is waited for in vain.
+func lostRequest(tx *txn.Tx, r records.Room) (bool, error) {
+	found, err := records.Requests.GetAll(tx, r.Waiting...)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range found {
+		switch {
+		case machine.IsDamage(f.Err), machine.IsSetAside(f.Err), f.Err == nil && !f.OK:
+			return true, nil
+		case f.Err != nil:
+			return false, f.Err
+		}
+	}
+	return false, nil
 }
 
 // maxRetry bounds how long a device that was not reached waits.

@@ -61,7 +61,7 @@ func (c *call) share(ctx context.Context) (Sharing, error) {
 		if err != nil && !errors.Is(err, errChanged) {
 			return Sharing{}, err
 		}
-		if done {
+		if done && err == nil {
 			break
 		}
 	}

@@ -119,6 +119,45 @@ func TestKnownBefore(t *testing.T) {
 	w.wantReaders(h.mustEncrypt("to both"), "B1", "B2")
 }
 
+// TestLostRequest: a request with the key that is lost, or cannot be read any more, is
+// not waited for: another session takes its place.
+func TestLostRequest(t *testing.T) {
+	for name, lose := range map[string]func(h *handle, id outbox.ID){
+		"missing": func(h *handle, id outbox.ID) {
+			do(t, h.account, func(tx *txn.Tx) error { return records.DeleteRequest(tx, id) })
+		},
+		"damaged":   func(h *handle, id outbox.ID) { harm(t, h.account, false, keyOf(id)) },
+		"set aside": func(h *handle, id outbox.ID) { harm(t, h.account, true, keyOf(id)) },
+	} {
+		w := newWorld(t)
+		w.add(bob, "B1")
+		h := w.handle()
+		h.share(bob)
+		h.sendAll()
+		h.share(bob)
+		h.sendAll()
+		s := h.share(bob)
+		if s.Done || len(s.Requests) != 1 {
+			t.Fatalf("%s: %+v, want one request with the key", name, s)
+		}
+		lose(h, s.Requests[0])
+		again := h.share(bob)
+		all, err := h.box.Take(t.Context(), again.Requests...)
+		must(t, err)
+		for _, r := range all {
+			h.answer(r)
+		}
+		if last := h.share(bob); !last.Done || last.Session == s.Session {
+			t.Errorf("%s: %+v, want another session than %s that is shared", name, last, s.Session)
+		}
+		w.wantReaders(h.mustEncrypt("to bob"), "B1")
+	}
+}
+
+func keyOf(id outbox.ID) func(tx *txn.Tx) (string, error) {
+	return func(tx *txn.Tx) (string, error) { return records.Requests.Key(tx, id) }
+}
+
 // TestLongerList: who is on the list that a caller shares with holds it up, also where
 // all of a shorter list have the key and nothing was heard of a change: somebody who is
 // not known, somebody without a session, and somebody whom the caller allows only now.
