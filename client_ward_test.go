@@ -42,9 +42,9 @@ type clientWard struct {
 	asked                            group.SessionID
 	requests                         map[string]pawl.Request // by kind, and type of event
 	// spare are one-time keys for claims: all that is made of them is thrown away.
-	spare map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
-	response                         []byte
-	transaction                      []byte
+	spare       map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
+	response    []byte
+	transaction []byte
 }
 
 func newClientWard(t testing.TB) *clientWard {
