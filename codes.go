@@ -124,6 +124,13 @@ var codes = []struct {
 	{"keys_full", RemedyNone, "the store has 5000 one-time keys", []error{otk.ErrFull}},
 	{"keys_exhausted", RemedyNone, "all ids of one-time keys were given out", []error{otk.ErrExhausted}},
 
+	// Of an import.
+	{"import", RemedyCall, "this cannot be the device of one program, or the list of pickles is none", []error{ErrImport}},
+	{"import_begun", RemedyCall, "an import of this account from something else was begun and not finished", []error{ErrImportBegun}},
+	{"pickle_key", RemedyCall, "wrong pickle key", []error{ErrPickleKey}},
+	{"pickle_version", RemedyCall, "the pickle is of a version, or a form, that is not read", []error{ErrPickleVersion}},
+	{"pickle_damaged", RemedyCall, "the pickle is damaged", []error{ErrPickleDamaged}},
+
 	// Of requests.
 	{"no_request", RemedyNone, "there is no such request, or its answer was applied", []error{ErrNoRequest}},
 	{"device_taken", RemedyMend, "the server has other keys under this device's name: log in as another device", []error{ErrDeviceTaken}},

@@ -50,6 +50,11 @@ var coded = map[string]struct {
 	"pawl.ErrNoSession":         {pawl.ErrNoSession, "no_session"},
 	"pawl.ErrSelf":              {pawl.ErrSelf, "self"},
 	"pawl.ErrIdentity":          {pawl.ErrIdentity, "identity"},
+	"pawl.ErrImport":            {pawl.ErrImport, "import"},
+	"pawl.ErrImportBegun":       {pawl.ErrImportBegun, "import_begun"},
+	"pawl.ErrPickleKey":         {pawl.ErrPickleKey, "pickle_key"},
+	"pawl.ErrPickleVersion":     {pawl.ErrPickleVersion, "pickle_version"},
+	"pawl.ErrPickleDamaged":     {pawl.ErrPickleDamaged, "pickle_damaged"},
 	"pawl.ErrNeedsRecovery":     {pawl.ErrNeedsRecovery, "needs_recovery"},
 	"kv/copykv.ErrDiffers":      {copykv.ErrDiffers, "copy_differs"},
 	"keyfile.ErrDamaged":        {keyfile.ErrDamaged, "no_key"},
@@ -404,7 +409,8 @@ func TestCodesAreDocumented(t *testing.T) {
 func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed" +
 		" no_account account_exists format1 moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key user_id device_id" +
-		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted no_request device_taken answer" +
+		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted import import_begun pickle_key" +
+		" pickle_version pickle_damaged no_request device_taken answer" +
 		" response event event_size not_olm not_for_us other_sender payload unencrypted" +
 		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
 		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac not_shared rotate settings no_room_key too_early forgotten replay other_room other_user" +

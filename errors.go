@@ -5,6 +5,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/imports"
 	"github.com/pawlkv/pawl/internal/machine/keyrequests"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/lineage"
@@ -13,6 +14,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/pickle"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -182,4 +184,20 @@ var (
 	ErrNotRetired = lineage.ErrNotRetired
 	// ErrNothingToMove: the store has no account that is not retired.
 	ErrNothingToMove = lineage.ErrNothingToMove
+)
+
+// Errors of importing a device of another program. Nothing was changed.
+var (
+	// ErrImport: what was given cannot be the device of one program: a session or a key
+	// is there twice, or of somebody else, or what a list has to say is missing.
+	ErrImport = imports.ErrDevice
+	// ErrImportBegun: an import of the account from something else was begun, and is to
+	// be finished first.
+	ErrImportBegun = imports.ErrBegun
+	// ErrPickleKey: the key of the pickles is another.
+	ErrPickleKey = pickle.ErrKey
+	// ErrPickleVersion: a pickle is of a version that is not read: its text says which.
+	ErrPickleVersion = pickle.ErrVersion
+	// ErrPickleDamaged: a pickle was changed, or is cut off.
+	ErrPickleDamaged = pickle.ErrDamaged
 )

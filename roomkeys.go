@@ -196,8 +196,12 @@ type RefusedRoomKey struct {
 // be given again. Errors: account.ErrRetired, ErrFormat1.
 func (m *Machine) ImportRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoomKeys, error) {
 	done, err := m.roomKeys.Import(ctx, convert(keys, func(k RoomKey) roomkeys.Import { return roomkeys.Import(k) }))
+	return importedRoomKeys(done), err
+}
+
+func importedRoomKeys(done roomkeys.Imported) ImportedRoomKeys {
 	return ImportedRoomKeys{
 		done.New, done.Better, done.Same,
 		convert(done.Refused, func(r roomkeys.RefusedKey) RefusedRoomKey { return RefusedRoomKey(r) }),
-	}, err
+	}
 }

@@ -205,6 +205,7 @@ func TestEndings(t *testing.T) {
 		"not_for_us", "other_sender", "payload", "unencrypted", "not_shared", "rotate", "settings", "no_room_key",
 		"too_early", "forgotten", "replay", "other_room", "other_user", "content", "algorithm", "session_id", "plain",
 		"not_requested", "nobody_to_ask", "unsettled", "contradicts", "provenance", "forget_all",
+		"import", "import_begun", "pickle_key", "pickle_version", "pickle_damaged",
 	}
 	var all []pawl.Code
 	for want, codes := range of {

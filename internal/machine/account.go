@@ -66,15 +66,22 @@ func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) 
 	if err != nil {
 		return nil, err
 	}
-	another, err := s.unmoved(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if s.Format(ctx) >= kv.Format2 {
 		made = made.Raise(account.Lineage{})
 	}
+	return s.Account(name), s.Add(ctx, made, func(*txn.Tx) error { return nil })
+}
+
+// Add puts an account into the store, with what else belongs into that commit. It
+// fails as Create does.
+func (s *Store) Add(ctx context.Context, made account.Account, with func(*txn.Tx) error) error {
+	another, err := s.unmoved(ctx)
+	if err != nil {
+		return err
+	}
+	name := AccountName{made.User(), made.Device()}
 	a := s.Account(name)
-	err = a.Do(ctx, func(tx *txn.Tx) error {
+	return a.Do(ctx, func(tx *txn.Tx) error {
 		if err := checkUnmoved(tx, another); err != nil {
 			return err
 		}
@@ -88,9 +95,11 @@ func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) 
 		if err := a.checkNew(tx); err != nil {
 			return err
 		}
-		return Accounts.Put(tx, made)
+		if err := Accounts.Put(tx, made); err != nil {
+			return err
+		}
+		return with(tx)
 	})
-	return a, err
 }
 
 // unmoved returns the name of an account that was not moved to another store, if

@@ -157,6 +157,7 @@ func Kinds() []Kind {
 		requestKind,
 		requestBodyKind,
 		asideKind,
+		importKind,
 		accountKind,
 	}
 }

@@ -46,12 +46,22 @@ var importShare = records.GroupInShare
 // who import the same keys at once do not disturb each other. When a commit fails
 // what was counted before it is returned with the error; the call may be made again.
 func (k *Keys) Import(ctx context.Context, keys []Import) (Imported, error) {
+	return k.importAll(ctx, keys, func(p group.Provenance) bool { return p == group.Bundle || p == group.Backup || p == group.File })
+}
+
+// Restore is Import of keys of any provenance: of those that this very device had in
+// another program, which knew whom it had each from.
+func (k *Keys) Restore(ctx context.Context, keys []Import) (Imported, error) {
+	return k.importAll(ctx, keys, func(group.Provenance) bool { return true })
+}
+
+func (k *Keys) importAll(ctx context.Context, keys []Import, may func(group.Provenance) bool) (Imported, error) {
 	var all Imported
 	place := 0
 	for chunk := range slices.Chunk(keys, k.account.Store.PerCommit(importShare)) {
 		var done Imported
 		err := records.OnRaised(ctx, k.account, func() (err error) {
-			done, err = txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Imported, error) { return k.importIn(tx, place, chunk) })
+			done, err = txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Imported, error) { return k.importIn(tx, place, chunk, may) })
 			return err
 		})
 		if err != nil {
@@ -64,7 +74,7 @@ func (k *Keys) Import(ctx context.Context, keys []Import) (Imported, error) {
 	return all, nil
 }
 
-func (k *Keys) importIn(tx *txn.Tx, first int, keys []Import) (done Imported, err error) {
+func (k *Keys) importIn(tx *txn.Tx, first int, keys []Import, may func(group.Provenance) bool) (done Imported, err error) {
 	refs := []txn.Ref{k.account.Ref()}
 	for _, one := range keys {
 		refs = append(refs, records.GroupIns.Ref(one.Key.ID()))
@@ -77,7 +87,7 @@ func (k *Keys) importIn(tx *txn.Tx, first int, keys []Import) (done Imported, er
 	}
 	for i, one := range keys {
 		refused := RefusedKey{Place: first + i, Room: one.Room, Session: one.Key.ID()}
-		result, err := k.importOne(tx, one)
+		result, err := k.importOne(tx, one, may)
 		switch {
 		case err != nil && !refusal(err):
 			return done, err
@@ -95,8 +105,8 @@ func (k *Keys) importIn(tx *txn.Tx, first int, keys []Import) (done Imported, er
 	return done, nil
 }
 
-func (k *Keys) importOne(tx *txn.Tx, one Import) (Result, error) {
-	if p := one.Source.Provenance; p != group.Bundle && p != group.Backup && p != group.File {
+func (k *Keys) importOne(tx *txn.Tx, one Import, may func(group.Provenance) bool) (Result, error) {
+	if p := one.Source.Provenance; !may(p) {
 		return Same, fmt.Errorf("%w: not %s", ErrProvenance, p)
 	}
 	in, err := group.NewInbound(one.Room, group.NewCopy(one.Key, one.Source))

@@ -176,7 +176,7 @@ func CheckSession(t *testing.T, s ratchet.Session, want Session) {
 	}
 	if want.Next != nil {
 		_, m, err := s.Encrypt(nil, []byte(want.Next.Text))
-		if err != nil || !want.Next.is(m) {
+		if err != nil || !want.Next.Is(m) {
 			t.Errorf("it sends %d %x, %v, want %d %x", m.Type, m.Body, err, want.Next.Type, want.Next.Body)
 		}
 	}
@@ -203,9 +203,9 @@ func checkReads(t *testing.T, s ratchet.Session, messages []Message) ratchet.Ses
 	return s
 }
 
-// is reports whether both are one message. Of a pre-key message goolm writes the fields
+// Is reports whether both are one message. Of a pre-key message goolm writes the fields
 // in another order.
-func (m Message) is(other ratchet.Message) bool {
+func (m Message) Is(other ratchet.Message) bool {
 	if m.Type != other.Type || m.Type != ratchet.PreKey {
 		return m.Type == other.Type && bytes.Equal(m.Body, other.Body)
 	}

@@ -86,6 +86,7 @@ var table = map[string][]string{
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
+	"internal/machine/imports":  {"internal/machine", "internal/machine/records", "internal/machine/roomkeys", "internal/secret", "matrix", "ratchet", "otk", "session", "account", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
 	"internal/machine/keyrequests": {
@@ -98,7 +99,7 @@ var table = map[string][]string{
 		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
 
-	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson"},
+	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson", "internal/pickle"},
 	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "group", "internal/cli", "bench/..."},
 	"internal/proof/steadycall": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "matrix", "ratchet"},
 	"internal/proof/aftermath": {
@@ -108,7 +109,7 @@ var table = map[string][]string{
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
 	"keyfile":  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "bench/command"},
+	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may
