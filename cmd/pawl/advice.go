@@ -32,6 +32,8 @@ var advice = []struct {
 	{"retired", []string{"convert"}, ""}, // it says so
 	{"retired", nil, "use that store"},
 	{"newer", nil, "update pawl"},
+	{"pickle_key", nil, "give the key that the old program used"},
+	{"import_begun", nil, "give the file with which the import was begun"},
 
 	{"disk_full", []string{"decrypt"}, "free some space and give again what was not answered; the store is unharmed"},
 	{"disk_full", nil, "free some space and run the command again; the store is unharmed"},
@@ -77,6 +79,7 @@ var interrupted = map[string]string{
 	"sweep":   "what was deleted is gone, and the next sweep goes on",
 	"recover": "accounts that were recovered stay so: run the command again",
 	"convert": "the store is where it was, or has moved: run the command again, which goes on or says so",
+	"import":  "nothing is sent from the account yet: run the command again, which goes on",
 	"version": "nothing was changed",
 	"demo":    "its processes and files are gone",
 	"bench":   "its processes and files are gone, and no result was written",
