@@ -26,6 +26,9 @@ type Decrypted struct {
 	// Damaged counts the records of the sender that cannot be read: the message
 	// was decrypted without them. See [Machine.Check].
 	Damaged int
+	// Reopened tells that the message opened its session, and that the peer had others
+	// before: it may have lost them, with what it was sent in them.
+	Reopened bool
 }
 
 // Decrypt decrypts a message. The plaintext is returned only after the step,

@@ -84,3 +84,15 @@ func (s Session) HasReceiverChain(ratchetKey PublicKey) bool {
 	st := s.state.Peek()
 	return st != nil && st.receiver(&ratchetKey) >= 0
 }
+
+// Dropped returns the ratchet key of the chain that next, the session after a message,
+// does not have any more, and whether there is one: of chains only
+// [MaxReceiverChains] are kept.
+func (s Session) Dropped(next Session) (key PublicKey, dropped bool) {
+	before, after := s.state.Peek(), next.state.Peek()
+	if before == nil || after == nil || len(before.receivers) < MaxReceiverChains {
+		return key, false
+	}
+	oldest := before.receivers[len(before.receivers)-1].ratchet
+	return oldest, after.receiver(&oldest) < 0
+}

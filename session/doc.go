@@ -74,6 +74,11 @@ const (
 	// the first 63 of its chain in all.
 	MaxSteps = ratchet.MaxGap
 
+	// MaxDropped is of how many chains that a session had it is known that it had
+	// them. More than these must have begun since the message was sent that comes too
+	// late.
+	MaxDropped = 16
+
 	// ReceiptLife is how long a receipt answers the same message again.
 	ReceiptLife = 14 * 24 * time.Hour
 

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -10,6 +12,8 @@ const (
 	sessionFields1  = 9
 	sessionVersion2 = 2
 	sessionFields2  = 9
+	sessionVersion3 = 3
+	sessionFields3  = 10
 	sessionSize     = 160 // bytes beside the ratchet state, rounded up
 
 	// maxRatchetSize bounds the ratchet state within: five chains with forty
@@ -17,16 +21,20 @@ const (
 	maxRatchetSize = 16 << 10
 )
 
-// Encode returns the record: in version 2 if it has an order, else in version 1,
-// which has no place for one. It fails with [ratchet.ErrNoSession] for the zero
+// Encode returns the record: in version 3 if chains were dropped, else in version 2 if
+// it has an order, else in version 1, which has no place for one. It fails with [ratchet.ErrNoSession] for the zero
 // Session.
 func (s Session) Encode() ([]byte, error) {
 	if s.createdIn == 0 && s.receivedIn == 0 {
 		return s.encode1()
 	}
+	version, fields := byte(sessionVersion2), sessionFields2
+	if len(s.dropped) > 0 {
+		version, fields = sessionVersion3, sessionFields3
+	}
 	size := s.ratchet.RecordSize()
 	var err error
-	out := record.Encode(sessionVersion2, sessionFields2, sessionSize+size, func(w *record.Writer) {
+	out := record.Encode(version, fields, sessionSize+len(chainTag{})*len(s.dropped)+size, func(w *record.Writer) {
 		w.Bytes(s.peer[:])
 		w.Uint(uint64(s.origin))
 		w.Uint(uint64(s.created))
@@ -35,6 +43,9 @@ func (s Session) Encode() ([]byte, error) {
 		w.Order(s.receivedIn)
 		w.Uint(uint64(s.lastSent))
 		w.Bool(s.receiveOnly)
+		if len(s.dropped) > 0 {
+			w.Bytes(s.tags())
+		}
 		err = w.Nested(size, s.ratchet.AppendBinary)
 	})
 	return unless(err, out)
@@ -76,7 +87,8 @@ func DecodeSession(b []byte) (Session, error) {
 	var s Session
 	err := record.DecodeOneOf("session", b,
 		record.Layout{Version: sessionVersion1, Count: sessionFields1, Fields: s.read1},
-		record.Layout{Version: sessionVersion2, Count: sessionFields2, Fields: s.read2})
+		record.Layout{Version: sessionVersion2, Count: sessionFields2, Fields: s.read2},
+		record.Layout{Version: sessionVersion3, Count: sessionFields3, Fields: s.read3})
 	if err != nil {
 		return Session{}, err
 	}
@@ -101,6 +113,31 @@ func (s *Session) read1(r *record.Reader) {
 }
 
 func (s *Session) read2(r *record.Reader) {
+	s.readTimes(r)
+	s.readRatchet(r)
+}
+
+func (s *Session) read3(r *record.Reader) {
+	s.readTimes(r)
+	tags := r.Bytes(MaxDropped * len(chainTag{}))
+	r.Check(len(tags) > 0 && len(tags)%len(chainTag{}) == 0, "chains that were dropped")
+	if r.OK() {
+		for tag := range slices.Chunk(tags, len(chainTag{})) {
+			s.dropped = append(s.dropped, chainTag(tag))
+		}
+	}
+	s.readRatchet(r)
+}
+
+// tags returns those of the chains that were dropped, the oldest first.
+func (s Session) tags() (b []byte) {
+	for _, tag := range s.dropped {
+		b = append(b, tag[:]...)
+	}
+	return b
+}
+
+func (s *Session) readTimes(r *record.Reader) {
 	s.readOpening(r)
 	s.createdIn = r.Order()
 	s.lastReceived = readStamp(r)
@@ -109,7 +146,6 @@ func (s *Session) read2(r *record.Reader) {
 	s.receiveOnly = r.Bool()
 	r.Check(max(s.createdIn, s.receivedIn) != 0 && (s.receivedIn == 0 || s.receivedIn >= s.createdIn), "order")
 	r.Check(s.receivedIn == 0 || s.lastReceived != 0, "received at no time")
-	s.readRatchet(r)
 }
 
 func (s *Session) readOpening(r *record.Reader) {

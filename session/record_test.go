@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/record"
@@ -226,7 +227,7 @@ func TestPeer(t *testing.T) {
 
 func TestNothingIsExposed(t *testing.T) {
 	for _, v := range []any{Session{}, Peer{}, Receipt{}} {
-		for _, path := range secret.Exposed(v, ratchet.PublicKey{}, ratchet.SessionID{}, ReceiptID{}) {
+		for _, path := range secret.Exposed(v, ratchet.PublicKey{}, ratchet.SessionID{}, ReceiptID{}, chainTag{}) {
 			t.Errorf("exposed: %s", path)
 		}
 	}
@@ -249,4 +250,33 @@ func FuzzDecodePeer(f *testing.F) {
 
 func FuzzDecodeReceipt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) { recordtest.Stable(t, in, DecodeReceipt) })
+}
+
+// TestOutgrownChains: a session that dropped chains knows them by a part of their keys,
+// and its record is of version 3 from the first on.
+func TestOutgrownChains(t *testing.T) {
+	o := open(t)
+	s := o.inbound()
+	for i := range MaxDropped + 3 {
+		if s.Outgrew(ratchet.PublicKey{byte(i + 1)}) {
+			t.Errorf("chain %d is outgrown before it was dropped", i)
+		}
+		s.dropped = append(s.dropped, tagOf(ratchet.PublicKey{byte(i + 1)}))
+		s.dropped = s.dropped[max(0, len(s.dropped)-MaxDropped):]
+	}
+	for i := range MaxDropped + 3 {
+		if got := s.Outgrew(ratchet.PublicKey{byte(i + 1)}); got != (i >= 3) {
+			t.Errorf("chain %d is outgrown: %v", i, got)
+		}
+	}
+	s = s.Received(o.bob, Moment{Time: noon, Order: 7})
+	recordtest.Strict(t, s, DecodeSession)
+	raw := mustEncode(t, s)
+	back, err := DecodeSession(raw)
+	if err != nil || raw[0] != sessionVersion3 || !slices.Equal(back.dropped, s.dropped) {
+		t.Errorf("version %d, %v came back as %v, %v", raw[0], s.dropped, back.dropped, err)
+	}
+	if s = s.Prune(noon); len(s.dropped) != 0 {
+		t.Error("a tombstone keeps chains")
+	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/secret"
@@ -22,6 +23,7 @@ type Session struct {
 	lastSent     Stamp
 	pruned       Stamp // 0 while the session lives
 	receiveOnly  bool
+	dropped      []chainTag        // see drop; never changed in place
 	id           ratchet.SessionID // in a tombstone
 	key          ratchet.PublicKey // in a tombstone
 }
@@ -157,6 +159,9 @@ func (s Session) StopSending() Session {
 
 // Received returns the session after a message decrypted to the state next.
 func (s Session) Received(next ratchet.Session, at Moment) Session {
+	if at.Order != 0 { // format 1 has no place for it
+		s.drop(next)
+	}
 	s.ratchet = next
 	if at.Order == 0 {
 		s.lastReceived = max(NextStamp(at.Time), s.lastReceived)
@@ -164,6 +169,29 @@ func (s Session) Received(next ratchet.Session, at Moment) Session {
 	}
 	s.lastReceived, s.receivedIn = NextStamp(at.Time), max(at.Order, s.receivedIn)
 	return s
+}
+
+// Outgrew reports whether messages with this ratchet key are of a chain that the
+// session had and has no more: they came too late, and say nothing of how good the
+// session is. It knows the last [MaxDropped] of such chains.
+func (s Session) Outgrew(ratchetKey ratchet.PublicKey) bool {
+	return slices.Contains(s.dropped, tagOf(ratchetKey))
+}
+
+// chainTag is what is kept of the key of a chain that was dropped: a part, since it is
+// random.
+type chainTag [8]byte
+
+func tagOf(ratchetKey ratchet.PublicKey) chainTag { return chainTag(ratchetKey[:len(chainTag{})]) }
+
+// drop notes the chain that the next state has no more.
+func (s *Session) drop(next ratchet.Session) {
+	key, dropped := s.ratchet.Dropped(next)
+	if !dropped {
+		return
+	}
+	tags := append(slices.Clip(s.dropped), tagOf(key))
+	s.dropped = tags[max(0, len(tags)-MaxDropped):]
 }
 
 // Sent returns the session after a message was encrypted with the state next.
@@ -181,6 +209,7 @@ func (s Session) Prune(now time.Time) Session {
 	}
 	s.id, s.key = s.ID(), s.OneTimeKey()
 	s.ratchet = ratchet.Session{}
+	s.dropped = nil
 	s.pruned, s.createdIn, s.receivedIn = NextStamp(now), 0, 0
 	return s
 }

@@ -25,6 +25,7 @@ var peerKind = Kind{
 // them.
 type Contact struct {
 	Peer     session.Peer
+	Known    bool              // there is a record of the peer, or was one
 	Sessions []session.Session // those that can be read
 	// Broken are the sessions that the peer has and that cannot be read. Nothing
 	// can be sent in them, and what is received in them cannot be told.
@@ -60,7 +61,7 @@ func ReadPeer(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	peer, known, err := Peers.Get(tx, identity)
 	switch {
 	case machine.IsSetAside(err):
-		return Contact{Peer: session.NewPeer(identity).Rated(session.Acquainted)}, nil // all that it had is gone
+		return Contact{Peer: session.NewPeer(identity).Rated(session.Acquainted), Known: true}, nil // all that it had is gone
 	case machine.IsDamage(err):
 		return findContact(tx, identity, err)
 	case err != nil:
@@ -68,7 +69,7 @@ func ReadPeer(tx *txn.Tx, identity ratchet.PublicKey) (Contact, error) {
 	case !known:
 		return findContact(tx, identity, nil)
 	}
-	return Contact{Peer: peer, unread: true}, nil
+	return Contact{Peer: peer, Known: true, unread: true}, nil
 }
 
 // Whole returns the contact with its sessions.

@@ -48,6 +48,8 @@ type Decrypted struct {
 	Session      ratchet.SessionID
 	Receipt      session.ReceiptID
 	Damaged      int // records of the sender that were passed over
+	// Reopened: the message opened its session, and the peer had others before.
+	Reopened bool
 }
 
 // Decrypt decrypts a message.
@@ -105,7 +107,7 @@ func fromReceipt(r session.Receipt, in parsed) (Decrypted, error) {
 	case errors.Is(err, ratchet.ErrMAC) && !r.Named1():
 		// What the receipt's name does not tell is whether the MAC is that of the
 		// message that was decrypted.
-		return Decrypted{}, &UndecryptableError{in.sender, 1, err}
+		return Decrypted{}, &UndecryptableError{in.sender, 1, fmt.Errorf("%w, %w", err, errKnown)}
 	case err != nil:
 		return Decrypted{}, machine.Corrupt("receipt %s does not open its message", r.ID())
 	}
@@ -132,6 +134,7 @@ func (m *Messages) decryptNew(tx *txn.Tx, a account.Account, in parsed) (Decrypt
 	}
 	d, err = m.stored(tx, in, s, plaintext, at)
 	d.Damaged = len(c.Damages())
+	d.Reopened = c.Known && !c.Peer.Has(s.ID())
 	return d, err
 }
 
@@ -210,9 +213,20 @@ func (m *Messages) step(tx *txn.Tx, a account.Account, c records.Contact, in par
 	case err != nil:
 		return s, ratchet.Plaintext{}, err
 	case has:
-		return m.try(tx, c, in, []session.Session{s}, tried, at)
+		stepped, plaintext, err := m.try(tx, c, in, []session.Session{s}, tried, at)
+		if err != nil && outgrewFirst(s, in.normal) {
+			err = &UndecryptableError{in.sender, 1, ratchet.ErrKeyGone}
+		}
+		return stepped, plaintext, err
 	}
 	return m.open(tx, a, c, in, at)
+}
+
+// outgrewFirst reports whether a pre-key message of a session is older than all chains
+// that the session has: such messages are all of its first chain.
+func outgrewFirst(s session.Session, m ratchet.NormalMessage) bool {
+	state, err := s.Ratchet()
+	return err == nil && !s.Knows(m.RatchetKey) && len(state.ReceiverChains()) == ratchet.MaxReceiverChains
 }
 
 // receive decrypts a normal message in the session that can, and stores it.
@@ -221,6 +235,8 @@ func (m *Messages) receive(tx *txn.Tx, c records.Contact, in parsed, tried attem
 	s, plaintext, err := m.try(tx, c, in, candidates, tried, at)
 	var failed *UndecryptableError
 	switch none := errors.As(err, &failed); {
+	case none && slices.ContainsFunc(c.Sessions, func(s session.Session) bool { return s.Outgrew(in.normal.RatchetKey) }):
+		failed.Err = ratchet.ErrKeyGone
 	case (none || errors.Is(err, ErrUnknownSession)) && mayBeOfBroken(c, candidates, in.normal):
 		err = fmt.Errorf("pawl: the message may be of a session that cannot be read: %w", c.Damages()[0])
 	case none && left > 0:
@@ -296,6 +312,9 @@ func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in par
 	began := probe.Begin()
 	opened, err := a.OpenInbound(key, in.sender, *in.preKey, at)
 	probe.End(txn.Computing, began)
+	if used := (*otk.UsedError)(nil); errors.As(err, &used) && used.Session == in.session {
+		err = fmt.Errorf("%w, %w", err, errOwnKey)
+	}
 	if err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}

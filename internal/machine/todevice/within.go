@@ -50,6 +50,12 @@ func (m *Messages) Prefetch(tx *txn.Tx, peers ...ratchet.PublicKey) error {
 // damage that leaves none, the error says which; where it is the peer's own record,
 // none can be opened either.
 func (m *Messages) CanSend(tx *txn.Tx, peer ratchet.PublicKey) (bool, error) {
+	return m.CanSendSince(tx, peer, 0)
+}
+
+// CanSendSince is CanSend for a session that was opened, or in which the peer was
+// heard, after an order; 0: whenever.
+func (m *Messages) CanSendSince(tx *txn.Tx, peer ratchet.PublicKey, after session.Order) (bool, error) {
 	c, err := m.contact(tx, peer)
 	if err != nil {
 		return false, err
@@ -57,8 +63,13 @@ func (m *Messages) CanSend(tx *txn.Tx, peer ratchet.PublicKey) (bool, error) {
 	if c.Lost != nil {
 		return false, c.Lost
 	}
-	_, ok := session.Choose(c.Sessions)
-	return ok, nil
+	s, ok := session.Choose(c.Sessions)
+	return ok && (after == 0 || max(s.CreatedIn(), s.ReceivedIn()) > after), nil
+}
+
+// Contact returns a peer with its sessions, damage noted in it and told.
+func (m *Messages) Contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact, error) {
+	return m.contact(tx, peer)
 }
 
 // EncryptIn encrypts an event for a device, in the session that the specification

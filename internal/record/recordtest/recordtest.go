@@ -12,7 +12,7 @@ import (
 )
 
 // newest is the newest version of any record.
-const newest = 2
+const newest = 3
 
 // Encoder is a value with a record.
 type Encoder interface{ Encode() ([]byte, error) }
