@@ -14,6 +14,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -38,12 +39,12 @@ func (c *Claims) Sent(ctx context.Context, r outbox.Request, response []byte) er
 	if err != nil {
 		return err
 	}
-	claimed, err := device.ParseClaimed(response, asked)
+	claimed, err := device.ParseClaimed(response, asked.devices)
 	if err != nil {
 		return fmt.Errorf("%w: %w", outbox.ErrAnswer, err)
 	}
 	c.tell(ctx, claimed)
-	return c.settleAll(ctx, r.ID, results(claimed), claimed.Failed)
+	return c.settleAll(ctx, asked, results(claimed), claimed.Failed)
 }
 
 // maxTries is how often a request is handed out whose answer is lost each time. Each
@@ -73,28 +74,41 @@ func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure)
 	if refused {
 		why = fmt.Sprintf("the server refused the claim: status %d", f.Status)
 	}
-	todo := make([]result, len(asked))
-	for i, d := range asked {
+	todo := make([]result, len(asked.devices))
+	for i, d := range asked.devices {
 		todo[i] = result{of: d, why: why}
 	}
-	return c.settleAll(ctx, r.ID, todo, nil)
+	return c.settleAll(ctx, asked, todo, nil)
 }
 
-func askedIn(r outbox.Request) ([]device.Keys, error) {
-	asked, err := decodeAsked(r.Data)
+// asked is what a request asks for.
+type asked struct {
+	id      outbox.ID
+	devices []device.Keys
+	// after is the order after which a session must have been opened, or used by the
+	// device, for no other to be opened; 0: any session will do.
+	after session.Order
+}
+
+func askedIn(r outbox.Request) (asked, error) {
+	why, devices, err := decodeAsked(r.Data)
 	if err != nil {
-		err = machine.Corrupt("request %s: %v", r.ID, err)
+		return asked{}, machine.Corrupt("request %s: %v", r.ID, err)
 	}
-	return asked, err
+	a := asked{id: r.ID, devices: devices}
+	if why == anotherSession {
+		a.after = r.Made.Order
+	}
+	return a, nil
 }
 
 // settleAll applies what is known of devices, and takes the request away.
-func (c *Claims) settleAll(ctx context.Context, id outbox.ID, todo []result, failed []string) error {
+func (c *Claims) settleAll(ctx context.Context, a asked, todo []result, failed []string) error {
 	first := true
 	for n := len(todo); first || len(todo) > 0; {
 		n = min(n, len(todo))
 		done, err := txn.Do(ctx, c.account.DB, func(tx *txn.Tx) (int, error) {
-			return c.settleSome(tx, id, todo[:n], failed, first)
+			return c.settleSome(tx, a, todo[:n], failed, first)
 		})
 		if errors.Is(err, kv.ErrTooLarge) && n > 1 {
 			n /= 2
@@ -143,7 +157,7 @@ func results(claimed device.Claimed) (all []result) {
 
 // settleSome applies what one commit takes, in the order of the results, and returns
 // how many that is. The first commit is of the request and of servers too.
-func (c *Claims) settleSome(tx *txn.Tx, id outbox.ID, todo []result, failed []string, first bool) (int, error) {
+func (c *Claims) settleSome(tx *txn.Tx, a asked, todo []result, failed []string, first bool) (int, error) {
 	v, err := c.account.Active(tx)
 	if err != nil {
 		return 0, err
@@ -156,10 +170,10 @@ func (c *Claims) settleSome(tx *txn.Tx, id outbox.ID, todo []result, failed []st
 		return 0, err
 	}
 	if first {
-		if _, err := outbox.Read(tx, id); err != nil {
+		if _, err := outbox.Read(tx, a.id); err != nil {
 			return 0, err // another process was first
 		}
-		if err := outbox.Finish(tx, id); err != nil {
+		if err := outbox.Finish(tx, a.id); err != nil {
 			return 0, err
 		}
 		for _, server := range failed {
@@ -172,7 +186,7 @@ func (c *Claims) settleSome(tx *txn.Tx, id outbox.ID, todo []result, failed []st
 		if i > 0 && !tx.Room(todevice.Opening.Writes+2, todevice.Opening.Checks+3) {
 			return i, nil
 		}
-		if err := c.settle(tx, v, id, r, i); err != nil {
+		if err := c.settle(tx, v, a, r, i); err != nil {
 			return 0, err
 		}
 	}
@@ -181,9 +195,9 @@ func (c *Claims) settleSome(tx *txn.Tx, id outbox.ID, todo []result, failed []st
 
 // settle applies what there is of one device, unless another request asks for it by
 // now. Place is that of its session in the commit.
-func (c *Claims) settle(tx *txn.Tx, v account.Account, id outbox.ID, r result, place int) error {
+func (c *Claims) settle(tx *txn.Tx, v account.Account, a asked, r result, place int) error {
 	known, err := records.ReadReach(tx, c.account, ofDevice(r.of))
-	if err != nil || known.Claim != id {
+	if err != nil || known.Claim != a.id {
 		return err
 	}
 	switch {
@@ -194,7 +208,7 @@ func (c *Claims) settle(tx *txn.Tx, v account.Account, id outbox.ID, r result, p
 	case r.why != "":
 		return records.Reaches.Put(tx, known.Failed(c.account.Store.Now(), r.why))
 	}
-	err = c.open(tx, v, r, place)
+	err = c.open(tx, v, a, r, place)
 	switch {
 	case errors.Is(err, ratchet.ErrZeroSecret), machine.IsDamage(err), errors.Is(err, todevice.ErrSelf):
 		return records.Reaches.Put(tx, known.Failed(c.account.Store.Now(), err.Error()))
@@ -209,8 +223,8 @@ func (c *Claims) settle(tx *txn.Tx, v account.Account, id outbox.ID, r result, p
 
 // open opens a session, unless there is one by now: the device has sent something
 // meanwhile, and its session is as good.
-func (c *Claims) open(tx *txn.Tx, v account.Account, r result, place int) error {
-	can, err := c.messages.CanSend(tx, r.of.Curve25519)
+func (c *Claims) open(tx *txn.Tx, v account.Account, a asked, r result, place int) error {
+	can, err := c.messages.CanSendSince(tx, r.of.Curve25519, a.after)
 	if can || err != nil {
 		return err
 	}

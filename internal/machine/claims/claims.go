@@ -108,6 +108,12 @@ func (c *Claims) look(tx *txn.Tx, d device.Keys) (Standing, records.Reach, error
 	case err != nil:
 		return s, records.Reach{}, err
 	}
+	return c.reach(tx, s)
+}
+
+// reach returns how far a device has come that is to be asked for a key.
+func (c *Claims) reach(tx *txn.Tx, s Standing) (Standing, records.Reach, error) {
+	d := s.Device
 	own, err := records.ReadReach(tx, c.account, ofDevice(d))
 	if err != nil {
 		return s, own, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/record"
@@ -115,14 +116,9 @@ func (c *Claims) add(tx *txn.Tx, devices []device.Keys) ([]Standing, error) {
 	if len(wanted) == 0 {
 		return all, nil
 	}
-	id, err := c.send(tx, v, wanted)
+	id, err := c.send(tx, v, 0, anySession, wanted, known)
 	if err != nil {
 		return nil, err
-	}
-	for _, r := range known {
-		if err := records.Reaches.Put(tx, r.Asked(id, c.account.Store.Now())); err != nil {
-			return nil, err
-		}
 	}
 	for i := range all {
 		if all[i].State == Missing {
@@ -132,8 +128,48 @@ func (c *Claims) add(tx *txn.Tx, devices []device.Keys) ([]Standing, error) {
 	return all, nil
 }
 
-// send adds a request for keys of devices.
-func (c *Claims) send(tx *txn.Tx, v account.Account, devices []device.Keys) (outbox.ID, error) {
+// Renew adds, in the caller's transaction, a request for keys of devices with which
+// another session is to be opened though there may be one: unless a session is opened,
+// or the device is heard in one, before the answer comes. Of the devices those are left
+// out of which a key is being claimed, or that are not asked now; id is zero if that
+// leaves none. Place is that of the request in its commit.
+func (c *Claims) Renew(tx *txn.Tx, v account.Account, place int, devices ...device.Keys) (id outbox.ID, asked []device.Keys, err error) {
+	var known []records.Reach
+	for _, d := range devices {
+		s, r, err := c.reach(tx, Standing{Device: d})
+		if err != nil {
+			return id, nil, err
+		}
+		if s.State == Missing {
+			known, asked = append(known, r), append(asked, d)
+		}
+	}
+	if len(asked) == 0 {
+		return id, nil, nil
+	}
+	id, err = c.send(tx, v, place, anotherSession, asked, known)
+	return id, asked, err
+}
+
+// RenewShare is what one device of Renew takes of a commit beside the request, which
+// is two records.
+var RenewShare = machine.Share{Bytes: 512, Writes: askWrites, Checks: 3}
+
+// send adds a request for keys of devices, and notes it with each.
+func (c *Claims) send(tx *txn.Tx, v account.Account, place int, why purpose, devices []device.Keys, known []records.Reach) (outbox.ID, error) {
+	id, err := c.addRequest(tx, v, place, why, devices)
+	if err != nil {
+		return id, err
+	}
+	for _, r := range known {
+		if err := records.Reaches.Put(tx, r.Asked(id, c.account.Store.Now())); err != nil {
+			return id, err
+		}
+	}
+	return id, nil
+}
+
+func (c *Claims) addRequest(tx *txn.Tx, v account.Account, place int, why purpose, devices []device.Keys) (outbox.ID, error) {
 	wanted := map[matrix.UserID]map[matrix.DeviceID]string{}
 	for _, d := range devices {
 		if wanted[d.User] == nil {
@@ -145,15 +181,23 @@ func (c *Claims) send(tx *txn.Tx, v account.Account, devices []device.Keys) (out
 	if err != nil {
 		return outbox.ID{}, err
 	}
-	return outbox.Add(tx, c.account, v, outbox.New{Kind: outbox.Claim, Body: body, Data: encodeAsked(devices)})
+	return outbox.Add(tx, c.account, v, outbox.New{Kind: outbox.Claim, Body: body, Data: encodeAsked(why, devices), Place: place})
 }
 
-const askedVersion = 1
+// purpose is what a request is for; it is the version of its data.
+type purpose byte
+
+const (
+	// anySession: there is none, and any is as good.
+	anySession purpose = 1
+	// anotherSession: what there was when it was asked for does not count.
+	anotherSession purpose = 2
+)
 
 // encodeAsked writes whom a request asks for, with the keys that they had then: what
 // comes must be signed by those.
-func encodeAsked(devices []device.Keys) []byte {
-	return record.Encode(askedVersion, 1, 16+160*len(devices), func(w *record.Writer) {
+func encodeAsked(why purpose, devices []device.Keys) []byte {
+	return record.Encode(byte(why), 1, 16+160*len(devices), func(w *record.Writer) {
 		w.Count(4 * len(devices))
 		for _, d := range devices {
 			w.Text(string(d.User))
@@ -165,8 +209,8 @@ func encodeAsked(devices []device.Keys) []byte {
 }
 
 // decodeAsked reads what encodeAsked wrote.
-func decodeAsked(b []byte) (devices []device.Keys, err error) {
-	err = record.Decode("devices of a claim", b, askedVersion, 1, func(r *record.Reader) {
+func decodeAsked(b []byte) (why purpose, devices []device.Keys, err error) {
+	read := func(r *record.Reader) {
 		n := r.Count(4 * most)
 		r.Check(n%4 == 0, "devices")
 		for ; n > 0 && r.OK(); n -= 4 {
@@ -180,9 +224,11 @@ func decodeAsked(b []byte) (devices []device.Keys, err error) {
 			}
 			devices = append(devices, d)
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
-	return devices, nil
+	err = record.DecodeOneOf("devices of a claim", b,
+		record.Layout{Version: byte(anySession), Count: 1, Fields: read}, record.Layout{Version: byte(anotherSession), Count: 1, Fields: read})
+	if err != nil {
+		return 0, nil, err
+	}
+	return purpose(b[0]), devices, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
+	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
@@ -157,16 +158,24 @@ func (r *Requests) forward(tx *txn.Tx, v account.Account, d device.Device, a rec
 
 // giveAgain sends a device that was given a session what it was given then.
 func (r *Requests) giveAgain(tx *txn.Tx, v account.Account, d device.Device, a records.KeyAnswer, share group.Share) error {
-	out, raw, err := sharedAt(tx, a, share.Index)
-	if machine.IsDamage(err) || errors.Is(err, errGone) {
+	err := r.GiveAgain(tx, v, 0, d, share)
+	if machine.IsDamage(err) || errors.Is(err, ErrGone) {
 		return r.notify(tx, v, 0, a, group.Unavailable)
 	}
+	return err
+}
+
+// GiveAgain sends a device the key of a session of ours that it was given, at the index
+// that it was given, in the session with it that is used now. It fails with ErrGone, or
+// as [todevice.Messages.EncryptIn] does. Place is that of the request in its commit.
+func (r *Requests) GiveAgain(tx *txn.Tx, v account.Account, place int, d device.Device, share group.Share) error {
+	out, raw, err := sharedAt(tx, records.RoomSession{Room: share.Room, ID: share.Session}, share.Index)
 	if err != nil {
 		return err
 	}
 	defer clear(raw)
-	over, err := r.encryptOver(tx, v, d, roomkeys.RoomKey, map[string]any{
-		"algorithm": account.Megolm, "room_id": a.Room, "session_id": a.Session.String(), "session_key": unpadded.Encode(raw),
+	_, over, err := r.Send(tx, v, place, d, roomkeys.RoomKey, map[string]any{
+		"algorithm": account.Megolm, "room_id": share.Room, "session_id": share.Session.String(), "session_key": unpadded.Encode(raw),
 		"shared_history": out.SharedHistory(),
 	})
 	if err != nil {
@@ -176,20 +185,24 @@ func (r *Requests) giveAgain(tx *txn.Tx, v account.Account, d device.Device, a r
 	return records.Shares.Put(tx, share)
 }
 
-// errGone: the session, or the key at the index, is not there any more.
-var errGone = errors.New("pawl: the session's key is gone")
+// GivingShare is what giving a key again takes of a commit: the share, and the session
+// in up to three records, beside encrypting and the request.
+var GivingShare = machine.Share{Bytes: 4<<10 + todevice.Each.Bytes, Writes: 3 + todevice.Each.Writes, Checks: 5 + todevice.Each.Checks}
+
+// ErrGone: the session, or the key at the index, is not there any more.
+var ErrGone = errors.New("pawl: the session's key is gone")
 
 // gone is the error of a record that is not there.
 func gone(err error) error {
 	if err == nil || machine.IsSetAside(err) {
-		return errGone
+		return ErrGone
 	}
 	return err
 }
 
 // sharedAt returns a session of ours and its key at an index, signed.
-func sharedAt(tx *txn.Tx, a records.KeyAnswer, index uint32) (group.Outbound, []byte, error) {
-	out, there, err := records.ReadOutbound(tx, records.RoomSession{Room: a.Room, ID: a.Session})
+func sharedAt(tx *txn.Tx, name records.RoomSession, index uint32) (group.Outbound, []byte, error) {
+	out, there, err := records.ReadOutbound(tx, name)
 	if err != nil || !there {
 		return out, nil, gone(err)
 	}
@@ -197,42 +210,43 @@ func sharedAt(tx *txn.Tx, a records.KeyAnswer, index uint32) (group.Outbound, []
 		raw, err := out.Sender().Share()
 		return out, raw, err
 	}
-	in, there, err := records.GroupIns.Get(tx, a.Session)
+	in, there, err := records.GroupIns.Get(tx, name.ID)
 	if err != nil || !there {
 		return out, nil, gone(err)
 	}
 	first, err := in.Earliest()
 	if err != nil {
-		return out, nil, errGone
+		return out, nil, ErrGone
 	}
 	key, err := first.Key.Advance(index)
 	if err != nil {
-		return out, nil, errGone
+		return out, nil, ErrGone
 	}
 	raw, err := out.Sender().ShareAt(key)
 	return out, raw, err
 }
 
 func (r *Requests) encrypt(tx *txn.Tx, v account.Account, d device.Device, eventType string, content any) error {
-	_, err := r.encryptOver(tx, v, d, eventType, content)
+	_, _, err := r.Send(tx, v, 0, d, eventType, content)
 	return err
 }
 
-// encryptOver sends a device an event, and returns the session that it went over.
-func (r *Requests) encryptOver(tx *txn.Tx, v account.Account, d device.Device, eventType string, content any) (ratchet.SessionID, error) {
+// Send adds a request that sends a device an encrypted event, and returns it with the
+// session that the event goes over. Place is that of the request in its commit.
+func (r *Requests) Send(tx *txn.Tx, v account.Account, place int, d device.Device, eventType string, content any) (id outbox.ID, over ratchet.SessionID, err error) {
 	raw, err := json.Marshal(content)
 	if err != nil {
-		return ratchet.SessionID{}, err
+		return id, over, err
 	}
 	defer clear(raw)
 	own, err := records.OwnDeviceKeys(tx, v)
 	if err != nil {
-		return ratchet.SessionID{}, err
+		return id, over, err
 	}
 	event, over, err := r.messages.EncryptIn(tx, v, d.Keys, own, eventType, raw)
 	if err != nil {
-		return over, err
+		return id, over, err
 	}
-	_, err = r.send(tx, v, 0, encryptedType, map[matrix.UserID]any{d.User: map[matrix.DeviceID]any{d.Device: event}})
-	return over, err
+	id, err = r.send(tx, v, place, encryptedType, map[matrix.UserID]any{d.User: map[matrix.DeviceID]any{d.Device: event}})
+	return id, over, err
 }
