@@ -47,6 +47,11 @@ const (
 	EventIdentity = EventKind(events.IdentityChanged)
 	// EventRefused: a to-device event was not taken.
 	EventRefused = EventKind(events.Refused)
+	// EventWedged: what a device sends cannot be read any more, by no session and no key
+	// of ours. Another session is opened with it, as soon as requests are sent.
+	EventWedged = EventKind(events.Wedged)
+	// EventUnwedged: a device that was wedged was heard again.
+	EventUnwedged = EventKind(events.Unwedged)
 )
 
 // String is a word or two.
@@ -62,6 +67,10 @@ func (k EventKind) String() string {
 		return "identity"
 	case EventRefused:
 		return "refused event"
+	case EventWedged:
+		return "session wedged"
+	case EventUnwedged:
+		return "session unwedged"
 	}
 	return "?"
 }
@@ -82,6 +91,21 @@ type Event struct {
 	Device   device.Device   // of EventDevice
 	Identity device.Known    // of EventIdentity
 	Refused  Refusal         // of EventRefused
+	Wedge    Wedge           // of EventWedged and EventUnwedged
+}
+
+// Wedge is a device with which our sessions have come apart.
+type Wedge struct {
+	User      matrix.UserID
+	SenderKey ratchet.PublicKey // of the device
+	// Since is when the first event came that could not be read since the device was
+	// heard last, and Why what the newest says.
+	Since time.Time
+	Why   string
+	// Tries counts the sessions that were asked for since then.
+	Tries int
+	// Heard is when the device was found to be heard again; zero: it was not.
+	Heard time.Time
 }
 
 // Refusal is a to-device event that was not taken in some sync, and why. It is kept for two
@@ -122,10 +146,11 @@ func (m *Machine) Events(ctx context.Context, after EventPosition) iter.Seq2[Eve
 }
 
 func eventOf(e events.Event) Event {
-	r := e.Refused
+	r, w := e.Refused, e.Wedge
 	return Event{
 		Kind: EventKind(e.Kind), Position: EventPosition(e.Position.String()),
 		Room: e.Room, Session: e.Session, Index: e.Index, Device: e.Device, Identity: e.Identity,
 		Refused: Refusal{r.At.Time, r.Sender, r.SenderKey, r.Type, Code(r.Code), r.Why},
+		Wedge:   Wedge{w.User, w.Key, w.First.Time, w.Why, w.Tries, w.Heard},
 	}
 }

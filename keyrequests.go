@@ -2,11 +2,13 @@ package pawl
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/claims"
 	"github.com/pawlkv/pawl/internal/machine/keyrequests"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/unwedge"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -31,12 +33,16 @@ func (m *Machine) RequestRoomKey(ctx context.Context, room matrix.RoomID, sessio
 	})
 }
 
-// claimsAndAnswers handles claims; what is due with them are the answers to others'
-// requests for room keys, which may have to claim keys first.
-type claimsAndAnswers struct {
+// claimsAndMore handles claims; what is due with them is what may have to claim keys
+// first: other sessions with peers that are wedged, and then the answers to others'
+// requests for room keys.
+type claimsAndMore struct {
 	*claims.Claims
+	unwedge  *unwedge.Unwedging
 	requests *keyrequests.Requests
 }
 
 // Due implements outbox.Handler.
-func (c claimsAndAnswers) Due(ctx context.Context) error { return c.requests.Due(ctx) }
+func (c claimsAndMore) Due(ctx context.Context) error {
+	return errors.Join(c.unwedge.Due(ctx), c.requests.Due(ctx))
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/machine/unwedge"
 )
 
 // Machine is one account of a store: what a Matrix client calls. All of the
@@ -34,6 +35,7 @@ type Machine struct {
 	queries  *devices.Queries
 	rooms    *rooms.Rooms
 	requests *keyrequests.Requests
+	unwedge  *unwedge.Unwedging
 	outbox   *outbox.Outbox
 	receiver *receive.Receiver
 }
@@ -41,12 +43,13 @@ type Machine struct {
 func newMachine(a *machine.Account) *Machine {
 	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
 	m.claims, m.bells = claims.New(a, m.messages), events.NewBells(a)
-	m.queries = devices.New(a, m.roomKeys.Settle)
-	m.rooms = rooms.New(a, m.messages, m.queries, m.claims)
 	m.requests = keyrequests.New(a, m.messages, m.claims)
-	m.roomKeys.Requested = m.requests.Open
+	m.unwedge = unwedge.New(a, m.messages, m.claims, m.requests)
+	m.queries = devices.New(a, m.roomKeys.Settle, m.unwedge.Settle)
+	m.rooms = rooms.New(a, m.messages, m.queries, m.claims)
+	m.roomKeys.Requested, m.roomKeys.Lacks = m.requests.Open, m.unwedge.Lacks
 	m.outbox = outbox.NewOutbox(a, keys.NewUploads(a).Gate, m.handlers())
-	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, m.requests, func(err error) string { return string(CodeOf(undecryptable(err))) }))
+	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, m.requests, m.unwedge, func(err error) string { return string(CodeOf(undecryptable(err))) }))
 	return m
 }
 

@@ -128,7 +128,7 @@ func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) err
 func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
 	uploads := keys.NewUploads(m.account)
 	return map[outbox.Kind]outbox.Handler{
-		outbox.Claim:    claimsAndAnswers{m.claims, m.requests},
+		outbox.Claim:    claimsAndMore{m.claims, m.unwedge, m.requests},
 		outbox.Query:    m.queries,
 		outbox.ToDevice: rooms.Answers{Plain: outbox.Plain{Account: m.account}},
 		outbox.Upload:   uploads,

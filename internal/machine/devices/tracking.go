@@ -143,3 +143,18 @@ func IsOutdated(tx *txn.Tx, a *machine.Account, v account.Account, user matrix.U
 	states, err := StatesOf(tx, a, v, user)
 	return err == nil && states[0] != Current, err
 }
+
+// AskFor sees to it that a user's devices are asked for, though nobody says that they
+// have changed. Damage of what is known of the user is told, and keeps nothing else
+// from being done.
+func AskFor(tx *txn.Tx, a *machine.Account, user matrix.UserID) error {
+	err := Track(tx, user)
+	if err == nil {
+		err = MarkOutdated(tx, user)
+	}
+	if machine.IsDamage(err) {
+		a.Store.Tell(tx, []error{err})
+		return nil
+	}
+	return err
+}

@@ -31,6 +31,10 @@ const (
 	IdentityChanged
 	// Refused: a to-device event was not taken.
 	Refused
+	// Wedged: what a device sends cannot be read any more.
+	Wedged
+	// Unwedged: a device that was wedged was heard again.
+	Unwedged
 )
 
 // Event says in which state something is now. What changes again before it is read
@@ -44,6 +48,7 @@ type Event struct {
 	Device   device.Device
 	Identity device.Known
 	Refused  records.Refused
+	Wedge    records.Wedge // of Wedged and Unwedged
 }
 
 // Position is a place in what is told of an account: in which generation of its
@@ -91,6 +96,12 @@ var subjects = []subject{
 	about(&records.Devices, func(d device.Device) (Event, bool) { return Event{Kind: DeviceChanged, Device: d}, true }),
 	about(&records.Identities, func(k device.Known) (Event, bool) { return Event{Kind: IdentityChanged, Identity: k}, true }),
 	about(records.RefusedEvents.Records, func(r records.Refused) (Event, bool) { return Event{Kind: Refused, Refused: r}, true }),
+	about(&records.Wedges, func(w records.Wedge) (Event, bool) {
+		if w.IsWedged() {
+			return Event{Kind: Wedged, Wedge: w}, true
+		}
+		return Event{Kind: Unwedged, Wedge: w}, !w.Heard.IsZero()
+	}),
 }
 
 // about returns the subject of a kind of records. What cannot be read is no event:

@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/events"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
@@ -317,5 +318,31 @@ func TestDamagedSubjects(t *testing.T) {
 		if !errors.Is(err, machine.ErrNoAccount) && !errors.Is(err, kv.ErrCorrupt) {
 			t.Errorf("of no account: %v", err)
 		}
+	}
+}
+
+// TestWedges: a device that is wedged is one event, and one that is heard again; what is
+// only to be given again to one that was not wedged is none.
+func TestWedges(t *testing.T) {
+	p := newProcess(t, memkv.New())
+	w := records.Wedge{Key: [32]byte{1}, User: "@bob:example.org"}
+	quiet := w
+	quiet.Key, quiet.Again = [32]byte{2}, [32]byte{3}
+	put := func(all ...records.Wedge) {
+		t.Helper()
+		for _, w := range all {
+			must(t, p.account.Do(t.Context(), func(tx *txn.Tx) error { return records.Wedges.Put(tx, w) }))
+		}
+	}
+	now := p.account.Store.Now()
+	wedged := w.Seen(record.Moment{Time: now, Order: 5}, "why")
+	put(quiet, wedged)
+	got := p.readN(events.Position{}, 2)
+	if e := got[1]; e.Kind != events.Wedged || e.Wedge.Key != w.Key || e.Wedge.Why != "why" {
+		t.Errorf("%+v", e)
+	}
+	put(quiet, wedged.Well(now))
+	if e := p.readN(got[1].Position, 1)[0]; e.Kind != events.Unwedged || e.Wedge.Key != w.Key || e.Wedge.Heard.IsZero() {
+		t.Errorf("%+v", e)
 	}
 }

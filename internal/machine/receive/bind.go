@@ -9,6 +9,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
+	"github.com/pawlkv/pawl/internal/machine/unwedge"
 	"github.com/pawlkv/pawl/internal/syncresponse"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
@@ -16,7 +17,7 @@ import (
 )
 
 // Handed returns the packages of an account that the parts of a response are for.
-func Handed(a *machine.Account, room *roomkeys.Keys, requests *keyrequests.Requests, code func(error) string) Others {
+func Handed(a *machine.Account, room *roomkeys.Keys, requests *keyrequests.Requests, u *unwedge.Unwedging, code func(error) string) Others {
 	h := handed{a, room, requests}
 	return Others{
 		Began: func(tx *txn.Tx) (Uploads, error) {
@@ -41,8 +42,10 @@ func Handed(a *machine.Account, room *roomkeys.Keys, requests *keyrequests.Reque
 		Room: func(tx *txn.Tx, v account.Account, r syncresponse.Room, response []byte) error {
 			return rooms.Apply(tx, a, v, r, response)
 		},
-		RoomCost: rooms.Cost,
-		CodeOf:   code,
+		RoomCost:   rooms.Cost,
+		Unreadable: u.Saw,
+		Reopened:   u.Reopened,
+		CodeOf:     code,
 	}
 }
 
@@ -80,7 +83,7 @@ func (h handed) roomKey(tx *txn.Tx, v account.Account, m Message) ([]RoomKey, er
 		}
 	}
 	if out.Unsettled {
-		if err := h.ask(tx, m.From.User); err != nil {
+		if err := devices.AskFor(tx, h.account, m.From.User); err != nil {
 			return nil, err
 		}
 	}
@@ -89,18 +92,4 @@ func (h handed) roomKey(tx *txn.Tx, v account.Account, m Message) ([]RoomKey, er
 		return []RoomKey{{out.Room, out.Session}}, nil
 	}
 	return nil, nil
-}
-
-// ask sees to it that a user's devices are asked for. Damage of what is known of the
-// user keeps no key from being kept.
-func (h handed) ask(tx *txn.Tx, user matrix.UserID) error {
-	err := devices.Track(tx, user)
-	if err == nil {
-		err = devices.MarkOutdated(tx, user)
-	}
-	if machine.IsDamage(err) {
-		h.account.Store.Tell(tx, []error{err})
-		return nil
-	}
-	return err
 }

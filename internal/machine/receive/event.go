@@ -9,6 +9,7 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
@@ -50,8 +51,9 @@ type event struct {
 	olm     *todevice.Incoming // nil: it is not encrypted
 	err     error              // why it cannot be read whatever the store has
 
-	kept   bool   // it is of an earlier response, and kept since
-	number uint64 // among those
+	kept   bool          // it is of an earlier response, and kept since
+	number uint64        // among those
+	at     record.Moment // when it was kept
 }
 
 // Earlier is the index of an event that is of an earlier response.

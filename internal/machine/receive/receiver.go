@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/internal/syncresponse"
 	"github.com/pawlkv/pawl/matrix"
@@ -99,6 +100,11 @@ type Others struct {
 	// commit.
 	Room     func(tx *txn.Tx, v account.Account, r syncresponse.Room, response []byte) error
 	RoomCost func(r syncresponse.Room) machine.Share
+	// Unreadable is told of an encrypted event that was refused, with the error: when it
+	// came, of which user, as the server says, and from which key, as it says.
+	Unreadable func(tx *txn.Tx, at record.Moment, sender matrix.UserID, key ratchet.PublicKey, why error) error
+	// Reopened is told that a device which had sessions with us opened another.
+	Reopened func(tx *txn.Tx, d device.Device, s ratchet.SessionID) error
 	// CodeOf is the code of an error, for who reads what was refused; nil: none.
 	CodeOf func(error) string
 }

@@ -206,7 +206,7 @@ func (c *call) readKept(ctx context.Context, items []records.Item) error {
 		for _, f := range found {
 			if f.OK {
 				e := parseEvent(Earlier, slices.Clone(f.Value.Raw), c.identity.Curve25519)
-				e.kept, e.number = true, f.Value.N
+				e.kept, e.number, e.at = true, f.Value.N, f.Value.At
 				events = append(events, e)
 			}
 		}

@@ -40,6 +40,9 @@ func (c *call) each(tx *txn.Tx, i int, r todevice.Result) (outcome, error) {
 		return outcome{}, err
 	}
 	if err != nil {
+		if err := c.unreadable(tx, e, at, err); err != nil {
+			return outcome{}, err
+		}
 		if out.refused, err = c.refuse(tx, e, at, err); err != nil {
 			return outcome{}, err
 		}
@@ -49,6 +52,18 @@ func (c *call) each(tx *txn.Tx, i int, r todevice.Result) (outcome, error) {
 		err = c.passOver(tx, records.UnreadEvents.Remove(tx, e.number))
 	}
 	return out, err
+}
+
+// unreadable tells of an encrypted event that was not taken. One that was kept came when
+// it was kept.
+func (c *call) unreadable(tx *txn.Tx, e event, at record.Moment, why error) error {
+	if e.olm == nil || e.err != nil {
+		return nil
+	}
+	if e.kept {
+		at = e.at
+	}
+	return c.passOver(tx, c.others.Unreadable(tx, at, e.sender, e.olm.Sender, why))
 }
 
 // ends reports an error that is not of the event: the call cannot go on, and the
@@ -103,6 +118,11 @@ func (c *call) takeDecrypted(tx *txn.Tx, v account.Account, e event, r todevice.
 	m, err := c.open(tx, e, r)
 	if err != nil {
 		return out, err
+	}
+	if r.Reopened && m.From.Device != nil {
+		if err := c.passOver(tx, c.others.Reopened(tx, *m.From.Device, r.Session)); err != nil {
+			return out, err
+		}
 	}
 	switch m.Type {
 	case typeRoomKey, typeForwardedKey, typeWithheld, typeOldWithheld:

@@ -19,6 +19,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
+	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/syncresponse"
 	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/kv"
@@ -136,6 +137,15 @@ func (p *phone) takes() Others {
 			return []RoomKey{{c.Room, id}}, leave(tx, m.Type+" "+c.Session)
 		},
 		KeyRequest: func(tx *txn.Tx, _ account.Account, m Message) error { return leave(tx, "request") },
+		Unreadable: func(tx *txn.Tx, at record.Moment, sender matrix.UserID, _ ratchet.PublicKey, why error) error {
+			if !todevice.IsUnreadable(why) {
+				return nil
+			}
+			return leave(tx, "unreadable "+string(sender))
+		},
+		Reopened: func(tx *txn.Tx, d device.Device, _ ratchet.SessionID) error {
+			return leave(tx, "reopened "+string(d.Device))
+		},
 		Room: func(tx *txn.Tx, _ account.Account, r syncresponse.Room, response []byte) error {
 			for _, e := range r.Events {
 				if err := leave(tx, fmt.Sprint("room ", r.ID, " ", e.StateKey)); err != nil {

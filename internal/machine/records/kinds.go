@@ -137,6 +137,8 @@ func Kinds() []Kind {
 		withholderKind,
 		withheldKind,
 		noOlmKind,
+		wedgeKind,
+		unheardKind,
 		sharedKind,
 		groupOldKind,
 		groupOutKind,

@@ -139,7 +139,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 		"sweep", "receipt", "peer", "session", "uploads", "otk-pool", "otk",
 		"outdated", "user", "tracking", "own-signature", "identity", "device", "owner",
 		"mark",
-		"unsettled", "replay", "group-in", "withholder", "withheld", "no-olm",
+		"unsettled", "replay", "group-in", "withholder", "withheld", "no-olm", "wedge", "unheard",
 		"group-shared", "group-old", "group-out", "member", "room", "room-changes", "told-no-olm",
 		"sender", "refused-list", "refused", "unread-list", "unread", "sync",
 		"key-request", "key-answer", "key-notice", "reach", "request", "request-body",

@@ -65,6 +65,31 @@ func inAnyRoom(tx *txn.Tx, user matrix.UserID) (bool, error) {
 	return known, err
 }
 
+// SharesEncryptedRoom reports whether a user may be in an encrypted room in which we
+// have shared a key. Who is in many rooms, or whose record cannot be read, is.
+func SharesEncryptedRoom(tx *txn.Tx, user matrix.UserID) (bool, error) {
+	m, known, err := Members.Get(tx, user)
+	switch {
+	case gone(err):
+		return true, nil
+	case err != nil || !known || m.Many:
+		return m.Many, err
+	}
+	for _, id := range m.Rooms {
+		r, _, err := ReadRoom(tx, id)
+		if machine.IsDamage(err) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if r.Encrypted && !slices.Contains(r.Gone, user) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Enrol makes a change of a user's devices mark a room.
 func Enrol(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) error {
 	m, _, err := Members.Get(tx, user)

@@ -100,6 +100,11 @@ func (k *Keys) Decrypt(ctx context.Context, e Event) (Opened, error) {
 		out, err = txn.Do(ctx, k.account.DB, func(tx *txn.Tx) (Opened, error) { return k.decrypt(tx, in) })
 		return err
 	})
+	if (errors.Is(err, group.ErrNoKey) || errors.Is(err, group.ErrTooEarly)) && k.Lacks != nil {
+		if err := k.Lacks(ctx, e.Sender, records.RoomSession{Room: e.Room, ID: in.session}); err != nil {
+			k.account.Store.Log.WarnContext(ctx, "own devices could not be asked for a room key", "error", err)
+		}
+	}
 	return out, err
 }
 

@@ -1,6 +1,7 @@
 package roomkeys
 
 import (
+	"context"
 	"errors"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -8,6 +9,7 @@ import (
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
@@ -52,7 +54,10 @@ type Keys struct {
 	// Requested says whether a request of ours for the key of a session is open at
 	// the device that forwards it, which is an own verified one. Nil: there is none.
 	Requested func(tx *txn.Tx, from From, room matrix.RoomID, session group.SessionID) (bool, error)
-	hints     *lru.Cache[group.SessionID, hint]
+	// Lacks is told, outside of any transaction, that an event of a user could not be
+	// read for want of a key; nil: nobody is.
+	Lacks func(ctx context.Context, user matrix.UserID, s records.RoomSession) error
+	hints *lru.Cache[group.SessionID, hint]
 }
 
 // hint is what a process remembers of a session that it has read in: how far, and

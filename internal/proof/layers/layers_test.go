@@ -81,7 +81,7 @@ var table = map[string][]string{
 	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
 	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/record", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/outbox":   {"internal/machine", "internal/machine/records", "account", "txn"},
-	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "account", "device", "kv", "txn"},
+	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "session", "account", "device", "kv", "txn"},
 	"internal/machine/events":   {"internal/machine", "internal/machine/records", "matrix", "group", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
@@ -93,8 +93,12 @@ var table = map[string][]string{
 		"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/claims",
 		"internal/machine/roomkeys", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn",
 	},
+	"internal/machine/unwedge": {
+		"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/claims",
+		"internal/machine/devices", "internal/machine/keyrequests", "internal/record", "matrix", "ratchet", "session", "account", "device", "group", "txn",
+	},
 	"internal/machine/receive": {
-		"internal/machine", "internal/machine/records", "internal/machine/todevice", "internal/machine/devices", "internal/machine/keys",
+		"internal/machine", "internal/machine/records", "internal/machine/unwedge", "internal/machine/todevice", "internal/machine/devices", "internal/machine/keys",
 		"internal/machine/roomkeys", "internal/machine/keyrequests", "internal/machine/rooms", "internal/syncresponse", "internal/record", "internal/secret", "internal/unpadded",
 		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
