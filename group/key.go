@@ -193,11 +193,18 @@ func (k Key) Decrypt(m Message) ([]byte, error) {
 
 // verify checks the signature of a message.
 func (id SessionID) verify(m Message) error {
+	return verify(m, func(covered []byte, signature account.Signature) error {
+		return account.Verify(account.VerifyKey(id), covered, signature)
+	})
+}
+
+// verify checks the signature of a message by what verifies its sender's.
+func verify(m Message, signed func([]byte, account.Signature) error) error {
 	if len(m.raw) == 0 {
 		return malformed("empty message")
 	}
 	covered, signature := m.signed()
-	if account.Verify(account.VerifyKey(id), covered, signature) != nil {
+	if signed(covered, signature) != nil {
 		return ErrSignature
 	}
 	return nil

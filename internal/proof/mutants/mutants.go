@@ -435,6 +435,24 @@ var mutants = []mutant{
 		pkgs: []string{"."}, test: "BothSidesAgree",
 	},
 	{
+		name: "a verifier takes a signature whose R is of low order",
+		file: "account/verifier.go",
+		old:  "v.minus == nil || !isStrict([32]byte(signature[:32]))", new: "v.minus == nil",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a verifier takes a key of low order",
+		file: "account/verifier.go",
+		old:  "if !isStrict([32]byte(k)) {", new: "if false {",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a hint's verifier serves another session",
+		file: "group/reached.go",
+		old:  "if h.signer != nil && h.signer.Key() == account.VerifyKey(id) {", new: "if h.signer != nil {",
+		pkgs: []string{"./group"},
+	},
+	{
 		name: "the session created last is chosen, not the one that last received",
 		file: "session/choice.go",
 		old:  "if s.lastReceived != 0 {", new: "if false {",
