@@ -54,6 +54,42 @@ type expected struct {
 	// known is the Ed25519 key of the device that has the sender key, as far as it
 	// is known from elsewhere.
 	known *account.VerifyKey
+	// proofs are of earlier events, nil: of none.
+	proofs proofs
+}
+
+// proofs are sender_device_keys whose signature was verified, byte for byte, and
+// what they prove. A device sends the same ones with each of its events, and
+// verifying them costs as much as the rest of taking in a room key.
+type proofs map[proof]device.Keys
+
+type proof struct {
+	of  device.Name
+	raw string
+}
+
+// What proofs are kept of: the last of a few devices.
+const (
+	maxProofs    = 16
+	maxProofSize = 8 << 10 // bytes; those in use have less than one
+)
+
+// keys are what device keys prove to be a device's.
+func (p proofs) keys(of device.Name, raw []byte) (device.Keys, error) {
+	if p == nil || len(raw) > maxProofSize {
+		return device.ParseKeys(of, raw)
+	}
+	if keys, ok := p[proof{of, string(raw)}]; ok {
+		return keys, nil
+	}
+	keys, err := device.ParseKeys(of, raw)
+	if err == nil {
+		if len(p) >= maxProofs {
+			clear(p)
+		}
+		p[proof{of, string(raw)}] = keys
+	}
+	return keys, err
 }
 
 // checkPayload reads a plaintext and makes the checks of the Matrix specification
@@ -121,7 +157,7 @@ func (o object) senderDevice(ed25519 account.VerifyKey, e expected) (*device.Key
 	if err != nil {
 		return nil, err
 	}
-	proved, err := device.ParseKeys(device.Name{User: e.sender, Device: matrix.DeviceID(id)}, raw)
+	proved, err := e.proofs.keys(device.Name{User: e.sender, Device: matrix.DeviceID(id)}, raw)
 	switch {
 	case err != nil:
 		return nil, &PayloadError{field, err}

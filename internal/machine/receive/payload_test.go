@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +152,17 @@ func sameType(a, b any) bool {
 func (s said) fails(t *testing.T, plaintext []byte, field string, passes bool) {
 	t.Helper()
 	p, err := checkPayload(plaintext, s.e)
+	// What earlier events proved changes no answer.
+	later := s.e
+	later.proofs = proofs{}
+	for range 2 {
+		if _, err := checkPayload(encode(t, s.whole()), later); err != nil && later.senderKey == s.bob.Identity() {
+			t.Errorf("the first event: %v", err)
+		}
+		if again, errAgain := checkPayload(plaintext, later); !reflect.DeepEqual(again, p) || fmt.Sprint(errAgain) != fmt.Sprint(err) {
+			t.Errorf("%s after others: %+v, %v; alone: %+v, %v", plaintext, again, errAgain, p, err)
+		}
+	}
 	var failed *PayloadError
 	base, _, _ := strings.Cut(field, ".")
 	switch {
@@ -189,6 +202,37 @@ func TestPayloadDevice(t *testing.T) {
 	// It came from another Curve25519 key.
 	s.e.senderKey = s.alice.Identity()
 	s.fails(t, encode(t, s.whole()), "sender_device_keys.keys.curve25519", false)
+}
+
+// TestProofs: they serve for the same bytes of the same device, for a bounded number
+// of devices, and not for what is large.
+func TestProofs(t *testing.T) {
+	p := proofs{}
+	for i := range maxProofs + 3 {
+		of := device.Name{User: "@bob:example.org", Device: matrix.DeviceID(fmt.Sprint("D", i))}
+		keys := deviceKeys(t, newIdentity(t, of.User, of.Device))
+		raw := encode(t, keys)
+		want, err := device.ParseKeys(of, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, err := p.keys(of, raw); err != nil || got != want {
+				t.Errorf("%+v, %v; want %+v", got, err, want)
+			}
+		}
+		if p[proof{of, string(raw)}] != want || len(p) > maxProofs {
+			t.Errorf("%d proofs, without the last one or too many", len(p))
+		}
+		if _, err := p.keys(device.Name{User: of.User, Device: "OTHER"}, raw); err == nil {
+			t.Error("what one device proved, another has")
+		}
+		keys["unsigned"] = map[string]any{"padding": strings.Repeat("x", maxProofSize)}
+		before := len(p)
+		if got, err := p.keys(of, encode(t, keys)); err != nil || got != want || len(p) != before {
+			t.Errorf("large ones: %+v, %v, kept: %v", got, err, len(p) != before)
+		}
+	}
 }
 
 func FuzzCheckPayload(f *testing.F) {

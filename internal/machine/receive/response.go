@@ -37,6 +37,7 @@ type call struct {
 	identity machine.Identity
 	name     [8]byte // of the response, in Taking
 	events   []event // of the batch that is being decrypted
+	proofs   proofs  // of the events so far
 	out      Received
 	returned bool // some event was the caller's
 	ended    bool // the token, or the transaction, is committed
@@ -51,7 +52,7 @@ func (r *Receiver) Sync(ctx context.Context, t Ticket, response []byte) (Receive
 	if t.Sliding {
 		form = syncresponse.Sliding
 	}
-	c := &call{Receiver: r, ticket: t}
+	c := &call{Receiver: r, ticket: t, proofs: proofs{}}
 	return c.run(ctx, form, response)
 }
 
@@ -62,7 +63,7 @@ func (r *Receiver) Transaction(ctx context.Context, id string, body []byte) (Rec
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s", len(id), id)
 	h.Write(body)
-	c := &call{Receiver: r, service: &records.Transaction{Digest: [32]byte(h.Sum(nil))}}
+	c := &call{Receiver: r, proofs: proofs{}, service: &records.Transaction{Digest: [32]byte(h.Sum(nil))}}
 	done := false
 	err := r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)

@@ -164,7 +164,9 @@ func (c *call) open(tx *txn.Tx, e event, r todevice.Result) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	want := expected{sender: e.sender, senderKey: e.olm.Sender, own: c.identity.UserID, ownKey: c.identity.Ed25519}
+	want := expected{
+		sender: e.sender, senderKey: e.olm.Sender, own: c.identity.UserID, ownKey: c.identity.Ed25519, proofs: c.proofs,
+	}
 	var known *device.Device
 	if owned && !owner.Open {
 		if known, err = c.device(tx, owner.Claimers[0]); err != nil {

@@ -453,6 +453,12 @@ var mutants = []mutant{
 		pkgs: []string{"./group"},
 	},
 	{
+		name: "a response's large device keys are all held while it is taken in",
+		file: "internal/machine/receive/payload.go",
+		old:  "if p == nil || len(raw) > maxProofSize {", new: "if p == nil {",
+		pkgs: []string{"./internal/machine/receive"}, test: "Proofs",
+	},
+	{
 		name: "the session created last is chosen, not the one that last received",
 		file: "session/choice.go",
 		old:  "if s.lastReceived != 0 {", new: "if false {",
