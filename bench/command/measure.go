@@ -169,7 +169,7 @@ func (m *measuring) besides(ctx context.Context) error {
 // wantedQuick leaves out what takes long and answers no question that the others
 // do not answer too.
 func wantedQuick(row result.Row) bool {
-	return row.Workload != peer.WorkloadRoomKey && row.Workload != peer.WorkloadOpen
+	return row.Workload == peer.WorkloadDecrypt || row.Workload == peer.WorkloadShared || strings.HasPrefix(row.Workload, peer.WorkloadOlm)
 }
 
 // versions are those of what this program is built from that the figures depend

@@ -8,11 +8,24 @@ const (
 	WorkloadRoomKey = "peers room key"
 	WorkloadOpen    = "peers open"
 	WorkloadShared  = "peers shared"
-	WorkloadOlm     = "olm" // followed by the operation
+
+	WorkloadEncrypt     = "peers encrypt"
+	WorkloadShare       = "peers share"
+	WorkloadClaim       = "peers claim"
+	WorkloadMissing     = "peers missing"
+	WorkloadRoomEncrypt = "peers room encrypt"
+	WorkloadRoomDecrypt = "peers room decrypt"
+
+	WorkloadOlm = "olm" // followed by the operation
 )
 
-// Devices is how many a message of WorkloadOpen goes to.
-const Devices = 163
+const (
+	// Devices is how many a message of WorkloadOpen goes to, and a room key of
+	// WorkloadShare.
+	Devices = 163
+	// Crowd is how many devices WorkloadMissing looks at, of one user fewer.
+	Crowd = 2003
+)
 
 // Names are the programs that "make peers" builds.
 func Names() []string {
@@ -35,7 +48,10 @@ var known = []struct {
 	{"matrix-sdk-crypto", []string{"matrix-sdk-crypto"}, stored},
 }
 
-var stored = []string{WorkloadDecrypt, WorkloadRoomKey, WorkloadOpen, WorkloadShared}
+var stored = []string{
+	WorkloadDecrypt, WorkloadRoomKey, WorkloadOpen, WorkloadShared,
+	WorkloadEncrypt, WorkloadShare, WorkloadClaim, WorkloadMissing, WorkloadRoomEncrypt, WorkloadRoomDecrypt,
+}
 
 // missing are the rows of a program that cannot be run.
 func (p Program) missing() []result.Row {

@@ -108,6 +108,12 @@ func TestMissingProgramsAreRows(t *testing.T) {
 		"peers room key|matrix-sdk-crypto|not built: run 'make peers'",
 		"peers open|matrix-sdk-crypto|not built: run 'make peers'",
 		"peers shared|matrix-sdk-crypto|not built: run 'make peers'",
+		"peers encrypt|matrix-sdk-crypto|not built: run 'make peers'",
+		"peers share|matrix-sdk-crypto|not built: run 'make peers'",
+		"peers claim|matrix-sdk-crypto|not built: run 'make peers'",
+		"peers missing|matrix-sdk-crypto|not built: run 'make peers'",
+		"peers room encrypt|matrix-sdk-crypto|not built: run 'make peers'",
+		"peers room decrypt|matrix-sdk-crypto|not built: run 'make peers'",
 		`peers decrypt|garbled|peer: the program does not speak this protocol: json: unknown field "colour"`,
 		"peers decrypt|newer|peer: the program does not speak this protocol: version 2, not 1",
 	}

@@ -15,6 +15,7 @@ var alonePerRun = map[operation]int{
 	decryptTurn:  1000,
 	openInbound:  400,
 	openOutbound: 250,
+	openClaims:   2,
 	makeKeys:     25,
 	storeLoad:    6000,
 	decryptSkip:  1000,

@@ -3,7 +3,6 @@ module github.com/pawlkv/pawl/bench/peers
 go 1.26.0
 
 require (
-	github.com/ncruces/go-sqlite3 v0.36.0
 	github.com/pawlkv/pawl v0.0.0-00010101000000-000000000000
 	go.mau.fi/util v0.9.9
 	maunium.net/go/mautrix v0.28.0
@@ -26,6 +25,7 @@ require (
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/mattn/go-sqlite3 v1.14.44 // indirect
+	github.com/ncruces/go-sqlite3 v0.36.0 // indirect
 	github.com/ncruces/go-sqlite3-wasm/v6 v6.4.35401 // indirect
 	github.com/ncruces/julianday v1.0.0 // indirect
 	github.com/petermattis/goid v0.0.0-20260330135022-df67b199bc81 // indirect

@@ -28,6 +28,7 @@ func ours() contestant {
 		decryptTurn:  ourDecryptTurn,
 		openInbound:  ourOpenInbound,
 		openOutbound: ourOpenOutbound,
+		openClaims:   ourOpenClaims,
 		makeKeys:     ourMakeKeys,
 		storeLoad:    ourStoreLoad,
 		decryptSkip:  ourDecryptSkip,

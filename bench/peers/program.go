@@ -25,7 +25,7 @@ func program(ctx context.Context, args []string) error {
 	for _, s := range systems() {
 		benches = append(benches, s.Benches(holder)...)
 	}
-	return peer.Serve(ctx, os.Stdout, args, versions(), append(benches, olmBenches()...))
+	return peer.Serve(ctx, os.Stdout, args, versions(), slices.Concat(benches, engines(), olmBenches()))
 }
 
 func hold(ctx context.Context, args []string) error {

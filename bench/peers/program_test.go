@@ -41,25 +41,32 @@ func TestPawlRuns(t *testing.T) {
 		Repeats:  1,
 		Share:    0.1,
 		Wanted: func(r result.Row) bool {
-			return r.System == "pawl" && r.Design != "validated" && r.Params.Batch != 100 && !strings.HasPrefix(r.Workload, peer.WorkloadOlm)
+			return (r.System == "pawl" || r.System == bareSystem) && r.Design != "validated" && r.Params.Batch != 100 && !strings.HasPrefix(r.Workload, peer.WorkloadOlm)
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{peer.WorkloadDecrypt: 40, peer.WorkloadOpen: peer.Devices, peer.WorkloadShared: 8}
-	ran := 0
+	want := map[string]int{
+		peer.WorkloadDecrypt: 40, peer.WorkloadRoomKey: 40, peer.WorkloadOpen: peer.Devices, peer.WorkloadShared: 8,
+		peer.WorkloadEncrypt: peer.Devices, peer.WorkloadShare: peer.Devices, peer.WorkloadClaim: peer.Devices,
+		peer.WorkloadMissing: peer.Crowd / 10, peer.WorkloadRoomEncrypt: 40, peer.WorkloadRoomDecrypt: 40,
+	}
+	ran := map[string]int{}
 	for _, row := range report.Rows {
-		if row.Workload == peer.WorkloadRoomKey {
-			continue
-		}
 		if row.Missing != "" || len(row.Runs) != 1 || row.Runs[0].Messages != want[row.Workload] || row.Wrong.Any() {
 			t.Errorf("%s on %s: %+v", row.Workload, row.Engine, row)
 		}
-		ran++
+		ran[row.Workload]++
 	}
-	if ran != 2*len(want) {
-		t.Errorf("%d rows were run of %d", ran, 2*len(want))
+	for workload := range want {
+		rows := 2
+		if workload == peer.WorkloadRoomEncrypt || workload == peer.WorkloadRoomDecrypt {
+			rows = 4 // the engines alone too
+		}
+		if ran[workload] != rows {
+			t.Errorf("%d rows of %s were run, want %d", ran[workload], workload, rows)
+		}
 	}
 }
 
@@ -102,6 +109,7 @@ func TestProgramLists(t *testing.T) {
 	}
 	for workload, n := range map[string]int{
 		peer.WorkloadDecrypt: 8, peer.WorkloadRoomKey: 8, peer.WorkloadOpen: 4, peer.WorkloadShared: 4,
+		peer.WorkloadShare: 4, peer.WorkloadMissing: 4, peer.WorkloadRoomEncrypt: 6, peer.WorkloadRoomDecrypt: 6,
 		peer.WorkloadOlm + ": in-chain encrypt (state in hand)": 2,
 	} {
 		if workloads[workload] != n {

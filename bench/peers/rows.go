@@ -14,6 +14,7 @@ const (
 	decryptTurn  operation = "decrypt with a DH step"
 	openInbound  operation = "new session inbound + decrypt"
 	openOutbound operation = "new session outbound + encrypt"
+	openClaims   operation = "163 claims into sessions"
 	makeKeys     operation = "50 one-time keys"
 	storeLoad    operation = "encode + seal, open + decode"
 	decryptSkip  operation = "decrypt skipping 39"
@@ -33,6 +34,7 @@ var rows = []struct {
 	{decryptTurn, 0.60},
 	{openInbound, 0.55},
 	{openOutbound, 0.45},
+	{openClaims, 0.45},
 	{makeKeys, 0.30},
 	{storeLoad, 0.50},
 	{decryptSkip, 0.80},
@@ -43,6 +45,7 @@ var rows = []struct {
 
 const (
 	keysAtOnce = 50
+	claimed    = 163
 	skipAtOnce = 39
 
 	megolmMessages = 100 // in a session, as rotation has it

@@ -28,6 +28,7 @@ func (t their) contestant() contestant {
 		decryptTurn:  t.decryptTurn,
 		openInbound:  t.openInbound,
 		openOutbound: t.openOutbound,
+		openClaims:   t.openClaims,
 		makeKeys:     t.makeKeys,
 		storeLoad:    t.storeLoad,
 		decryptSkip:  t.decryptSkip,

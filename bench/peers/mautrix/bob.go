@@ -16,6 +16,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/pawlkv/pawl/bench/peer"
 	"github.com/pawlkv/pawl/bench/peers/stored"
 )
 
@@ -28,6 +29,7 @@ const enoughKeys = 100
 // bob is an OlmMachine, set up as mautrix-go's crypto helper does.
 type bob struct {
 	machine *crypto.OlmMachine
+	state   *mautrix.MemoryStateStore
 	db      *dbutil.Database
 	server  *server
 	sent    map[string]stored.Ciphertext
@@ -58,7 +60,8 @@ func (b *bob) load(ctx context.Context) error {
 	if err := store.DB.Upgrade(ctx); err != nil {
 		return err
 	}
-	b.machine = crypto.NewOlmMachine(client, nil, store, mautrix.NewMemoryStateStore().(crypto.StateStore))
+	b.state = mautrix.NewMemoryStateStore().(*mautrix.MemoryStateStore)
+	b.machine = crypto.NewOlmMachine(client, nil, store, b.state)
 	return b.machine.Load(ctx)
 }
 
@@ -68,19 +71,25 @@ func (b *bob) Upload(ctx context.Context) (json.RawMessage, error) {
 }
 
 func (b *bob) Meet(ctx context.Context, devices []stored.Device) error {
+	users := map[id.UserID]map[id.DeviceID]*id.Device{}
 	for _, d := range devices {
 		user, device := id.UserID(d.User), id.DeviceID(d.ID)
-		err := b.machine.CryptoStore.PutDevices(ctx, user, map[id.DeviceID]*id.Device{device: {
+		if users[user] == nil {
+			users[user] = map[id.DeviceID]*id.Device{}
+		}
+		users[user][device] = &id.Device{
 			UserID: user, DeviceID: device, IdentityKey: id.Curve25519(d.Curve25519), SigningKey: id.Ed25519(d.Ed25519),
-		}})
-		if err != nil {
+		}
+	}
+	for user, of := range users {
+		if err := b.machine.CryptoStore.PutDevices(ctx, user, of); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bob) Sync(events []json.RawMessage) (stored.Call, error) {
+func (b *bob) Sync(events []json.RawMessage, _ peer.EventType) (stored.Call, error) {
 	sync := &mautrix.RespSync{DeviceOTKCount: mautrix.OTKCount{SignedCurve25519: enoughKeys}}
 	for _, raw := range events {
 		e := &event.Event{}
@@ -101,7 +110,11 @@ func (b *bob) Send(devices []stored.Device, claimed []stored.Claim, content json
 	}
 	request := &mautrix.ReqSendToDevice{Messages: map[id.UserID]map[id.DeviceID]*event.Content{}}
 	for _, d := range devices {
-		request.Messages[id.UserID(d.User)] = map[id.DeviceID]*event.Content{id.DeviceID(d.ID): {VeryRaw: content}}
+		user := id.UserID(d.User)
+		if request.Messages[user] == nil {
+			request.Messages[user] = map[id.DeviceID]*event.Content{}
+		}
+		request.Messages[user][id.DeviceID(d.ID)] = &event.Content{VeryRaw: content}
 	}
 	note := event.Type{Type: "com.example.note", Class: event.ToDeviceEventType}
 	return func(ctx context.Context) error {

@@ -17,6 +17,7 @@ import (
 type server struct {
 	uploaded json.RawMessage
 	claims   []byte // response to /keys/claim
+	told     int    // devices that to-device requests went to
 }
 
 // offer sets what a claim gets.
@@ -24,7 +25,10 @@ func (s *server) offer(claimed []stored.Claim) error {
 	type keys map[string]json.RawMessage
 	users := map[matrix.UserID]map[matrix.DeviceID]keys{}
 	for _, c := range claimed {
-		users[c.Device.User] = map[matrix.DeviceID]keys{c.Device.ID: {c.ID: c.Key}}
+		if users[c.Device.User] == nil {
+			users[c.Device.User] = map[matrix.DeviceID]keys{}
+		}
+		users[c.Device.User][c.Device.ID] = keys{c.ID: c.Key}
 	}
 	var err error
 	s.claims, err = json.Marshal(map[string]any{"one_time_keys": users})
@@ -44,6 +48,10 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		answer = []byte(`{"one_time_key_counts":{"signed_curve25519":50}}`)
 	case strings.HasSuffix(r.URL.Path, "/keys/claim"):
 		answer = s.claims
+	case strings.Contains(r.URL.Path, "/sendToDevice/"):
+		if err := s.deliver(r.Body); err != nil {
+			return nil, err
+		}
 	}
 	return &http.Response{
 		StatusCode:    http.StatusOK,
@@ -52,4 +60,15 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(answer)),
 		Request:       r,
 	}, nil
+}
+
+func (s *server) deliver(body io.Reader) error {
+	var asked struct {
+		Messages map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
+	}
+	err := json.NewDecoder(body).Decode(&asked)
+	for _, devices := range asked.Messages {
+		s.told += len(devices)
+	}
+	return err
 }

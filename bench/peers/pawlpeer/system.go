@@ -16,8 +16,9 @@ import (
 const (
 	durable = "everything, in one commit a message, or a batch of them"
 	also    = "Seals every record; keeps a receipt of each message with what is needed to answer it again. " +
-		"Opening: one device after the other, a synced commit for each; the device comes from a list in an SQLite file."
-	noRoomKeys = "Pawl has no room keys yet: Megolm is not built"
+		"Room keys: the whole sync, from its ticket and the response's bytes to the token. " +
+		"Opening and encrypting: one device after the other, which is read from the store, and a synced commit for each. " +
+		"Sharing: until Pawl says that it is done; the request is stored before it leaves. Missing sessions: stores the claims."
 )
 
 // Systems are Pawl on its engines and with its two policies.
@@ -42,15 +43,14 @@ var (
 
 func system(name string, o opener, design string, cache txn.CachePolicy) stored.System {
 	return stored.System{
-		Name:       "pawl-" + name,
-		Row:        result.Row{System: "pawl", Design: design, Engine: o.engine, Durable: durable, Also: also},
-		NoRoomKeys: noRoomKeys,
+		Name: "pawl-" + name,
+		Row:  result.Row{System: "pawl", Design: design, Engine: o.engine, Durable: durable, Also: also},
 		Open: func(ctx context.Context, dir string) (stored.Bob, error) {
 			engine, err := o.open(dir)
 			if err != nil {
 				return nil, err
 			}
-			return open(ctx, dir, engine, pawl.WithCache(cache))
+			return open(ctx, engine, pawl.WithCache(cache))
 		},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/peer"
@@ -99,23 +98,6 @@ func (a *Alice) Read(ctx context.Context, c Ciphertext) error {
 	}
 	_, err = a.machine.Decrypt(ctx, a.key, m)
 	return err
-}
-
-// Crowd makes devices, each with a key that was claimed.
-func Crowd(ctx context.Context, n int) ([]Device, []Claim, error) {
-	store, err := pawl.Open(ctx, memkv.New(), pawl.WithKey([32]byte{1}))
-	if err != nil {
-		return nil, nil, err
-	}
-	devices, claims := make([]Device, n), make([]Claim, n)
-	for i := range n {
-		_, claims[i], err = newDevice(ctx, store, matrix.UserID(fmt.Sprintf("@user%d:example.org", i)), "DEVICE")
-		if err != nil {
-			return nil, nil, err
-		}
-		devices[i] = claims[i].Device
-	}
-	return devices, claims, nil
 }
 
 func newDevice(ctx context.Context, store *pawl.Store, user matrix.UserID, id matrix.DeviceID) (*pawl.Machine, Claim, error) {

@@ -15,43 +15,47 @@ const (
 	singly  = 400
 	inBulk  = 2000
 	perSync = 100
+	inRooms = 5
 )
 
 // Benches are what a system can be measured at. holder starts a process
 // that holds its store, see Hold.
 func (s System) Benches(holder Holder) []peer.Bench {
-	var benches []peer.Bench
-	for _, w := range []struct {
-		workload string
-		payload  peer.EventType
-	}{{peer.WorkloadDecrypt, peer.Note}, {peer.WorkloadRoomKey, peer.Sharing}} {
-		for _, batch := range []int{1, perSync} {
-			messages := singly
-			if batch > 1 {
-				messages = inBulk
-			}
-			b := s.bench(w.workload, fmt.Sprint("-", batch), messages, result.Params{Sessions: 1, Batch: batch})
-			if w.payload == peer.Sharing && s.NoRoomKeys != "" {
-				b.Row.Missing = s.NoRoomKeys
-			} else {
-				b.Measure = func(ctx context.Context, t peer.Task) (peer.Outcome, error) {
-					return s.decrypt(ctx, t, w.payload, batch)
-				}
-			}
-			benches = append(benches, b)
-		}
+	bulk := func(batch int) result.Params { return result.Params{Sessions: 1, Batch: batch} }
+	crowd := result.Params{Peers: peer.Devices}
+	shared := func(ctx context.Context, t peer.Task) (peer.Outcome, error) { return s.shared(ctx, t, holder) }
+	return []peer.Bench{
+		s.bench(peer.WorkloadDecrypt, "-1", singly, bulk(1), s.decrypts(peer.Note, 1)),
+		s.bench(peer.WorkloadDecrypt, "-100", inBulk, bulk(perSync), s.decrypts(peer.Note, perSync)),
+		s.bench(peer.WorkloadRoomKey, "-1", singly, bulk(1), s.decrypts(peer.Sharing, 1)),
+		s.bench(peer.WorkloadRoomKey, "-100", inBulk, bulk(perSync), s.decrypts(peer.Sharing, perSync)),
+		s.bench(peer.WorkloadOpen, "", peer.Devices, crowd, s.open),
+		s.bench(peer.WorkloadEncrypt, "", inRooms*peer.Devices, crowd, s.encrypt),
+		s.bench(peer.WorkloadShare, "", inRooms*peer.Devices, crowd, s.share),
+		s.bench(peer.WorkloadClaim, "", peer.Devices, crowd, s.claim),
+		s.bench(peer.WorkloadMissing, "", peer.Crowd, result.Params{Peers: peer.Crowd}, s.missing),
+		s.bench(peer.WorkloadRoomEncrypt, "", singly, result.Params{Sessions: 1}, s.writeRoom),
+		s.bench(peer.WorkloadRoomDecrypt, "", singly, result.Params{Sessions: 1}, s.readRoom),
+		s.bench(peer.WorkloadShared, "", 2*rounds, result.Params{Processes: 2, Same: true}, shared),
 	}
-	open := s.bench(peer.WorkloadOpen, "", peer.Devices, result.Params{Peers: peer.Devices})
-	open.Measure = s.open
-	shared := s.bench(peer.WorkloadShared, "", 2*rounds, result.Params{Processes: 2, Same: true})
-	shared.Measure = func(ctx context.Context, t peer.Task) (peer.Outcome, error) { return s.shared(ctx, t, holder) }
-	return append(benches, open, shared)
 }
 
-func (s System) bench(workload, suffix string, messages int, p result.Params) peer.Bench {
+// measure runs an entry once.
+type measure func(context.Context, peer.Task) (peer.Outcome, error)
+
+func (s System) bench(workload, suffix string, messages int, p result.Params, m measure) peer.Bench {
 	row := s.Row
-	row.Workload, row.Params = workload, p
-	return peer.Bench{Entry: peer.Entry{ID: s.Name + "/" + workload + suffix, Messages: messages, Row: row}}
+	row.Workload, row.Params, row.Missing = workload, p, s.Lacks[workload]
+	b := peer.Bench{Entry: peer.Entry{ID: s.Name + "/" + workload + suffix, Messages: messages, Row: row}}
+	if row.Missing == "" {
+		b.Measure = m
+	}
+	return b
+}
+
+// decrypts measures syncs of batch events.
+func (s System) decrypts(payload peer.EventType, batch int) measure {
+	return func(ctx context.Context, t peer.Task) (peer.Outcome, error) { return s.decrypt(ctx, t, payload, batch) }
 }
 
 // acquainted opens Bob's store and gives him a session with Alice, in which both
@@ -92,7 +96,7 @@ func acquaint(ctx context.Context, bob Bob) (*Alice, error) {
 
 // give syncs events to Bob.
 func give(ctx context.Context, bob Bob, events ...json.RawMessage) error {
-	call, err := bob.Sync(events)
+	call, err := bob.Sync(events, peer.Note)
 	if err != nil {
 		return err
 	}
@@ -119,7 +123,6 @@ func write(ctx context.Context, bob Bob, to Device, text string) (Ciphertext, er
 	return c, nil
 }
 
-// decrypt measures syncs of batch events.
 func (s System) decrypt(ctx context.Context, t peer.Task, payload peer.EventType, batch int) (o peer.Outcome, err error) {
 	feed, err := peer.LoadFeed(t.Feed, t.Messages)
 	if err != nil {
@@ -139,7 +142,7 @@ func (s System) decrypt(ctx context.Context, t peer.Task, payload peer.EventType
 				return o, err
 			}
 		}
-		if calls[i], err = bob.Sync(events); err != nil {
+		if calls[i], err = bob.Sync(events, payload); err != nil {
 			return o, err
 		}
 	}
@@ -171,44 +174,4 @@ func expect(ctx context.Context, bob Bob, before Kept, messages int, payload pee
 		return fmt.Errorf("%d of %d room keys were stored", got, messages)
 	}
 	return nil
-}
-
-// open measures a message to devices that there is no session with.
-func (s System) open(ctx context.Context, t peer.Task) (o peer.Outcome, err error) {
-	feed, err := peer.LoadFeed(t.Feed, 1)
-	if err != nil {
-		return o, err
-	}
-	bob, err := s.Open(ctx, t.Dir)
-	if err != nil {
-		return o, err
-	}
-	defer func() { err = errors.Join(err, bob.Close()) }()
-	if _, err := bob.Upload(ctx); err != nil {
-		return o, err
-	}
-	devices, claims, err := Crowd(ctx, peer.Devices)
-	if err != nil {
-		return o, err
-	}
-	if err := bob.Meet(ctx, devices); err != nil {
-		return o, err
-	}
-	content, err := json.Marshal(feed.RoomKeys[0].Content())
-	if err != nil {
-		return o, err
-	}
-	call, err := bob.Send(devices, claims, content)
-	if err != nil {
-		return o, err
-	}
-	meter := peer.NewMeter(1)
-	if err := meter.Call(func() error { return call(ctx) }); err != nil {
-		return o, err
-	}
-	o = meter.Stop(len(devices))
-	if got := len(bob.Sent()); got != len(devices) {
-		return o, fmt.Errorf("%d of %d devices got a message", got, len(devices))
-	}
-	return o, nil
 }

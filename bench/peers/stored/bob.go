@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/pawlkv/pawl/bench/peer"
 	"github.com/pawlkv/pawl/bench/result"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -22,8 +23,9 @@ type Bob interface {
 	// Meet stores devices, as after a /keys/query.
 	Meet(context.Context, []Device) error
 	// Sync prepares a call that is given a sync response with these encrypted
-	// to-device events: what a client does up to there is not the store's.
-	Sync(events []json.RawMessage) (Call, error)
+	// to-device events: what a client does up to there is not the store's. Of what
+	// type they are tells a Bob that takes notes by another call than room keys.
+	Sync(events []json.RawMessage, of peer.EventType) (Call, error)
 	// Send prepares a call that encrypts a note to each of devices, which are
 	// met. Of those that there is no session with, it has claimed keys.
 	Send(devices []Device, claimed []Claim, content json.RawMessage) (Call, error)
@@ -31,7 +33,29 @@ type Bob interface {
 	Sent() map[string]Ciphertext
 	// Kept counts the messages and the room keys that the store has.
 	Kept(context.Context) (Kept, error)
+	Roommate
 	Close() error
+}
+
+// Roommate is what a Bob does in rooms. What its system cannot do, see
+// [System.Lacks], is never called.
+type Roommate interface {
+	// Share prepares a call that gives the key of a new session of a room to devices,
+	// which are met, and with which there are sessions; it ends when the server has
+	// it. Told returns how many devices the last call gave it to.
+	Share(room matrix.RoomID, devices []Device) (Call, error)
+	Told() int
+	// Claim prepares a call that takes the answer to a claim of keys of devices,
+	// which are met, and opens sessions with all of them.
+	Claim(ctx context.Context, devices []Device, claimed []Claim) (Call, error)
+	// Missing prepares a call that finds out with which devices of users, who are
+	// met, sessions are missing. Lacking returns how many it found.
+	Missing(users []matrix.UserID) (Call, error)
+	Lacking(context.Context) (int, error)
+	// Write prepares a call that encrypts an event of a room whose key was shared.
+	Write(room matrix.RoomID, content json.RawMessage) (Call, error)
+	// Read prepares a call that decrypts an event of a room.
+	Read(RoomEvent) (Call, error)
 }
 
 // Call is what is measured.
@@ -64,8 +88,8 @@ type System struct {
 	Name string // unique in the program, for entries' ids
 	// Row holds system, design, engine, durable and also.
 	Row result.Row
-	// NoRoomKeys says why the system has no room keys, or is "".
-	NoRoomKeys string
+	// Lacks says of workloads that the system does not have why.
+	Lacks map[string]string
 	// Open opens the store in a directory, made if there is none.
 	Open func(ctx context.Context, dir string) (Bob, error)
 }
