@@ -1,7 +1,6 @@
 package receive
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,45 +74,37 @@ func parseEvent(index int, raw []byte, own ratchet.PublicKey) event {
 		e.err = fmt.Errorf("%w: it has %d", ErrEventSize, len(raw))
 		return e
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil || fields == nil {
+	fields, ok := decodeMembers(raw)
+	if !ok {
 		e.err = fmt.Errorf("%w: it is no object", ErrEvent)
 		return e
 	}
-	var sender string
-	if json.Unmarshal(fields["type"], &e.kind) != nil || e.kind == "" {
+	if e.kind, _ = decodeText(fields["type"]); e.kind == "" {
 		e.err = fmt.Errorf("%w: it has no type", ErrEvent)
 	}
-	if json.Unmarshal(fields["sender"], &sender) == nil && matrix.UserID(sender).Check() == nil {
+	if sender, ok := decodeText(fields["sender"]); ok && matrix.UserID(sender).Check() == nil {
 		e.sender = matrix.UserID(sender)
 	} else {
 		e.err = fmt.Errorf("%w: it has no sender", ErrEvent)
 	}
-	var content map[string]json.RawMessage
-	if e.content = fields["content"]; json.Unmarshal(e.content, &content) != nil || content == nil {
+	e.content = fields["content"]
+	content, ok := splitMembers(e.content)
+	if !ok {
 		e.err = fmt.Errorf("%w: its content is no object", ErrEvent)
 	}
-	e.content = within(raw, e.content)
 	if e.err == nil && e.kind == typeEncrypted {
 		e.olm, e.err = parseOlm(content, own)
 	}
 	return e
 }
 
-// within returns the same bytes as a part of the text that they are from, so that
-// they are not held twice.
-func within(text, part []byte) []byte {
-	at := max(bytes.Index(text, part), 0)
-	return text[at : at+len(part) : at+len(part)]
-}
-
 // parseOlm reads the content of m.room.encrypted.
 func parseOlm(content map[string]json.RawMessage, own ratchet.PublicKey) (*todevice.Incoming, error) {
-	var algorithm, sender string
-	if json.Unmarshal(content["algorithm"], &algorithm) != nil || algorithm != account.Olm {
+	if algorithm, _ := decodeText(content["algorithm"]); algorithm != account.Olm {
 		return nil, fmt.Errorf("%w: %.60q", ErrNotOlm, algorithm)
 	}
-	if json.Unmarshal(content["sender_key"], &sender) != nil {
+	sender, ok := decodeText(content["sender_key"])
+	if !ok {
 		return nil, fmt.Errorf("%w: it has no sender_key", ErrEvent)
 	}
 	in := &todevice.Incoming{}
@@ -121,8 +112,8 @@ func parseOlm(content map[string]json.RawMessage, own ratchet.PublicKey) (*todev
 	if in.Sender, err = ratchet.ParsePublicKey(sender); err != nil {
 		return nil, fmt.Errorf("%w: sender_key: %w", ErrEvent, err)
 	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(content["ciphertext"], &all) != nil || all == nil {
+	all, ok := splitMembers(content["ciphertext"])
+	if !ok {
 		return in, fmt.Errorf("%w: it has no ciphertext", ErrEvent)
 	}
 	raw, ok := findOwn(all, own)
@@ -148,15 +139,13 @@ func findOwn(all map[string]json.RawMessage, own ratchet.PublicKey) (json.RawMes
 }
 
 func parseCiphertext(raw []byte) (m ratchet.Message, err error) {
-	var fields map[string]json.RawMessage
+	fields, _ := splitMembers(raw)
+	body, ok := decodeText(fields["body"])
 	var kind *int
-	var body string
-	if json.Unmarshal(raw, &fields) != nil || json.Unmarshal(fields["type"], &kind) != nil || kind == nil ||
-		json.Unmarshal(fields["body"], &body) != nil {
+	if !ok || json.Unmarshal(fields["type"], &kind) != nil || kind == nil {
 		return m, fmt.Errorf("%w: its ciphertext has no type or no body", ErrEvent)
 	}
 	m = ratchet.Message{Type: ratchet.MessageType(*kind)}
-	var ok bool
 	if m.Body, ok = unpadded.Decode(body); !ok {
 		return m, fmt.Errorf("%w: its body is not base64", ErrEvent)
 	}

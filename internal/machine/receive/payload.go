@@ -100,11 +100,13 @@ func (p proofs) keys(of device.Name, raw []byte) (device.Keys, error) {
 // Members are found by their exact names; of two of one name the last counts, and
 // others are not looked at.
 func checkPayload(plaintext []byte, e expected) (payload, error) {
-	top, err := members("payload", plaintext)
-	if err != nil {
-		return payload{}, err
+	fields, ok := decodeMembers(plaintext)
+	if !ok {
+		return payload{}, &PayloadError{"payload", errType}
 	}
-	if err := top.between(e); err != nil {
+	top := object{"payload", fields}
+	err := top.between(e)
+	if err != nil {
 		return payload{}, err
 	}
 	var p payload
@@ -123,7 +125,7 @@ func checkPayload(plaintext []byte, e expected) (payload, error) {
 	if _, err = members("content", top.fields["content"]); err != nil {
 		return payload{}, err
 	}
-	p.content = within(plaintext, top.fields["content"])
+	p.content = top.fields["content"]
 	return p, nil
 }
 
@@ -176,20 +178,21 @@ type object struct {
 	fields map[string]json.RawMessage
 }
 
+// members are those of an object that is part of a payload.
 func members(name string, raw []byte) (object, error) {
-	o := object{name: name}
-	if len(raw) == 0 || json.Unmarshal(raw, &o.fields) != nil || o.fields == nil {
-		return o, &PayloadError{name, errType}
+	fields, ok := splitMembers(raw)
+	if !ok {
+		return object{}, &PayloadError{name, errType}
 	}
-	return o, nil
+	return object{name, fields}, nil
 }
 
 func (o object) text(name string) (string, error) {
-	var s *string
-	if raw := o.fields[name]; len(raw) == 0 || json.Unmarshal(raw, &s) != nil || s == nil || *s == "" {
+	s, _ := decodeText(o.fields[name])
+	if s == "" {
 		return "", &PayloadError{o.path(name), errType}
 	}
-	return *s, nil
+	return s, nil
 }
 
 // path is what a field is called in errors.
