@@ -23,6 +23,10 @@ type RoomEvent struct {
 	Content json.RawMessage // at most 1 MiB
 }
 
+// Session returns the session that the event was encrypted in, for WaitForRoomKey and
+// RequestRoomKey. It fails with ErrContent or ErrAlgorithm.
+func (e RoomEvent) Session() (group.SessionID, error) { return roomkeys.SessionOf(e.Content) }
+
 // DecryptedRoomEvent is an event of a room that was read.
 type DecryptedRoomEvent struct {
 	secret.Guard // the content is not for logs

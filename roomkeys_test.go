@@ -98,6 +98,27 @@ func TestRoomEvents(t *testing.T) {
 	alice.intact()
 }
 
+// TestSessionOfAnEvent: an event names the session that is waited for where its key is
+// not there, and what is none names none.
+func TestSessionOfAnEvent(t *testing.T) {
+	s := newRoomSender(t)
+	e := s.event("$0")
+	if got, err := e.Session(); err != nil || got != s.Key().ID() {
+		t.Errorf("the session is %v, %v, want %v", got, err, s.Key().ID())
+	}
+	for content, want := range map[string]error{
+		`{"algorithm":"m.megolm.v1.aes-sha2","session_id":"short"}`: pawl.ErrContent,
+		`{"algorithm":"m.megolm.v1.aes-sha2"}`:                      pawl.ErrContent,
+		`{"algorithm":"m.olm.v1.curve25519-aes-sha2"}`:              pawl.ErrAlgorithm,
+		`[]`: pawl.ErrContent,
+	} {
+		e.Content = json.RawMessage(content)
+		if _, err := e.Session(); !errors.Is(err, want) {
+			t.Errorf("of %s: %v, want %v", content, err, want)
+		}
+	}
+}
+
 // TestRoomKeysOfNobody: where the store is closed nothing is taken or read.
 func TestRoomKeysOfNobody(t *testing.T) {
 	alice := newDevice(t, newMemory(), "@alice:example.org")

@@ -75,6 +75,18 @@ func (o object) session() (room matrix.RoomID, id group.SessionID, err error) {
 	return room, id, err
 }
 
+// SessionOf returns the session that the content of an event of a room names.
+func SessionOf(content json.RawMessage) (id group.SessionID, err error) {
+	o, err := parseObject(content)
+	if err == nil {
+		err = o.megolm()
+	}
+	if err != nil {
+		return id, err
+	}
+	return o.sessionID()
+}
+
 func (o object) sessionID() (id group.SessionID, err error) {
 	s, err := o.text("session_id")
 	if err != nil {

@@ -36,7 +36,7 @@ var everyClient = []string{
 var heavy = []string{"net/http", "testing", "database/sql", "html/template"}
 
 // notLinked are the folders of this module that no client links.
-var notLinked = []string{"bench/...", "cmd/...", "internal/cli", "internal/hs", "internal/proof/...", "kv/kvtest/...", "kv/sharekv/sharetest"}
+var notLinked = []string{"bench/...", "cmd/...", "examples/...", "internal/cli", "internal/hs", "internal/proof/...", "kv/kvtest/...", "kv/sharekv/sharetest"}
 
 func TestClientsLinkWhatTheyNeed(t *testing.T) {
 	for engine, want := range clients {
