@@ -111,12 +111,6 @@ func (c *Client) handle(ctx context.Context, events []pawl.ToDeviceEvent, respon
 	return nil
 }
 
-// Join joins a room.
-func (c *Client) Join(ctx context.Context, room matrix.RoomID) error {
-	_, err := c.Do(ctx, "POST", "/_matrix/client/v3/join/"+url.PathEscape(string(room)), []byte("{}"))
-	return err
-}
-
 // Members are those who are in a room.
 func (c *Client) Members(ctx context.Context, room matrix.RoomID) ([]matrix.UserID, error) {
 	answer, err := c.Do(ctx, "GET", "/_matrix/client/v3/rooms/"+url.PathEscape(string(room))+"/joined_members", nil)

@@ -3,9 +3,26 @@ package client
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/pawlkv/pawl"
 )
+
+// Send sends what is to be sent, and what follows from the answers.
+func (c *Client) Send(ctx context.Context) error {
+	for {
+		requests, err := c.OutgoingRequests(ctx)
+		if err != nil {
+			slog.WarnContext(ctx, "some requests cannot be made", "error", err)
+		}
+		if len(requests) == 0 {
+			return nil
+		}
+		if err := c.Deliver(ctx, requests); err != nil {
+			return err
+		}
+	}
+}
 
 // Deliver sends requests, and tells what became of each. After one that had no answer
 // the others are not sent now: they fail as well, or wait for it.

@@ -13,11 +13,7 @@ import (
 // Once sends what is to be sent, syncs once, and handles what came. After an error
 // it is called again, and handles the same response again.
 func (c *Client) Once(ctx context.Context) error {
-	requests, err := c.OutgoingRequests(ctx)
-	if err != nil {
-		slog.WarnContext(ctx, "some requests cannot be made", "error", err)
-	}
-	if err := c.Deliver(ctx, requests); err != nil {
+	if err := c.Send(ctx); err != nil {
 		return err
 	}
 	ticket, response, err := c.next(ctx) // NextSync, and GET /sync from ticket.Since on

@@ -60,3 +60,29 @@ func SawCounts(tx *txn.Tx, a *machine.Account, _ account.Account, since Mark, co
 	}
 	return records.UploadStates.Put(tx, u)
 }
+
+// SawPushed is SawCounts for what a server pushes to an application service. Nobody
+// knows when that was so: it may be older than any upload. A count that is not full
+// is a reason to ask the server, which the next upload does, and no more.
+func SawPushed(tx *txn.Tx, a *machine.Account, count *int, unused []string) error {
+	s, err := read(tx, a, a.ActiveRaised)
+	if machine.IsDamage(err) {
+		a.Store.Tell(tx, []error{err})
+		return nil
+	}
+	u := s.uploads
+	if err != nil || u.Under.Request != (records.RequestID{}) {
+		return err
+	}
+	if count != nil && *count < records.UploadedKeys && (!u.Counted || u.Count >= records.UploadedKeys) {
+		u.Counted, u.Count, u.Unsure = false, 0, max(u.Unsure, 2)
+	}
+	current, _ := s.pool.Fallbacks()
+	if unused != nil && current.Published && !slices.Contains(unused, "signed_curve25519") {
+		u.Used = current.ID
+	}
+	if was := s.uploads; u.Counted == was.Counted && u.Unsure == was.Unsure && u.Used == was.Used {
+		return nil
+	}
+	return records.UploadStates.Put(tx, u)
+}

@@ -445,6 +445,51 @@ func TestOldCounts(t *testing.T) {
 	d.none()
 }
 
+// TestPushedCounts: an application service's transaction may be older than anything.
+// One that says that keys are missing makes the server be asked, once, and only what
+// that answers makes keys.
+func TestPushedCounts(t *testing.T) {
+	d := newDevice(t)
+	pushed := func(count int, unused ...string) {
+		if unused == nil {
+			unused = []string{} // it says that there is none
+		}
+		t.Helper()
+		d.must(d.account.Do(d.ctx, func(tx *txn.Tx) error { return keys.SawPushed(tx, d.account, &count, unused) }))
+	}
+	d.looked()
+	d.send(d.one(outbox.Upload))
+	pushed(records.UploadedKeys, "signed_curve25519")
+	d.none()
+	for range 3 { // old ones
+		pushed(0, "signed_curve25519")
+	}
+	for range 20 {
+		d.server.claim()
+	}
+	r := d.one(outbox.Upload)
+	if u := parseUpload(t, r.Body); u.Device != nil || len(u.OneTime) > 0 {
+		t.Errorf("the server is asked with %s", r.Body)
+	}
+	pushed(0, "signed_curve25519") // while it is asked
+	d.send(r)
+	pushed(0, "signed_curve25519") // and when it is known
+	r = d.one(outbox.Upload)
+	if u := parseUpload(t, r.Body); len(u.OneTime) != 20 {
+		t.Errorf("%d keys are made, want 20", len(u.OneTime))
+	}
+	d.send(r)
+	d.none()
+	if len(d.server.keys) != records.UploadedKeys {
+		t.Errorf("the server has %d keys", len(d.server.keys))
+	}
+	pushed(records.UploadedKeys)
+	if _, u := d.pool(); u.Used == 0 {
+		t.Error("the fallback key counts as unused")
+	}
+	d.sound()
+}
+
 // TestFallbackKey is replaced weekly, and a day after it was made if the server says
 // that it was used; a used one is in no body again, also not in one of an embedder's
 // own.

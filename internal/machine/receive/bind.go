@@ -27,6 +27,9 @@ func Handed(a *machine.Account, room *roomkeys.Keys, requests *keyrequests.Reque
 		SawCounts: func(tx *txn.Tx, v account.Account, since Uploads, count *int, unused []string) error {
 			return keys.SawCounts(tx, a, v, *since, count, unused)
 		},
+		SawPushed: func(tx *txn.Tx, count *int, unused []string) error {
+			return keys.SawPushed(tx, a, count, unused)
+		},
 		KeyRequest: func(tx *txn.Tx, v account.Account, m Message) error {
 			return requests.Receive(tx, v, m.Place, m.From.User, m.Content)
 		},

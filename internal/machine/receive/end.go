@@ -102,7 +102,12 @@ func (c *call) atToken(tx *txn.Tx, v account.Account) error {
 		n := c.parsed.Counts[signedCurve25519]
 		count = &n
 	}
-	if c.ticket.Uploads == nil || count == nil && c.parsed.Unused == nil {
+	switch {
+	case count == nil && c.parsed.Unused == nil:
+		return nil
+	case c.service != nil && c.others.SawPushed != nil:
+		return c.passOver(tx, c.others.SawPushed(tx, count, c.parsed.Unused))
+	case c.ticket.Uploads == nil:
 		return nil
 	}
 	return c.passOver(tx, c.others.SawCounts(tx, v, c.ticket.Uploads, count, c.parsed.Unused))

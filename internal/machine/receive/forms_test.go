@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/pawlkv/pawl/account"
@@ -82,6 +83,35 @@ func TestCounts(t *testing.T) {
 	out, err := alice.Sync(t.Context(), alice.ticket(), []byte(`{"next_batch":"T3","device_one_time_keys_count":{"signed_curve25519":7},"device_unused_fallback_key_types":["signed_curve25519"]}`))
 	if got := fmt.Sprint(counts); err != nil || !out.Advanced || got != `[[7,["signed_curve25519"]]]` {
 		t.Errorf("%s, %+v, %v", got, out, err)
+	}
+}
+
+// TestPushedCounts: what a transaction says of keys is told, also where it says nothing
+// else, and costs no commit if nothing follows.
+func TestPushedCounts(t *testing.T) {
+	alice := newPhone(t, memkv.New())
+	var counts []string
+	alice.others.SawPushed = func(_ *txn.Tx, count *int, unused []string) error {
+		text, _ := json.Marshal([]any{count, unused})
+		counts = append(counts, string(text))
+		return nil
+	}
+	before := alice.state()
+	for id, body := range map[string]string{
+		"1": `{"device_one_time_keys_count":{"@alice:example.org":{"PHONE":{"signed_curve25519":7},"TABLET":{"signed_curve25519":3}}}}`,
+		"2": `{"device_one_time_keys_count":{"@alice:example.org":{"TABLET":{"signed_curve25519":3}}}}`,
+		"3": `{"device_unused_fallback_key_types":{"@alice:example.org":{"PHONE":[]}}}`,
+	} {
+		if out, err := alice.Transaction(t.Context(), id, []byte(body)); err != nil || !out.Advanced {
+			t.Errorf("%s: %+v, %v", body, out, err)
+		}
+	}
+	slices.Sort(counts)
+	if want := []string{`[7,null]`, `[null,[]]`}; !slices.Equal(counts, want) {
+		t.Errorf("told was %q, want %q", counts, want)
+	}
+	if !alice.state().Same(before) {
+		t.Error("they are remembered")
 	}
 }
 
@@ -169,8 +199,15 @@ func TestTransactions(t *testing.T) {
 	if again := take("3", body(call, keys[0])); len(first.Events) != 1 || len(again.Events) != 1 || !again.Events[0].Duplicate {
 		t.Errorf("its event is lost to who died with it: %+v, %+v", first, again)
 	}
+	for n := range 2 * records.MaxTransactions {
+		take(fmt.Sprint("for others ", n), body(foreign))
+	}
+	if n := len(alice.state().Transactions); n != 4 {
+		t.Errorf("%d are remembered, of which 4 were for this device", n)
+	}
+	changed := []byte(`{"org.matrix.msc3202.device_lists":{"changed":["@bob:example.org"]}}`)
 	for n := range records.MaxTransactions {
-		take(fmt.Sprint("x", n), body())
+		take(fmt.Sprint("x", n), changed)
 	}
 	if n := len(alice.state().Transactions); n != records.MaxTransactions || alice.state().Since != "" {
 		t.Errorf("%d are remembered", n)

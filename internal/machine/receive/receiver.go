@@ -78,6 +78,8 @@ type Others struct {
 	// SawCounts is told what the server has of our keys. A nil count or nil types
 	// have not changed.
 	SawCounts func(tx *txn.Tx, v account.Account, since Uploads, count *int, unused []string) error
+	// SawPushed is told the same by a transaction; nil: nobody is.
+	SawPushed func(tx *txn.Tx, count *int, unused []string) error
 	// OwnerOf and DeviceOf are what is known of others' devices.
 	OwnerOf  func(tx *txn.Tx, key ratchet.PublicKey) (device.Owner, bool, error)
 	DeviceOf func(tx *txn.Tx, name device.Name) (device.Device, bool, error)
