@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -62,13 +61,17 @@ func (s *Service) Say(ctx context.Context, user matrix.UserID, room matrix.RoomI
 	return g.Say(ctx, room, name, eventType, content)
 }
 
-// Take takes a transaction, for the ghosts who are named in it, and for those who are
-// in rooms: it tells who came, who left, and whose devices have changed.
+// Take takes a transaction, for the ghosts whom it concerns.
 func (s *Service) Take(ctx context.Context, id string, body []byte) error {
 	s.taking.Lock()
 	defer s.taking.Unlock()
+	var t transaction
+	if err := json.Unmarshal(body, &t); err != nil {
+		return err
+	}
+	named := t.names()
 	err := s.each(func(g *Ghost) error {
-		if len(g.rooms) == 0 && !bytes.Contains(body, []byte(g.User)) {
+		if len(g.rooms) == 0 && !named[g.User] {
 			return nil
 		}
 		if _, err := g.ReceiveTransaction(ctx, id, body); err != nil {
@@ -79,16 +82,46 @@ func (s *Service) Take(ctx context.Context, id string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	var t struct{ Events []stateEvent }
-	if err := json.Unmarshal(body, &t); err != nil {
-		return err
-	}
 	for _, e := range t.Events {
 		if err := s.handle(ctx, e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// transaction is what says whom it concerns (Matrix specification, and the names of
+// MSC2409 and MSC3202 that servers use).
+type transaction struct {
+	Events   []stateEvent
+	ToDevice []addressed                                          `json:"to_device"`
+	Early    []addressed                                          `json:"de.sorunome.msc2409.to_device"`
+	Counts   map[matrix.UserID]map[matrix.DeviceID]map[string]int `json:"device_one_time_keys_count"`
+	Earlier  map[matrix.UserID]map[matrix.DeviceID]map[string]int `json:"org.matrix.msc3202.device_one_time_keys_count"`
+}
+
+type addressed struct {
+	To matrix.UserID `json:"to_user_id"`
+}
+
+// enough is how many one-time keys the server is kept at.
+const enough = 50
+
+// names are those to whom it has events, and those whose keys run out. Whoever is in a
+// room is concerned by all: by who comes and who leaves, and whose devices change.
+func (t transaction) names() map[matrix.UserID]bool {
+	named := map[matrix.UserID]bool{}
+	for _, e := range slices.Concat(t.ToDevice, t.Early) {
+		named[e.To] = true
+	}
+	for _, counts := range []map[matrix.UserID]map[matrix.DeviceID]map[string]int{t.Counts, t.Earlier} {
+		for user, devices := range counts {
+			for _, n := range devices {
+				named[user] = named[user] || n["signed_curve25519"] < enough
+			}
+		}
+	}
+	return named
 }
 
 // stateEvent is an event that is of the state, perhaps.
