@@ -1,6 +1,7 @@
 package devices_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -47,7 +48,10 @@ func TestSweptUsers(t *testing.T) {
 	p.do(func(tx *txn.Tx, _ account.Account) error {
 		return records.Peers.Put(tx, session.NewPeer(peer.Identity()).Rated(session.Acquainted))
 	})
-	p.do(func(tx *txn.Tx, _ account.Account) error { return records.Enrol(tx, member, "!room:example.org") })
+	p.do(func(tx *txn.Tx, _ account.Account) error {
+		const room = "!room:example.org"
+		return errors.Join(records.Rooms.Put(tx, records.Room{ID: room}), records.Enrol(tx, member, room))
+	})
 	p.leave(carol, bob)
 	p.sweep()
 	for user, left := range map[matrix.UserID]bool{alice: false, bob: true, carol: true, member: false, verified: true, idle: true} {

@@ -36,9 +36,10 @@ func dropFix(_ *Checkup, u unread) *Fix {
 // missing names a session that is known to be missing, and whose peer is not.
 func missing(id ratchet.SessionID) string { return "missing session " + id.String() }
 
-// readMissed reads which sessions are known to be gone.
+// readMissed reads which sessions are known to be gone, and of which kinds something
+// is.
 func (c *Checkup) readMissed() error {
-	c.missed = map[ratchet.SessionID]bool{}
+	c.missed, c.aside = map[ratchet.SessionID]bool{}, map[string]bool{}
 	for a, err := range machine.Asides.Scan(c.Tx) {
 		if machine.IsDamage(err) {
 			continue
@@ -46,6 +47,7 @@ func (c *Checkup) readMissed() error {
 		if err != nil {
 			return err
 		}
+		c.aside[a.Kind] = true
 		if a.Kind == Sessions.Kind && len(a.Name) == len(ratchet.SessionID{}) {
 			c.missed[ratchet.SessionID(a.Name)] = true
 		}

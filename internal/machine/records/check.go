@@ -24,6 +24,7 @@ type Checkup struct {
 	unread   []unread         // what is damaged of it
 	sessions map[ratchet.SessionID]session.Session
 	missed   map[ratchet.SessionID]bool
+	aside    map[string]bool // kinds of which something was set aside
 }
 
 // Finding is something that is broken.

@@ -56,8 +56,8 @@ var Shares = txn.Record[ShareName, group.Share]{
 }
 
 var (
-	sharedKind   = Kind{Records: many(&Shares), Sweep: sweepShares}
-	groupOldKind = Kind{Records: many(&OldOutbound), Sweep: sweepOldOutbound}
+	sharedKind   = Kind{Records: many(&Shares), Check: checkShares, Sweep: sweepShares}
+	groupOldKind = Kind{Records: many(&OldOutbound), Check: checkOldOutbound, Sweep: sweepOldOutbound}
 	groupOutKind = Kind{Records: many(&Outbound), Sweep: sweepOutbound}
 )
 

@@ -30,7 +30,7 @@ var Members = txn.Record[matrix.UserID, Member]{
 	Path: func(n matrix.UserID) txn.Path { return txn.PathOf(string(n)) },
 }
 
-var memberKind = Kind{Records: many(&Members)}
+var memberKind = Kind{Records: many(&Members), Check: checkMembers}
 
 // RoomChange counts what concerns all rooms.
 type RoomChange struct{ Count uint64 }

@@ -40,7 +40,7 @@ var Replays = txn.Record[ReplayName, Replay]{
 	},
 }
 
-var replayKind = Kind{Records: replaysStored, Sweep: sweepReplays}
+var replayKind = Kind{Records: replaysStored, Check: checkReplays, Sweep: sweepReplays}
 
 // replayShare is what deleting one takes of a commit.
 var replayShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
@@ -101,6 +101,69 @@ func replayKey(tx *txn.Tx, at string, r Replay) (string, error) {
 		return "", err
 	}
 	return at[:strings.LastIndexByte(at, '/')+1] + own[strings.LastIndexByte(own, '/')+1:], nil
+}
+
+// checkReplays: a place is one of a session that there is. Of one that is gone no
+// event can be read, and what comes again of it must not be refused for that.
+func checkReplays(c *Checkup) {
+	if c.anyUnread(GroupIns.Kind) || c.aside[GroupIns.Kind] {
+		return // it may be of those
+	}
+	of := map[string]bool{}
+	for in := range readable(c, &GroupIns.Record) {
+		key, err := Replays.Key(c.Tx, ReplayName{Session: in.ID()})
+		if err != nil {
+			return
+		}
+		of[key[:strings.LastIndexByte(key, '/')]] = true
+	}
+	gone := map[string]bool{}
+	for e, err := range Replays.Stored(c.Tx) {
+		if err != nil {
+			return
+		}
+		if under := e.Key[:strings.LastIndexByte(e.Key, '/')]; e.Err == nil && !of[under] && !gone[under] {
+			gone[under] = true
+			c.Find(Replays.Kind, dropReplays(under), "events have places in a session that is missing")
+		}
+	}
+}
+
+// dropReplays removes the places in a session, by the keys that they stand under.
+func dropReplays(under string) *Fix {
+	return &Fix{"remove them", func(ctx context.Context, a *machine.Account) error {
+		for more := true; more; {
+			var err error
+			more, err = txn.Do(ctx, a.DB, func(tx *txn.Tx) (bool, error) {
+				if _, err := a.Active(tx); err != nil {
+					return false, err
+				}
+				return dropSome(tx, under, a.Store.PerCommit(replayShare))
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func dropSome(tx *txn.Tx, under string, most int) (more bool, err error) {
+	var keys []string
+	for e, err := range Replays.Stored(tx) {
+		if err != nil {
+			return false, err
+		}
+		if strings.HasPrefix(e.Key, under+"/") {
+			keys = append(keys, e.Key)
+		}
+	}
+	for _, key := range keys[:min(len(keys), most)] {
+		if err := tx.Drop(key); err != nil {
+			return false, err
+		}
+	}
+	return len(keys) > most, nil
 }
 
 // sweepReplays deletes what is of messages below the floor of their session: those

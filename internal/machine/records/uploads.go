@@ -7,6 +7,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	frame "github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/otk"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -294,6 +295,7 @@ func checkUploads(c *Checkup) {
 	if err != nil || !ok || u.Under.Request == (RequestID{}) {
 		return
 	}
+	checkUploaded(c, u)
 	if at(c, &Requests, u.Under.Request) == nothing {
 		fix := inOne("give the upload up: its keys are never offered again", func(tx *txn.Tx, a *machine.Account) error {
 			return endUpload(tx, a, func(u Uploads) (bool, error) {
@@ -304,6 +306,50 @@ func checkUploads(c *Checkup) {
 		c.Find(UploadStates.Kind, fix, "the upload under way has no request %s", u.Under.Request)
 	}
 }
+
+// checkUploaded: no key in the upload under way may be offered again, and all of them
+// were made.
+func checkUploaded(c *Checkup, u Uploads) {
+	pool, ok, err := Pool.Get(c.Tx)
+	if err != nil || !ok {
+		return // complained of by itself
+	}
+	for _, id := range append(slices.Clone(u.Under.OneTimeKeys), u.Under.Fallback) {
+		if id >= pool.Next() {
+			c.Find(UploadStates.Kind, giveUpUpload, "the upload under way has key %s, which was never made", id)
+		}
+	}
+	for e := range pool.Entries() {
+		if _, in := slices.BinarySearch(u.Under.OneTimeKeys, e.ID); in && e.Stage == otk.Generated {
+			c.Find(UploadStates.Kind, giveUpUpload, "the upload under way has key %s, which may be offered again", e.ID)
+		}
+	}
+}
+
+// giveUpUpload gives the upload under way up, and keeps all of its keys from being
+// offered.
+var giveUpUpload = inOne("give the upload up: its keys are never offered again", func(tx *txn.Tx, a *machine.Account) error {
+	u, ok, err := UploadStates.Get(tx)
+	if err != nil || !ok {
+		return err
+	}
+	pool, err := PoolOf(tx, a)
+	if err != nil {
+		return err
+	}
+	var again []ratchet.PublicKey
+	for e := range pool.Entries() {
+		if _, in := slices.BinarySearch(u.Under.OneTimeKeys, e.ID); in && e.Stage == otk.Generated {
+			again = append(again, e.Public)
+		}
+	}
+	if len(again) > 0 {
+		if err := Pool.Put(tx, pool.Withhold(a.Store.Now(), again...)); err != nil {
+			return err
+		}
+	}
+	return endUpload(tx, a, func(Uploads) (bool, error) { return true, nil })
+})
 
 // endUpload gives the upload under way up if it is to. What was set aside knows of
 // none.
