@@ -112,8 +112,8 @@ var table = map[string][]string{
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
-	"keyfile":  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl": {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
+	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
+	"cmd/pawl":                 {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
 	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
 	"examples/client":          {".", "matrix", "group"},
 	"examples/bot":             {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
