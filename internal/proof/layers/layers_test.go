@@ -114,12 +114,10 @@ var table = map[string][]string{
 	},
 	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
 	"cmd/pawl":                 {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
-	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
 	"examples/client":          {".", "matrix", "group"},
 	"examples/bot":             {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
 	"examples/bridge":          {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
 	"examples/internal/person": {".", "examples/client", "internal/hs", "kv/memkv", "matrix"},
-	"cmd/pawl":                 {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "bench/command"},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may
