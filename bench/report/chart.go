@@ -230,8 +230,9 @@ type Plot struct {
 // SVG returns the plot as a file of its own, which follows the reader's
 // preference for light or dark.
 func (p Plot) SVG() string {
+	colours := coloursIn(p.svg)
 	style := fmt.Sprintf("<style>:root{%s}@media(prefers-color-scheme:dark){:root{%s}}text{font-family:%s!important}</style>",
-		declarations(lightOf), declarations(darkOf), fonts)
+		declarations(colours, lightOf), declarations(colours, darkOf), fonts)
 	return p.opened(style)
 }
 

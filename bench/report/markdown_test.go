@@ -55,6 +55,51 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestPublished: the document of this repository, its plots and its figures are what
+// its stored result gives.
+func TestPublished(t *testing.T) {
+	const docs = "../../docs"
+	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	put(t, path, get(t, filepath.Join(docs, "benchmarks.md")))
+	stored, err := os.Open(filepath.Join(docs, "benchmarks", "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stored.Close()
+	r, err := Read(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Document(path, r); err != nil {
+		t.Fatal(err)
+	}
+	if get(t, path) != get(t, filepath.Join(docs, "benchmarks.md")) {
+		t.Error("docs/benchmarks.md has another answer than its result gives")
+	}
+	drawn, published := filesIn(t, strings.TrimSuffix(path, ".md")), filesIn(t, filepath.Join(docs, "benchmarks"))
+	for name, text := range drawn {
+		if published[name] != text {
+			t.Errorf("docs/benchmarks/%s is not what the result gives: pawl bench report docs/benchmarks/result.json --document docs/benchmarks.md", name)
+		}
+	}
+	if len(drawn) != len(published) {
+		t.Errorf("docs/benchmarks has %d files, want %d", len(published), len(drawn))
+	}
+}
+
+func filesIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range all {
+		files[f.Name()] = get(t, filepath.Join(dir, f.Name()))
+	}
+	return files
+}
+
 func expectFiles(t *testing.T, folder string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.svg"))

@@ -62,7 +62,7 @@ func WriteHTML(w io.Writer, r result.Result) error {
 	}
 	p := page{
 		Headline: Headline(r), Client: Client(r), Warnings: warnings(r), Plots: plots, Legend: legend, Circumstances: circumstances(r), Command: strings.Join(r.Command, " "),
-		Light: template.CSS(declarations(lightOf)), Dark: template.CSS(declarations(darkOf)), Fonts: fonts,
+		Light: template.CSS(declarations(everyColour(), lightOf)), Dark: template.CSS(declarations(everyColour(), darkOf)), Fonts: fonts,
 	}
 	for _, a := range Answers(r) {
 		p.Answers = append(p.Answers, a.page())

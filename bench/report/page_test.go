@@ -76,6 +76,11 @@ func TestPlots(t *testing.T) {
 	for _, p := range plots {
 		names = append(names, p.Name)
 		expectXML(t, p.Name, p.SVG())
+		for _, name := range regexp.MustCompile(`var\(--(\w+)\)`).FindAllStringSubmatch(p.SVG(), -1) {
+			if strings.Count(p.SVG(), "--"+name[1]+":") != 2 {
+				t.Errorf("%s does not say what %s is in light and in the dark", p.Name, name[1])
+			}
+		}
 		if fixed := regexp.MustCompile(`(rgb|#)[^;"]*`).FindAllString(string(p.Inline()), -1); len(fixed) > 0 {
 			t.Errorf("%s: the colours %q are the same in the dark", p.Name, slices.Compact(fixed))
 		}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-analyze/charts"
@@ -64,13 +65,18 @@ func named() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// declarations are the names as a style sheet declares them.
-func declarations(of func(colour) string) string {
+// declarations are the names of colours as a style sheet declares them.
+func declarations(colours []colour, of func(colour) string) string {
 	var b strings.Builder
-	for _, c := range everyColour() {
+	for _, c := range colours {
 		fmt.Fprintf(&b, "--%s:%s;", c.name, of(c))
 	}
 	return b.String()
+}
+
+// coloursIn are those that a drawing uses, so that its file changes only if it does.
+func coloursIn(svg string) []colour {
+	return slices.DeleteFunc(everyColour(), func(c colour) bool { return !strings.Contains(svg, fmt.Sprintf("var(--%s)", c.name)) })
 }
 
 func lightOf(c colour) string { return c.light }
