@@ -1,7 +1,9 @@
 package pawl_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -10,10 +12,13 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/txn"
+	"github.com/pawlkv/pawl/txn/seal"
 )
 
 // In the quiet room only Carol is beside us, and the key of the busy one is on its way
@@ -65,6 +70,7 @@ func newClientWard(t testing.TB) *clientWard {
 	w.asksAndNotices()
 	w.lostAndFound()
 	w.outstanding()
+	w.imported()
 
 	w.arrives()
 	w.whole = back(t, w.phone.kv)
@@ -391,6 +397,21 @@ func second[T any](_ T, err error) error { return err }
 // name is what the user of a device is called.
 func (d *device) name() string {
 	return strings.TrimPrefix(strings.TrimSuffix(string(d.id.UserID), ":example.org"), "@")
+}
+
+// imported notes that the account came from another program.
+func (w *clientWard) imported() {
+	w.t.Helper()
+	w.step("all before") // nothing else is named after the import
+	tools := machine.Tools{Now: w.phone.clock.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+	s, err := machine.Open(w.t.Context(), w.phone.kv, seal.RawKey([32]byte{9}), tools) // testKey
+	w.must(err)
+	at := w.phone.clock.now()
+	a := s.Account(machine.AccountName{User: w.phone.id.UserID, Device: w.phone.id.DeviceID})
+	w.must(a.Do(w.t.Context(), func(tx *txn.Tx) error {
+		return records.Imports.Put(tx, records.Import{Program: "libolm", Begun: at, Finished: at})
+	}))
+	w.step("import")
 }
 
 // kindsOf are the kinds of an account's records.

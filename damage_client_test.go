@@ -267,7 +267,7 @@ var harmedByClient = []string{
 	"account of phone", "aside of repair", "device of bob", "group-in of bob's key", "group-old of room", "group-out of busy room",
 	"group-out of old session", "group-shared of bob in room", "identity of bob", "identity of own", "key-answer of laptop's request",
 	"key-notice of notice sent", "key-request of asking", "mark of sweep", "member of bob in room", "no-olm of no olm",
-	"otk of last one-time key", "otk-pool of stranger", "outdated of grace", "own-signature of own", "owner of bob",
+	"import of import", "otk of last one-time key", "otk-pool of stranger", "outdated of grace", "own-signature of own", "owner of bob",
 	"peer of bob in room", "peer of carol in quiet room", "reach of erin in room", "reach of quiet room", "receipt of bob's key",
 	"refused of refusal", "refused-list of refusal", "replay of event", "request of asking", "request of busy room",
 	"request of claim", "request of query",
