@@ -2,10 +2,14 @@ package pawl
 
 import (
 	"context"
+	"time"
 
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -20,7 +24,54 @@ type Inspection struct {
 	Keys     KeyCounts
 	Peers    []PeerInfo // in the order of their identity keys
 	Receipts ReceiptCounts
-	Records  map[string]int // how many the store holds of each kind: "session"
+	Rooms    []RoomInspection
+	Devices  []DeviceInspection // others' and the own one, by user and id
+	Requests []RequestInspection
+	// Unreadable are the peers of whom something came that nobody could read, or that
+	// said so of us.
+	Unreadable []PeerEvidence
+	Records    map[string]int // how many the store holds of each kind: "session"
+}
+
+// RoomInspection is what is kept of a room.
+type RoomInspection struct {
+	Room      matrix.RoomID
+	Encrypted bool
+	Session   group.SessionID // that events are encrypted in; zero: none
+	Messages  uint32          // that were
+	Why       group.Why       // it was given up, group.Kept if it was not
+	Given     int             // devices that have its key
+	Withheld  int             // devices that do not get it, or could not be reached
+	Waiting   int             // requests with its key that have no answer
+}
+
+// DeviceInspection is a device as answers to /keys/query showed it.
+type DeviceInspection struct {
+	device.Name
+	Curve25519 ratchet.PublicKey
+	Gone       time.Time // since when answers leave it out; zero: it is there
+	Disputed   bool      // another one claims its key
+}
+
+// RequestInspection is a request that waits to be sent, or for its answer.
+type RequestInspection struct {
+	ID       RequestID
+	Kind     string // "keys/upload"
+	Made     time.Time
+	Handed   uint32 // how often it was handed out
+	Failures uint32 // in a row
+}
+
+// PeerEvidence says that sessions with a peer may have come apart, and what was done.
+type PeerEvidence struct {
+	Curve25519 ratchet.PublicKey
+	User       matrix.UserID
+	First      time.Time // when what nobody could read came first, since it was well
+	Last       time.Time // and last; zero: nothing did
+	Why        string    // it could not be read
+	Tries      int       // sessions that were asked for since
+	Tried      time.Time // when the last one was; zero: none was
+	Heard      time.Time // when it was found well again; zero: it was not
 }
 
 // KeyCounts counts one-time keys by stage and names the fallback keys.
@@ -64,8 +115,21 @@ func (m *Machine) Inspect(ctx context.Context) (Inspection, error) {
 	return Inspection{
 		Damaged: in.Damaged, Identity: Identity(in.Identity), Retired: in.Retired, Recovery: in.Recovery,
 		Keys: KeyCounts(in.Keys), Receipts: ReceiptCounts(in.Receipts), Records: in.Records,
-		Peers: convert(in.Peers, peerInfo),
+		Peers: convert(in.Peers, peerInfo), Rooms: convert(in.Rooms, roomInspection),
+		Devices: convert(in.Devices, func(d device.Device) DeviceInspection {
+			return DeviceInspection{d.Name, d.Curve25519, d.Gone, d.Disputed}
+		}),
+		Requests: convert(in.Requests, func(r records.Request) RequestInspection {
+			return RequestInspection{RequestID(r.ID), r.Kind.String(), r.Made.Time, r.Handed, r.Failures}
+		}),
+		Unreadable: convert(in.Wedges, func(w records.Wedge) PeerEvidence {
+			return PeerEvidence{w.Key, w.User, w.First.Time, w.Last.Time, w.Why, w.Tries, w.Begun.Time, w.Heard}
+		}),
 	}, err
+}
+
+func roomInspection(r records.InspectedRoom) RoomInspection {
+	return RoomInspection{r.ID, r.Encrypted, r.Session, r.Messages, r.Why, r.Given, r.Withheld, len(r.Waiting)}
 }
 
 func peerInfo(p records.PeerInfo) PeerInfo {

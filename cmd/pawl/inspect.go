@@ -22,6 +22,7 @@ import (
 type inspectCommand struct {
 	storeFlags
 	json bool
+	show parts
 }
 
 func newInspect() *cobra.Command {
@@ -35,12 +36,16 @@ indices of their chains and the versions of their records, and counts.
 Nothing is written, in the store or beside it: of a store that another process has
 open that one is asked, and of another a private copy is read in the directory for
 temporary files. That an account needs recovery is shown, and noted when the store
-is opened to be used.`,
+is opened to be used.
+
+Of rooms, devices, requests and peers that could not be read only the numbers are
+shown, unless they are asked for.`,
 		Args: cli.Arguments(oneStore),
 		RunE: c.run,
 	}
 	c.bind(cmd)
 	cli.BindJSON(cmd, &c.json)
+	c.show.bind(cmd)
 	return cmd
 }
 
@@ -54,7 +59,7 @@ func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
 		}
 		return c.eachOf(cmd.Context(), o, func(m *pawl.Machine, _ pawl.Identity) error {
 			seen, err := m.Inspect(cmd.Context())
-			all = append(all, inspectionOf(seen))
+			all = append(all, inspectionOf(seen, c.show))
 			damaged += len(seen.Damaged)
 			return err
 		})
@@ -117,7 +122,8 @@ type inspectionJSON struct {
 	Keys     keysJSON     `json:"one_time_keys"`
 	Receipts receiptsJSON `json:"receipts"`
 	Peers    []peerJSON   `json:"peers"`
-	Damaged  []string     `json:"damaged,omitempty"` // what could not be shown
+	clientJSON
+	Damaged []string `json:"damaged,omitempty"` // what could not be shown
 }
 
 type keysJSON struct {
@@ -160,12 +166,12 @@ type chainJSON struct {
 	Skipped    int    `json:"skipped"`
 }
 
-func inspectionOf(in pawl.Inspection) inspectionJSON {
+func inspectionOf(in pawl.Inspection, show parts) inspectionJSON {
 	out := inspectionJSON{
 		accountJSON: accountOf(in.Identity), Created: in.Identity.Created.UTC().Format(time.RFC3339),
 		Retired: in.Retired, Recovery: in.Recovery, Keys: keysOf(in.Keys),
 		Receipts: receiptsJSON{in.Receipts.Open, in.Receipts.Acknowledged},
-		Peers:    []peerJSON{},
+		Peers:    []peerJSON{}, clientJSON: clientOf(in, show),
 	}
 	for _, err := range in.Damaged {
 		out.Damaged = append(out.Damaged, plain(err))
@@ -256,6 +262,7 @@ func describeAccount(b *strings.Builder, a inspectionJSON) {
 	row(b, "fallback key", fmt.Sprintf("%s, before it %s", cmp.Or(k.Fallback, "none"), cmp.Or(k.PreviousFallback, "none")))
 	row(b, "receipts", fmt.Sprintf("%d open, %d acknowledged", a.Receipts.Open, a.Receipts.Acknowledged))
 	row(b, "peers", fmt.Sprint(len(a.Peers)))
+	describeClient(b, a.clientJSON)
 	for _, d := range a.Damaged {
 		row(b, "damaged", d)
 	}

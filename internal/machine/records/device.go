@@ -34,7 +34,7 @@ var Identities = txn.Record[matrix.UserID, device.Known]{
 func pathOfUser(u matrix.UserID) txn.Path { return txn.PathOf(string(u)) }
 
 var (
-	deviceKind   = Kind{Records: many(&Devices), Check: checkDevices, Broken: askAgain}
+	deviceKind   = Kind{Records: many(&Devices), Check: checkDevices, Broken: askAgain, Inspect: inspectDevices}
 	ownerKind    = Kind{Records: many(&Owners), Check: checkOwners, Broken: repairOwner}
 	identityKind = Kind{Records: many(&Identities), Broken: askAgain}
 )

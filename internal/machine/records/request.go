@@ -126,7 +126,7 @@ var (
 )
 
 var (
-	requestKind     = Kind{Records: many(&Requests), Check: checkRequests, Broken: repairRequest, Sweep: sweepRequests}
+	requestKind     = Kind{Records: many(&Requests), Check: checkRequests, Broken: repairRequest, Sweep: sweepRequests, Inspect: inspectRequests}
 	requestBodyKind = Kind{Records: many(&RequestBodies), Check: checkRequestBodies, Broken: repairRequestBody}
 )
 

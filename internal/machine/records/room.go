@@ -68,7 +68,7 @@ var Rooms = txn.Record[matrix.RoomID, Room]{
 	Path: func(n matrix.RoomID) txn.Path { return txn.PathOf(string(n)) },
 }
 
-var roomKind = Kind{Records: many(&Rooms), Check: checkRooms}
+var roomKind = Kind{Records: many(&Rooms), Check: checkRooms, Inspect: inspectRooms}
 
 // ReadRoom reads what is kept of a room; known is false if that is nothing. A room
 // whose record was set aside is encrypted, and nothing else is known of it.

@@ -3,6 +3,7 @@ package records
 import (
 	"time"
 
+	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine"
 )
 
@@ -49,5 +50,9 @@ type Inspection struct {
 	Keys     KeyCounts
 	Peers    []PeerInfo // in the order of their identity keys
 	Receipts ReceiptCounts
+	Rooms    []InspectedRoom
+	Devices  []device.Device
+	Requests []Request
+	Wedges   []Wedge
 	Records  map[string]int // how many there are of each kind
 }

@@ -70,7 +70,7 @@ var Wedges = txn.Record[ratchet.PublicKey, Wedge]{
 	Name: func(w Wedge) ratchet.PublicKey { return w.Key }, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var wedgeKind = Kind{Records: many(&Wedges), Sweep: sweepWedges}
+var wedgeKind = Kind{Records: many(&Wedges), Sweep: sweepWedges, Inspect: inspectWedges}
 
 // WedgeShare is what changing one takes of a commit.
 var WedgeShare = machine.Share{Bytes: 40 << 10, Writes: 1, Checks: 1}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
@@ -211,4 +212,41 @@ func (c *client) uploads(tx *txn.Tx, ids []otk.ID) error {
 	must(c.T, err)
 	u.Under.OneTimeKeys = ids
 	return records.UploadStates.Put(tx, u)
+}
+
+// TestInspectOfAClient: what is kept of rooms, and what waits.
+func TestInspectOfAClient(t *testing.T) {
+	c := newClient(t)
+	c.do(func(tx *txn.Tx) error {
+		for _, device := range []matrix.DeviceID{"C", "D"} {
+			withheld := c.share(c.now.ID(), 0)
+			withheld.Device, withheld.Outcome, withheld.Over, withheld.Code = device, group.NotGiven, ratchet.SessionID{}, "m.unverified"
+			must(t, records.Shares.Put(tx, withheld))
+		}
+		return errors.Join(records.Wedges.Put(tx, records.Wedge{
+			Key: c.them, User: bobs, First: at, Last: at, Why: "no session", Tries: 1, Begun: at,
+		}))
+	})
+	in, err := c.Inspect(t.Context())
+	must(t, err)
+	want := pawl.RoomInspection{Room: c.room, Encrypted: true, Session: c.now.ID(), Messages: 3, Given: 1, Withheld: 2, Waiting: 1}
+	if len(in.Rooms) != 1 || in.Rooms[0] != want {
+		t.Errorf("the rooms are %+v, want %+v", in.Rooms, want)
+	}
+	if len(in.Requests) != 2 || in.Requests[0].ID != pawl.RequestID(c.waits) || in.Requests[0].Kind != "sendToDevice" || in.Requests[1].Kind != "keys/upload" {
+		t.Errorf("the requests are %+v", in.Requests)
+	}
+	evidence := pawl.PeerEvidence{Curve25519: c.them, User: bobs, First: at.Time, Last: at.Time, Why: "no session", Tries: 1, Tried: at.Time}
+	if len(in.Unreadable) != 1 || in.Unreadable[0] != evidence {
+		t.Errorf("the evidence is %+v, want %+v", in.Unreadable, evidence)
+	}
+	if len(in.Damaged) > 0 {
+		t.Errorf("damaged: %v", in.Damaged)
+	}
+	c.overwrite(c.raw("group-out/"), []byte("flipped"))
+	in, err = c.Inspect(t.Context())
+	must(t, err)
+	if len(in.Damaged) == 0 || len(in.Rooms) != 1 || in.Rooms[0].Session != (group.SessionID{}) {
+		t.Errorf("of a session that cannot be read: %+v, damaged %v", in.Rooms, in.Damaged)
+	}
 }
