@@ -60,7 +60,7 @@ test:
 
 # Where int has 32 bits. Badger refuses there, and the root's tests take SQLite.
 # A machine that runs no 386 programs builds and vets them.
-ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
+ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \
@@ -90,6 +90,7 @@ crash:
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
 	$(GO) test -run Hold -timeout 1h ./internal/machine/receive -whole
+	$(GO) test -run Hold -timeout 1h ./roomkeyfile -whole
 	$(GO) test -run TestRandomHistories -timeout 6h ./internal/machine/receive -rounds=$(ROUNDS)
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
 	$(GO) test -run 'TestQuer' -timeout 6h ./internal/machine/devices -rounds=$(ROUNDS) -depth=4

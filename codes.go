@@ -13,6 +13,7 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/otk"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/roomkeyfile"
 	"github.com/pawlkv/pawl/session"
 	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
@@ -104,9 +105,14 @@ var codes = []struct {
 	{"nothing_to_move", RemedyNone, "the store has no account that was not moved already", []error{ErrNothingToMove}},
 
 	// Of what was given.
-	{"passphrase", RemedyCall, "wrong passphrase or key", []error{seal.ErrPassphrase}},
+	{"passphrase", RemedyCall, "wrong passphrase or key", []error{seal.ErrPassphrase, roomkeyfile.ErrPassphrase}},
 	{"cost", RemedyCall, "what a passphrase is to take is too little to be safe, or too much to be opened", []error{seal.ErrCost}},
 	{"no_key", RemedyCall, "neither a passphrase nor a key was given", []error{ErrNoKey}},
+	{"key_file", RemedyCall, "not a key file, or one that is cut off, damaged, or asks for too many rounds",
+		[]error{roomkeyfile.ErrFormat, roomkeyfile.ErrCut, roomkeyfile.ErrVersion, roomkeyfile.ErrRounds}},
+	{"key_file_changed", RemedyRetry, "somebody has written to the key file while it was read", []error{roomkeyfile.ErrChanged}},
+	{"key_file_use", RemedyCall, "the key file is not unlocked, or finished, or would have an empty passphrase",
+		[]error{roomkeyfile.ErrLocked, roomkeyfile.ErrClosed, roomkeyfile.ErrEmpty}},
 	{"user_id", RemedyCall, "not a Matrix user id", []error{matrix.ErrUserID}},
 	{"device_id", RemedyCall, "not a device id", []error{matrix.ErrDeviceID}},
 	{"room_id", RemedyCall, "not a Matrix room id", []error{matrix.ErrRoomID}},

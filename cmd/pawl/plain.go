@@ -10,7 +10,7 @@ import (
 // prefixes are what the errors of packages begin with. They help who reads Go.
 var prefixes = []string{
 	"account", "badgerkv", "canonicaljson", "copykv", "device", "group", "grouping", "keyfile", "kv", "matrix", "message", "otk", "pawl", "pickle", "ratchet",
-	"record", "seal", "secret", "session", "sharekv", "sqlitekv", "syncresponse", "txn", "wire", "witness",
+	"record", "roomkeyfile", "seal", "secret", "session", "sharekv", "sqlitekv", "syncresponse", "txn", "wire", "witness",
 }
 
 // prefixed finds a prefix at the beginning of an error, or of one within it.

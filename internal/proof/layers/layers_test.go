@@ -41,6 +41,8 @@ var table = map[string][]string{
 	"internal/pickle/vodozemac":  {"internal/pickle", "internal/secret", "ratchet", "otk", "account", "group"},
 	"internal/pickle/pickletest": {"internal/pickle", "internal/message", "internal/unpadded", "ratchet", "group"},
 
+	"roomkeyfile": {"matrix", "ratchet", "account", "group", "internal/secret", "internal/unpadded"},
+
 	// Storage column: knows nothing of Olm.
 	"kv":                       {},
 	"kv/internal/turns":        {"kv"},
@@ -84,7 +86,7 @@ var table = map[string][]string{
 	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "session", "account", "device", "kv", "txn"},
 	"internal/machine/events":   {"internal/machine", "internal/machine/records", "matrix", "group", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
-	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "txn"},
+	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
 	"internal/machine/imports":  {"internal/machine", "internal/machine/records", "internal/machine/roomkeys", "internal/secret", "matrix", "ratchet", "otk", "session", "account", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
@@ -103,7 +105,7 @@ var table = map[string][]string{
 		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
 
-	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson", "internal/pickle"},
+	".":                         {"internal/machine/...", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "kv/witness", "txn", "txn/seal", "internal/secret", "internal/canonicaljson", "internal/pickle"},
 	"bench/...":                 {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "txn", "txn/seal", "matrix", "ratchet", "otk", "session", "account", "group", "internal/cli", "bench/..."},
 	"internal/proof/steadycall": {".", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv", "matrix", "ratchet"},
 	"internal/proof/aftermath": {
@@ -113,7 +115,7 @@ var table = map[string][]string{
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
 	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl":                 {".", "keyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
+	"cmd/pawl":                 {".", "keyfile", "roomkeyfile", "internal/files", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
 	"examples/client":          {".", "matrix", "group"},
 	"examples/bot":             {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
 	"examples/bridge":          {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
@@ -123,7 +125,7 @@ var table = map[string][]string{
 // pure are the packages that do no I/O and know no clock, and what they may
 // therefore not import from elsewhere.
 var (
-	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "device", "internal/canonicaljson", "internal/unpadded", "internal/record", "internal/message", "internal/pickle", "internal/pickle/libolm", "internal/pickle/vodozemac"}
+	pure      = []string{"matrix", "ratchet", "otk", "session", "account", "group", "device", "roomkeyfile", "internal/canonicaljson", "internal/unpadded", "internal/record", "internal/message", "internal/pickle", "internal/pickle/libolm", "internal/pickle/vodozemac"}
 	forbidden = []string{"os", "net", "log", "log/slog", "go.uber.org/zap", "math/rand", "math/rand/v2"}
 )
 
