@@ -91,6 +91,7 @@ crash:
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
 	$(GO) test -run Hold -timeout 1h ./internal/machine/receive -whole
 	$(GO) test -run Hold -timeout 1h ./roomkeyfile -whole
+	$(GO) test -run TestRoomKeysHoldLittle -timeout 1h . -roomkeys.whole
 	$(GO) test -run TestRandomHistories -timeout 6h ./internal/machine/receive -rounds=$(ROUNDS)
 	$(GO) test -race -run TestAttempts -timeout 6h . -attempts.part=1
 	$(GO) test -run 'TestQuer' -timeout 6h ./internal/machine/devices -rounds=$(ROUNDS) -depth=4
