@@ -76,14 +76,14 @@ var coded = map[string]struct {
 	"pawl.UndecryptableError":   {&pawl.UndecryptableError{Tried: 1, Err: ratchet.ErrMAC}, "mac"},
 
 	"roomkeyfile.ErrPassphrase": {roomkeyfile.ErrPassphrase, "passphrase"},
-	"roomkeyfile.ErrFormat":     {roomkeyfile.ErrFormat, "key_file"},
-	"roomkeyfile.ErrCut":        {roomkeyfile.ErrCut, "key_file"},
-	"roomkeyfile.ErrVersion":    {roomkeyfile.ErrVersion, "key_file"},
-	"roomkeyfile.ErrRounds":     {roomkeyfile.ErrRounds, "key_file"},
-	"roomkeyfile.ErrChanged":    {roomkeyfile.ErrChanged, "key_file_changed"},
-	"roomkeyfile.ErrLocked":     {roomkeyfile.ErrLocked, "key_file_use"},
-	"roomkeyfile.ErrClosed":     {roomkeyfile.ErrClosed, "key_file_use"},
-	"roomkeyfile.ErrEmpty":      {roomkeyfile.ErrEmpty, "key_file_use"},
+	"roomkeyfile.ErrFormat":     {roomkeyfile.ErrFormat, "room_key_file"},
+	"roomkeyfile.ErrCut":        {roomkeyfile.ErrCut, "room_key_file"},
+	"roomkeyfile.ErrVersion":    {roomkeyfile.ErrVersion, "room_key_file"},
+	"roomkeyfile.ErrRounds":     {roomkeyfile.ErrRounds, "room_key_file"},
+	"roomkeyfile.ErrChanged":    {roomkeyfile.ErrChanged, "room_key_file_changed"},
+	"roomkeyfile.ErrLocked":     {roomkeyfile.ErrLocked, "room_key_file_use"},
+	"roomkeyfile.ErrClosed":     {roomkeyfile.ErrClosed, "room_key_file_use"},
+	"roomkeyfile.ErrEmpty":      {roomkeyfile.ErrEmpty, "room_key_file_use"},
 
 	"pawl.ErrPlain":        {pawl.ErrPlain, "plain"},
 	"pawl.ErrNotShared":    {pawl.ErrNotShared, "not_shared"},
@@ -419,7 +419,7 @@ func TestCodesAreDocumented(t *testing.T) {
 // TestCodesAreClosed pins the codes: programs go by them.
 func TestCodesAreClosed(t *testing.T) {
 	const pinned = "undecided not_erased unknown starved no_session newer keyring corrupt unusable foreign unsupported retired needs_recovery unwitnessed" +
-		" no_account account_exists format1 moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key key_file key_file_changed key_file_use user_id device_id" +
+		" no_account account_exists format1 moved_on not_empty copy_differs not_retired nothing_to_move passphrase cost no_key room_key_file room_key_file_changed room_key_file_use user_id device_id" +
 		" room_id event_id key_id key json signature unsigned identity key_count key_stage unknown_key_id keys_full keys_exhausted import import_begun pickle_key" +
 		" pickle_version pickle_damaged no_request device_taken answer" +
 		" response event event_size not_olm not_for_us other_sender payload unencrypted" +

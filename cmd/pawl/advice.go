@@ -83,8 +83,12 @@ var interrupted = map[string]string{
 	"version": "nothing was changed",
 	"demo":    "its processes and files are gone",
 	"bench":   "its processes and files are gone, and no result was written",
-	"compare": "nothing was changed",
-	"report":  "nothing was changed",
+
+	"bench compare":    "nothing was changed",
+	"bench report":     "nothing was changed",
+	"room-keys":        "nothing was done",
+	"room-keys export": "nothing was written, and the store is as it was",
+	"room-keys import": "what was imported stays so: run the command again, which goes on",
 }
 
 // signaled is why a context has ended: by a signal.

@@ -42,13 +42,18 @@ func exit(stderr io.Writer, ran *cobra.Command, err error) int {
 // explain returns one line that says what is wrong and what to do.
 func explain(ran *cobra.Command, err error) string {
 	if _, ok := interruptedBy(ran, err); ok {
-		return strings.TrimSuffix("interrupted: "+naming(ran, interrupted[ran.Name()]), ": ")
+		return strings.TrimSuffix("interrupted: "+naming(ran, interrupted[fullName(ran)]), ": ")
 	}
 	text := plain(err)
 	if do := naming(ran, adviceFor(ran.Name(), pawl.CodeOf(err))); do != "" && !strings.Contains(text, do) {
 		text += " (" + do + ")"
 	}
 	return text
+}
+
+// fullName is a command's name with those of the commands that it is below.
+func fullName(ran *cobra.Command) string {
+	return strings.TrimPrefix(ran.CommandPath(), ran.Root().Name()+" ")
 }
 
 // naming puts the store that a command was given into what is said about it.

@@ -108,7 +108,7 @@ func TestAdvice(t *testing.T) {
 				}
 			}
 		}
-		if interrupted[ran.Name()] == "" {
+		if interrupted[fullName(ran)] == "" {
 			t.Errorf("nothing is said of %s when it is interrupted", ran.Name())
 		}
 	}
@@ -198,7 +198,7 @@ func TestEndings(t *testing.T) {
 	ofStore := []pawl.Code{
 		"undecided", "not_erased", "unknown", "starved", "no_session", "keyring", "foreign", "unsupported", "needs_recovery",
 		"unwitnessed", "no_account", "account_exists", "moved_on", "not_empty", "copy_differs", "not_retired", "nothing_to_move",
-		"passphrase", "cost", "no_key", "key_file", "key_file_changed", "key_file_use", "user_id", "device_id", "room_id", "event_id", "key_id", "key", "json", "signature", "unsigned",
+		"passphrase", "cost", "no_key", "room_key_file", "room_key_file_changed", "room_key_file_use", "user_id", "device_id", "room_id", "event_id", "key_id", "key", "json", "signature", "unsigned",
 		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "closed", "unusable",
 		"invalid", "unavailable", "canceled", "deadline", "other",
 		"format1", "identity", "no_request", "device_taken", "answer", "response", "event", "event_size", "not_olm",

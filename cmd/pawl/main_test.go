@@ -38,6 +38,9 @@ func TestScripts(t *testing.T) {
 			"mode":       cmdMode,
 			"lag":        cmdLag,
 			"blank":      cmdBlank,
+			"roomkeys":   cmdRoomKeys,
+			"forget":     cmdForget,
+			"rounds":     cmdRounds,
 		},
 	})
 }

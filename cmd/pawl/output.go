@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -129,6 +130,7 @@ func (b *bar) step() func(total int) {
 			b.bar = progressbar.NewOptions(total,
 				progressbar.OptionSetWriter(b.stderr),
 				progressbar.OptionSetDescription(b.what),
+				progressbar.OptionThrottle(100*time.Millisecond),
 				progressbar.OptionClearOnFinish(),
 			)
 		}

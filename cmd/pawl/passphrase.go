@@ -41,13 +41,14 @@ type passphraseFlags struct {
 	ask  bool
 	env  string
 	name string // in the prompt
+	flag string // of the file
 
 	takesOver bool // see passphrase
 }
 
 // bind adds --passphrase-file and --passphrase.
 func (f *passphraseFlags) bind(cmd *cobra.Command) {
-	f.env, f.name = passphraseEnv, "passphrase"
+	f.env, f.name, f.flag = passphraseEnv, "passphrase", "passphrase-file"
 	cmd.Flags().StringVar(&f.file, "passphrase-file", "", "read the passphrase from the first line of `FILE` (or set "+passphraseEnv+")")
 	cmd.Flags().BoolVar(&f.ask, "passphrase", false, "ask for the passphrase on the terminal")
 	cmd.MarkFlagsMutuallyExclusive("passphrase-file", "passphrase")
@@ -68,6 +69,9 @@ func (f *passphraseFlags) read(cmd *cobra.Command, new bool) (passphrase, error)
 
 func (f *passphraseFlags) prompt(ctx context.Context, new bool) (passphrase, error) {
 	first, err := askTerminal(ctx, "Enter the "+f.name+": ")
+	if errors.Is(err, errNoTerminal) {
+		return passphrase{}, fmt.Errorf("%w: use --%s or %s", err, f.flag, f.env)
+	}
 	if err != nil {
 		return passphrase{}, err
 	}
@@ -110,12 +114,14 @@ func checkPassphrase(text []byte, from string) (passphrase, error) {
 	return passphrase{given: true, text: secret.Hide(text), from: from}, nil
 }
 
+var errNoTerminal = errors.New("there is no terminal to ask for the passphrase")
+
 // askTerminal asks on the terminal, whatever standard input is, and does not
 // show what is typed.
 func askTerminal(ctx context.Context, question string) ([]byte, error) {
 	in, out, err := openTerminal()
 	if err != nil {
-		return nil, fmt.Errorf("there is no terminal to ask for the passphrase: use --passphrase-file or the environment")
+		return nil, errNoTerminal
 	}
 	defer in.Close()
 	defer out.Close()

@@ -41,7 +41,7 @@ Keys, messages and plaintexts in JSON are base64, and printed without padding.`,
 	cli.BindLog(root)
 	root.AddCommand(
 		newInit(), newKeys(), newEncrypt(), newDecrypt(), newAck(),
-		newInspect(), newCheck(), newRepair(), newPasswd(), newSweep(), newRecover(), newConvert(), newImport(),
+		newRoomKeys(), newInspect(), newCheck(), newRepair(), newPasswd(), newSweep(), newRecover(), newConvert(), newImport(),
 		newVersion(),
 	)
 	root.AddCommand(benchCommands()...)
