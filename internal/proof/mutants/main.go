@@ -40,7 +40,7 @@ func main() {
 	only := flag.String("only", "", "run the mutants whose name contains this text")
 	timeout := flag.Duration("timeout", 5*time.Minute, "for the tests of one mutant")
 	flag.Parse()
-	asked := slices.DeleteFunc(slices.Concat(mutants, rules, roomRules, importRules, unwedging, clientRules), func(m mutant) bool { return !strings.Contains(m.name, *only) })
+	asked := slices.DeleteFunc(slices.Concat(mutants, rules, roomRules, importRules, unwedging, clientRules, roomKeyFileRules), func(m mutant) bool { return !strings.Contains(m.name, *only) })
 	if why := unbroken(asked); why != "" {
 		fmt.Printf("the tests fail without a mutant:\n%s", why)
 		os.Exit(1)

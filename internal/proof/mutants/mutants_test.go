@@ -13,7 +13,7 @@ import (
 func TestMutantsFit(t *testing.T) {
 	t.Chdir("../../..")
 	names := map[string]bool{}
-	for _, m := range slices.Concat(mutants, rules, roomRules, importRules, unwedging, clientRules) {
+	for _, m := range slices.Concat(mutants, rules, roomRules, importRules, unwedging, clientRules, roomKeyFileRules) {
 		if names[m.name] {
 			t.Errorf("two mutants are called %q", m.name)
 		}
