@@ -4,7 +4,7 @@
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
 # make mutants breaks the code on purpose and expects tests to fail
 # make upstream  power, damage and conformance tests with the newest release of every dependency
-# make bench   storage and end-to-end benchmarks; make bench-peers beside goolm and libolm
+# make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
 
@@ -122,8 +122,9 @@ upstream:
 mutants:
 	$(GO) run ./internal/proof/mutants
 
-bench-peers:
-	cd bench/peers && $(GO) run -tags libolm .
+bench-peers: peers
+	cd bench/peers && $(GO) run $(LIBOLM) .
+	cd bench/peers && $(GO) run . -stored
 
 browser:
 	$(GO) vet -tags browser ./bench/report

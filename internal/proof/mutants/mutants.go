@@ -453,6 +453,12 @@ var mutants = []mutant{
 		pkgs: []string{"./group"},
 	},
 	{
+		name: "an escaped backslash keeps a quote from ending a text",
+		file: "internal/machine/receive/members.go",
+		old:  "escapes%2 == 0", new: "escapes == 0",
+		pkgs: []string{"./internal/machine/receive"}, test: "Members",
+	},
+	{
 		name: "a response's large device keys are all held while it is taken in",
 		file: "internal/machine/receive/payload.go",
 		old:  "if p == nil || len(raw) > maxProofSize {", new: "if p == nil {",

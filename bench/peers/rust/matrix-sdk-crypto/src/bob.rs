@@ -3,19 +3,22 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use matrix_sdk_common::deserialized_responses::ProcessedToDeviceEvent;
 use matrix_sdk_crypto::{
     DecryptionSettings, EncryptionSettings, EncryptionSyncChanges, OlmMachine, TrustRequirement,
-    types::requests::{AnyOutgoingRequest, ToDeviceRequest},
+    types::{
+        events::room::encrypted::EncryptedEvent,
+        requests::{AnyOutgoingRequest, ToDeviceRequest},
+    },
 };
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use protocol::Result;
 use ruma::{
-    OneTimeKeyAlgorithm, UInt, UserId,
+    OneTimeKeyAlgorithm, OwnedTransactionId, RoomId, TransactionId, UInt, UserId,
     api::client::{
         keys::{claim_keys, get_keys, upload_keys},
         sync::sync_events::DeviceLists,
         to_device::send_event_to_device,
     },
     device_id,
-    events::AnyToDeviceEvent,
+    events::{AnyMessageLikeEventContent, AnyToDeviceEvent},
     serde::Raw,
     user_id,
 };
@@ -119,6 +122,48 @@ impl Bob {
         })
     }
 
+    /// Finds out with which devices of users there is no session, and asks for keys
+    /// of theirs.
+    pub async fn missing(
+        &self,
+        users: &[&UserId],
+    ) -> Result<Option<(OwnedTransactionId, claim_keys::v3::Request)>> {
+        Ok(self
+            .machine
+            .get_missing_sessions(users.iter().copied())
+            .await?)
+    }
+
+    /// Opens sessions with the keys that were claimed.
+    pub async fn claimed(
+        &self,
+        id: &TransactionId,
+        response: &claim_keys::v3::Response,
+    ) -> Result<()> {
+        self.machine.mark_request_as_sent(id, response).await?;
+        Ok(())
+    }
+
+    /// Encrypts an event of a room whose key was shared.
+    pub async fn write_room(
+        &self,
+        room: &RoomId,
+        content: &Raw<AnyMessageLikeEventContent>,
+    ) -> Result<()> {
+        self.machine
+            .encrypt_room_event_raw(room, "m.room.message", content)
+            .await?;
+        Ok(())
+    }
+
+    /// Decrypts an event of a room.
+    pub async fn read_room(&self, room: &RoomId, event: &Raw<EncryptedEvent>) -> Result<()> {
+        self.machine
+            .decrypt_room_event(event, room, &self.settings)
+            .await?;
+        Ok(())
+    }
+
     /// Claims keys where sessions are missing, and shares the key of a room.
     pub async fn share(
         &self,
@@ -131,10 +176,15 @@ impl Bob {
             let response = claimed.ok_or("a session is missing that was there")?;
             self.machine.mark_request_as_sent(&id, response).await?;
         }
-        let room = ruma::RoomId::parse(room)?;
+        let room = RoomId::parse(room)?;
+        // One session serves for all that is measured.
+        let settings = EncryptionSettings {
+            rotation_period_msgs: 10_000,
+            ..EncryptionSettings::default()
+        };
         let requests = self
             .machine
-            .share_room_key(&room, users(), EncryptionSettings::default())
+            .share_room_key(&room, users(), settings)
             .await?;
         for r in &requests {
             let response = send_event_to_device::v3::Response::new();

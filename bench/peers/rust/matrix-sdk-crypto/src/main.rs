@@ -6,6 +6,7 @@ mod bob;
 mod decrypt;
 mod hold;
 mod open;
+mod room;
 mod row;
 mod shared;
 
@@ -30,7 +31,12 @@ async fn run(task: Task) -> Result<Outcome> {
         "decrypt-100" => decrypt::measure(&task, Kind::Note, row::PER_SYNC).await,
         "room-key-1" => decrypt::measure(&task, Kind::RoomKey, 1).await,
         "room-key-100" => decrypt::measure(&task, Kind::RoomKey, row::PER_SYNC).await,
-        "open" => open::measure(&task).await,
+        "open" => open::open(&task).await,
+        "share" => open::share(&task).await,
+        "claim" => open::claim(&task).await,
+        "missing" => open::missing(&task).await,
+        "room-encrypt" => room::encrypt(&task).await,
+        "room-decrypt" => room::decrypt(&task).await,
         "shared" => shared::measure(&task).await,
         _ => Err(format!("there is no {:?}", task.id).into()),
     }

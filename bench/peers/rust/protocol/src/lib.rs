@@ -20,11 +20,20 @@ pub mod workload {
     pub const ROOM_KEY: &str = "peers room key";
     pub const OPEN: &str = "peers open";
     pub const SHARED: &str = "peers shared";
+    pub const SHARE: &str = "peers share";
+    pub const CLAIM: &str = "peers claim";
+    pub const MISSING: &str = "peers missing";
+    pub const ROOM_ENCRYPT: &str = "peers room encrypt";
+    pub const ROOM_DECRYPT: &str = "peers room decrypt";
     pub const OLM: &str = "olm";
 }
 
-/// How many devices a message of [`workload::OPEN`] goes to.
+/// How many devices a message of [`workload::OPEN`] goes to, and a room key of
+/// [`workload::SHARE`].
 pub const DEVICES: usize = 163;
+
+/// How many devices [`workload::MISSING`] looks at, of one user fewer.
+pub const CROWD: usize = 2003;
 
 /// The compiler that this was built with.
 pub const RUSTC: &str = env!("RUSTC_VERSION");

@@ -1,6 +1,8 @@
-use protocol::Result;
+use protocol::{DEVICES, Result};
+use serde_json::{Map, Value, json};
 use vodozemac::megolm::{GroupSession, InboundGroupSession, MegolmMessage};
 use vodozemac::olm::{Account, PreKeyMessage, Session, SessionConfig, SessionPickle};
+use vodozemac::{Curve25519PublicKey, Ed25519Signature};
 
 use crate::pair::{Device, Pair, TEXT, Wire, copies, decrypt, encrypt};
 
@@ -28,12 +30,13 @@ const fn operation(
     }
 }
 
-pub const OPERATIONS: [Operation; 11] = [
+pub const OPERATIONS: [Operation; 12] = [
     operation("in-chain encrypt (state in hand)", 8000, encrypt_held),
     operation("in-chain decrypt (state in hand)", 8000, decrypt_held),
     operation("decrypt with a DH step", 1000, decrypt_turn),
     operation("new session inbound + decrypt", 400, open_inbound),
     operation("new session outbound + encrypt", 250, open_outbound),
+    operation("163 claims into sessions", 2, claims),
     operation("50 one-time keys", 25, make_keys),
     operation("encode + seal, open + decode", 6000, store_load),
     operation("decrypt skipping 39", 1000, decrypt_skip),
@@ -120,6 +123,43 @@ fn open_outbound(_: usize) -> Result<Once> {
             Wire::PreKey(m) | Wire::Normal(m) => m.len(),
         })
     }))
+}
+
+/// Each claimed key is read from JSON, its signature verified, and a session opened.
+fn claims(_: usize) -> Result<Once> {
+    let (from, to) = (Device::new()?, Device::new()?);
+    let mut key = json!({ "key": to.one_time.to_base64() });
+    let signature = to.account.sign(key.to_string());
+    key["signatures"] = json!({ "@bob:example.org": { "ed25519:DEVICE": signature.to_base64() } });
+    let claimed = key.to_string();
+    Ok(Box::new(move |_| {
+        let mut opened = 0;
+        for _ in 0..DEVICES {
+            let session = open_claimed(&from, &to, &claimed)?;
+            opened += session.session_id().len();
+        }
+        Ok(opened)
+    }))
+}
+
+fn open_claimed(from: &Device, to: &Device, claimed: &str) -> Result<Session> {
+    let mut key: Map<String, Value> = serde_json::from_str(claimed)?;
+    let signatures = key.remove("signatures").ok_or("no signatures")?;
+    let signature = signatures["@bob:example.org"]["ed25519:DEVICE"]
+        .as_str()
+        .ok_or("no signature")?;
+    // A map is ordered, and this one's canonical form as it is.
+    let signed = serde_json::to_string(&key)?;
+    to.account.ed25519_key().verify(
+        signed.as_bytes(),
+        &Ed25519Signature::from_base64(signature)?,
+    )?;
+    let one_time = key["key"].as_str().ok_or("no key")?;
+    Ok(from.account.create_outbound_session(
+        SessionConfig::version_1(),
+        to.account.curve25519_key(),
+        Curve25519PublicKey::from_base64(one_time)?,
+    )?)
 }
 
 fn make_keys(n: usize) -> Result<Once> {
