@@ -71,6 +71,7 @@ func newClientWard(t testing.TB) *clientWard {
 	w.lostAndFound()
 	w.outstanding()
 	w.imported()
+	w.unheard()
 
 	w.arrives()
 	w.whole = back(t, w.phone.kv)
@@ -204,10 +205,6 @@ func (w *clientWard) asksAndNotices() {
 		"session_id": w.withheld.Key().ID().String(), "sender_key": bob.Curve25519.String(),
 	}})
 	w.step("notice")
-	w.phone.synced(nil, object{"type": "m.room_key.withheld", "sender": bob.UserID, "content": object{
-		"algorithm": account.Megolm, "code": "m.no_olm", "sender_key": bob.Curve25519.String(),
-	}})
-	w.step("no olm")
 	w.phone.synced(nil, object{"type": "m.room_key", "sender": "@mallory:example.org", "content": object{}})
 	w.step("refusal")
 	w.phone.synced(nil, w.asks(w.erin, w.ofBob))
@@ -283,6 +280,29 @@ func (w *clientWard) outstanding() {
 		}
 		w.spare[d.id.UserID][d.id.DeviceID] = d.signedKey()
 	}
+}
+
+// unheard lets come what cannot be read, and that a device cannot open a session: what
+// is done about either is due.
+func (w *clientWard) unheard() {
+	w.phone.synced(nil, w.unreadable(w.carol))
+	w.step("what cannot be read")
+	w.phone.synced(nil, w.unreadable(newDeviceOf(w.t, "@heidi:example.org", "DEVICE", w.phone.clock)))
+	w.step("what nobody known sent")
+	bob := w.bob.id
+	w.phone.synced(nil, object{"type": "m.room_key.withheld", "sender": bob.UserID, "content": object{
+		"algorithm": account.Megolm, "code": "m.no_olm", "sender_key": bob.Curve25519.String(),
+	}})
+	w.step("no olm")
+}
+
+// unreadable is an event of a device in a session that the phone does not have.
+func (w *clientWard) unreadable(by *device) object {
+	letter := by.letter(w.tablet, "m.lost", object{}, pawl.WithOneTimeKey(w.tablet.oneTimeKey()))
+	content := letter["content"].(object)
+	own := content["ciphertext"].(object)
+	content["ciphertext"] = object{w.phone.id.Curve25519.String(): own[w.tablet.id.Curve25519.String()]}
+	return letter
 }
 
 // arrives makes what comes next.

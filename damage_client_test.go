@@ -274,8 +274,8 @@ var harmedByClient = []string{
 	"request-body of asking", "request-body of busy room", "room of busy room", "room of old session", "room-changes of stranger",
 	"sender of dave's key", "session of bob in room", "session of dave's key", "sweep of sweep", "sync of stranger",
 	"told-no-olm of erin in room", "tracking of stranger", "unread of unread event", "unread-list of unread event",
-	"unsettled of dave's key", "uploads of stranger", "user of bob", "user of grace", "user of own", "withheld of notice",
-	"withholder of notice",
+	"unheard of what nobody known sent", "unsettled of dave's key", "uploads of stranger", "user of bob", "user of grace", "user of own", "withheld of notice",
+	"wedge of what cannot be read", "withholder of notice",
 }
 
 // TestEveryKindIsHarmed: of each kind of record there is one among them, and a row in
