@@ -1,7 +1,8 @@
 // A client of matrix-sdk-crypto that the tests drive, in Node, with its store in
 // memory. What it is asked for and what it tells is in package bot. It writes and
 // reads encrypted m.text, as a client of these bindings must: requests in order,
-// sessions before keys, keys before messages.
+// sessions before keys, keys before messages. "later" sets its clock ahead: it opens no
+// session within an hour of the last.
 import { createInterface } from "node:readline";
 import {
   DecryptionSettings, DeviceId, DeviceLists, EncryptionSettings, OlmMachine, RequestType, RoomId, TrustRequirement, UserId, initAsync,
@@ -107,6 +108,11 @@ class Bot {
     }
   }
 
+  later(q) {
+    const before = Date.now;
+    Date.now = () => before() + q.timeout_ms;
+  }
+
   room(id) {
     if (!this.rooms.has(id)) this.rooms.set(id, { encrypted: false, members: new Set(), rotation: {} });
     return this.rooms.get(id);
@@ -182,7 +188,7 @@ class Bot {
 const bot = new Bot();
 const commands = {
   login: (q) => bot.login(q), start: () => bot.start(), stop: () => bot.stop(), join: (q) => bot.join(q),
-  send: (q) => inTurn(() => bot.send(q)), read: (q) => bot.read(q),
+  send: (q) => inTurn(() => bot.send(q)), read: (q) => bot.read(q), later: (q) => bot.later(q),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
