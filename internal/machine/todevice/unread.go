@@ -31,8 +31,7 @@ var errOwnKey = errors.New("pawl: that is the message's own session")
 func IsUnreadable(err error) bool {
 	var used *otk.UsedError
 	switch {
-	case err == nil, machine.IsDamage(err), errors.Is(err, errKnown), errors.Is(err, ErrAlreadyProcessed), errors.Is(err, ErrUntried),
-		errors.Is(err, ratchet.ErrKeyGone):
+	case err == nil, machine.IsDamage(err), errors.Is(err, errKnown):
 		return false
 	case errors.Is(err, session.ErrPruned):
 		return machine.IsSetAside(err)

@@ -135,3 +135,35 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+// TestLateAnswer: the hour is counted from the session, however late the claim was
+// answered, and one that a peer opened meanwhile is as good.
+func TestLateAnswer(t *testing.T) {
+	w := newWorld(t)
+	phone, laptop := w.home(alice, "PHONE"), w.home(bob, "LAPTOP")
+	w.meet(phone, laptop)
+	w.later(2 * time.Hour)
+	phone.take(laptop.broken(phone))
+	claim := phone.outgoing()
+	w.later(59 * time.Minute)
+	phone.post(claim[0])
+	phone.send()
+	w.later(30 * time.Minute)
+	phone.take(laptop.broken(phone)) // the laptop has not synced
+	if kinds := phone.send(); len(kinds) != 0 || phone.wedge(laptop).Tries != 1 {
+		t.Errorf("half an hour after the session it sends %q, try %d", kinds, phone.wedge(laptop).Tries)
+	}
+	w.later(30 * time.Minute)
+	claim = phone.outgoing()
+	if len(claim) != 1 || phone.wedge(laptop).Tries != 2 {
+		t.Fatalf("an hour after it: %d requests, try %d", len(claim), phone.wedge(laptop).Tries)
+	}
+	phone.take(laptop.madeOn(phone, "hello", phone.key()))
+	before := len(phone.sessions(laptop))
+	phone.post(claim[0])
+	phone.send()
+	if n := len(phone.sessions(laptop)); n != before || phone.wedge(laptop).IsWedged() {
+		t.Errorf("%d sessions, want %d: %+v", n, before, phone.wedge(laptop))
+	}
+	phone.check()
+}

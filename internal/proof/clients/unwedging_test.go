@@ -117,14 +117,14 @@ func (y *story) claims() int {
 	return n
 }
 
-// readBy reports whether a device reads what another says now.
-func (y *story) readBy(from, to *device, body string) bool {
+// readBy reports whether a device reads what another says now, within some time.
+func (y *story) readBy(from, to *device, body string, within time.Duration) bool {
 	y.t.Helper()
 	sent, err := from.try(bot.Command{Name: "send", Room: y.room, Body: body})
 	if err != nil {
 		y.t.Fatal(err)
 	}
-	a, err := y.reads(to, matrix.EventID(sent.Event), 10*time.Second)
+	a, err := y.reads(to, matrix.EventID(sent.Event), within)
 	return err == nil && a.Body == body
 }
 
@@ -143,8 +143,8 @@ func (y *story) recovers(peer *device) {
 	healthy := 0
 	for round := range wedgedRounds + 2 {
 		mine := y.mine.next()
-		there := y.readBy(mine, peer, fmt.Sprintf("round %d there", round))
-		back := y.readBy(peer, mine, fmt.Sprintf("round %d back", round))
+		there := y.readBy(mine, peer, fmt.Sprintf("round %d there", round), 10*time.Second)
+		back := y.readBy(peer, mine, fmt.Sprintf("round %d back", round), 10*time.Second)
 		y.t.Logf("round %d: there %v, back %v", round, there, back)
 		if healthy++; !there || !back {
 			healthy = 0
@@ -171,7 +171,7 @@ func restoredPeer(t *testing.T, c cast) {
 	settle(t, y.server, p.device, y.mine.processes[0])
 	talk := func(times int) {
 		for i := range times {
-			if !y.readBy(y.mine.next(), p.device, fmt.Sprint("there ", i)) || !y.readBy(p.device, y.mine.next(), fmt.Sprint("back ", i)) {
+			if !y.readBy(y.mine.next(), p.device, fmt.Sprint("there ", i), patience/2) || !y.readBy(p.device, y.mine.next(), fmt.Sprint("back ", i), patience/2) {
 				t.Fatal("they do not read each other at the beginning")
 			}
 		}
@@ -208,7 +208,7 @@ func lostPeerKey(t *testing.T, c cast) {
 	other := start(t, y.server, "mautrix", carol, "TABLET")
 	other.join(y.room)
 	settle(t, y.server, p.device, other)
-	if !y.readBy(other, p.device, "the first") {
+	if !y.readBy(other, p.device, "the first", patience/2) {
 		t.Fatal("the peer does not read")
 	}
 	p.do(bot.Command{Name: "stop"})
@@ -232,7 +232,7 @@ func sharedKey(t *testing.T, c cast) {
 	other := start(t, y.server, "mautrix", carol, "TABLET")
 	other.join(y.room)
 	settle(t, y.server, other, y.mine.processes[0])
-	if !y.readBy(other, y.mine.next(), "the first") {
+	if !y.readBy(other, y.mine.next(), "the first", patience/2) {
 		t.Fatal("the device does not read")
 	}
 	for _, d := range y.mine.processes {
@@ -262,7 +262,7 @@ func recovered(t *testing.T, c cast) {
 	p.join(y.room)
 	settle(t, y.server, p.device, y.mine.processes[0])
 	for i := range 2 {
-		if !y.readBy(y.mine.next(), p.device, fmt.Sprint("there ", i)) || !y.readBy(p.device, y.mine.next(), fmt.Sprint("back ", i)) {
+		if !y.readBy(y.mine.next(), p.device, fmt.Sprint("there ", i), patience/2) || !y.readBy(p.device, y.mine.next(), fmt.Sprint("back ", i), patience/2) {
 			t.Fatal("they do not read each other at the beginning")
 		}
 	}
