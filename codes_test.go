@@ -314,7 +314,7 @@ func exportedErrors(t *testing.T) []string {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		if slices.Contains([]string{"internal", "testdata", "cmd", "bench", "docs", "build", "kvtest"}, d.Name()) ||
+		if slices.Contains([]string{"internal", "testdata", "cmd", "bench", "docs", "build", "kvtest", "examples", "mautrix"}, d.Name()) ||
 			path != "." && strings.HasPrefix(d.Name(), ".") {
 			return filepath.SkipDir
 		}

@@ -343,7 +343,10 @@ func (w *clientWard) cases(t *testing.T, record string, nth int) (all []clientCa
 		harmed := w.harmed(t, record, value)
 		all = append(all, clientCase{record, way, back(t, harmed.phone.kv)})
 		found, err := harmed.phone.store.Check(t.Context())
-		if done, doneErr := harmed.phone.store.Repair(t.Context()); err != nil || doneErr != nil || !slices.Equal(done, found) {
+		// What is set aside may leave more to be done, which is found then.
+		done, doneErr := harmed.phone.store.Repair(t.Context())
+		left := slices.DeleteFunc(slices.Clone(found), func(f pawl.Finding) bool { return slices.Contains(done, f) })
+		if err != nil || doneErr != nil || len(left) > 0 {
 			t.Errorf("%s %s: repair does %v, %v; want %v, %v", record, way, done, doneErr, found, err)
 		}
 		if left, err := harmed.phone.store.Check(t.Context()); err != nil || len(left) > 0 {
