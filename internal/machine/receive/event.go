@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/record"
@@ -74,21 +75,21 @@ func parseEvent(index int, raw []byte, own ratchet.PublicKey) event {
 		e.err = fmt.Errorf("%w: it has %d", ErrEventSize, len(raw))
 		return e
 	}
-	fields, ok := decodeMembers(raw)
+	fields, ok := jsonobject.Members(raw)
 	if !ok {
 		e.err = fmt.Errorf("%w: it is no object", ErrEvent)
 		return e
 	}
-	if e.kind, _ = decodeText(fields["type"]); e.kind == "" {
+	if e.kind, _ = jsonobject.Text(fields["type"]); e.kind == "" {
 		e.err = fmt.Errorf("%w: it has no type", ErrEvent)
 	}
-	if sender, ok := decodeText(fields["sender"]); ok && matrix.UserID(sender).Check() == nil {
+	if sender, ok := jsonobject.Text(fields["sender"]); ok && matrix.UserID(sender).Check() == nil {
 		e.sender = matrix.UserID(sender)
 	} else {
 		e.err = fmt.Errorf("%w: it has no sender", ErrEvent)
 	}
 	e.content = fields["content"]
-	content, ok := splitMembers(e.content)
+	content, ok := jsonobject.Split(e.content)
 	if !ok {
 		e.err = fmt.Errorf("%w: its content is no object", ErrEvent)
 	}
@@ -100,10 +101,10 @@ func parseEvent(index int, raw []byte, own ratchet.PublicKey) event {
 
 // parseOlm reads the content of m.room.encrypted.
 func parseOlm(content map[string]json.RawMessage, own ratchet.PublicKey) (*todevice.Incoming, error) {
-	if algorithm, _ := decodeText(content["algorithm"]); algorithm != account.Olm {
+	if algorithm, _ := jsonobject.Text(content["algorithm"]); algorithm != account.Olm {
 		return nil, fmt.Errorf("%w: %.60q", ErrNotOlm, algorithm)
 	}
-	sender, ok := decodeText(content["sender_key"])
+	sender, ok := jsonobject.Text(content["sender_key"])
 	if !ok {
 		return nil, fmt.Errorf("%w: it has no sender_key", ErrEvent)
 	}
@@ -112,7 +113,7 @@ func parseOlm(content map[string]json.RawMessage, own ratchet.PublicKey) (*todev
 	if in.Sender, err = ratchet.ParsePublicKey(sender); err != nil {
 		return nil, fmt.Errorf("%w: sender_key: %w", ErrEvent, err)
 	}
-	all, ok := splitMembers(content["ciphertext"])
+	all, ok := jsonobject.Split(content["ciphertext"])
 	if !ok {
 		return in, fmt.Errorf("%w: it has no ciphertext", ErrEvent)
 	}
@@ -139,8 +140,8 @@ func findOwn(all map[string]json.RawMessage, own ratchet.PublicKey) (json.RawMes
 }
 
 func parseCiphertext(raw []byte) (m ratchet.Message, err error) {
-	fields, _ := splitMembers(raw)
-	body, ok := decodeText(fields["body"])
+	fields, _ := jsonobject.Split(raw)
+	body, ok := jsonobject.Text(fields["body"])
 	var kind *int
 	if !ok || json.Unmarshal(fields["type"], &kind) != nil || kind == nil {
 		return m, fmt.Errorf("%w: its ciphertext has no type or no body", ErrEvent)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -100,7 +101,7 @@ func (p proofs) keys(of device.Name, raw []byte) (device.Keys, error) {
 // Members are found by their exact names; of two of one name the last counts, and
 // others are not looked at.
 func checkPayload(plaintext []byte, e expected) (payload, error) {
-	fields, ok := decodeMembers(plaintext)
+	fields, ok := jsonobject.Members(plaintext)
 	if !ok {
 		return payload{}, &PayloadError{"payload", errType}
 	}
@@ -180,7 +181,7 @@ type object struct {
 
 // members are those of an object that is part of a payload.
 func members(name string, raw []byte) (object, error) {
-	fields, ok := splitMembers(raw)
+	fields, ok := jsonobject.Split(raw)
 	if !ok {
 		return object{}, &PayloadError{name, errType}
 	}
@@ -188,7 +189,7 @@ func members(name string, raw []byte) (object, error) {
 }
 
 func (o object) text(name string) (string, error) {
-	s, _ := decodeText(o.fields[name])
+	s, _ := jsonobject.Text(o.fields[name])
 	if s == "" {
 		return "", &PayloadError{o.path(name), errType}
 	}

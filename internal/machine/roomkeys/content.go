@@ -7,6 +7,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
@@ -22,8 +23,8 @@ func parseObject(raw []byte) (object, error) {
 	if len(raw) > MaxContent {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrContent, len(raw), MaxContent)
 	}
-	var o object
-	if err := json.Unmarshal(raw, &o); err != nil || o == nil {
+	o, ok := jsonobject.Members(raw)
+	if !ok {
 		return nil, fmt.Errorf("%w: not an object", ErrContent)
 	}
 	return o, nil
@@ -31,11 +32,11 @@ func parseObject(raw []byte) (object, error) {
 
 // text returns a member that must be a string.
 func (o object) text(name string) (string, error) {
-	var s *string
-	if json.Unmarshal(o[name], &s) != nil || s == nil {
+	s, ok := jsonobject.Text(o[name])
+	if !ok {
 		return "", fmt.Errorf("%w: %s is not a string", ErrContent, name)
 	}
-	return *s, nil
+	return s, nil
 }
 
 // optional returns a member that may be missing, or of another type.

@@ -27,6 +27,7 @@ var table = map[string][]string{
 	"matrix":                     {},
 	"internal/secret":            {},
 	"internal/canonicaljson":     {},
+	"internal/jsonobject":        {},
 	"internal/unpadded":          {},
 	"internal/record/...":        {"internal/record"},
 	"internal/message":           {},
@@ -86,7 +87,7 @@ var table = map[string][]string{
 	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "session", "account", "device", "kv", "txn"},
 	"internal/machine/events":   {"internal/machine", "internal/machine/records", "matrix", "group", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
-	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
+	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "kv", "txn", "internal/jsonobject"},
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
 	"internal/machine/imports":  {"internal/machine", "internal/machine/records", "internal/machine/roomkeys", "internal/secret", "matrix", "ratchet", "otk", "session", "account", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
@@ -101,7 +102,7 @@ var table = map[string][]string{
 	},
 	"internal/machine/receive": {
 		"internal/machine", "internal/machine/records", "internal/machine/unwedge", "internal/machine/todevice", "internal/machine/devices", "internal/machine/keys",
-		"internal/machine/roomkeys", "internal/machine/keyrequests", "internal/machine/rooms", "internal/syncresponse", "internal/record", "internal/secret", "internal/unpadded",
+		"internal/machine/roomkeys", "internal/machine/keyrequests", "internal/machine/rooms", "internal/syncresponse", "internal/jsonobject", "internal/record", "internal/secret", "internal/unpadded",
 		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
 

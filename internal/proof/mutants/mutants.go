@@ -454,9 +454,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "an escaped backslash keeps a quote from ending a text",
-		file: "internal/machine/receive/members.go",
+		file: "internal/jsonobject/jsonobject.go",
 		old:  "escapes%2 == 0", new: "escapes == 0",
-		pkgs: []string{"./internal/machine/receive"}, test: "Members",
+		pkgs: []string{"./internal/jsonobject"},
 	},
 	{
 		name: "a response's large device keys are all held while it is taken in",

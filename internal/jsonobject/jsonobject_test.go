@@ -1,4 +1,4 @@
-package receive
+package jsonobject
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func asPackageJSON(t interface {
 	t.Helper()
 	var want map[string]json.RawMessage
 	isObject := json.Unmarshal(raw, &want) == nil && want != nil
-	got, ok := decodeMembers(raw)
+	got, ok := Members(raw)
 	if ok != isObject {
 		t.Fatalf("%q: %v, %t; package json has %v", raw, got, ok, want)
 	}
@@ -34,11 +34,11 @@ func asPackageJSON(t interface {
 	}
 	var text *string
 	isText := json.Unmarshal(raw, &text) == nil && text != nil
-	if s, ok := decodeText(raw); ok != isText || ok && s != *text {
+	if s, ok := Text(raw); ok != isText || ok && s != *text {
 		t.Fatalf("%q: %q, %t; package json has %v", raw, s, ok, text)
 	}
 	// Whatever it is, going through it ends.
-	splitMembers(raw)
+	Split(raw)
 }
 
 var oddTexts = []string{

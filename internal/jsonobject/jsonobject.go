@@ -1,26 +1,29 @@
-package receive
+// Package jsonobject finds the members of JSON objects by their exact names, which
+// package json does not: it takes others for them.
+//
+// Events come from servers and payloads from peers, each several objects deep, and
+// package json reads a text again for every level that is left as it is. So a text is
+// validated once, by package json, and then only looked through. Everything in it is
+// safe for concurrent use.
+package jsonobject
 
 import (
 	"bytes"
 	"encoding/json"
 )
 
-// Events come from servers and payloads from peers, each several objects deep, and
-// package json reads a text again for every level that is left as it is. So a text is
-// validated once, by package json, and then only looked through.
-
-// decodeMembers returns the members of a JSON object by their exact names, the last one
+// Members returns the members of a JSON object by their exact names, the last one
 // of a name, as parts of raw: what json.Unmarshal puts into a map of json.RawMessage.
 // It fails for what is no JSON, or no object.
-func decodeMembers(raw []byte) (map[string]json.RawMessage, bool) {
+func Members(raw []byte) (map[string]json.RawMessage, bool) {
 	if !json.Valid(raw) {
 		return nil, false
 	}
-	return splitMembers(raw)
+	return Split(raw)
 }
 
-// splitMembers is decodeMembers for raw that is part of a valid text.
-func splitMembers(raw []byte) (map[string]json.RawMessage, bool) {
+// Split is [Members] for raw that is part of a valid text.
+func Split(raw []byte) (map[string]json.RawMessage, bool) {
 	s := splitter{rest: raw}
 	if !s.take('{') {
 		return nil, false
@@ -30,7 +33,7 @@ func splitMembers(raw []byte) (map[string]json.RawMessage, bool) {
 		return fields, true
 	}
 	for {
-		name, ok := decodeText(s.value())
+		name, ok := Text(s.value())
 		if !ok || !s.take(':') {
 			return nil, false
 		}
@@ -45,8 +48,8 @@ func splitMembers(raw []byte) (map[string]json.RawMessage, bool) {
 	}
 }
 
-// decodeText returns a JSON string's text; false if it is none.
-func decodeText(raw []byte) (string, bool) {
+// Text returns a JSON string's text; false if it is none.
+func Text(raw []byte) (string, bool) {
 	if n := len(raw); n >= 2 && raw[0] == '"' && raw[n-1] == '"' && isPlain(raw[1:n-1]) {
 		return string(raw[1 : n-1]), true
 	}
