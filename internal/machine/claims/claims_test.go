@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
@@ -276,6 +277,57 @@ func TestKilledBetweenCommits(t *testing.T) {
 			}
 		}
 		h.look(claims.Ready, peers...)
+	}
+}
+
+// small is a store that takes no more in a commit than any engine does.
+type small struct{ kv.Store }
+
+// Limits implements kv.Store.
+func (small) Limits() kv.Limits { return kv.Floor() }
+
+// TestAskedAgainMeanwhile: where one commit does not take all of an answer, what it says
+// of devices that another request asks for by then counts no more: neither a key nor
+// that there is none.
+func TestAskedAgainMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	peers := w.peers(80)
+	h := w.handle()
+	h.request(peers...)
+	r := h.outgoing()[0]
+	second := map[outbox.ID]bool{}
+	commits := 0
+	slow := w.handleOn(faulty.Wrap(small{w.store}, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
+		if call.Op != faulty.Commit || len(call.Batch.Writes) == 0 {
+			return nil
+		}
+		if commits++; commits == 2 { // the request is gone: what it left is asked for again
+			for _, p := range peers {
+				if s := h.request(p)[0]; s.State == claims.Asked && s.Request != r.ID {
+					second[s.Request] = true
+				}
+			}
+		}
+		return nil
+	}}))
+	some := w.all(peers[:40]...) // which come first
+	w.must(slow.box.MarkSent(t.Context(), r.ID, w.text(some)))
+	if commits < 2 || len(second) == 0 {
+		t.Fatalf("%d commits, and %d requests between them", commits, len(second))
+	}
+	asked := 0
+	for _, p := range peers {
+		if s := h.request(p)[0]; second[s.Request] {
+			asked++
+			if s.State != claims.Asked {
+				t.Errorf("%s: state %d after an answer to an earlier request", p.Device(), s.State)
+			}
+		} else if s.State == claims.Asked && s.Request == r.ID {
+			t.Errorf("%s is asked for by a request that is gone", p.Device())
+		}
+	}
+	if asked < len(second) {
+		t.Errorf("%d devices are asked for by %d requests", asked, len(second))
 	}
 }
 
