@@ -38,11 +38,14 @@ func sweepGroupIns(ctx context.Context, s *Sweep) error {
 		return err
 	}
 	still := func(tx *txn.Tx, in group.Inbound) (bool, error) {
-		known, err := isRoomKnown(tx, in.Room())
-		return !known && onlySent(in), err
+		if known, err := isRoomKnown(tx, in.Room()); known || err != nil || !onlySent(in) {
+			return false, err
+		}
+		read, err := wasRead(tx, in.ID()) // since it was found
+		return !read, err
 	}
 	share := GroupInShare
-	share.Checks++ // the room
+	share.Checks += 2 // the room, and the first event
 	_, err = machine.Delete(&GroupIns.Record, share, &s.Damaged, still).Named(ctx, s.Account, gone)
 	return err
 }

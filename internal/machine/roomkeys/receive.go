@@ -37,9 +37,6 @@ type Outcome struct {
 	GivenUp []group.Refused
 }
 
-// Share is what an event takes of a commit beside what brought it.
-var Share = machine.Share{Bytes: 16 << 10, Writes: 3, Checks: 6}
-
 // Receive applies an event of a type that [Handles] says yes to: a room key, a
 // forwarded room key or a notice that one is withheld. Place is that of the event
 // among what the transaction does. The caller has made all checks of Olm payloads

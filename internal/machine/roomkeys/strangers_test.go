@@ -1,12 +1,17 @@
 package roomkeys_test
 
 import (
+	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
@@ -38,6 +43,77 @@ func TestMarksOfNothing(t *testing.T) {
 	must(t, second(h.receive(s.from(false), roomkeys.RoomKey, s.roomKey(room))))
 	h.knows(s, "SENDER")
 	marks(0)
+}
+
+// TestReadWhileSwept: whatever happens to a session between the look that finds it idle
+// and the commit that would delete it keeps it: an event that is read, another copy, a
+// sync that tells of its room.
+func TestReadWhileSwept(t *testing.T) {
+	var early group.Key // of the session that is to go
+	for name, happens := range map[string]func(h *home, s *sender) error{
+		"an event is read": func(h *home, s *sender) error {
+			return second(h.keys.Decrypt(t.Context(), s.encrypt(room, "$1", text(room, "hello"))))
+		},
+		"an earlier copy is imported": func(h *home, _ *sender) error {
+			key := roomkeys.Import{Room: room, Key: early, Source: group.Source{Provenance: group.File}}
+			return second(h.keys.Import(t.Context(), []roomkeys.Import{key}))
+		},
+		"the room is told of": func(h *home, _ *sender) error {
+			return h.account.Do(t.Context(), func(tx *txn.Tx) error { return records.Rooms.Put(tx, records.Room{ID: room}) })
+		},
+		"nothing": nil,
+	} {
+		engine := memkv.New()
+		h := newHome(t, engine)
+		mallory := newSender(t, "@mallory:example.org")
+		h.knows(mallory, "M")
+		first := *mallory // the oldest, which is to go
+		early = first.session.Key()
+		first.encrypt(room, "$0", text(room, "before"))
+		must(t, second(h.receive(first.from(true), roomkeys.RoomKey, first.roomKey(room))))
+		h.do(func(tx *txn.Tx) error {
+			v, err := h.account.Active(tx)
+			must(t, err)
+			for range records.MaxIdle {
+				s := *mallory
+				s.rotate()
+				_, err := h.keys.Receive(tx, v, 0, s.from(true), roomkeys.RoomKey, raw(t, s.roomKey(other)))
+				must(t, err)
+			}
+			return nil
+		})
+		happened := false
+		sweeping := *h
+		sweeping.engine = faulty.Wrap(engine, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
+			deletes := call.Op == faulty.Commit && slices.ContainsFunc(call.Batch.Writes, func(w kv.Write) bool {
+				return w.Delete && strings.Contains(w.Key, "/group-in/")
+			})
+			if deletes && !happened && happens != nil {
+				happened = true
+				must(t, happens(h, &first))
+			}
+			return nil
+		}})
+		sweeping.account = sweeping.open(sweeping.engine)
+		before := h.size()
+		_, err := upkeep.Sweep(t.Context(), sweeping.account, records.Kinds(), h.now)
+		must(t, err)
+		_, kept := h.stored(first.id())
+		if happens == nil {
+			if after := h.size(); after >= before {
+				t.Errorf("%s: %d records are left of %d", name, after, before)
+			}
+			continue
+		}
+		if !happened {
+			t.Errorf("%s: nothing was deleted", name)
+		}
+		if kept {
+			must(t, second(h.keys.Decrypt(t.Context(), first.encrypt(room, "$2", text(room, "again")))))
+		} else {
+			t.Errorf("%s: the session is gone", name)
+		}
+	}
 }
 
 // TestIdleSessionsAreBounded: of the keys that a device sends of rooms that nobody
