@@ -1,14 +1,63 @@
 package pawl_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/matrix"
 )
+
+// TestForwardedByDeviceThatIsGone: an own device forwards what it was asked for as long
+// as it is there: one that was logged out is not trusted, and its room keys are those of
+// a device that nobody knows.
+func TestForwardedByDeviceThatIsGone(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		w := newClientWard(t)
+		s := newRoomSender(t)
+		w.must(w.phone.RequestRoomKey(t.Context(), testRoom, s.Key().ID()))
+		w.sendAll()
+		if gone {
+			delete(w.devices[w.own.user], "TABLET")
+			w.phone.synced(object{"device_lists": object{"changed": []matrix.UserID{w.own.user}}})
+			w.sendAll()
+			if u := w.phone.devicesOf(w.own.user); len(u.Devices) != 3 || u.Devices[2].Gone.IsZero() {
+				t.Fatalf("%+v", u)
+			}
+		}
+		exported, err := s.Key().Export(nil)
+		w.must(err)
+		own := newRoomSender(t)
+		ticket := w.phone.nextSync()
+		got, err := w.phone.ReceiveSync(t.Context(), ticket, syncOf(t, ticket.Since+"+", nil,
+			w.tablet.letter(w.phone, "m.forwarded_room_key", object{
+				"algorithm": account.Megolm, "room_id": testRoom, "session_id": s.Key().ID().String(),
+				"session_key": base64.RawStdEncoding.EncodeToString(exported), "sender_key": w.bob.id.Curve25519.String(),
+				"sender_claimed_ed25519_key": w.bob.id.Ed25519.String(), "forwarding_curve25519_key_chain": []string{},
+			}, pawl.WithOneTimeKey(w.phone.oneTimeKey())),
+			w.tablet.letter(w.phone, "m.room_key", roomKeyOf(t, own)), w.tablet.letter(w.phone, "m.custom", object{})))
+		w.must(err)
+		if refused := len(got.Refused) == 1 && pawl.CodeOf(got.Refused[0].Err) == "not_requested"; refused != gone || len(got.Events) != 1 || (got.Events[0].Device == "") != gone {
+			t.Errorf("gone %v: %+v", gone, got)
+		}
+		_, err = w.phone.DecryptRoomEvent(t.Context(), s.event("$forwarded"))
+		if errors.Is(err, group.ErrNoKey) != gone {
+			t.Errorf("gone %v: the forwarded key: %v", gone, err)
+		}
+		e := own.event("$own")
+		e.Sender = w.own.user
+		read, err := w.phone.DecryptRoomEvent(t.Context(), e)
+		if want := map[bool]pawl.DeviceState{false: pawl.DeviceKnown, true: pawl.DeviceGone}[gone]; err != nil || read.Sender.State != want {
+			t.Errorf("gone %v: its own key: %v, %v, want %v", gone, read.Sender.State, err, want)
+		}
+		w.phone.intact()
+	}
+}
 
 // TestInventedDeviceAsksForKey: where a server invents cross-signing keys for the own
 // user and a device that they sign, the device that asks for a key gets m.unverified,

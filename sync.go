@@ -89,7 +89,7 @@ type ToDeviceEvent struct {
 	Encrypted    bool
 	SenderKey    ratchet.PublicKey // of an encrypted event, as the next three
 	Ed25519      account.VerifyKey
-	Device       matrix.DeviceID // "": no answer to /keys/query has shown it yet
+	Device       matrix.DeviceID // "": no answer to /keys/query has shown it, or the newest leaves it out
 	// Duplicate tells that the event was returned before, as in [Decrypted].
 	Duplicate bool
 	// Receipt is for Acknowledge, of an encrypted event: until then the same event is
@@ -150,7 +150,8 @@ func (m *Machine) ReceiveSync(ctx context.Context, t SyncTicket, response []byte
 // MSC3202): what of it is for this device, as ReceiveSync does. There is no token. The
 // last 100 transactions are remembered, and one that comes again is not looked at,
 // unless events of it were returned: these are returned again, until they are
-// acknowledged. Transactions may come in any order.
+// acknowledged. Transactions may come in any order, so what they say of our keys on the
+// server makes the next upload ask it.
 func (m *Machine) ReceiveTransaction(ctx context.Context, id string, body []byte) (Received, error) {
 	return received(m.receiver.Transaction(ctx, id, body))
 }

@@ -43,7 +43,8 @@ type From struct {
 	User       matrix.UserID
 	Curve25519 ratchet.PublicKey
 	Ed25519    account.VerifyKey
-	// Device is the device that is known to have these keys, nil if none is.
+	// Device is the device that is known to have these keys, nil if none is, or if
+	// answers leave it out by now: somebody may have it who logged it out.
 	Device *device.Device
 	// Proved are the keys of the device as the event itself has them, signed by it;
 	// nil: it has none.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/kv/memkv"
@@ -60,6 +61,17 @@ func TestKnownDevice(t *testing.T) {
 	delete(said, "sender_device_keys")
 	if out := alice.sync("T2", bob.sends(alice, said)); !errors.Is(out.why(t, 0), ErrPayload) {
 		t.Errorf("%+v", out)
+	}
+	// Answers leave the device out by now: it keeps its key, and is not trusted.
+	gone := alice.known[name]
+	gone.Gone = time.Now()
+	alice.known[name] = gone
+	out = alice.sync("T2a", bob.event(alice, "m.custom", map[string]any{}))
+	if len(out.Events) != 1 || out.Events[0].Device != "" {
+		t.Errorf("gone: %+v", out)
+	}
+	if out := alice.sync("T2b", bob.sends(alice, said)); !errors.Is(out.why(t, 0), ErrPayload) {
+		t.Errorf("gone, with another key: %+v", out)
 	}
 	// Another device's event in Bob's name is of a device that is not known.
 	out = alice.sync("T3", mallory.event(alice, "m.custom", map[string]any{}))

@@ -190,6 +190,9 @@ func (c *call) open(tx *txn.Tx, e event, r todevice.Result) (Message, error) {
 			return Message{}, err
 		}
 	}
+	if known != nil && !known.Gone.IsZero() {
+		known = nil // whose key it is stays known, and the device is not trusted any more
+	}
 	from := From{User: e.sender, Curve25519: e.olm.Sender, Ed25519: p.ed25519, Device: known, Proved: p.device}
 	return Message{Type: p.kind, Content: p.content, From: from, Encrypted: true, Place: r.Place}, nil
 }
