@@ -17,7 +17,7 @@ var roomKeyFileRules = []mutant{
 	{
 		name: "a room key file may ask for any number of rounds",
 		file: "roomkeyfile/seal.go",
-		old:  "if h.rounds < 1 || h.rounds > MaxRounds {", new: "if h.rounds < 1 {",
+		old:  "if h.rounds < 1 || h.rounds > MaxRounds {", new: "if h.rounds < 1 || h.rounds > 2*MaxRounds {",
 		test: "TestBadFiles", pkgs: []string{"./roomkeyfile"},
 	},
 	{
