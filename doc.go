@@ -16,10 +16,14 @@
 // on a phone; there kv/sqlitekv, in which no process has to answer another. Both
 // may be opened by several processes. kv/memkv is for tests.
 //
-// Then, in the order of a client's life: [Machine.KeysForUpload] and
-// [Machine.MarkPublished]; [Machine.DecryptBatch] for what a sync brings, and
-// [Machine.Acknowledge] once the plaintexts are stored; [Machine.Encrypt];
-// [Machine.Sweep] about once a day. All options have a good default but the key.
+// Then, again and again: [Machine.OutgoingRequests], which are sent, and
+// [Machine.MarkSent] or [Machine.MarkFailed] for each; [Machine.NextSync] and
+// [Machine.ReceiveSync]; [Machine.DecryptRoomEvent], and [Machine.WaitForRoomKey]
+// where there is no key; [Machine.Acknowledge] once to-device events are stored. To
+// send, [Machine.ShareRoomKey] until it is done, and [Machine.EncryptRoomEvent].
+// [Machine.Sweep] about once a day. docs/client.md has the whole loop. Who needs Olm
+// alone uses [Machine.KeysForUpload], [Machine.DecryptBatch] and [Machine.Encrypt].
+// All options have a good default but the key.
 // Of a store that may be restored from a backup, see [WithWitness] and
 // [Machine.Recover].
 //
