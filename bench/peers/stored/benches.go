@@ -15,7 +15,7 @@ const (
 	singly  = 400
 	inBulk  = 2000
 	perSync = 100
-	inRooms = 5
+	inRooms = 5 // whose keys go to all of peer.Devices
 )
 
 // Benches are what a system can be measured at. holder starts a process
