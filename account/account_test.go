@@ -172,7 +172,10 @@ func TestFailingRandomnessIsReported(t *testing.T) {
 func TestNothingIsExposed(t *testing.T) {
 	for _, v := range []any{Account{}, SigningKey{}, Inbound{}, SenderError{}, Retirement{}, Recovery{}} {
 		for _, path := range secret.Exposed(v, ratchet.PublicKey{}, ratchet.SessionID{}, VerifyKey{}, Signature{}) {
-			if path != "account.Inbound.Plaintext.Bytes" { // what the caller asked for
+			switch path {
+			case "account.Inbound.Plaintext.Bytes": // what the caller asked for
+			case "account.Inbound.Session.dropped[]": // parts of public keys
+			default:
 				t.Errorf("exposed: %s", path)
 			}
 		}
