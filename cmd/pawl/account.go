@@ -29,7 +29,12 @@ func (f *storeFlags) bind(cmd *cobra.Command) {
 
 // use opens the store and the one account that is meant.
 func (f *storeFlags) use(cmd *cobra.Command, dir string, fn func(*opened, *pawl.Machine) error) error {
-	return f.passphraseFlags.use(cmd, dir, func(o *opened) error {
+	return f.passphraseFlags.use(cmd, dir, f.onOne(cmd, fn))
+}
+
+// onOne calls fn with the one account of an open store that is meant.
+func (f *storeFlags) onOne(cmd *cobra.Command, fn func(*opened, *pawl.Machine) error) func(*opened) error {
+	return func(o *opened) error {
 		id, err := f.chosen(cmd.Context(), o)
 		if err != nil {
 			return err
@@ -39,7 +44,7 @@ func (f *storeFlags) use(cmd *cobra.Command, dir string, fn func(*opened, *pawl.
 			return err
 		}
 		return fn(o, m)
-	})
+	}
 }
 
 // each opens the store and calls fn with every account, or with the one that

@@ -96,17 +96,7 @@ func (f *roomKeysFlags) passphrase(cmd *cobra.Command, new bool) ([]byte, error)
 
 // with opens the store and the one account that is meant.
 func (f *roomKeysFlags) with(cmd *cobra.Command, store string, a access, fn func(*pawl.Machine) error) error {
-	return f.passphraseFlags.useFor(cmd, store, a, func(o *opened) error {
-		id, err := f.chosen(cmd.Context(), o)
-		if err != nil {
-			return err
-		}
-		m, err := o.Machine(cmd.Context(), id.UserID, id.DeviceID)
-		if err != nil {
-			return err
-		}
-		return fn(m)
-	})
+	return f.passphraseFlags.useFor(cmd, store, a, f.onOne(cmd, func(_ *opened, m *pawl.Machine) error { return fn(m) }))
 }
 
 // ofFile makes an error of a file beside the store that of a full disk, if it is one:
