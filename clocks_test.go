@@ -200,13 +200,17 @@ func (j *jumping) mayMislead(all []*letter, at int) bool {
 // near is how many letters, at most three of each call, are near another.
 const near = 9
 
+// around are the times that those near a letter leave for it. Only a right clock ends
+// them: after the last one the first right time is the sweep's.
 func (j *jumping) around(all []*letter, at int) (from, until time.Time) {
 	from, until = j.swept, j.truth
 	if at > near {
 		from = all[at-near].at
 	}
-	if at+near < len(all) {
-		until = all[at+near].at
+	for _, later := range all[min(len(all), at+near):] {
+		if later.wrong == 0 {
+			return from, later.at
+		}
 	}
 	return from, until
 }
