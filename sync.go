@@ -76,6 +76,33 @@ type Received struct {
 	// response to the same token came before; what this one brought is done all the
 	// same, and its events will come again.
 	Advanced bool
+	// Held is the token, where HoldToken kept it from being stored; nil: it did not.
+	Held *HeldToken
+}
+
+// HeldToken is a token that [Machine.StoreToken] is to store.
+type HeldToken = receive.Held
+
+// ReceiveOption changes what ReceiveSync does.
+type ReceiveOption func(*receive.Ticket)
+
+// HoldToken keeps the token of a response from being stored if Events are returned.
+// So they come again, from whatever the next request brings, to a program that dies
+// before it has handled them: it calls StoreToken then. Until that, or until another
+// process stores the token of another response, requests begin where this one did.
+func HoldToken() ReceiveOption {
+	return func(t *receive.Ticket) { t.Hold = true }
+}
+
+// StoreToken stores a token that was held, once the events were handled, and
+// acknowledged where they were encrypted. It reports whether it is the stored token
+// now, as Received.Advanced does: another process may have been first, with another
+// response to the same token. It may be called again. nil is no token. Errors are those of NextSync.
+func (m *Machine) StoreToken(ctx context.Context, held *HeldToken) (advanced bool, err error) {
+	if held == nil {
+		return false, nil
+	}
+	return m.receiver.Store(ctx, held)
 }
 
 // ToDeviceEvent is a to-device event for the caller. Of one that was not encrypted
@@ -127,9 +154,10 @@ type ReceivedRoomKey struct {
 // it meanwhile, the events are taken in all the same, and what the response says of
 // rooms and counts is passed over: the other one, or the next, says it too.
 //
-// Events that are not Pawl's are returned once the token may be stored: a program that
-// must not lose them when it dies in between keeps the response until it has stored
-// them, and hands it in again; encrypted ones are then marked as duplicates.
+// Events that are not Pawl's are returned once the token may be stored. A program that
+// must not lose them when it dies in between uses HoldToken, or keeps the response until
+// it has stored them, and hands it in again; encrypted ones that come again are marked
+// as duplicates.
 //
 // An event that cannot be read is recorded for two weeks (1,000 at most, 32 of a
 // sender) and refused; one above 1 MiB is not even looked at. Errors of a
@@ -141,8 +169,12 @@ type ReceivedRoomKey struct {
 // It holds at most 64 MB over the response and what it returns. Errors: ErrResponse,
 // and then nothing was changed; account.ErrRetired, ErrFormat1; and those of the store.
 // What was committed before an error is returned with it.
-func (m *Machine) ReceiveSync(ctx context.Context, t SyncTicket, response []byte) (Received, error) {
-	return received(m.receiver.Sync(ctx, t.ticket(), response))
+func (m *Machine) ReceiveSync(ctx context.Context, t SyncTicket, response []byte, options ...ReceiveOption) (Received, error) {
+	ticket := t.ticket()
+	for _, set := range options {
+		set(&ticket)
+	}
+	return received(m.receiver.Sync(ctx, ticket, response))
 }
 
 // ReceiveTransaction takes in what a server sends to an application service
@@ -163,6 +195,7 @@ func received(r receive.Received, err error) (Received, error) {
 		RoomKeys:   convert(r.RoomKeys, func(k receive.RoomKey) ReceivedRoomKey { return ReceivedRoomKey(k) }),
 		Duplicates: r.Duplicates,
 		Advanced:   r.Advanced,
+		Held:       r.Held,
 	}, err
 }
 

@@ -198,3 +198,47 @@ func TestReceiveNothing(t *testing.T) {
 		t.Errorf("lost: %+v, %v", ticket, err)
 	}
 }
+
+// TestHoldToken: with HoldToken a token is stored once the events were handled, by
+// StoreToken; in simplified sliding sync both its tokens are.
+func TestHoldToken(t *testing.T) {
+	alice, _ := pair(t)
+	event := object{"type": "m.custom", "sender": "@bob:example.org", "content": object{}}
+	sliding, err := json.Marshal(object{"pos": "P1", "extensions": object{"to_device": object{"next_batch": "D1", "events": []object{event}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		next     func() (pawl.SyncTicket, error)
+		response []byte
+		want     string
+	}{
+		"sync":    {func() (pawl.SyncTicket, error) { return alice.NextSync(alice.ctx) }, syncOf(t, "T1", nil, event), "T1  "},
+		"sliding": {func() (pawl.SyncTicket, error) { return alice.NextSlidingSync(alice.ctx) }, sliding, " P1 D1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var held *pawl.HeldToken
+			for range 2 { // the second is another process's, or the same after a crash
+				ticket, err := c.next()
+				if err != nil || ticket.Since+ticket.Pos+ticket.ToDeviceSince != "" {
+					t.Fatalf("the token is stored before the event was handled: %+v, %v", ticket, err)
+				}
+				got, err := alice.ReceiveSync(t.Context(), ticket, c.response, pawl.HoldToken())
+				if err != nil || got.Advanced || got.Held == nil || len(got.Events) != 1 {
+					t.Fatalf("%+v, %v", got, err)
+				}
+				held = got.Held
+			}
+			for range 2 {
+				advanced, err := alice.StoreToken(t.Context(), held)
+				next, nextErr := c.next()
+				if all := next.Since + " " + next.Pos + " " + next.ToDeviceSince; err != nil || nextErr != nil || !advanced || all != c.want {
+					t.Errorf("stored %q, want %q: %v, %v, %v", all, c.want, advanced, err, nextErr)
+				}
+			}
+		})
+	}
+	if advanced, err := alice.StoreToken(t.Context(), nil); err != nil || advanced {
+		t.Errorf("no token: %v, %v", advanced, err)
+	}
+}

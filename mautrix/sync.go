@@ -11,12 +11,10 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/session"
 )
 
 // receiver hands the responses of a client's syncs to Pawl, before the client's
@@ -34,10 +32,9 @@ type receiver struct {
 	kick    func()
 
 	// The syncing goroutine alone uses these.
-	ticket  pawl.SyncTicket // of the next request
-	chain   string          // the token that was stored when the last response was done
-	seen    *lru.Cache[id.EventID, struct{}]
-	handled []session.ReceiptID // of events that the listeners have got
+	ticket pawl.SyncTicket // of the next request
+	chain  string          // the token that was stored when the last response was done
+	seen   *lru.Cache[id.EventID, struct{}]
 }
 
 // remembered is how many events of rooms a receiver knows it has seen.
@@ -58,12 +55,11 @@ func (r *receiver) begin(ctx context.Context) (string, error) {
 	return t.Since, err
 }
 
-// receive takes in a response, and puts what of it is not Pawl's in the place of its
-// to-device events. It returns false if that is not committed, since the context has
-// ended or the store cannot be used any more: nothing of the response may be handed
-// out then.
+// receive takes in a response, and hands out what of its to-device events is not
+// Pawl's; then the token is stored, and the client's listeners get the rest. It returns
+// false if that is not committed, since the context has ended or the store cannot be
+// used any more: nothing more of the response may be handed out then.
 func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, since string) bool {
-	r.acknowledge(ctx)
 	t := r.ticket
 	t.Since = since
 	received, ok := r.commit(ctx, t, response)
@@ -71,8 +67,8 @@ func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, sinc
 		return false
 	}
 	r.note(response)
-	r.replace(response, received.Events)
-	if !received.Advanced && !r.follow(ctx, response) {
+	advanced, ok := r.handOut(ctx, response, received)
+	if !ok || !advanced && !r.follow(ctx, response) {
 		return false
 	}
 	r.kick()
@@ -84,37 +80,46 @@ func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, sinc
 	return true
 }
 
-// commit calls ReceiveSync until it has an answer that is final. A store that is away
-// is waited for: what is not committed must not be passed over.
-func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *mautrix.RespSync) (pawl.Received, bool) {
+// commit takes in all of a response. Its token is left, if events are returned.
+func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *mautrix.RespSync) (all pawl.Received, ok bool) {
 	body, err := json.Marshal(reduce(response))
 	if err != nil {
 		r.log.Err(err).Msg("Failed to encode the response of a sync")
 		return pawl.Received{}, false
 	}
+	ok = r.store(ctx, func() error {
+		received, err := r.machine.ReceiveSync(ctx, t, body, pawl.HoldToken())
+		all.Events = append(all.Events, received.Events...)
+		all.Advanced, all.Held = received.Advanced, received.Held
+		if errors.Is(err, pawl.ErrResponse) {
+			r.log.Err(err).Msg("The response of a sync is passed over")
+			return nil
+		}
+		for _, e := range received.Refused {
+			r.log.Warn().Err(e.Err).Stringer("sender", id.UserID(e.Sender)).Str("type", e.Type).Msg("A to-device event was not taken")
+		}
+		return err
+	})
+	all.Events = unique(all.Events)
+	return all, ok
+}
+
+// store calls until it has an answer that is final. A store that is away is waited for:
+// what is not committed must not be passed over.
+func (r *receiver) store(ctx context.Context, call func() error) bool {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 10*time.Second
-	var all pawl.Received
 	for told := (time.Time{}); ; {
-		received, err := r.machine.ReceiveSync(ctx, t, body)
-		all.Events = append(all.Events, received.Events...)
-		all.Advanced = received.Advanced
+		err := call()
 		switch {
 		case err == nil:
-			for _, e := range received.Refused {
-				r.log.Warn().Err(e.Err).Stringer("sender", id.UserID(e.Sender)).Str("type", e.Type).Msg("A to-device event was not taken")
-			}
-			all.Events = unique(all.Events)
-			return all, true
-		case errors.Is(err, pawl.ErrResponse):
-			r.log.Err(err).Msg("The response of a sync is passed over")
-			return all, true
+			return true
 		case ctx.Err() != nil:
-			return all, false
+			return false
 		case final(err):
 			r.log.Err(err).Msg("The store cannot be used any more: syncing ends")
 			r.client.StopSync()
-			return all, false
+			return false
 		}
 		if time.Since(told) > time.Minute {
 			r.log.Err(err).Msg("Failed to store what a sync brought, trying again")
@@ -122,7 +127,7 @@ func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *maut
 		}
 		select {
 		case <-ctx.Done():
-			return all, false
+			return false
 		case <-time.After(pause.NextBackOff()):
 		}
 	}
@@ -147,41 +152,6 @@ func unique(events []pawl.ToDeviceEvent) []pawl.ToDeviceEvent {
 		}
 	}
 	return out
-}
-
-// replace lets the listeners see the to-device events that are theirs, decrypted.
-func (r *receiver) replace(response *mautrix.RespSync, events []pawl.ToDeviceEvent) {
-	came := response.ToDevice.Events
-	response.ToDevice.Events = nil
-	for _, e := range events {
-		if !e.Encrypted && e.Index >= 0 && e.Index < len(came) {
-			response.ToDevice.Events = append(response.ToDevice.Events, came[e.Index])
-			continue
-		}
-		evt := &event.Event{Sender: id.UserID(e.Sender), Type: event.Type{Type: e.Type, Class: event.ToDeviceEventType}}
-		evt.Mautrix.WasEncrypted = e.Encrypted
-		if err := evt.Content.UnmarshalJSON(e.Content); err != nil {
-			r.log.Warn().Err(err).Str("type", e.Type).Msg("A to-device event has no content")
-			continue
-		}
-		response.ToDevice.Events = append(response.ToDevice.Events, evt)
-		if e.Encrypted {
-			r.handled = append(r.handled, e.Receipt)
-		}
-	}
-}
-
-// acknowledge tells that the listeners have returned, which they have when the next
-// response is there.
-func (r *receiver) acknowledge(ctx context.Context) {
-	if len(r.handled) == 0 {
-		return
-	}
-	if err := r.machine.Acknowledge(ctx, r.handled...); err != nil {
-		r.log.Warn().Err(err).Msg("Failed to acknowledge to-device events")
-		return
-	}
-	r.handled = nil
 }
 
 // note remembers which events the listeners get.

@@ -62,7 +62,11 @@ func (c *call) endNow(tx *txn.Tx) error {
 	if err != nil {
 		return err
 	}
+	held := c.ticket.Hold && c.returned && c.service == nil
 	current := c.service != nil || c.ticket.current(s) && (!c.named || s.Taking == c.name)
+	if held && !c.named {
+		current = c.ticket.mayTake(s, c.nameIt())
+	}
 	if !c.taken {
 		err = c.takePart(tx, v, part{rooms: c.parsed.Rooms, changed: c.parsed.Changed, left: c.parsed.Left}, current)
 	}
@@ -72,12 +76,36 @@ func (c *call) endNow(tx *txn.Tx) error {
 	if err != nil {
 		return err
 	}
+	if held {
+		return c.hold(tx, s, current)
+	}
 	next, advanced := c.advance(s, current)
 	tx.OnCommit(func() { c.ended, c.out.Advanced = true, advanced })
 	if next.Same(s) {
 		return nil
 	}
 	return records.Sync.Put(tx, next)
+}
+
+// hold ends the response without its token: it notes that all but that is done, which
+// keeps older responses from undoing it.
+func (c *call) hold(tx *txn.Tx, s records.SyncState, current bool) error {
+	held := &Held{ticket: c.ticket, next: c.parsed.Next, nextToDevice: c.parsed.NextToDevice, name: c.nameIt(), taken: current}
+	tx.OnCommit(func() { c.ended, c.out.Held = true, held })
+	if !current || s.Taking == held.name {
+		return nil
+	}
+	s.Taking = held.name
+	return records.Sync.Put(tx, s)
+}
+
+// nameIt names the response, for Taking.
+func (c *call) nameIt() [8]byte {
+	if c.name == [8]byte{} {
+		digest := sha256.Sum256(c.response)
+		copy(c.name[:], digest[:])
+	}
+	return c.name
 }
 
 // advance is the state after the response, and whether it is all taken in then.
@@ -158,8 +186,7 @@ func (c *call) takePart(tx *txn.Tx, v account.Account, p part, current bool) err
 // takeInParts takes in rooms and users in more than one commit. It gives up when the
 // token was overtaken, or when somebody is at it with another response.
 func (c *call) takeInParts(ctx context.Context, parts []part) error {
-	digest := sha256.Sum256(c.response)
-	copy(c.name[:], digest[:])
+	c.nameIt()
 	overtaken := false
 	for _, p := range parts {
 		mine, err := txn.Do(ctx, c.account.DB, func(tx *txn.Tx) (bool, error) {

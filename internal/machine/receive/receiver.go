@@ -119,6 +119,7 @@ type Received struct {
 	RoomKeys   []RoomKey
 	Duplicates int
 	Advanced   bool
+	Held       *Held // nil: the token was not held
 }
 
 // Event is a to-device event that is the caller's; see package pawl.

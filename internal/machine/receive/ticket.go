@@ -21,6 +21,50 @@ type Ticket struct {
 	// Uploads says which uploads of keys had ended then; nil: nobody knows, and
 	// counts in the response are of no use.
 	Uploads Uploads
+	// Hold keeps the token of the response from being stored if events of it are
+	// returned: it is, by Store, once they were handled.
+	Hold bool
+}
+
+// Held is the token of a response whose events were returned, and which is stored once
+// they were handled.
+type Held struct {
+	ticket             Ticket
+	next, nextToDevice string
+	name               [8]byte // of the response, in Taking
+	// taken: what it says of rooms is in the store, or what a newer one says.
+	taken bool
+}
+
+// Store stores a token that was held, and returns whether it is the stored one. It is
+// not if another response to the same token was first. Whoever began with one since
+// knew that this one was not done, so what is stored of rooms is not older than it, and
+// the next response says again what is newer.
+func (r *Receiver) Store(ctx context.Context, h *Held) (advanced bool, err error) {
+	err = records.OnRaised(ctx, r.account, func() error {
+		advanced, err = txn.Do(ctx, r.account.DB, func(tx *txn.Tx) (bool, error) { return r.store(tx, h) })
+		return err
+	})
+	return advanced, err
+}
+
+func (r *Receiver) store(tx *txn.Tx, h *Held) (bool, error) {
+	if _, err := r.active(tx); err != nil {
+		return false, err
+	}
+	s, err := records.ReadSync(tx)
+	if err != nil {
+		return false, err
+	}
+	response := syncresponse.Response{Next: h.next, NextToDevice: h.nextToDevice}
+	next, advanced := h.ticket.advance(s, response, h.taken && h.ticket.current(s))
+	if s.Taking != h.name {
+		next.Taking = s.Taking
+	}
+	if next.Same(s) {
+		return advanced, nil
+	}
+	return advanced, records.Sync.Put(tx, next)
 }
 
 // Next returns the ticket of the next request.
@@ -103,7 +147,7 @@ func (t Ticket) current(s records.SyncState) bool {
 func (t Ticket) first() bool { return t.Since == "" && t.Pos == "" }
 
 // mayTake reports whether the rooms of a response of this name may be put into the
-// store in several commits: nobody is at it, or somebody with the same response, or
+// store in another commit than its token: nobody is at it, or somebody with the same response, or
 // somebody who was when the request began, and who is dead or slower than a server. So
 // of two responses to one token the older cannot end what it began after the newer,
 // and whoever is first is not kept from it by the others.

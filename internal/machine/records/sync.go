@@ -22,7 +22,8 @@ type SyncState struct {
 	Pos      string // of simplified sliding sync
 	ToDevice string // of its to-device extension
 	// Taking names the response whose rooms are being put into the store in more than
-	// one commit, by the first bytes of its SHA-256; zero: none is.
+	// one commit, or whose token waits for its events to be handled, by the first bytes
+	// of its SHA-256; zero: none is.
 	Taking [8]byte
 	// Transactions are those of an application service that were taken in last, the
 	// newest last.

@@ -82,6 +82,18 @@ var clientRules = []mutant{
 		pkgs: []string{"./cmd/pawl"},
 	},
 	{
+		name: "a held token: an older response undoes what a newer one said of rooms",
+		file: "internal/machine/receive/end.go",
+		old:  "current = c.ticket.mayTake(s, c.nameIt())", new: "_ = s",
+		pkgs: []string{"./internal/machine/receive"}, test: "Hold",
+	},
+	{
+		name: "a held token: it is stored though rooms of it were passed over",
+		file: "internal/machine/receive/ticket.go",
+		old:  "h.taken && h.ticket.current(s))", new: "h.ticket.current(s))",
+		pkgs: []string{"./internal/machine/receive"}, test: "Hold",
+	},
+	{
 		name: "a client forgets the response that it died over",
 		file: "examples/client/kept.go",
 		old:  "c.unhandled = &k", new: "_ = &k",
