@@ -5,6 +5,7 @@
 # make mutants breaks the code on purpose and expects tests to fail
 # make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
+# make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
 
@@ -15,6 +16,7 @@ SCHEDULES   ?= 200000
 ROUNDS      ?= 5000
 KILLS       ?= 3000
 CHROMIUM    ?= chromium
+PYTHON      ?= python3
 
 # Nested modules keep other people's Olm, and bbolt, out of Pawl's own dependencies.
 NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest
@@ -25,7 +27,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross test test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers peers browser
+.PHONY: check quick lint cross test test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers peers browser synapse e2e
 
 check: lint cross test test-386 test-interop test-clients
 	@echo "make check: all passed$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
@@ -79,6 +81,20 @@ test-interop:
 # (PAWL_NODE=1).
 test-clients:
 	for m in $(GOOLM); do (cd $$m && $(WITHGOOLM) test -count=1 -timeout 20m -tags goolm ./...) || exit 1; done
+
+# Synapse, in the versions of requirements.txt and nothing else. It is optional on a
+# developer's machine and required in CI (PAWL_E2E=1).
+SYNAPSE := $(CURDIR)/build/synapse
+synapse: build/synapse/installed
+build/synapse/installed: internal/proof/synapse/requirements.txt
+	@if $(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then set -ex; \
+		rm -rf build/synapse; $(PYTHON) -m venv build/synapse; \
+		build/synapse/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<; touch $@; \
+	else echo "without Synapse: $(PYTHON) is missing, older than 3.10 or without venv (python3-venv); set PYTHON to another"$(if $(PAWL_E2E),; exit 1); fi
+
+e2e: synapse
+	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; \
+	(cd mautrix && $(WITHGOOLM) test -count=1 -timeout 10m -tags goolm . -run 'TestTwoLines|TestTalk' -synapse=$(SYNAPSE))
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

@@ -20,7 +20,7 @@ type stepper struct {
 	next string
 }
 
-func newStepper(t *testing.T, s *hs.Server, token, path string) *stepper {
+func newStepper(t *testing.T, s hs.Homeserver, token, path string) *stepper {
 	t.Helper()
 	p := newProgram(t, s, alice, phone, token)
 	h, err := NewCryptoHelper(p.client, []byte("secret"), path)

@@ -66,7 +66,7 @@ func TestTalk(t *testing.T) {
 
 // check looks at what the server saw: no room event in the clear, and no one-time key
 // in two uploads.
-func check(t *testing.T, s *hs.Server) {
+func check(t *testing.T, s hs.Homeserver) {
 	t.Helper()
 	for _, e := range s.Exchanges("send") {
 		if kind := event.EventEncrypted.Type; !strings.Contains(e.Path, kind) {

@@ -3,6 +3,7 @@ package pawlmautrix
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"path/filepath"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/pawlkv/pawl/internal/hs"
+	"github.com/pawlkv/pawl/internal/proof/synapse"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -30,12 +32,24 @@ const (
 // patience is for a busy machine.
 const patience = time.Minute
 
-func server(t *testing.T, users ...id.UserID) *hs.Server {
+// where Synapse is installed, or "": then the homeserver is that of package hs.
+var where = flag.String("synapse", "", "the virtual environment that has Synapse, for a real homeserver")
+
+func homeserver(t *testing.T) hs.Homeserver {
 	t.Helper()
+	if *where != "" {
+		return synapse.Start(t, *where, "example.org")
+	}
 	s, err := hs.Start("example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func server(t *testing.T, users ...id.UserID) hs.Homeserver {
+	t.Helper()
+	s := homeserver(t)
 	t.Cleanup(func() { s.Close() })
 	for _, u := range append(users, alice, bob) {
 		s.AddUser(matrix.UserID(u), "secret")
@@ -57,7 +71,7 @@ type program struct {
 	moved  chan struct{}
 }
 
-func newProgram(t *testing.T, s *hs.Server, user id.UserID, device id.DeviceID, token string) *program {
+func newProgram(t *testing.T, s hs.Homeserver, user id.UserID, device id.DeviceID, token string) *program {
 	t.Helper()
 	c, err := mautrix.NewClient(s.URL(), user, token)
 	if err != nil {
@@ -85,7 +99,7 @@ func (p *program) undecryptable(_ *event.Event, err error) {
 }
 
 // pawl starts a client with Pawl's helper: any number of them are one device.
-func startPawl(t *testing.T, s *hs.Server, token, store string) *program {
+func startPawl(t *testing.T, s hs.Homeserver, token, store string) *program {
 	t.Helper()
 	p := newProgram(t, s, alice, phone, token)
 	h, err := NewCryptoHelper(p.client, []byte("secret"), store)
@@ -104,7 +118,7 @@ func startPawl(t *testing.T, s *hs.Server, token, store string) *program {
 }
 
 // startMautrix starts a client with mautrix-go's own helper.
-func startMautrix(t *testing.T, s *hs.Server, user id.UserID, device id.DeviceID) *program {
+func startMautrix(t *testing.T, s hs.Homeserver, user id.UserID, device id.DeviceID) *program {
 	t.Helper()
 	p := newProgram(t, s, user, device, s.Login(matrix.UserID(user), matrix.DeviceID(device)))
 	raw, err := driver.Open("file:" + filepath.Join(t.TempDir(), "own.db") + "?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")

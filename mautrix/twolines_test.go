@@ -82,7 +82,7 @@ type running struct {
 	lines    chan string
 }
 
-func run(t *testing.T, s *hs.Server, program, database string) *running {
+func run(t *testing.T, s hs.Homeserver, program, database string) *running {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-homeserver", s.URL(), "-username", "alice", "-password", "secret", "-database", database)
 	keyboard, err := cmd.StdinPipe()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/matrix"
@@ -34,12 +33,14 @@ type problem struct {
 
 func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s", p.status, p.code, p.message) }
 
-func (p *problem) body() map[string]any {
+// answer is what a client gets of it.
+func (p *problem) answer() (int, []byte) {
 	b := map[string]any{"errcode": p.code, "error": p.message}
 	if p.retry > 0 {
 		b["retry_after_ms"] = p.retry.Milliseconds()
 	}
-	return b
+	text, _ := json.Marshal(b) // strings and a number
+	return p.status, text
 }
 
 func problemf(status int, code, format string, args ...any) *problem {
@@ -70,7 +71,7 @@ func (c *call) read(into any) error {
 
 func (c *call) user() matrix.UserID { return c.device.user.id }
 func (c *call) room() matrix.RoomID { return matrix.RoomID(c.PathValue("room")) }
-func (c *call) token() string       { return strings.TrimPrefix(c.Header.Get("Authorization"), "Bearer ") }
+func (c *call) token() string       { return bearer(c.Request) }
 func (c *call) failed(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
@@ -88,51 +89,25 @@ func (s *Server) handle(e endpoint) http.HandlerFunc {
 		}
 		c := &call{Request: r, endpoint: e.name, body: body}
 		authorized := s.authorize(c, e.open)
-		effect := s.effect(c)
-		entry := Exchange{At: time.Now(), Endpoint: e.name, Method: r.Method, Path: r.URL.RequestURI(), Request: body}
-		entry.User, entry.Device = c.names()
-		status, answer := s.result(c, e, effect, authorized)
-		entry.Status, entry.Answer, entry.Lost = status, answer, effect.lost()
-		s.note(entry)
-		if !s.pause(r.Context(), effect) || effect.lost() {
-			cut(w)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_, _ = w.Write(answer) // a client that is gone has lost it
+		user, device := c.names()
+		s.pass(w, &passing{r, e.name, user, device, body, func() (int, []byte) { return s.result(c, e, authorized) }})
 	}
 }
 
-// result is what the endpoint answers, or what a fault answers instead.
-func (s *Server) result(c *call, e endpoint, effect Effect, authorized error) (int, []byte) {
+// result is what the endpoint answers.
+func (s *Server) result(c *call, e endpoint, err error) (int, []byte) {
 	var answer any
-	err := authorized
-	switch {
-	case effect.Drop:
-		return 0, nil
-	case effect.Status != 0:
-		err = &problem{effect.Status, effect.code(), "a fault of the script", effect.Retry}
-	case err == nil:
+	if err == nil {
 		answer, err = e.do(s, c)
 	}
-	status := http.StatusOK
 	if err != nil {
-		p := c.failed(err)
-		status, answer = p.status, p.body()
+		return c.failed(err).answer()
 	}
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return http.StatusInternalServerError, []byte(`{"errcode":"M_UNKNOWN"}`)
 	}
-	return status, text
-}
-
-// cut ends the connection, so that the client learns nothing.
-func cut(w http.ResponseWriter) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		_ = conn.Close()
-	}
+	return http.StatusOK, text
 }
 
 // authorize finds whose token it is.
@@ -140,9 +115,6 @@ func (s *Server) authorize(c *call, open bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	token := c.token()
-	if token == "" {
-		token = c.FormValue("access_token")
-	}
 	d, known := s.tokens[token]
 	if !known {
 		d, known = s.masked(c, token)

@@ -54,48 +54,42 @@ func (e Effect) code() string {
 }
 
 // Fail adds a fault.
-func (s *Server) Fail(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, &f)
+func (f *front) Fail(fault Fault) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	f.faults = append(f.faults, &fault)
 }
 
 // Heal removes all faults.
-func (s *Server) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
+func (f *front) Heal() {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	f.faults = nil
 }
 
 // effect finds the fault that a request meets, and counts it.
-func (s *Server) effect(c *call) Effect {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	user, device := c.names()
-	for _, f := range s.faults {
-		if f.Endpoint != "" && f.Endpoint != c.endpoint || f.User != "" && f.User != user || f.Device != "" && f.Device != device {
+func (f *front) effect(p *passing) Effect {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	for _, x := range f.faults {
+		if x.Endpoint != "" && x.Endpoint != p.endpoint || x.User != "" && x.User != p.user || x.Device != "" && x.Device != p.device {
 			continue
 		}
-		f.met++
-		if f.met > f.After && (f.Times == 0 || f.met <= f.After+f.Times) {
-			return f.Do
+		x.met++
+		if x.met > x.After && (x.Times == 0 || x.met <= x.After+x.Times) {
+			return x.Do
 		}
 	}
 	return Effect{}
 }
 
-// pause waits for what an effect waits for. It reports whether the client is
-// still there.
-func (s *Server) pause(ctx context.Context, e Effect) bool {
-	s.mu.Lock()
-	running := s.running
-	s.mu.Unlock()
+// pause waits for what an effect waits for. It reports whether the client is still
+// there, and the server.
+func (e Effect) pause(ctx context.Context) bool {
 	if e.Hold != nil {
 		select {
 		case <-e.Hold:
 		case <-ctx.Done():
-			return false
-		case <-running.Done():
 			return false
 		}
 	}
@@ -108,7 +102,6 @@ func (s *Server) pause(ctx context.Context, e Effect) bool {
 	case <-timer.C:
 		return true
 	case <-ctx.Done():
-	case <-running.Done():
+		return false
 	}
-	return false
 }

@@ -65,14 +65,14 @@ func (s *Server) uploadSignatures(c *call) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	failures := map[matrix.UserID]map[string]any{}
+	failures := map[matrix.UserID]map[string]json.RawMessage{}
 	for id, objects := range q {
 		for name, object := range objects {
 			if err := s.addSignatures(id, name, object); err != nil {
 				if failures[id] == nil {
-					failures[id] = map[string]any{}
+					failures[id] = map[string]json.RawMessage{}
 				}
-				failures[id][name] = c.failed(err).body()
+				_, failures[id][name] = c.failed(err).answer()
 			}
 		}
 		if u := s.users[id]; u != nil {

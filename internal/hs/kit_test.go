@@ -33,14 +33,22 @@ type client struct {
 	user   matrix.UserID
 	device matrix.DeviceID
 	token  string
+	proxy  *Proxy // nil: it asks the server itself
 }
 
 func (s *Server) client(t *testing.T, user matrix.UserID, device matrix.DeviceID) *client {
-	return &client{t, s, user, device, s.Login(user, device)}
+	return &client{t, s, user, device, s.Login(user, device), nil}
 }
 
 // object is JSON of some shape.
 type object = map[string]any
+
+func (c *client) url() string {
+	if c.proxy != nil {
+		return c.proxy.URL()
+	}
+	return c.server.URL()
+}
 
 // ask returns the status and the answer. The status is 0 if none came.
 func (c *client) ask(method, path string, body any) (int, object) {
@@ -49,7 +57,7 @@ func (c *client) ask(method, path string, body any) (int, object) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.server.URL()+path, bytes.NewReader(text))
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.url()+path, bytes.NewReader(text))
 	if err != nil {
 		c.t.Fatal(err)
 	}

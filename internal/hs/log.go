@@ -22,24 +22,24 @@ type Exchange struct {
 	Lost     bool // the answer did not go out
 }
 
-func (s *Server) note(e Exchange) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.Number = len(s.log) + 1
-	s.log = append(s.log, e)
+func (f *front) note(e Exchange) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	e.Number = len(f.log) + 1
+	f.log = append(f.log, e)
 }
 
 // Exchanges returns what was asked and done so far, of some endpoints or of all,
 // whether the answer is out or held up by a fault. Requests that wait for news are
 // not in it.
-func (s *Server) Exchanges(endpoints ...string) []Exchange {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (f *front) Exchanges(endpoints ...string) []Exchange {
+	f.lock.Lock()
+	defer f.lock.Unlock()
 	if len(endpoints) == 0 {
-		return slices.Clone(s.log)
+		return slices.Clone(f.log)
 	}
 	var some []Exchange
-	for _, e := range s.log {
+	for _, e := range f.log {
 		if slices.Contains(endpoints, e.Endpoint) {
 			some = append(some, e)
 		}

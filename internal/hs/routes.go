@@ -83,7 +83,7 @@ func Endpoints() []string {
 }
 
 // routes serves all endpoints, in every version of their paths.
-func (s *Server) routes() http.Handler {
+func routes(handle func(endpoint) http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	for _, e := range endpoints() {
 		path := e.path
@@ -91,15 +91,15 @@ func (s *Server) routes() http.Handler {
 			path = "/_matrix/client/{version}/" + path
 		}
 		// A path that ends with a slash has an empty last part: a state key.
-		mux.HandleFunc(e.method+" "+path, s.handle(e))
+		mux.HandleFunc(e.method+" "+path, handle(e))
 		if e.name == "state" && e.path == "rooms/{room}/state/{type}" {
-			mux.HandleFunc(e.method+" "+path+"/{$}", s.handle(e))
+			mux.HandleFunc(e.method+" "+path+"/{$}", handle(e))
 		}
 	}
 	unknown := endpoint{name: "unknown", open: true, do: func(_ *Server, c *call) (any, error) {
 		return nil, problemf(http.StatusNotFound, "M_UNRECOGNIZED", "Unrecognized request %s %s", c.Method, c.URL.Path)
 	}}
-	mux.HandleFunc("/", s.handle(unknown))
+	mux.HandleFunc("/", handle(unknown))
 	return mux
 }
 

@@ -14,6 +14,7 @@ import (
 
 // Server is a homeserver that listens.
 type Server struct {
+	front
 	name    string
 	address string
 
@@ -31,8 +32,6 @@ type Server struct {
 	done     map[transaction]finished
 	services []*service
 	idled    chan struct{} // closed when a request begins to wait for news
-	faults   []*Fault
-	log      []Exchange
 }
 
 // Start returns a server of that name that listens on a free port of this machine.
@@ -55,7 +54,8 @@ func (s *Server) listen() error {
 	defer s.mu.Unlock()
 	s.address = l.Addr().String()
 	s.running, s.closing = context.WithCancel(context.Background())
-	s.listener = &http.Server{Handler: s.routes(), ReadHeaderTimeout: time.Minute}
+	running := s.running // what waits for a request ends with the server
+	s.listener = &http.Server{Handler: routes(s.handle), ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return running }}
 	go func(h *http.Server) { _ = h.Serve(l) }(s.listener) // it ends with Close
 	return nil
 }

@@ -26,7 +26,7 @@ func TestApplicationService(t *testing.T) {
 	service := Service{URL: bridge.URL, ServerToken: "hs", Token: "as", Prefix: "@bridge_"}
 	s.Register(service)
 	a := s.client(t, alice, "A")
-	g := &client{t, s, ghost, "GHOST", "as"}
+	g := &client{t, s, ghost, "GHOST", "as", nil}
 	login := g.must("POST", base+"login", object{"type": "m.login.application_service", "identifier": object{"user": ghost}, "device_id": "GHOST"})
 	if login["device_id"] != "GHOST" {
 		t.Fatalf("the login is %v", login)

@@ -68,7 +68,7 @@ func (d *device) end() {
 }
 
 // start starts a client of a kind, logs it in and lets it sync.
-func start(t *testing.T, s *hs.Server, kind string, user matrix.UserID, id matrix.DeviceID) *device {
+func start(t *testing.T, s hs.Homeserver, kind string, user matrix.UserID, id matrix.DeviceID) *device {
 	t.Helper()
 	d := launch(t, kind, string(id), oracle.Device{User: user, ID: id})
 	d.login(s, t.TempDir(), s.Login(user, id))
@@ -76,7 +76,7 @@ func start(t *testing.T, s *hs.Server, kind string, user matrix.UserID, id matri
 	return d
 }
 
-func (d *device) login(s *hs.Server, store, token string) {
+func (d *device) login(s hs.Homeserver, store, token string) {
 	d.t.Helper()
 	d.do(bot.Command{Name: "login", Homeserver: s.URL(), Store: store, User: string(d.User), Device: string(d.ID), Token: token})
 }

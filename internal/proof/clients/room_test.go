@@ -4,24 +4,38 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"net/http"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/hs"
+	"github.com/pawlkv/pawl/internal/proof/synapse"
 	"github.com/pawlkv/pawl/matrix"
 )
 
 // object is JSON of some shape.
 type object = map[string]any
 
-// server has a user who makes rooms and has no keys, and others.
-func server(t *testing.T, users ...matrix.UserID) *hs.Server {
+// where Synapse is installed, or "": then the homeserver is that of package hs.
+var where = flag.String("synapse", "", "the virtual environment that has Synapse, for a real homeserver")
+
+func homeserver(t *testing.T) hs.Homeserver {
 	t.Helper()
+	if *where != "" {
+		return synapse.Start(t, *where, "example.org")
+	}
 	s, err := hs.Start("example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// server has a user who makes rooms and has no keys, and others.
+func server(t *testing.T, users ...matrix.UserID) hs.Homeserver {
+	t.Helper()
+	s := homeserver(t)
 	t.Cleanup(func() { s.Close() }) // after the clients, who were started later
 	for _, user := range append(users, admin) {
 		s.AddUser(user, "secret")
@@ -42,11 +56,11 @@ const (
 // person asks the server without a client.
 type person struct {
 	t      *testing.T
-	server *hs.Server
+	server hs.Homeserver
 	token  string
 }
 
-func as(t *testing.T, s *hs.Server, user matrix.UserID) *person {
+func as(t *testing.T, s hs.Homeserver, user matrix.UserID) *person {
 	return &person{t, s, s.Login(user, "BROWSER")}
 }
 
@@ -87,7 +101,7 @@ func (p *person) room(encryption object, invited ...matrix.UserID) string {
 }
 
 // settle waits until devices have processed all that the server told them.
-func settle(t *testing.T, s *hs.Server, all ...*device) {
+func settle(t *testing.T, s hs.Homeserver, all ...*device) {
 	t.Helper()
 	of := map[matrix.UserID]matrix.DeviceID{}
 	for _, d := range all {

@@ -21,7 +21,7 @@ type cast struct{ subject, peer string }
 // story is a device under test, its peers and what they say in one room.
 type story struct {
 	t      *testing.T
-	server *hs.Server
+	server hs.Homeserver
 	cast   cast
 	admin  *person
 	room   string

@@ -21,7 +21,7 @@ var roles = []string{"app", "extension", "share sheet"}
 // one access token, any other client one.
 type subject struct {
 	t      *testing.T
-	server *hs.Server
+	server hs.Homeserver
 	kind   string
 	oracle.Device
 	store, token string
@@ -31,7 +31,7 @@ type subject struct {
 }
 
 // newSubject logs the device in and starts no process.
-func newSubject(t *testing.T, s *hs.Server, kind string) *subject {
+func newSubject(t *testing.T, s hs.Homeserver, kind string) *subject {
 	t.Helper()
 	d := oracle.Device{User: alice, ID: "PHONE"}
 	m := &subject{t: t, server: s, kind: kind, Device: d, token: s.Login(d.User, d.ID)}

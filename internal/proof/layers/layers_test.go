@@ -72,8 +72,9 @@ var table = map[string][]string{
 	"internal/files":  {},
 	"internal/holder": {},
 
-	"internal/hs":           {"matrix", "internal/canonicaljson"},
-	"internal/syncresponse": {"matrix"},
+	"internal/hs":            {"matrix", "internal/canonicaljson"},
+	"internal/proof/synapse": {"internal/hs", "matrix"},
+	"internal/syncresponse":  {"matrix"},
 
 	// Leaves of the command.
 	"internal/cli": {},
