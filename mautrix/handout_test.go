@@ -235,7 +235,7 @@ func byNumber(a, b string) int {
 }
 
 // join lets the tested device's user join a room.
-func join(t *testing.T, s *hs.Server, token string, room id.RoomID) (*mautrix.RespJoinRoom, error) {
+func join(t *testing.T, s hs.Homeserver, token string, room id.RoomID) (*mautrix.RespJoinRoom, error) {
 	t.Helper()
 	c, err := mautrix.NewClient(s.URL(), alice, token)
 	if err != nil {
