@@ -409,8 +409,6 @@ func TestDamageToClients(t *testing.T) {
 				at := place(c.record, c.way, name)
 				if c.way == "newer" {
 					c.newerIsNoDamage(t, name, got, usual[name], want)
-				} else if c.tooLarge(got) {
-					continue
 				} else if should := cmp.Or(want[at], c.mostly(name, usual[name])); got != should {
 					t.Errorf("says %s | %s | %s | %s; want %s", c.record, c.way, name, got, should)
 				}
@@ -422,13 +420,6 @@ func TestDamageToClients(t *testing.T) {
 			}
 		}
 	}
-}
-
-// tooLarge reports the one thing that the smallest engine adds: where the pool is missing
-// all one-time keys are looked for, and they are more than it checks at once. Nothing is
-// lost by that, and repair ends it.
-func (c clientCase) tooLarge(got string) bool {
-	return *atFloor && c.record == "otk-pool of stranger" && c.way == "missing" && strings.HasSuffix(got, "fails: too_large")
 }
 
 // mostly is what a call says where the file does not tell: each record that is damaged is

@@ -266,13 +266,18 @@ func (tx *Tx) scanStore(s *scan) error {
 		if err != nil {
 			return err
 		}
-		s.read.Entries = append(s.read.Entries, kv.Read{Key: e.Key, Version: e.Version})
-		if known := tx.reads[e.Key]; known == nil {
-			tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value, scanned: true})
-		} else if known.version == e.Version {
-			known.scanned = true
-			known.sealed = e.Value // unless it was there, it came from the cache
-		} // else the cache was behind: fn sees what it saw before, and the commit conflicts
+		tx.takeScanned(s, e)
 	}
 	return nil
+}
+
+// takeScanned puts an entry that a scan yielded into the read set.
+func (tx *Tx) takeScanned(s *scan, e kv.Entry) {
+	s.read.Entries = append(s.read.Entries, kv.Read{Key: e.Key, Version: e.Version})
+	if known := tx.reads[e.Key]; known == nil {
+		tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value, scanned: true})
+	} else if known.version == e.Version {
+		known.scanned = true
+		known.sealed = e.Value // unless it was there, it came from the cache
+	} // else the cache was behind: fn sees what it saw before, and the commit conflicts
 }

@@ -158,17 +158,15 @@ func (a *Account) Read(tx *txn.Tx) (account.Account, error) {
 // that one has others.
 func (a *Account) checkNew(tx *txn.Tx) error {
 	scope, _ := a.DB.Scope()
-	for e, err := range tx.Entries(scope + "/") {
-		if err != nil {
-			return err
-		}
-		if _, known, err := SharedAsides.Get(tx, AsideName{RecordsOf(scope), 0}); known || err != nil {
-			return cmp.Or(err, fmt.Errorf("%w: %s", txn.ErrSetAside, a.Name))
-		}
-		_, kind := txn.KindOf(e.Key)
-		return Corrupt("there is a record of %s (%s), and the account's own is missing", a.Name, kind)
+	e, any, err := tx.AnyEntry(scope + "/")
+	if err != nil || !any {
+		return err
 	}
-	return nil
+	if _, known, err := SharedAsides.Get(tx, AsideName{RecordsOf(scope), 0}); known || err != nil {
+		return cmp.Or(err, fmt.Errorf("%w: %s", txn.ErrSetAside, a.Name))
+	}
+	_, kind := txn.KindOf(e.Key)
+	return Corrupt("there is a record of %s (%s), and the account's own is missing", a.Name, kind)
 }
 
 // Active is Read for calls that change or release something. All of them read

@@ -156,7 +156,7 @@ func isRoomKnown(tx *txn.Tx, room matrix.RoomID) (bool, error) {
 
 // wasRead reports whether some message of a session was read.
 func wasRead(tx *txn.Tx, id group.SessionID) (bool, error) {
-	for _, err := range Replays.ScanUnder(tx, txn.PathOf(id.String())) {
+	for _, err := range Replays.Some(tx, txn.PathOf(id.String()), 1) {
 		if err != nil && !machine.IsDamage(err) {
 			return false, err
 		}

@@ -112,10 +112,11 @@ func (c *Contact) take(id ratchet.SessionID, f txn.Found[session.Session]) error
 
 // findContact looks for a peer's sessions where there is no record of the peer,
 // or one that is lost: it tells a peer that we never met from one whose record
-// is gone.
+// is gone. It finds as many as a peer may have, tombstones of others among them: a
+// message of one that it does not find waits for the repair.
 func findContact(tx *txn.Tx, identity ratchet.PublicKey, lost error) (Contact, error) {
 	c := Contact{Peer: session.NewPeer(identity), Lost: lost}
-	for s, err := range Sessions.ScanUnder(tx, txn.PathOf(identity.String())) {
+	for s, err := range Sessions.Some(tx, txn.PathOf(identity.String()), session.MaxPerPeer) {
 		_, pruned := s.Pruned()
 		switch {
 		case machine.IsDamage(err):

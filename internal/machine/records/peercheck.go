@@ -2,6 +2,7 @@ package records
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -86,39 +87,55 @@ func repairPeer(c *Checkup, u unread) *Fix {
 // rebuiltPeer lists a peer's sessions again. What the lost record said is not
 // known, so it is as after a recovery: they only receive.
 func rebuiltPeer(identity ratchet.PublicKey, why string) *Fix {
-	return inOne("make the record again from the peer's sessions, which only receive from now on", func(tx *txn.Tx, a *machine.Account) error {
-		_, known, err := Peers.Get(tx, identity)
-		if known {
-			return nil
-		}
-		if machine.IsDamage(err) {
-			if err := setAsideRecord(tx, a, &Peers, identity, machine.Aside{Why: why}); err != nil {
-				return err
-			}
-		} else if err != nil && !machine.IsSetAside(err) {
-			return err
-		}
-		live, err := liveSessions(tx, identity)
+	says := "make the record again from the peer's sessions, which only receive from now on"
+	return &Fix{says, func(ctx context.Context, a *machine.Account) error {
+		// Without the record none is added. They are read beforehand, since those that
+		// were pruned may be any number.
+		live, err := txn.View(ctx, a.DB, func(tx *txn.Tx) ([]SessionName, error) { return liveSessions(tx, identity) })
 		if err != nil {
 			return err
 		}
-		peer, err := newPeer(tx, a, identity)
-		if err != nil {
+		return a.Do(ctx, func(tx *txn.Tx) error {
+			if _, err := a.Active(tx); err != nil {
+				return err
+			}
+			return rebuildPeer(tx, a, identity, live, why)
+		})
+	}}
+}
+
+func rebuildPeer(tx *txn.Tx, a *machine.Account, identity ratchet.PublicKey, live []SessionName, why string) error {
+	_, known, err := Peers.Get(tx, identity)
+	if known {
+		return nil
+	}
+	if machine.IsDamage(err) {
+		if err := setAsideRecord(tx, a, &Peers, identity, machine.Aside{Why: why}); err != nil {
 			return err
 		}
-		for _, s := range live {
-			if peer.Full() {
-				break // the next check finds those that are left
-			}
-			if peer, err = peer.Add(s.ID()); err != nil {
-				return err
-			}
-			if err := Sessions.Put(tx, s.StopSending()); err != nil {
-				return err
-			}
+	} else if err != nil && !machine.IsSetAside(err) {
+		return err
+	}
+	peer, err := newPeer(tx, a, identity)
+	if err != nil {
+		return err
+	}
+	found, err := Sessions.GetAll(tx, live...)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if _, pruned := f.Value.Pruned(); f.Err != nil || !f.OK || pruned {
+			continue // gone meanwhile, or the next check finds it
 		}
-		return Peers.Put(tx, peer)
-	})
+		if peer, err = peer.Add(f.Value.ID()); err != nil {
+			return err
+		}
+		if err := Sessions.Put(tx, f.Value.StopSending()); err != nil {
+			return err
+		}
+	}
+	return Peers.Put(tx, peer)
 }
 
 // newPeer is a peer that we know, in the account's format.
@@ -145,8 +162,10 @@ func setAsideRecord[N, T any](tx *txn.Tx, a *machine.Account, r *txn.Record[N, T
 	return err
 }
 
-// liveSessions returns a peer's sessions, those that were opened first first.
-func liveSessions(tx *txn.Tx, identity ratchet.PublicKey) (live []session.Session, err error) {
+// liveSessions names a peer's sessions, those that were opened first first, and no
+// more than a peer may have: the next check finds those that are left.
+func liveSessions(tx *txn.Tx, identity ratchet.PublicKey) ([]SessionName, error) {
+	var live []session.Session
 	for s, err := range Sessions.ScanUnder(tx, txn.PathOf(identity.String())) {
 		if machine.IsDamage(err) {
 			continue
@@ -161,5 +180,9 @@ func liveSessions(tx *txn.Tx, identity ratchet.PublicKey) (live []session.Sessio
 	slices.SortFunc(live, func(a, b session.Session) int {
 		return cmp.Or(cmp.Compare(a.CreatedIn(), b.CreatedIn()), cmp.Compare(a.Created(), b.Created()))
 	})
-	return live, nil
+	var names []SessionName
+	for _, s := range live[:min(len(live), session.MaxPerPeer)] {
+		names = append(names, Sessions.Name(s))
+	}
+	return names, nil
 }

@@ -40,7 +40,10 @@ func ReadPool(tx *txn.Tx) (otk.Pool, error) {
 	if ok || err != nil {
 		return pool, err
 	}
-	for range Keys.Scan(tx) {
+	for _, err := range Keys.Some(tx, txn.Path{}, 1) {
+		if err != nil && !machine.IsDamage(err) {
+			return pool, err
+		}
 		return pool, machine.Corrupt("there are one-time keys but no pool that names them")
 	}
 	return pool, nil
