@@ -74,7 +74,7 @@ func (b backup) restore(t testing.TB) kv.Store {
 	t.Helper()
 	store := newMemory()
 	commit := func(head kv.Version, writes []kv.Write) {
-		version, err := store.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(0), Writes: writes, Sync: true})
+		version, err := store.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(head - 1), Writes: writes, Sync: true})
 		if err != nil || version != head {
 			t.Fatalf("commit %d of a backup: version %d, %v", head, version, err)
 		}

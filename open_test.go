@@ -61,7 +61,13 @@ func putRaw(t testing.TB, store kv.Store, key, value string) {
 
 func commit(t testing.TB, store kv.Store, w ...kv.Write) {
 	t.Helper()
-	if _, err := store.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(0), Writes: w}); err != nil {
+	snap := store.Snapshot()
+	defer snap.Close()
+	head, err := snap.Version(t.Context())
+	if err == nil {
+		_, err = store.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(head), Writes: w})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

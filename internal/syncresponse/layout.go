@@ -21,8 +21,10 @@ func (p *parser) sync() members {
 		"to_device":    p.object(members{"events": p.array(p.letter)}),
 		"device_lists": p.lists(),
 		"rooms": p.object(members{
-			"join":  p.each(func(id string) error { return p.room(id, false) }),
-			"leave": p.each(func(id string) error { return p.room(id, true) }),
+			"join":   p.each(func(id string) error { return p.room(id, false) }),
+			"leave":  p.each(func(id string) error { return p.room(id, true) }),
+			"invite": p.each(p.outside),
+			"knock":  p.each(p.outside),
 		}),
 	}
 	p.keys(m)
@@ -69,24 +71,46 @@ func (p *parser) letter() error {
 	return err
 }
 
-// room is one of /sync: the state comes before the timeline, wherever it stands.
+// room is one of /sync: the state comes before the timeline, and the state after the
+// timeline (state_after, MSC4222) after it, wherever they stand.
 func (p *parser) room(id string, gone bool) error {
 	r := Room{ID: matrix.RoomID(id), Gone: gone}
-	var timeline []RoomEvent
+	var timeline, after []RoomEvent
+	told := false
+	stateAfter := func() error {
+		there, err := p.begin('{')
+		if err != nil || !there {
+			return err
+		}
+		told = true
+		return p.rest(members{"events": p.array(p.event(&after))}.read(p.walker))
+	}
 	err := p.object(members{
 		"state": p.object(members{"events": p.array(p.event(&r.Events))}),
 		"timeline": p.object(members{
 			"events":  p.array(p.event(&timeline)),
 			"limited": p.value(&r.Limited),
 		}),
+		"state_after":                    stateAfter,
+		"org.matrix.msc4222.state_after": stateAfter,
 	})()
-	p.keep(r, timeline)
+	for i := range timeline {
+		timeline[i].Passed = told
+	}
+	p.keep(r, append(timeline, after...))
 	return err
 }
 
+// outside is a room that we were invited to, or knock at: whatever we were in it
+// before, we are no member any more. What its state is said to be nobody vouches for.
+func (p *parser) outside(id string) error {
+	p.keep(Room{ID: matrix.RoomID(id), Gone: true}, nil)
+	return p.skip()
+}
+
 // keep adds a room in which something happened that matters.
-func (p *parser) keep(r Room, timeline []RoomEvent) {
-	r.Events = append(r.Events, timeline...)
+func (p *parser) keep(r Room, later []RoomEvent) {
+	r.Events = append(r.Events, later...)
 	if len(r.Events) > 0 || r.Limited || r.Gone {
 		p.into.Rooms = append(p.into.Rooms, r)
 	}

@@ -24,18 +24,36 @@ func (p *parser) sliding() members {
 	}
 }
 
+// slidingRoom is a room of a sliding sync. Its state is that at the end of the
+// timeline, as far as the client has asked for it: what else happened stands in the
+// timeline alone.
 func (p *parser) slidingRoom(id string) error {
 	r := Room{ID: matrix.RoomID(id)}
-	var timeline []RoomEvent
+	var state []RoomEvent
 	var membership text
+	outside := func() error {
+		there, err := p.begin('[')
+		if err != nil || !there {
+			return err
+		}
+		r.Gone = true
+		for p.More() {
+			if err := p.skip(); err != nil {
+				return err
+			}
+		}
+		return p.end()
+	}
 	err := p.object(members{
-		"required_state": p.array(p.event(&r.Events)),
-		"timeline":       p.array(p.event(&timeline)),
+		"required_state": p.array(p.event(&state)),
+		"timeline":       p.array(p.event(&r.Events)),
 		"limited":        p.value(&r.Limited),
 		"membership":     p.value(&membership),
+		"invite_state":   outside,
+		"stripped_state": outside,
 	})()
-	r.Gone = membership == "leave" || membership == "ban"
-	p.keep(r, timeline)
+	r.Gone = r.Gone || membership != "" && membership != "join"
+	p.keep(r, state)
 	return err
 }
 

@@ -63,8 +63,10 @@ type Room struct {
 	// between is known of the state only.
 	Limited bool
 	// Gone: the own user is not, or no longer, in the room.
-	Gone   bool
-	Events []RoomEvent // state and then timeline, in order
+	Gone bool
+	// Events are the state before the timeline, the timeline and the state after it,
+	// in this order.
+	Events []RoomEvent
 }
 
 // Kind is a type of events that encryption depends on.
@@ -96,6 +98,9 @@ type RoomEvent struct {
 	StateKey string
 	Sender   matrix.UserID
 	Content  Span // the zero Span: it has none
+	// Passed: it happened, and what holds after it is told by later ones. Where servers
+	// disagree about a state it may never have held.
+	Passed bool
 }
 
 // Parse reads a response. Errors: [ErrForm], of the whole: nothing of it is to be

@@ -57,7 +57,9 @@ const syncText = `{
       },
       "!quiet:example.org": {"timeline": {"events": [{"type":"m.room.message","content":{}}]}}
     },
-    "leave": {"!b:example.org": {}}
+    "leave": {"!b:example.org": {}},
+    "knock": {"!d:example.org": {"knock_state": {"events": [{"type":"m.room.encryption","state_key":"","content":{}}]}}},
+    "invite": {"!c:example.org": {"invite_state": {"events": []}}, "!e:example.org": null}
   },
   "device_lists": {"changed": ["@bob:example.org"], "left": ["@carol:example.org"]},
   "device_one_time_keys_count": {"signed_curve25519": 12},
@@ -82,12 +84,47 @@ func TestSync(t *testing.T) {
 			{ID: "!a:example.org", Limited: true, Events: []RoomEvent{
 				{Kind: Encryption, Sender: "@alice:example.org"}, {Kind: Member, StateKey: "@bob:example.org", Sender: "@bob:example.org"},
 			}},
-			{ID: "!b:example.org", Gone: true},
+			{ID: "!b:example.org", Gone: true}, {ID: "!d:example.org", Gone: true}, {ID: "!c:example.org", Gone: true}, {ID: "!e:example.org", Gone: true},
 		},
 	}
 	r.Rooms = events(r.Rooms)
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestStateAfter: the state after the timeline comes after it, wherever it stands, and
+// what is in the timeline has passed; unless it is null.
+func TestStateAfter(t *testing.T) {
+	const was, passed, is = `{"type":"m.room.member","state_key":"was","content":{}}`, `{"type":"m.room.member","state_key":"passed","content":{}}`, `{"type":"m.room.member","state_key":"is","content":{}}`
+	for name, c := range map[string]struct {
+		text string
+		want string
+	}{
+		"stable":    {`"state_after":{"events":[` + is + `]},"timeline":{"events":[` + passed + `]}`, "passed! is"},
+		"unstable":  {`"timeline":{"events":[` + passed + `]},"org.matrix.msc4222.state_after":{"events":[` + is + `]}`, "passed! is"},
+		"both":      {`"state_after":{"events":[` + is + `]},"timeline":{"events":[` + passed + `]},"state":{"events":[` + was + `]}`, "was passed! is"},
+		"empty":     {`"state_after":{},"timeline":{"events":[` + passed + `]}`, "passed!"},
+		"no events": {`"state_after":{"events":[]},"timeline":{"events":[` + passed + `]}`, "passed!"},
+		"null":      {`"state_after":null,"timeline":{"events":[` + passed + `]},"state":{"events":[` + was + `]}`, "was passed"},
+	} {
+		for _, section := range []string{"join", "leave"} {
+			r := mustParse(t, Sync, `{"next_batch":"s","rooms":{"`+section+`":{"!a:example.org":{`+c.text+`}}}}`)
+			var got []string
+			for _, e := range r.Rooms[0].Events {
+				mark := ""
+				if e.Passed {
+					mark = "!"
+				}
+				got = append(got, e.StateKey+mark)
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("%s, %s: %q, want %q", section, name, got, c.want)
+			}
+		}
+	}
+	if _, err := Parse(Sync, phone, []byte(`{"next_batch":"s","rooms":{"join":{"!a:b":{"state_after":[]}}}}`)); !errors.Is(err, ErrForm) {
+		t.Errorf("a list: %v, want ErrForm", err)
 	}
 }
 
@@ -110,7 +147,8 @@ func TestSliding(t *testing.T) {
 	const text = `{"pos":"7","lists":{"all":{"count":1}},"rooms":{
 	  "!a:example.org":{"initial":true,"required_state":[{"type":"m.room.history_visibility","state_key":"","sender":"@bob:example.org","content":{}}],
 	    "timeline":[{"type":"m.room.encryption","state_key":"","content":{}}],"limited":true},
-	  "!b:example.org":{"membership":"leave"},"!c:example.org":{"membership":"join"}},
+	  "!b:example.org":{"membership":"leave"},"!c:example.org":{"membership":"join"},"!d:example.org":{"membership":"knock"},
+	  "!e:example.org":{"invite_state":[{"type":"m.room.name"}]},"!f:example.org":{"stripped_state":[]},"!g:example.org":{"invite_state":null}},
 	  "extensions":{"to_device":{"next_batch":"9","events":[{"type":"m.dummy"}]},"e2ee":{"device_one_time_keys_count":{"signed_curve25519":3},
 	    "device_unused_fallback_key_types":["signed_curve25519"],"device_lists":{"changed":["@bob:example.org"]}}}}`
 	r := mustParse(t, Sliding, text)
@@ -122,8 +160,8 @@ func TestSliding(t *testing.T) {
 		Next: "7", NextToDevice: "9", Counts: map[string]int{"signed_curve25519": 3}, Unused: []string{"signed_curve25519"},
 		Changed: []matrix.UserID{"@bob:example.org"},
 		Rooms: []Room{
-			{ID: "!a:example.org", Limited: true, Events: []RoomEvent{{Kind: HistoryVisibility, Sender: "@bob:example.org"}, {Kind: Encryption}}},
-			{ID: "!b:example.org", Gone: true},
+			{ID: "!a:example.org", Limited: true, Events: []RoomEvent{{Kind: Encryption}, {Kind: HistoryVisibility, Sender: "@bob:example.org"}}},
+			{ID: "!b:example.org", Gone: true}, {ID: "!d:example.org", Gone: true}, {ID: "!e:example.org", Gone: true}, {ID: "!f:example.org", Gone: true},
 		},
 	}
 	r.Rooms = events(r.Rooms)

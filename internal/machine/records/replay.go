@@ -130,15 +130,28 @@ func checkReplays(c *Checkup) {
 }
 
 // dropReplays removes the places in a session, by the keys that they stand under.
+// There may be any number, so they are listed in a view.
 func dropReplays(under string) *Fix {
 	return &Fix{"remove them", func(ctx context.Context, a *machine.Account) error {
-		for more := true; more; {
-			var err error
-			more, err = txn.Do(ctx, a.DB, func(tx *txn.Tx) (bool, error) {
-				if _, err := a.Active(tx); err != nil {
-					return false, err
+		keys, err := txn.View(ctx, a.DB, func(tx *txn.Tx) (keys []string, err error) {
+			for e, err := range tx.Entries(under + "/") {
+				if err != nil {
+					return nil, err
 				}
-				return dropSome(tx, under, a.Store.PerCommit(replayShare))
+				keys = append(keys, e.Key)
+			}
+			return keys, nil
+		})
+		if err != nil {
+			return err
+		}
+		for chunk := range slices.Chunk(keys, a.Store.PerCommit(replayShare)) {
+			err := a.Do(ctx, func(tx *txn.Tx) error {
+				_, err := a.Active(tx)
+				for _, key := range chunk {
+					err = cmp.Or(err, tx.Drop(key))
+				}
+				return err
 			})
 			if err != nil {
 				return err
@@ -146,24 +159,6 @@ func dropReplays(under string) *Fix {
 		}
 		return nil
 	}}
-}
-
-func dropSome(tx *txn.Tx, under string, most int) (more bool, err error) {
-	var keys []string
-	for e, err := range Replays.Stored(tx) {
-		if err != nil {
-			return false, err
-		}
-		if strings.HasPrefix(e.Key, under+"/") {
-			keys = append(keys, e.Key)
-		}
-	}
-	for _, key := range keys[:min(len(keys), most)] {
-		if err := tx.Drop(key); err != nil {
-			return false, err
-		}
-	}
-	return len(keys) > most, nil
 }
 
 // sweepReplays deletes what is of messages below the floor of their session: those

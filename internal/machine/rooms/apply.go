@@ -91,11 +91,14 @@ func (c *change) event(e syncresponse.RoomEvent, content []byte, limited bool) e
 	switch {
 	case e.Kind == syncresponse.Member:
 		m := parseMember(content)
+		if e.Passed {
+			return c.passed(matrix.UserID(e.StateKey), m, limited)
+		}
 		return c.member(matrix.UserID(e.StateKey), m, limited)
 	case e.StateKey != "":
 	case e.Kind == syncresponse.Encryption:
 		c.encrypt(parseEncryption(content))
-	case e.Kind == syncresponse.HistoryVisibility:
+	case e.Kind == syncresponse.HistoryVisibility && !e.Passed:
 		c.show(parseVisibility(content))
 	}
 	return nil
@@ -136,6 +139,25 @@ func (c *change) member(user matrix.UserID, m Membership, limited bool) error {
 		return nil
 	}
 	return records.Dismiss(c.tx, user, c.room.ID)
+}
+
+// passed applies a membership that another one stands for at the end: who left and is
+// back may not read what was sent meanwhile.
+func (c *change) passed(user matrix.UserID, m Membership, limited bool) error {
+	if user.Check() != nil || !c.known && !c.lost || !m.gone() && (!limited || m == Join) {
+		return nil
+	}
+	was := user == c.own
+	if !was {
+		var err error
+		if was, _, err = c.isMember(user); err != nil {
+			return err
+		}
+	}
+	if was {
+		c.retire(group.SomebodyLeft)
+	}
+	return nil
 }
 
 // isMember reports whether somebody may have a key of the room, and whether that is

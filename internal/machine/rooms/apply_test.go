@@ -135,13 +135,79 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestWeAreOut: a room in which we are no more.
+// TestStateAfter: where a server tells the state after the timeline (MSC4222), under
+// either name, that is what holds; who left in between may have the key all the same.
+func TestStateAfter(t *testing.T) {
+	shared, joined := state("m.room.history_visibility", `{"history_visibility":"shared"}`), state("m.room.history_visibility", `{"history_visibility":"joined"}`)
+	for name, c := range map[string]struct {
+		limited         bool
+		before          string // state
+		timeline, after string
+		why             group.Why
+		marked          bool
+		gone            int
+		visibility      group.Visibility
+	}{
+		"a leave that only the state tells":         {after: member(bob, "leave"), why: group.SomebodyLeft, marked: true, gone: 1},
+		"a leave in both":                           {timeline: member(bob, "leave"), after: member(bob, "leave"), why: group.SomebodyLeft, marked: true, gone: 1},
+		"who left is back":                          {timeline: member(bob, "leave"), after: member(bob, "join"), why: group.SomebodyLeft},
+		"a leave that never held":                   {timeline: member(bob, "leave"), why: group.SomebodyLeft},
+		"a join that never held":                    {timeline: member(carol, "join")},
+		"a join that did not hold":                  {timeline: member(bob, "join"), after: member(bob, "leave"), why: group.SomebodyLeft, marked: true, gone: 1},
+		"a join":                                    {timeline: member(carol, "join"), after: member(carol, "join"), marked: true},
+		"an invitation after a gap":                 {limited: true, after: member(bob, "invite"), why: group.SomebodyLeft},
+		"an invitation after a gap that has passed": {limited: true, timeline: member(bob, "invite"), after: member(bob, "join"), why: group.SomebodyLeft},
+		"we leave":                                  {after: member(alice, "leave"), why: group.SomebodyLeft},
+		"we left and are back":                      {timeline: member(alice, "leave"), after: member(alice, "join"), why: group.SomebodyLeft},
+		"a stranger's leave":                        {timeline: member(carol, "leave")},
+		"the state before, too":                     {before: member(bob, "leave"), after: member(carol, "join"), why: group.SomebodyLeft, marked: true, gone: 1},
+		"a visibility":                              {after: joined, visibility: group.Joined},
+		"a visibility that did not hold":            {timeline: joined, after: shared, visibility: group.Shared},
+		"a visibility that never held":              {timeline: joined},
+	} {
+		for _, key := range []string{"state_after", "org.matrix.msc4222.state_after"} {
+			a := newAccount(t)
+			begin(t, a)
+			apply(t, a, fmt.Sprintf(`{"next_batch":"s1","rooms":{"join":{%q:{%q:{"events":[%s]},"timeline":{"limited":%t,"events":[%s]},"state":{"events":[%s]}}}}}`,
+				room, key, c.after, c.limited, c.timeline, c.before))
+			r, _ := readRoom(t, a)
+			if got := why(t, a); got != c.why || (r.Changed != 1) != c.marked || len(r.Gone) != c.gone || r.State.Visibility != c.visibility {
+				t.Errorf("%s (%s): the session is given up for %q, marked %v, gone %v, visibility %v", name, key, got, r.Changed != 1, r.Gone, r.State.Visibility)
+			}
+		}
+	}
+}
+
+// TestEncryptionInStateAfter: a room is encrypted wherever that is said, and also where
+// the state after says something else: for good.
+func TestEncryptionInStateAfter(t *testing.T) {
+	megolm := state("m.room.encryption", `{"algorithm":"m.megolm.v1.aes-sha2"}`)
+	for name, text := range map[string]string{
+		"after":    `"state_after":{"events":[` + megolm + `]}`,
+		"passed":   `"state_after":{"events":[]},"timeline":{"events":[` + megolm + `]}`,
+		"null":     `"state_after":null,"timeline":{"events":[` + megolm + `]}`,
+		"unstable": `"org.matrix.msc4222.state_after":{"events":[` + megolm + `]}`,
+		"before":   `"state_after":{},"state":{"events":[` + megolm + `]}`,
+	} {
+		a := newAccount(t)
+		apply(t, a, `{"next_batch":"s1","rooms":{"join":{"`+string(room)+`":{`+text+`}}}}`)
+		if r, known := readRoom(t, a); !known || !r.Encrypted || r.Foreign {
+			t.Errorf("%s: %+v, %t", name, r, known)
+		}
+	}
+}
+
+// TestWeAreOut: a room in which we are no more, whatever we are in its place.
 func TestWeAreOut(t *testing.T) {
-	a := newAccount(t)
-	begin(t, a)
-	apply(t, a, `{"next_batch":"s1","rooms":{"leave":{"`+string(room)+`":{}}}}`)
-	if got := why(t, a); got != group.SomebodyLeft {
-		t.Errorf("the session is given up for %q", got)
+	for section, content := range map[string]string{
+		"leave": `{}`, "invite": `{"invite_state":{"events":[{"type":"m.room.name"}]}}`, "knock": `{"knock_state":{}}`,
+	} {
+		a := newAccount(t)
+		begin(t, a)
+		apply(t, a, `{"next_batch":"s1","rooms":{"`+section+`":{"`+string(room)+`":`+content+`}}}`)
+		if got := why(t, a); got != group.SomebodyLeft {
+			t.Errorf("%s: the session is given up for %q", section, got)
+		}
 	}
 }
 
