@@ -364,6 +364,30 @@ var mutants = []mutant{
 	},
 
 	{
+		name: "some records are taken for all that there are",
+		file: "txn/some.go",
+		old:  "return first, false, nil", new: "return first, true, nil",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "a lost pool: a commit rests on every key",
+		file: "internal/machine/records/pool.go",
+		old:  "range Keys.Some(tx, txn.Path{}, 1) {", new: "range Keys.Scan(tx) {",
+		pkgs: []string{"."},
+	},
+	{
+		name: "a sync: what state_after says is not read",
+		file: "internal/syncresponse/layout.go",
+		old:  "p.keep(r, append(timeline, after...))", new: "p.keep(r, timeline)",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "a sync: who left and is back never left",
+		file: "internal/machine/rooms/apply.go",
+		old:  "return c.passed(matrix.UserID(e.StateKey), m, limited)", new: "return nil",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
 		name: "a large call ignores what the engine takes",
 		file: "internal/machine/change.go",
 		old:  "return min(MostPerCommit, ", new: "return MostPerCommit + 0*min(1, ",
