@@ -274,7 +274,7 @@ var mutants = []mutant{
 	{
 		name: "a lost pool is a new one",
 		file: "internal/machine/records/pool.go",
-		old:  "for range Keys.Scan(tx) {", new: "for range 0 {",
+		old:  "for _, err := range Keys.Some(tx, txn.Path{}, 1) {", new: "for _, err := range Keys.Some(tx, txn.Path{}, 0) {",
 		pkgs: []string{"./internal/machine/upkeep"},
 	},
 	{
