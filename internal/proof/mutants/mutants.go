@@ -214,7 +214,7 @@ var mutants = []mutant{
 	{
 		name: "sessions of a lost peer go on sending",
 		file: "internal/machine/records/peercheck.go",
-		old:  "Sessions.Put(tx, s.StopSending())", new: "Sessions.Put(tx, s)",
+		old:  "Sessions.Put(tx, f.Value.StopSending())", new: "Sessions.Put(tx, f.Value)",
 		pkgs: []string{"."},
 	},
 	{
