@@ -331,11 +331,11 @@ func TestDamagedFallbackKey(t *testing.T) {
 			if u.Fallback == before || len(keys) != 1 {
 				t.Errorf("%s, %s: the body has fallback key %v, and %v cannot be read", name, way, u.Fallback, before)
 			}
-			for _, key := range keys {
-				harmed.phone.receive(w.dave, w.dave.send(harmed.phone, "by the new one", pawl.WithOneTimeKey(key)))
-			}
 			if again, _, _ := harmed.phone.upload(0); again.Fallback != u.Fallback {
 				t.Errorf("%s, %s: the next body has %v, want %v", name, way, again.Fallback, u.Fallback)
+			}
+			for _, key := range keys {
+				harmed.phone.receive(w.dave, w.dave.send(harmed.phone, "by the new one", pawl.WithOneTimeKey(key)))
 			}
 			if found := harmed.check(); len(found) == 0 == (name == "few") {
 				t.Errorf("%s, %s: check finds %v", name, way, found)

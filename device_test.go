@@ -28,6 +28,8 @@ type device struct {
 	store *pawl.Store
 	id    pawl.Identity
 	clock *clock
+	// fallback was in the last body that had one: a body has none once it is used.
+	fallback ratchet.PublicKey
 }
 
 // atFloor makes the tests show that all works on the smallest engine there may
@@ -102,11 +104,21 @@ func (d *device) upload(n int) (u pawl.Upload, oneTime, fallback map[string]ratc
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	oneTime, fallback = d.keysIn(u.Body)
+	for _, key := range fallback {
+		d.fallback = key
+	}
+	return u, oneTime, fallback
+}
+
+// keysIn returns the keys of a body by their ids.
+func (d *device) keysIn(text []byte) (oneTime, fallback map[string]ratchet.PublicKey) {
+	d.t.Helper()
 	var body struct {
 		OneTime  map[string]struct{ Key string } `json:"one_time_keys"`
 		Fallback map[string]struct{ Key string } `json:"fallback_keys"`
 	}
-	if err := json.Unmarshal(u.Body, &body); err != nil {
+	if err := json.Unmarshal(text, &body); err != nil {
 		d.t.Fatal(err)
 	}
 	oneTime, fallback = map[string]ratchet.PublicKey{}, map[string]ratchet.PublicKey{}
@@ -116,7 +128,7 @@ func (d *device) upload(n int) (u pawl.Upload, oneTime, fallback map[string]ratc
 	for id, k := range body.Fallback {
 		fallback[id] = d.parseKey(k.Key)
 	}
-	return u, oneTime, fallback
+	return oneTime, fallback
 }
 
 func (d *device) parseKey(text string) ratchet.PublicKey {
@@ -138,8 +150,11 @@ func (d *device) oneTimeKey() ratchet.PublicKey {
 // fallbackKey returns the current fallback key.
 func (d *device) fallbackKey() ratchet.PublicKey {
 	d.t.Helper()
-	_, _, keys := d.upload(0)
-	return slices.Collect(maps.Values(keys))[0]
+	d.upload(0)
+	if d.fallback == (ratchet.PublicKey{}) {
+		d.t.Fatal("the fallback key is used, and was in no body")
+	}
+	return d.fallback
 }
 
 // send encrypts for another device.

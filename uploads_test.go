@@ -3,8 +3,10 @@ package pawl_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/ratchet"
 )
 
 // TestUploadsFollowSyncs: a count that is the server's moves the top-up, also by
@@ -63,4 +65,63 @@ func TestUploadsFollowSyncs(t *testing.T) {
 		t.Errorf("%d one-time keys for a count that came late, want none", n)
 	}
 	phone.intact()
+}
+
+// TestOpenedFallbackIsNotUploadedAgain: nobody heard of an upload, and a session is
+// opened with the fallback key that was in it. So it arrived, and the key was used: the
+// next body has none, and after a day there is another.
+func TestOpenedFallbackIsNotUploadedAgain(t *testing.T) {
+	alice, bob := pair(t)
+	_, lost := bob.lostUpload()
+	if len(lost) != 1 {
+		t.Fatalf("%d fallback keys in the first body", len(lost))
+	}
+	for _, key := range lost {
+		bob.receive(alice, alice.send(bob, "hello", pawl.WithOneTimeKey(key)))
+	}
+	if keys, again := bob.lostUpload(); len(again) != 0 || len(keys) == 0 {
+		t.Errorf("the next body has %d one-time keys and %d fallback keys, want some and none", len(keys), len(again))
+	}
+	if manual, _, fallback := bob.upload(1); len(fallback) != 0 {
+		t.Errorf("a body of KeysForUpload has the key again: %s", manual.Body)
+	}
+	bob.clock.pass(25 * time.Hour)
+	_, other := bob.lostUpload()
+	for id, key := range other {
+		if lost[id] == key {
+			t.Errorf("%s comes again after a day", id)
+		}
+	}
+	if len(other) != 1 {
+		t.Errorf("%d fallback keys after a day, want another", len(other))
+	}
+	bob.intact()
+}
+
+// lostUpload lets the next upload have an outcome of which nobody heard, and returns
+// its keys by their ids.
+func (d *device) lostUpload() (oneTime, fallback map[string]ratchet.PublicKey) {
+	d.t.Helper()
+	for range 10 {
+		all, err := d.OutgoingRequests(d.ctx)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		for _, r := range all {
+			if r.Kind == pawl.KeysUpload {
+				oneTime, fallback = d.keysIn(r.Body)
+				err = d.MarkFailed(d.ctx, r.ID, pawl.Unknown())
+			} else {
+				err = d.MarkSent(d.ctx, r.ID, []byte(`{"device_keys": {}}`))
+			}
+			if err != nil {
+				d.t.Fatal(err)
+			}
+		}
+		if oneTime != nil {
+			return oneTime, fallback
+		}
+	}
+	d.t.Fatal("no upload is due")
+	return nil, nil
 }

@@ -50,7 +50,9 @@ type Uploads struct {
 	// Retry is how many keys go into the next body where it did not say: as many as
 	// were in one that failed.
 	Retry int
-	Used  otk.ID // the last fallback key of which the server said that it was used
+	// Used is the last fallback key that was used: the server said so, or it has opened
+	// a session. In a body again it would count as unused.
+	Used otk.ID
 
 	Most     int       // one-time keys in a body, since a larger one was refused; 0: UploadedKeys
 	Refused  uint32    // bodies in a row
@@ -191,6 +193,32 @@ func PublishedBy(pool otk.Pool) (u Uploads) {
 		u.Retry = UploadedKeys
 	}
 	return u
+}
+
+// FallbackOpened notes that a fallback key has opened a session, if it is the current
+// one. It is known to be used then, also if nobody heard of the upload that it was in.
+// Where the pool or the uploads cannot be read nothing is noted: they are mended by
+// themselves, with another key.
+func FallbackOpened(tx *txn.Tx, id otk.ID) error {
+	if err := tx.Prefetch(Pool.Ref(), UploadStates.Ref()); err != nil {
+		return err
+	}
+	pool, err := ReadPool(tx)
+	if current, _ := pool.Fallbacks(); err == nil && current.ID != id {
+		return nil
+	}
+	var u Uploads
+	if err == nil {
+		u, err = ReadUploads(tx, pool)
+	}
+	switch {
+	case machine.IsDamage(err), machine.IsSetAside(err):
+		return nil
+	case err != nil || u.Used == id:
+		return err
+	}
+	u.Used = id
+	return UploadStates.Put(tx, u)
 }
 
 // End returns how uploads stand when the one under way has ended, whatever became of

@@ -321,8 +321,11 @@ func (m *Messages) open(tx *txn.Tx, a account.Account, c records.Contact, in par
 	if err := m.add(tx, a, c, opened.Session); err != nil {
 		return session.Session{}, ratchet.Plaintext{}, err
 	}
-	if !key.Fallback() {
+	switch {
+	case !key.Fallback():
 		err = records.Keys.Put(tx, opened.Key)
+	case a.Raised(): // in format 1 nothing is kept of uploads
+		err = records.FallbackOpened(tx, key.ID())
 	}
 	return opened.Session, opened.Plaintext, err
 }

@@ -87,7 +87,7 @@ var mutants = []mutant{
 	{
 		name: "a used one-time key keeps its private part",
 		file: "internal/machine/todevice/decrypt.go",
-		old:  "if !key.Fallback() {", new: "if false {",
+		old:  "case !key.Fallback():", new: "case false:",
 		pkgs: []string{"."},
 	},
 	{

@@ -429,6 +429,12 @@ var rules = []mutant{
 		pkgs: []string{"./internal/machine/keys"},
 	},
 	{
+		name: "a fallback key that has opened a session is in a body again",
+		file: "internal/machine/records/uploads.go",
+		old:  "\tu.Used = id\n\treturn UploadStates.Put(tx, u)", new: "\treturn nil",
+		pkgs: []string{"."},
+	},
+	{
 		name: "a message leaves before the device's keys",
 		file: "internal/machine/keys/uploads.go",
 		old:  "return s.Published, err", new: "return true, err",
