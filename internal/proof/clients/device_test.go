@@ -1,12 +1,14 @@
 package clients
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,15 +54,17 @@ func launch(t *testing.T, kind, name string, of oracle.Device) *device {
 
 // end ends a process that still runs, as a user does.
 func (d *device) end() {
+	text, err := os.ReadFile(d.log.Name())
+	if bytes.Contains(text, []byte("DATA RACE")) {
+		d.t.Errorf("%s has a data race", d.name)
+	}
 	if d.t.Failed() {
-		text, err := os.ReadFile(d.log.Name())
 		d.t.Logf("%s said %s %v", d.name, text, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var err error
 	if !d.gone {
-		err = d.Quit(ctx)
+		err = errors.Join(err, d.Quit(ctx))
 	}
 	if err := errors.Join(err, d.log.Close()); err != nil {
 		d.t.Error(err)
@@ -96,6 +100,15 @@ func program(t *testing.T, kind string) *exec.Cmd {
 	if kind == "node" {
 		cmd := exec.CommandContext(ctx, "node", "bot.mjs")
 		cmd.Dir = "nodebot"
+		return cmd
+	}
+	if *withRace && strings.HasPrefix(kind, "pawl-") {
+		name, err := raced()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(ctx, name, kind)
+		cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1") // so that the test sees it end
 		return cmd
 	}
 	self, err := os.Executable()

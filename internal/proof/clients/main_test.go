@@ -4,34 +4,33 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/internal/proof/clients/mautrixbot"
 	"github.com/pawlkv/pawl/internal/proof/clients/pawlbot"
-	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/badgerkv"
-	"github.com/pawlkv/pawl/kv/sqlitekv"
 )
 
 // kindVariable tells this program which client it is, if it is one.
 const kindVariable = "PAWL_PROOF_CLIENT"
 
-// programs are the clients that this program can be. Of the kinds that begin with
-// "pawl" the rest is the engine.
-var programs = map[string]func(func(bot.Event)) bot.Client{
-	"mautrix":     mautrixbot.Open,
-	"pawl-badger": pawlbot.On(func(dir string) (kv.Store, error) { return badgerkv.Open(dir) }),
-	"pawl-sqlite": pawlbot.On(func(dir string) (kv.Store, error) { return sqlitekv.Open(filepath.Join(dir, "device.db")) }),
+// programOf returns the client of a kind, of those that this program can be.
+func programOf(kind string) (open func(func(bot.Event)) bot.Client, known bool) {
+	if kind == "mautrix" {
+		return mautrixbot.Open, true
+	}
+	engine, known := pawlbot.Engines[kind]
+	return pawlbot.On(engine), known
 }
 
 func TestMain(m *testing.M) {
 	kind := os.Getenv(kindVariable)
 	if kind == "" {
-		os.Exit(m.Run())
+		status := m.Run()
+		removeRaced()
+		os.Exit(status)
 	}
-	open, known := programs[kind]
+	open, known := programOf(kind)
 	if !known {
 		fmt.Fprintln(os.Stderr, "no client", kind)
 		os.Exit(2)

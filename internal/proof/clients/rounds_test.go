@@ -61,7 +61,7 @@ func randomRounds(t *testing.T, c cast) {
 	y, r := tell(t, c, object{"rotation_period_msgs": 4}), chance(t)
 	y.meet(bob, carol)
 	y.talk("before")
-	deeds := []func(*rand.Rand){y.killOne, y.killOne, y.stopOne, y.freezeOne, y.failSome, y.failSome, y.forget, y.takeKeys, y.wait}
+	deeds := []func(*rand.Rand){y.killOne, y.killOne, y.stopOne, y.freezeOne, y.failSome, y.failSome, y.forget, y.takeKeys, y.wait, y.sweepOne}
 	for i := range *rounds {
 		var sending []<-chan struct{}
 		for range 1 + r.IntN(len(y.mine.processes)) {
@@ -72,6 +72,7 @@ func randomRounds(t *testing.T, c cast) {
 		for _, ended := range sending {
 			<-ended
 		}
+		y.mine.check()
 	}
 	y.quiet()
 }
@@ -129,6 +130,17 @@ func (y *story) wait(r *rand.Rand) {
 	}
 }
 
+// sweepOne lets a process erase what nobody needs any more, after up to three days:
+// receipts, what is known of sessions that are gone, replaced keys. Weeks pass in this
+// way, in which keys are replaced and sessions grow old.
+func (y *story) sweepOne(r *rand.Rand) {
+	if !y.mine.shares() {
+		return
+	}
+	y.mine.later(time.Duration(r.IntN(72)) * time.Hour)
+	y.mine.processes[y.mine.any(r)].do(bot.Command{Name: "sweep"})
+}
+
 // quiet ends all faults and judges.
 func (y *story) quiet() {
 	y.t.Helper()
@@ -138,6 +150,7 @@ func (y *story) quiet() {
 	}
 	y.settle()
 	y.talk("all is quiet")
+	y.mine.check()
 	y.tellCounts()
 }
 

@@ -25,6 +25,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{"uploads whose answers are late", lateUploads, true},
 	{"killed before the upload's answer", killedUpload, false},
+	{"a fallback key of which nobody heard", unheardFallback, false},
 	{"failed uploads and claims", failedRequests, false},
 	{"device queries that fail", failedQueries, true},
 	{"to-device messages and restarts", restartsWhileReceiving, false},
@@ -41,6 +42,9 @@ var scenarios = []scenario{
 	{"same key: new device", keptByNewDevice, false},
 	{"same key: display names", keptByNames, false},
 	{"another's messages", spoofed, true},
+	{"at one step", atOneStep, false},
+	{"killed in a sync", killedInSync, false},
+	{"killed while sending", killedInSend, false},
 	{"random restarts", randomRestarts, false},
 	{"random rounds", randomRounds, false},
 }

@@ -105,10 +105,13 @@ func (y *story) says(from *device, body string) matrix.EventID {
 func (y *story) seen(id matrix.EventID) {
 	y.t.Helper()
 	y.until(fmt.Sprint("message ", id), func() bool {
-		return slices.ContainsFunc(y.mine.processes, func(d *device) bool {
-			return slices.ContainsFunc(d.Events(), func(e bot.Event) bool { return e.Name == "message" && e.Event == string(id) })
-		})
+		return slices.ContainsFunc(y.mine.processes, func(d *device) bool { return told(d, id) })
 	})
+}
+
+// told reports whether a process has told of a message.
+func told(d *device, id matrix.EventID) bool {
+	return slices.ContainsFunc(d.Events(), func(e bot.Event) bool { return e.Name == "message" && e.Event == string(id) })
 }
 
 // reads fetches an event as a notification extension does.
@@ -146,6 +149,7 @@ func (y *story) judge() {
 	for _, d := range append(slices.Clone(y.peers), y.mine.processes...) {
 		y.look(d, life.Sent)
 	}
+	y.mine.check()
 	life.Seen = y.sights
 	broken := oracle.Judge(life)
 	for _, b := range broken[:min(len(broken), 20)] {

@@ -152,3 +152,12 @@ func (m *subject) later(by time.Duration) {
 
 // clock is a file that says how far the clock is ahead. It is beside the store.
 func (m *subject) clock() string { return m.store + ".clock" }
+
+// check looks whether all is well in the store, in one process after the other. Only
+// Pawl's clients can tell.
+func (m *subject) check() {
+	m.t.Helper()
+	if m.shares() {
+		m.next().do(bot.Command{Name: "check"})
+	}
+}

@@ -11,9 +11,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/internal/proof/clients/oracle"
-	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/badgerkv"
-	"github.com/pawlkv/pawl/kv/sqlitekv"
+	"github.com/pawlkv/pawl/internal/proof/clients/pawlbot"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -243,13 +241,15 @@ func sharedKey(t *testing.T, c cast) {
 	p := y.steady(bob)
 	p.join(y.room)
 	settle(t, y.server, other, p.device)
-	if _, err := p.try(bot.Command{Name: "send", Room: y.room, Body: "lost"}); err != nil {
-		t.Fatal(err)
-	}
+	lost := p.do(bot.Command{Name: "send", Room: y.room, Body: "lost"})
 	for _, d := range y.mine.processes {
 		d.begin()
 	}
 	y.recovers(p.device)
+	// A one-time key opens one session: what came under it again stays closed.
+	if a, err := y.reads(y.mine.next(), matrix.EventID(lost.Event), time.Second); err == nil {
+		t.Errorf("%q is read, whose key came in a second session of one one-time key", a.Body)
+	}
 }
 
 // recovered: our store went back in time, and was recovered: no session that there was
@@ -281,7 +281,7 @@ func recovered(t *testing.T, c cast) {
 // recover does what "pawl recover" does, and returns how many sessions it gave up.
 func (m *subject) recover() int {
 	m.t.Helper()
-	engine, err := open(m.kind, m.store)
+	engine, err := pawlbot.Engines[m.kind](m.store)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -299,12 +299,4 @@ func (m *subject) recover() int {
 		m.t.Fatal(err)
 	}
 	return done.Sessions
-}
-
-// open opens the store of a device under test.
-func open(kind, dir string) (kv.Store, error) {
-	if kind == "pawl-sqlite" {
-		return sqlitekv.Open(filepath.Join(dir, "device.db"))
-	}
-	return badgerkv.Open(dir)
 }

@@ -81,6 +81,38 @@ func killedUpload(t *testing.T, c cast) {
 	y.talk("and newer ones later")
 }
 
+// The first upload arrived, and its sender is gone before it knows. All one-time keys
+// are claimed, and a peer uses the fallback key: the next upload has another one.
+func unheardFallback(t *testing.T, c cast) {
+	y := tell(t, c, nil)
+	answered := make(chan struct{})
+	y.fail("keys/upload", 1, hs.Effect{Hold: answered})
+	first := y.mine.launch(0)
+	go func() { _ = y.mine.login(first) }() // it is killed
+	y.until("the first upload", func() bool { return len(y.server.Exchanges("keys/upload")) > 0 })
+	y.mine.kill(0)
+	close(answered)
+	y.claim(y.server.KeyCount(y.mine.User, y.mine.ID))
+	bobs := y.peer(bob, "LAPTOP")
+	y.mine.open()
+	for _, d := range []*device{bobs, y.mine.processes[0]} {
+		d.join(y.room)
+	}
+	y.settle()
+	y.seen(y.says(bobs, "under the fallback key"))
+	y.mine.later(pawl.UploadLease)
+	y.stocked(25)
+	y.talk("last")
+	y.mine.later(2 * 24 * time.Hour)
+	uploads := func() int { return len(y.server.Exchanges("keys/upload")) }
+	before := uploads()
+	y.until("another fallback key", func() bool { return uploads() > before })
+	y.claim(y.server.KeyCount(y.mine.User, y.mine.ID))
+	y.peer(carol, "LAPTOP").join(y.room)
+	y.settle()
+	y.talk("under another")
+}
+
 // Requests fail, and are made again.
 func failedRequests(t *testing.T, c cast) {
 	y := tell(t, c, nil)

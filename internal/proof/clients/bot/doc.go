@@ -11,8 +11,16 @@
 //	join    room
 //	send    room, body                           event_id: sends an encrypted m.text
 //	read    room, event_id, timeout_ms           body, sender: fetches an event and decrypts it
+//	later   timeout_ms                           sets the clock ahead: peers only
 //	quit                                         closes the store and exits with status 0
 //
+// Of Pawl's clients only, whose processes share a store:
+//
+//	check                                        fails if anything in the store is broken
+//	sweep                                        erases what is no longer needed now
+//	meet    kind, count     the next commit of that kind waits for those of other processes
+//	die     count           ends as by SIGKILL once so many more commits are made
+//
 // The events: message (room, event_id, sender, body, encrypted), undecryptable (room,
-// event_id, sender, error), synced, sync_error (error).
+// event_id, sender, error), synced, sync_error (error), met.
 package bot

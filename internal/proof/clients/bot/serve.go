@@ -21,6 +21,8 @@ type Command struct {
 	Body       string `json:"body,omitempty"`
 	Event      string `json:"event_id,omitempty"`
 	Timeout    int    `json:"timeout_ms,omitempty"`
+	Kind       string `json:"kind,omitempty"`
+	Count      int    `json:"count,omitempty"`
 }
 
 // Answer is of a command.
@@ -46,7 +48,8 @@ type Event struct {
 
 // Client is what a program serves.
 type Client interface {
-	// Do does one command. Those that wait (send, read) do not hold up others.
+	// Do does one command. Those that take long (send, read, check, sweep) do not hold
+	// up others.
 	Do(context.Context, Command) (Answer, error)
 	Close() error
 }
@@ -81,7 +84,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, open func(tell func(Ev
 			a, err := client.Do(ctx, c)
 			say(answered(c, a, err))
 		}
-		if c.Name == "send" || c.Name == "read" {
+		if c.Name == "send" || c.Name == "read" || c.Name == "check" || c.Name == "sweep" {
 			busy.Go(do)
 		} else {
 			do()

@@ -52,12 +52,13 @@ type Sight struct {
 //   - no one-time key is in an upload after one that may have arrived, and no id is
 //     given to two keys;
 //   - no one-time key opens two sessions (fallback keys may);
+//   - no fallback key is in an upload after its device knows that it was used;
 //   - nothing is sent in the clear;
 //   - every message was read as it was sent, encrypted, by all that must, and by
 //     nobody as anything else.
 func Judge(l Life) []string {
 	var broken []string
-	for _, rule := range []func(Life) []string{indices, messageKeys, offers, openings, clear, readings} {
+	for _, rule := range []func(Life) []string{indices, messageKeys, offers, openings, fallbacks, clear, readings} {
 		broken = append(broken, rule(l)...)
 	}
 	return broken

@@ -64,6 +64,18 @@ func (s *script) uploads(by Device, keys map[string]ratchet.KeyPair, fallback ..
 	return s.saw(by, "keys/upload", "keys/upload", body)
 }
 
+// syncs goes on from a token to another, and brings messages.
+func (s *script) syncs(by Device, since, next string, messages ...ratchet.Message) *hs.Exchange {
+	events := []any{}
+	for _, m := range messages {
+		content := map[string]any{"ciphertext": map[string]any{"key": map[string]any{"type": m.Type, "body": unpadded.Encode(m.Body)}}}
+		events = append(events, map[string]any{"type": "m.room.encrypted", "sender": laptop.User, "content": content})
+	}
+	e := s.saw(by, "sync", "sync?since="+since, nil)
+	e.Answer, _ = json.Marshal(map[string]any{"next_batch": next, "to_device": map[string]any{"events": events}})
+	return e
+}
+
 func public(k ratchet.KeyPair) []byte { p := k.Public(); return p[:] }
 
 // cast are keys and sessions that a script may use.
@@ -117,6 +129,8 @@ func quiet(t *testing.T) (*script, cast) {
 	s.posts(laptop, phone, says(c.olm, "two")) // others may do what they like
 	s.posts(laptop, phone, says(c.opens(c.fallback), "three"))
 	s.posts(eve, phone, says(c.opens(c.fallback), "four"))
+	s.syncs(phone, "1", "2", says(c.opens(c.first), "one"), says(c.opens(c.fallback), "three"))
+	s.uploads(phone, nil, c.fallback) // it is not known that the answer came
 	key := says(c.opens(c.identity), "room key")
 	s.posts(phone, laptop, key)
 	s.posts(phone, laptop, key)
@@ -157,8 +171,12 @@ func TestEachRuleIsSeenBroken(t *testing.T) {
 			s.Exchanges[2].Lost, s.Exchanges[2].Status = false, http.StatusGatewayTimeout
 			s.uploads(phone, map[string]ratchet.KeyPair{"B": c.second})
 		}, "is in two uploads"},
-		"an id for two keys":         {func(s *script, c cast) { s.uploads(phone, map[string]ratchet.KeyPair{"A": c.identity}) }, "names another key before"},
-		"a key for two sessions":     {func(s *script, c cast) { s.posts(eve, phone, says(c.opens(c.first), "five")) }, "opens a second session"},
+		"an id for two keys":     {func(s *script, c cast) { s.uploads(phone, map[string]ratchet.KeyPair{"A": c.identity}) }, "names another key before"},
+		"a key for two sessions": {func(s *script, c cast) { s.posts(eve, phone, says(c.opens(c.first), "five")) }, "opens a second session"},
+		"a used fallback key": {func(s *script, c cast) {
+			s.syncs(phone, "2", "3")
+			s.uploads(phone, nil, c.fallback)
+		}, "a fallback key is uploaded again that was known to be used at request 16"},
 		"a message in the clear":     {func(s *script, _ cast) { s.saw(phone, "send", "rooms/!r/send/m.room.message/7", map[string]any{}) }, "m.room.message in the clear"},
 		"a room key in the clear":    {func(s *script, _ cast) { s.saw(phone, "sendToDevice", "sendToDevice/m.room_key/8", map[string]any{}) }, "m.room_key in the clear"},
 		"a message nobody read":      {func(s *script, _ cast) { s.Seen = s.Seen[1:]; s.Seen = s.Seen[1:] }, "never read $1"},

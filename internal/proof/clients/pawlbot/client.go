@@ -6,11 +6,14 @@
 // runs but the store:
 //
 //	client.go   commands; the store is opened and closed
+//	engines.go  on what
 //	server.go   asking the homeserver, and what an answer that fails means
 //	outgoing.go Pawl's requests are sent, and their answers handed in
 //	loop.go     syncing
 //	rooms.go    events of rooms are read and told
 //	send.go     a message is encrypted and sent
+//	moments.go  commits at which a test holds or ends the process
+//	upkeep.go   the store is checked and swept
 package pawlbot
 
 import (
@@ -36,7 +39,8 @@ type Engine func(dir string) (kv.Store, error)
 type client struct {
 	engine  Engine
 	tell    func(bot.Event)
-	store   kv.Store
+	store   *moments
+	pawl    *pawl.Store
 	machine *pawl.Machine // nil until login
 	server  server
 	clock   string // a file that says how far the device's clock is ahead
@@ -80,6 +84,15 @@ func (c *client) Do(ctx context.Context, q bot.Command) (a bot.Answer, err error
 		return bot.Answer{Event: string(id)}, err
 	case "read":
 		return c.read(ctx, room, matrix.EventID(q.Event), time.Duration(q.Timeout)*time.Millisecond)
+	case "check":
+		return a, c.check(ctx)
+	case "sweep":
+		return a, c.sweep(ctx)
+	case "meet":
+		return a, c.store.meet(q.Kind, q.Count)
+	case "die":
+		c.store.dieAfter(q.Count)
+		return a, nil
 	}
 	return a, fmt.Errorf("no command %q", q.Name)
 }
@@ -91,16 +104,17 @@ func (c *client) login(ctx context.Context, q bot.Command) (err error) {
 		return err
 	}
 	c.server, c.clock = server{q.Homeserver, q.Token}, q.Store+".clock"
-	if c.store, err = c.engine(q.Store); err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	// The key is the tests': a client keeps it in the system's keychain.
-	store, err := pawl.Open(ctx, c.store, pawl.WithKey([32]byte{1}), pawl.WithClock(c.now), pawl.WithLogger(log))
+	engine, err := c.engine(q.Store)
 	if err != nil {
 		return err
 	}
-	if c.machine, err = store.OpenOrCreate(ctx, matrix.UserID(q.User), matrix.DeviceID(q.Device)); err != nil {
+	c.store = &moments{Store: engine, place: q.Store + ".meeting", tell: c.tell}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// The key is the tests': a client keeps it in the system's keychain.
+	if c.pawl, err = pawl.Open(ctx, c.store, pawl.WithKey([32]byte{1}), pawl.WithClock(c.now), pawl.WithLogger(log)); err != nil {
+		return err
+	}
+	if c.machine, err = c.pawl.OpenOrCreate(ctx, matrix.UserID(q.User), matrix.DeviceID(q.Device)); err != nil {
 		return err
 	}
 	c.busy.Go(c.sendWhatIsDue)
