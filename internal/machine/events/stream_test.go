@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -163,7 +167,9 @@ func TestPositions(t *testing.T) {
 // more what changed since, and one for whom more changes while it reads than is kept
 // for it, get one mark, and then the state of what has changed.
 func TestReadersThatFellBehind(t *testing.T) {
-	p := newProcess(t, memkv.New())
+	const many = 12_000
+	store := &told{Store: memkv.New(), wants: many, all: make(chan struct{})}
+	p := newProcess(t, store)
 	p.putDevice(1, "phone")
 	at := p.readN(events.Position{}, 2)[1].Position
 	p.flood(5 * kv.EmbeddedWrites)
@@ -175,22 +181,54 @@ func TestReadersThatFellBehind(t *testing.T) {
 
 	at = all[1].Position
 	p.putDevice(3, "first")
-	const many = 12_000
-	marks, told := 0, map[string]bool{}
+	marks, subjects := 0, map[string]bool{}
 	p.read(at, func(all []events.Event) bool {
 		e := all[len(all)-1]
 		if len(all) == 1 {
 			p.identities(many)
+			store.wait(t) // else what is read in between keeps less than a mark takes
 		}
 		if e.Kind == events.Resync {
 			marks++
 		} else {
-			told[subject(e)] = true
+			subjects[subject(e)] = true
 		}
-		return len(told) == many+1
+		return len(subjects) == many+1
 	})
 	if marks != 1 {
 		t.Errorf("%d marks", marks)
+	}
+}
+
+// told is a store that knows when a watch has been told of so many identities, or that
+// it cannot be.
+type told struct {
+	kv.Store
+	wants int
+	seen  atomic.Int32
+	once  sync.Once
+	all   chan struct{}
+}
+
+func (s *told) Watch(ctx context.Context, prefix string, after kv.Version) iter.Seq2[kv.Change, error] {
+	return func(yield func(kv.Change, error) bool) {
+		for c, err := range s.Store.Watch(ctx, prefix, after) {
+			if !yield(c, err) {
+				return
+			}
+			if _, kind := txn.KindOf(c.Key); (kind == records.Identities.Kind && int(s.seen.Add(1)) == s.wants) || c.Resync && s.seen.Load() > 0 {
+				s.once.Do(func() { close(s.all) })
+			}
+		}
+	}
+}
+
+func (s *told) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.all:
+	case <-time.After(patience):
+		t.Fatal("the watch was not told of all")
 	}
 }
 
