@@ -295,6 +295,57 @@ func TestEveryKindIsHarmed(t *testing.T) {
 	}
 }
 
+// lostUnfound are the kinds of which check does not find that a record is missing:
+// nothing that is kept tells that there was one, or nothing depends on it.
+var lostUnfound = map[string]string{
+	"aside":         "a copy that nothing reads",
+	"group-shared":  "nothing names it: the device gets the key once more, and that it goes gives up nothing",
+	"identity":      "of others nothing names it: the key that is shown next is the first one",
+	"import":        "the import begins anew",
+	"key-answer":    "asked for again, or never",
+	"key-notice":    "the device is told once more",
+	"key-request":   "the key is asked for under another id",
+	"mark":          "nobody knows that there was a session",
+	"no-olm":        "told again",
+	"own-signature": "messages go without it until the next query",
+	"reach":         "asked at once",
+	"receipt":       "the message is none that was read",
+	"replay":        "the next event that is read with the message has it",
+	"sender":        "bound by the next event",
+	"sweep":         "the next sweep makes another",
+	"sync":          "the next sync is a first one",
+	"told-no-olm":   "told again",
+	"unheard":       "others count when they come",
+	"unsettled":     "begun anew",
+	"uploads":       "uploads begin anew; what is under way is not handed out",
+	"wedge":         "not wedged before the next event that nothing reads",
+	"withheld":      "explains nothing",
+	"withholder":    "begun anew",
+}
+
+// TestLostRecordsAreFound: that a record is missing is found, whatever it is of, or
+// there is a reason why not.
+func TestLostRecordsAreFound(t *testing.T) {
+	w := newClientWard(t)
+	found := map[string]bool{}
+	for _, record := range harmedByClient {
+		findings, err := w.in(t, back(t, w.harmed(t, record, nil).phone.kv)).phone.store.Check(t.Context())
+		if err != nil {
+			t.Errorf("%s: %v", record, err)
+		}
+		kind, _, _ := strings.Cut(record, " of ")
+		found[record] = len(findings) > 0
+		if why, known := lostUnfound[kind]; !known && !found[record] {
+			t.Errorf("%s: check finds nothing, and there is no reason", record)
+		} else if known && found[record] && record != "identity of own" {
+			t.Errorf("%s is found (%v), which has a reason not to be: %s", record, findings, why)
+		}
+	}
+	if !found["identity of own"] {
+		t.Error("the own identity is missing, and check finds nothing")
+	}
+}
+
 // expected is what calls say of each record, by the way in which it is harmed, where it
 // is not what they always say: testdata/damage/client.txt.
 type expected map[string]string

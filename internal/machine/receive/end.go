@@ -59,6 +59,11 @@ func (c *call) endNow(tx *txn.Tx) error {
 		return err
 	}
 	s, err := records.ReadSync(tx)
+	unread := c.service != nil && machine.IsDamage(err)
+	if unread { // it only saves work, and the server would send nothing else before
+		c.account.Store.Tell(tx, []error{err})
+		err = nil
+	}
 	if err != nil {
 		return err
 	}
@@ -81,7 +86,7 @@ func (c *call) endNow(tx *txn.Tx) error {
 	}
 	next, advanced := c.advance(s, current)
 	tx.OnCommit(func() { c.ended, c.out.Advanced = true, advanced })
-	if next.Same(s) {
+	if unread || next.Same(s) {
 		return nil
 	}
 	return records.Sync.Put(tx, next)

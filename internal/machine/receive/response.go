@@ -67,6 +67,9 @@ func (r *Receiver) Transaction(ctx context.Context, id string, body []byte) (Rec
 	done := false
 	err := r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)
+		if machine.IsDamage(err) {
+			err = nil // as if it were not there: see endNow
+		}
 		known, had := s.Had(c.service.Digest)
 		done = had && !known.Returned
 		return err

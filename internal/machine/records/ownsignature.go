@@ -16,7 +16,26 @@ var OwnSignature = txn.Single[device.OwnSignature]{
 	Kind: "own-signature", Codec: machine.Encoded(device.DecodeOwnSignature),
 }
 
-var ownSignatureKind = Kind{Records: one(&OwnSignature), Broken: askAgain}
+var ownSignatureKind = Kind{Records: one(&OwnSignature), Check: checkOwnSignature, Broken: askAgain}
+
+// checkOwnSignature: the own identity, whose key made the signature, is there. Without it
+// the master key that the server shows next would be the first one.
+func checkOwnSignature(c *Checkup) {
+	user := c.Account.Name.User
+	if _, signed, err := OwnSignature.Get(c.Tx); !signed || err != nil || at(c, &Identities, user) != nothing {
+		return
+	}
+	says := "the own device is signed by the own identity, which is missing"
+	c.Find(Identities.Kind, inOne("set it aside, and ask for all devices again", func(tx *txn.Tx, a *machine.Account) error {
+		if _, known, err := Identities.Get(tx, user); known || err != nil {
+			return err
+		}
+		if err := setAsideRecord(tx, a, &Identities, user, machine.Aside{Why: says}); err != nil {
+			return err
+		}
+		return allOutdated(tx, a)
+	}), "%s", says)
+}
 
 // OwnDeviceKeys is the own device as it is sent beside messages
 // (sender_device_keys): signed by itself, and by the self-signing key if that

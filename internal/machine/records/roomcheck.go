@@ -126,8 +126,10 @@ func checkOldOutbound(c *Checkup) {
 }
 
 // checkShares: what a device was told is of a session that we send in, or sent in, and
-// it was given no message that was not sent yet.
+// it was given no message that was not sent yet. Whoever may have the key of one that we
+// send in is a member, or that they leave would be nobody's business.
 func checkShares(c *Checkup) {
+	unlisted := map[userIn]bool{}
 	for s := range readable(c, &Shares) {
 		now, ok, known := c.outbound(RoomSession{s.Room, s.Session})
 		if known && !ok {
@@ -138,7 +140,45 @@ func checkShares(c *Checkup) {
 			c.Find(Outbound.Kind, giveUpBehind(s), "session %s of room %s is at message %d, and device %s of %s was given it at %d",
 				s.Session, s.Room, now.Sender().Index(), s.Device, s.User, s.Index)
 		}
+		if in := (userIn{s.User, s.Room}); now != nil && !unlisted[in] && isUnlisted(c, *now, s) {
+			unlisted[in] = true
+			c.Find(Members.Kind, enrolAgain(in), "user %s may have the key of session %s of room %s, and is not listed as a member", s.User, s.Session, s.Room)
+		}
 	}
+}
+
+// userIn is somebody in a room.
+type userIn struct {
+	user matrix.UserID
+	room matrix.RoomID
+}
+
+// isUnlisted reports whether somebody who was given the key of the session that we send
+// in is in no list of members.
+func isUnlisted(c *Checkup, now group.Outbound, s group.Share) bool {
+	if _, why := now.Retired(); why != group.Kept || s.Outcome != group.Given {
+		return false
+	}
+	is, _, err := IsMember(c.Tx, s.User, s.Room)
+	return err == nil && !is
+}
+
+// enrolAgain lists a member again, and gives up the session: whether the user left
+// meanwhile is not known.
+func enrolAgain(in userIn) *Fix {
+	return inOne("list the user again, and share another key in the room", func(tx *txn.Tx, a *machine.Account) error {
+		is, _, err := IsMember(tx, in.user, in.room)
+		if err != nil || is {
+			return err
+		}
+		if err := Enrol(tx, in.user, in.room); err != nil {
+			return err
+		}
+		if err := MarkRoom(tx, in.room); err != nil {
+			return err
+		}
+		return giveUpOutbound(tx, a, in.room)
+	})
 }
 
 // outbound reports whether there is a session that we send in, or sent in, and returns

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
@@ -125,11 +127,23 @@ func TestCheckOfAClient(t *testing.T) {
 		},
 		"the room of a member": {
 			func(c *client, tx *txn.Tx) error {
-				return records.Members.Put(tx, records.Member{User: bobs, Rooms: []matrix.RoomID{"!other:example.org"}})
+				return records.Members.Put(tx, records.Member{User: bobs, Rooms: []matrix.RoomID{"!other:example.org", "!room:example.org"}})
 			},
 			func(*client) string {
 				return "user @bob:example.org may have keys of room !other:example.org, of which nothing is known"
 			},
+		},
+		"that somebody who has the key is a member": {
+			func(c *client, tx *txn.Tx) error { return records.Members.Delete(tx, bobs) },
+			func(c *client) string {
+				return "user @bob:example.org may have the key of session " + c.now.ID().String() + " of room !room:example.org, and is not listed as a member"
+			},
+		},
+		"the own identity": {
+			func(c *client, tx *txn.Tx) error {
+				return records.OwnSignature.Put(tx, device.OwnSignature{By: account.VerifyKey{1}})
+			},
+			func(*client) string { return "the own device is signed by the own identity, which is missing" },
 		},
 		"the session that a device was told of": {
 			func(c *client, tx *txn.Tx) error {
