@@ -40,6 +40,8 @@ type DB struct {
 type core struct {
 	store  kv.Store
 	sealer Sealer
+	names  *names
+	opened *opened
 	cache  *cache // nil: NoCache
 	hot    *hotKeys
 	log    *slog.Logger
@@ -58,6 +60,8 @@ func New(store kv.Store, opts ...Option) *DB {
 	return &DB{scope: sharedScope, core: &core{
 		store:  store,
 		sealer: o.sealer,
+		names:  newNames(o.sealer),
+		opened: newOpened(),
 		cache:  newCache(o.policy, o.cacheSize),
 		hot:    newHotKeys(hotSize),
 		log:    o.log,
@@ -135,7 +139,6 @@ type transaction struct {
 	mode       mode
 	tx         *Tx // the current attempt
 	contention contention
-	names      map[string]string // blinded, kept between attempts
 	report     Report
 	start      time.Time
 	ended      bool

@@ -74,28 +74,13 @@ func (tx *Tx) spell(scope, kind string, segments []string) string {
 	b.WriteString(kind)
 	for _, name := range segments {
 		b.WriteByte('/')
-		b.WriteString(tx.t.blind(name))
+		b.WriteString(tx.db.names.blind(name))
 	}
 	return b.String()
 }
 
 // blindedSize is a guess of the length of a segment and its slash.
 const blindedSize = 23
-
-// blind remembers the names of one transaction: a record is prefetched, read and
-// written under the same name, and each keyed hash costs as much as the rest
-// of a read.
-func (t *transaction) blind(name string) string {
-	if s, ok := t.names[name]; ok {
-		return s
-	}
-	if t.names == nil {
-		t.names = make(map[string]string, 4)
-	}
-	s := t.db.sealer.Blind(name)
-	t.names[name] = s
-	return s
-}
 
 // kindOf returns the readable kind in a key.
 func kindOf(key string) string {

@@ -40,7 +40,8 @@ const (
 type CachePolicy int
 
 const (
-	// NoCache reads the store each time: one snapshot for each attempt.
+	// NoCache reads the store each time: one snapshot for each attempt. Of records
+	// that are [Record.Steady] it opens and decodes the same bytes once.
 	NoCache CachePolicy = iota
 	// Validated serves reads from memory and lets the commit's check of
 	// versions expose what is stale: it is evicted and fn runs again. Reads

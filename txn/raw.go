@@ -121,6 +121,8 @@ func (setAside) encode(dst []byte, v any) ([]byte, error) {
 
 func (setAside) decode([]byte) (any, error) { return nil, ErrSetAside }
 
+func (setAside) steady() bool { return false }
+
 // checkSetAside returns a *SetAsideError if this is what stands in the place of
 // a record.
 func checkSetAside(plain []byte) error {

@@ -14,6 +14,7 @@ import (
 type coder interface {
 	encode(dst []byte, v any) ([]byte, error)
 	decode(b []byte) (any, error)
+	steady() bool // see Record.Steady
 }
 
 // read is a key as this attempt knows it: an entry of the snapshot, or a
@@ -62,12 +63,24 @@ func (tx *Tx) open(c coder, r *read) (value any, ok bool, err error) {
 	if r.version == 0 {
 		return nil, false, nil
 	}
+	if r.value == nil && r.err == nil && c.steady() {
+		r.value = tx.db.opened.value(r.key, r.sealed)
+	}
 	if r.value == nil && r.err == nil {
 		if r.value, r.err = tx.unseal(c, r.key, r.sealed); r.err == nil {
-			tx.db.cache.learn(r.key, known{r.version, r.value, len(r.sealed)})
+			tx.learn(c, r)
 		}
 	}
 	return r.value, r.err == nil, r.err
+}
+
+// learn remembers a value that was decoded, for the next transactions.
+func (tx *Tx) learn(c coder, r *read) {
+	if tx.db.cache != nil {
+		tx.db.cache.learn(r.key, known{r.version, r.value, len(r.sealed)})
+	} else if c.steady() {
+		tx.db.opened.remember(r.key, r.sealed, r.value)
+	}
 }
 
 func (tx *Tx) unseal(c coder, key string, sealed []byte) (any, error) {

@@ -29,6 +29,10 @@ type Record[N, T any] struct {
 	Name   func(T) N    // the name that a value is stored under
 	Path   func(N) Path // how a name is spelled: another for any other name
 	Shared bool         // the same records in all accounts of the store
+	// Steady records are read by many calls and changed by few. Their values are
+	// kept in memory, for as long as the store has the same bytes: a value of which
+	// nothing may be left once it was replaced is not to be steady.
+	Steady bool
 }
 
 // Found is one answer of GetAll.
@@ -144,6 +148,7 @@ func (r *Record[N, T]) ScanUnder(tx *Tx, first Path) iter.Seq2[T, error] {
 
 func (r *Record[N, T]) encode(dst []byte, v any) ([]byte, error) { return r.Codec.Append(dst, v.(T)) }
 func (r *Record[N, T]) decode(b []byte) (any, error)             { return r.Codec.Decode(b) }
+func (r *Record[N, T]) steady() bool                             { return r.Steady }
 
 // Single is a kind of which there is one record in each account, or one in the
 // store. It needs no name; it is a [Record] otherwise.
@@ -182,6 +187,7 @@ func (s *Single[T]) Delete(tx *Tx) error { return tx.write(s.Ref(), &write{coder
 
 func (s *Single[T]) encode(dst []byte, v any) ([]byte, error) { return s.Codec.Append(dst, v.(T)) }
 func (s *Single[T]) decode(b []byte) (any, error)             { return s.Codec.Decode(b) }
+func (s *Single[T]) steady() bool                             { return false }
 
 // getAs returns what is stored under a key as a value of the type that its kind
 // was declared with.

@@ -15,6 +15,9 @@ import (
 // record that a newer program wrote is not damaged, and where the engine cannot
 // tell which records there are nothing can be done without them.
 func IsDamage(err error) bool {
+	if err == nil {
+		return false // nearly always: looking into an error costs an allocation
+	}
 	var record *txn.RecordError
 	return errors.As(err, &record) && errors.Is(record, kv.ErrCorrupt) || errors.As(err, new(*Contradiction))
 }

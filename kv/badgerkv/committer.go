@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -131,7 +132,7 @@ func (c *committer) check(b *kv.Batch) error {
 	return c.read(func(db *badger.DB) error {
 		txn := db.NewTransactionAt(c.head, false)
 		defer txn.Discard()
-		return checkReads(txn, b)
+		return c.checkReads(txn, b)
 	})
 }
 
@@ -291,6 +292,7 @@ func (c *committer) applied(g *group, version uint64, dropped surplus) {
 			c.splits.applied(w)
 		}
 	}
+	c.latest.Wrote(kv.Version(version), slices.Concat(writes...)...)
 	c.dir.Show(func() (kv.Version, [][]kv.Write) {
 		c.db.SetDiscardTs(uint64(c.versions.publish(kv.Version(version))))
 		return kv.Version(version), writes

@@ -13,6 +13,7 @@ import (
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv/internal/intact"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
+	"github.com/pawlkv/pawl/kv/internal/latest"
 	"github.com/pawlkv/pawl/kv/sharekv"
 )
 
@@ -22,6 +23,7 @@ type database struct {
 	settings
 	dir      *directory
 	versions *versions
+	latest   *latest.Entries
 
 	queue     *grouping.Queue
 	committer *committer
@@ -63,7 +65,7 @@ func (d *database) openAll() error {
 	if err := d.committer.load(); err != nil {
 		return err
 	}
-	d.versions = newVersions(kv.Version(d.committer.head))
+	d.versions, d.latest = newVersions(kv.Version(d.committer.head)), latest.New(kv.Version(d.committer.head))
 	d.db.SetDiscardTs(d.committer.head)
 	return d.dir.finish()
 }

@@ -32,13 +32,18 @@ func (d *database) checkOpen() error {
 // get reads the keys at a version.
 func (d *database) get(version kv.Version, keys []string) (entries []kv.Entry, err error) {
 	err = d.read(func(db *badger.DB) error {
+		entries = make([]kv.Entry, len(keys))
+		missing := d.latest.At(version, keys, entries)
+		if len(missing) == 0 {
+			return nil
+		}
 		txn := db.NewTransactionAt(uint64(version), false)
 		defer txn.Discard()
-		entries = make([]kv.Entry, len(keys))
-		for i, key := range keys {
-			if entries[i], err = getEntry(txn, key); err != nil {
+		for _, i := range missing {
+			if entries[i], err = getEntry(txn, keys[i]); err != nil {
 				return err
 			}
+			d.latest.Read(version, entries[i])
 		}
 		return nil
 	})
@@ -79,8 +84,12 @@ func valueOf(txn *badger.Txn, item *badger.Item, key string) ([]byte, error) {
 	return value, nil
 }
 
-// versionAt returns the version of a key's entry, 0 if there is none.
-func versionAt(txn *badger.Txn, key string) (kv.Version, error) {
+// versionAt returns the version of a key's entry at that of the transaction, 0 if
+// there is none.
+func (d *database) versionAt(txn *badger.Txn, key string) (kv.Version, error) {
+	if version, known := d.latest.VersionAt(kv.Version(txn.ReadTs()), key); known {
+		return version, nil
+	}
 	item, err := txn.Get(entryKey(key))
 	switch {
 	case errors.Is(err, badger.ErrKeyNotFound):
@@ -150,7 +159,7 @@ func (d *database) validate(b *kv.Batch) (kv.Version, error) {
 	err := d.read(func(db *badger.DB) error {
 		txn := db.NewTransactionAt(uint64(version), false)
 		defer txn.Discard()
-		return checkReads(txn, b)
+		return d.checkReads(txn, b)
 	})
 	if err != nil {
 		return 0, err
@@ -159,10 +168,10 @@ func (d *database) validate(b *kv.Batch) (kv.Version, error) {
 }
 
 // checkReads returns a *kv.ConflictError for reads and scans that hold no more.
-func checkReads(txn *badger.Txn, b *kv.Batch) error {
+func (d *database) checkReads(txn *badger.Txn, b *kv.Batch) error {
 	var stale kv.ConflictError
 	for _, r := range b.Reads {
-		version, err := versionAt(txn, r.Key)
+		version, err := d.versionAt(txn, r.Key)
 		if err != nil {
 			return err
 		}

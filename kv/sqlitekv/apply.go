@@ -50,6 +50,7 @@ func (c *committer) apply(group []*grouping.Request) (err error) {
 	} else if err := c.commit(group); err != nil {
 		return err
 	}
+	c.remember(group, outcomes, head)
 	c.answer(group, outcomes, head, wrote && sync)
 	return nil
 }
@@ -82,6 +83,7 @@ func (c *committer) write(group []*grouping.Request) (outcomes []outcome, head k
 	if head, err = c.conn.number(qHead); err != nil {
 		return nil, 0, false, err
 	}
+	c.latest.Newest(head)
 	for _, r := range group {
 		o, err := c.writeOne(r, head+1)
 		if err != nil {
@@ -104,11 +106,11 @@ func (c *committer) write(group []*grouping.Request) (outcomes []outcome, head k
 func (c *committer) writeOne(r *grouping.Request, version kv.Version) (o outcome, err error) {
 	// An ID that is known is answered before its reads are checked: its own writes
 	// have made them stale, or they hold again.
-	if o.version, err = c.conn.resolve(r.Batch.ID); o.version != 0 {
+	if o.version, err = c.conn.resolve(r.Batch.ID, version-1); o.version != 0 {
 		return o, nil
 	}
 	if err == nil {
-		err = c.conn.check(r.Batch)
+		err = c.conn.check(r.Batch, version-1, c.latest)
 	}
 	switch stale := (*kv.ConflictError)(nil); {
 	case err == nil:
@@ -141,6 +143,26 @@ func (c *conn) put(b *kv.Batch, version kv.Version) error {
 // record writes what a version was: an ID, and what changed.
 func (c *conn) record(version kv.Version, id []byte, writes []kv.Write) error {
 	return errors.Join(c.run(qAddID, version, id), c.run(qAddChange, version, encodeChanges(writes)))
+}
+
+// remember notes what the group has written, up to a version.
+func (c *committer) remember(group []*grouping.Request, outcomes []outcome, head kv.Version) {
+	version := head
+	for _, o := range outcomes {
+		if o.wrote {
+			version--
+		}
+	}
+	for i, o := range outcomes {
+		var writes []kv.Write // none if it was refused
+		if o.err == nil {
+			writes = group[i].Batch.Writes
+		}
+		if o.wrote {
+			version++
+			c.latest.Wrote(version, writes...)
+		}
+	}
 }
 
 // commit ends the transaction. Only an error of writing the log says for certain

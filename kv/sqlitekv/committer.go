@@ -9,6 +9,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
+	"github.com/pawlkv/pawl/kv/internal/latest"
 )
 
 // committer is the only one of this process that writes to the database. All
@@ -23,6 +24,7 @@ type committer struct {
 	headFile *headFile
 	changed  func() // tells that something was committed
 	readers  *readers
+	latest   *latest.Entries
 
 	waiting []*grouping.Request
 	closed  bool

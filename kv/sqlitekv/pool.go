@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/latest"
 )
 
 // maxIdle bounds the connections that are kept for the next reads. Each takes
@@ -16,6 +17,7 @@ type pool struct {
 	path    string
 	set     *settings
 	readers readers
+	latest  *latest.Entries
 
 	mu      sync.Mutex
 	closed  bool
@@ -25,7 +27,7 @@ type pool struct {
 }
 
 func newPool(path string, set *settings) *pool {
-	return &pool{path: path, set: set, readers: readers{path: path}, opening: 1, used: new(sync.WaitGroup)}
+	return &pool{path: path, set: set, readers: readers{path: path}, latest: latest.New(0), opening: 1, used: new(sync.WaitGroup)}
 }
 
 // get returns a connection, and of which opening it is.
@@ -92,6 +94,7 @@ func (p *pool) drain(closed bool) error {
 		err = errors.Join(err, c.close())
 	}
 	used.Wait()
+	p.latest.Newest(0) // nothing holds the files: they may become others
 	p.readers.close()
 	return err
 }

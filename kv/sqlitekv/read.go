@@ -1,12 +1,12 @@
 package sqlitekv
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/latest"
 )
 
 // entry reads a key.
@@ -26,21 +26,6 @@ func named(key string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: at key %q", err, key)
-}
-
-// entries reads keys, in their order.
-func (c *conn) entries(ctx context.Context, keys []string) ([]kv.Entry, error) {
-	entries := make([]kv.Entry, len(keys))
-	for i, key := range keys {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		var err error
-		if entries[i], err = c.entry(key); err != nil {
-			return nil, err
-		}
-	}
-	return entries, nil
 }
 
 // partEntries and partBytes bound what a scan reads at a time: between two parts
@@ -91,12 +76,16 @@ func successor(prefix string) []byte {
 }
 
 // check returns a *kv.ConflictError for reads and scans that hold no more.
-func (c *conn) check(b *kv.Batch) error {
+// The connection reads the state at a version.
+func (c *conn) check(b *kv.Batch, at kv.Version, known *latest.Entries) error {
 	var stale kv.ConflictError
 	for _, r := range b.Reads {
-		version, err := c.number(qVersion, []byte(r.Key)) // 0 if absent
-		if err != nil {
-			return named(r.Key, err)
+		version, remembered := known.VersionAt(at, r.Key)
+		if !remembered {
+			var err error
+			if version, err = c.number(qVersion, []byte(r.Key)); err != nil { // 0 if absent
+				return named(r.Key, err)
+			}
 		}
 		if version != r.Version {
 			stale.Keys = append(stale.Keys, r.Key)

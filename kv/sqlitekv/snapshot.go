@@ -33,12 +33,29 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 		}
 	}
 	err = n.with(ctx, func(c *conn) error {
-		if entries, err = c.entries(ctx, keys); err == nil {
+		if entries, err = n.entries(ctx, c, keys); err == nil {
 			n.returned.addReads(entries)
 		}
 		return err
 	})
 	return entries, err
+}
+
+// entries reads keys, in their order: those that are not remembered from the file.
+// Callers hold n.mu.
+func (n *snapshot) entries(ctx context.Context, c *conn, keys []string) ([]kv.Entry, error) {
+	entries := make([]kv.Entry, len(keys))
+	for _, i := range n.pool.latest.At(n.version, keys, entries) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var err error
+		if entries[i], err = c.entry(keys[i]); err != nil {
+			return nil, err
+		}
+		n.pool.latest.Read(n.version, entries[i])
+	}
+	return entries, nil
 }
 
 // Scan implements kv.Snapshot. Between the parts that it reads the view moves on.
@@ -141,6 +158,7 @@ func (n *snapshot) move(c *conn, head kv.Version, opening int) error {
 		}
 	}
 	n.version, n.opening = head, opening
+	n.pool.latest.Saw(head)
 	return nil
 }
 

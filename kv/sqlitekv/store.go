@@ -67,7 +67,8 @@ func Open(path string, options ...Option) (*Store, error) {
 	s.pool = newPool(path, &s.set)
 	s.follower = newFollower(path, &s.set, &s.pool.readers)
 	s.committer = newCommitter(path, &s.set)
-	s.committer.gate, s.committer.changed, s.committer.readers = s.gate, s.follower.committed, &s.pool.readers
+	s.committer.gate, s.committer.changed = s.gate, s.follower.committed
+	s.committer.readers, s.committer.latest = &s.pool.readers, s.pool.latest
 	if err := s.open(path); err != nil {
 		s.discard()
 		err = explained(path, whyNotWritten(err, path, 0))
@@ -178,7 +179,7 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 func (s *Store) validate(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	view := &snapshot{pool: s.pool}
 	defer view.Close()
-	err := view.with(ctx, func(c *conn) error { return c.check(b) })
+	err := view.with(ctx, func(c *conn) error { return c.check(b, view.version, s.pool.latest) })
 	if err != nil {
 		return 0, err
 	}

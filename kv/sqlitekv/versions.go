@@ -26,8 +26,12 @@ func encodeRefused(id kv.CommitID) []byte { return append(encodeID(id), 1) }
 // was refused for good, 0 if it certainly was neither, and kv.ErrExpired if it
 // may have been dropped: an attempt is recorded at a later version than it began,
 // so one that began at the newest dropped version or after it cannot be among
-// the dropped.
-func (c *conn) resolve(id kv.CommitID) (version kv.Version, err error) {
+// the dropped. The newest version is head: of an attempt that began there nothing is
+// recorded, and nothing dropped.
+func (c *conn) resolve(id kv.CommitID, head kv.Version) (version kv.Version, err error) {
+	if id.Began >= head {
+		return 0, nil
+	}
 	refused := false
 	err = c.rows(qFindID, func(row *sqlite3.Stmt) (bool, error) {
 		version, refused = kv.Version(row.ColumnInt64(0)), row.ColumnInt(1) != len(encodeID(id))

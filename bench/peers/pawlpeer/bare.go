@@ -110,7 +110,7 @@ func (o opener) decrypts(ctx context.Context, t peer.Task, engine kv.Store) (out
 				return err
 			}
 			key := "account/replay/session/" + string(e.ID)
-			_, err = engine.Commit(ctx, &kv.Batch{
+			at, err = engine.Commit(ctx, &kv.Batch{
 				ID: kv.NewCommitID(at), Reads: []kv.Read{{Key: key}},
 				Writes: []kv.Write{{Key: key, Value: make([]byte, replaySize)}},
 			})

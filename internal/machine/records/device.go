@@ -13,20 +13,20 @@ import (
 
 // Devices: others' devices and the own one, device/<user>/<device>.
 var Devices = txn.Record[device.Name, device.Device]{
-	Kind: "device", Codec: machine.Encoded(device.DecodeDevice),
+	Kind: "device", Codec: machine.Encoded(device.DecodeDevice), Steady: true,
 	Name: func(d device.Device) device.Name { return d.Name },
 	Path: func(n device.Name) txn.Path { return txn.PathOf(string(n.User), string(n.Device)) },
 }
 
 // Owners: whose a Curve25519 key is, owner/<curve25519>.
 var Owners = txn.Record[ratchet.PublicKey, device.Owner]{
-	Kind: "owner", Codec: machine.Encoded(device.DecodeOwner),
+	Kind: "owner", Codec: machine.Encoded(device.DecodeOwner), Steady: true,
 	Name: func(o device.Owner) ratchet.PublicKey { return o.Key }, Path: txn.Spelled[ratchet.PublicKey],
 }
 
 // Identities: users' cross-signing keys, identity/<user>.
 var Identities = txn.Record[matrix.UserID, device.Known]{
-	Kind: "identity", Codec: machine.Encoded(device.DecodeKnown),
+	Kind: "identity", Codec: machine.Encoded(device.DecodeKnown), Steady: true,
 	Name: func(k device.Known) matrix.UserID { return k.User },
 	Path: pathOfUser,
 }

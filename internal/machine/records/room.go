@@ -63,7 +63,7 @@ const (
 
 // Rooms: what is kept of rooms, room/<room>.
 var Rooms = txn.Record[matrix.RoomID, Room]{
-	Kind: "room", Codec: machine.Encoded(decodeRoom),
+	Kind: "room", Codec: machine.Encoded(decodeRoom), Steady: true,
 	Name: func(r Room) matrix.RoomID { return r.ID },
 	Path: func(n matrix.RoomID) txn.Path { return txn.PathOf(string(n)) },
 }

@@ -148,10 +148,10 @@ func (k *Keys) decrypt(tx *txn.Tx, in encrypted) (Opened, error) {
 // first names what the first round trip reads: all that is known by name, and whose
 // the session was when this process last looked.
 func (k *Keys) first(in encrypted, row records.Replay) []txn.Ref {
-	refs := []txn.Ref{
+	refs := append(make([]txn.Ref, 0, 7),
 		k.account.Ref(), records.GroupIns.Ref(in.session), records.Replays.Ref(row.ReplayName),
 		records.Identities.Ref(in.Sender), records.Identities.Ref(k.account.Name.User),
-	}
+	)
 	if h, known := k.hints.Get(in.session); known && h.sender != (ratchet.PublicKey{}) {
 		refs = append(refs, records.Owners.Ref(h.sender))
 		if h.device.Device != "" {

@@ -110,9 +110,11 @@ func (l *looker) owner(source group.Source, sender matrix.UserID) (Party, error)
 // find fills in the device that owns the party's Curve25519 key.
 func (l *looker) find(p *Party) error {
 	user := p.Device.User
-	if err := l.identity(p, device.Device{}, user); err != nil {
+	own, theirs, err := l.identities(user)
+	if err != nil {
 		return err
 	}
+	p.Identity = stateOf(theirs, own)
 	o, known, err := records.Owners.Get(l.tx, p.Curve25519)
 	if err := l.passed(err); err != nil {
 		return err
@@ -149,33 +151,30 @@ func (l *looker) find(p *Party) error {
 		p.State = Disputed
 		return nil
 	}
-	return l.identity(p, d, user)
+	p.Trust = theirs.Of(d, own)
+	return nil
 }
 
-// identity fills in what the user's identity says, also of the device.
-func (l *looker) identity(p *Party, d device.Device, user matrix.UserID) error {
-	own, _, err := records.Identities.Get(l.tx, l.own)
-	if err := l.passed(err); err != nil {
-		return err
+// identities returns the own user's and another's, zero where there is none.
+func (l *looker) identities(user matrix.UserID) (own, theirs device.Known, err error) {
+	own, _, err = records.Identities.Get(l.tx, l.own)
+	if err = l.passed(err); err != nil {
+		return own, theirs, err
 	}
-	k, _, err := records.Identities.Get(l.tx, user)
-	if err := l.passed(err); err != nil {
-		return err
-	}
+	theirs, _, err = records.Identities.Get(l.tx, user)
+	return own, theirs, l.passed(err)
+}
+
+func stateOf(k, own device.Known) IdentityState {
 	switch {
 	case k.IsZero():
-		p.Identity = NoIdentity
+		return NoIdentity
 	case k.Changed():
-		p.Identity = Changed
+		return Changed
 	case k.IsVerified(own):
-		p.Identity = Verified
-	default:
-		p.Identity = Pinned
+		return Verified
 	}
-	if d.Name != (device.Name{}) {
-		p.Trust = k.Of(d, own)
-	}
-	return nil
+	return Pinned
 }
 
 // unsettled looks in whose name the key of a device came that nobody knows yet.
