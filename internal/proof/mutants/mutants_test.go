@@ -13,7 +13,7 @@ import (
 func TestMutantsFit(t *testing.T) {
 	t.Chdir("../../..")
 	names := map[string]bool{}
-	for _, m := range slices.Concat(mutants, rules, roomRules, importRules, unwedging, clientRules, roomKeyFileRules) {
+	for _, m := range slices.Concat(subjects...) {
 		if names[m.name] {
 			t.Errorf("two mutants are called %q", m.name)
 		}
@@ -30,6 +30,20 @@ func TestMutantsFit(t *testing.T) {
 			if tests, err := filepath.Glob(filepath.Join(pkg, "*_test.go")); err != nil || len(tests) == 0 {
 				t.Errorf("%s: %s has no tests", m.name, pkg)
 			}
+		}
+	}
+}
+
+// TestSubjects: whoever looks for the mutants of a package finds them in one place.
+func TestSubjects(t *testing.T) {
+	of := map[string]int{}
+	for i, subject := range subjects {
+		for _, m := range subject {
+			pkg := filepath.Dir(m.file)
+			if at, known := of[pkg]; known && at != i {
+				t.Errorf("%q breaks %s, of which there are mutants in another file", m.name, pkg)
+			}
+			of[pkg] = i
 		}
 	}
 }

@@ -1,0 +1,173 @@
+package main
+
+// olmMutants break Olm: ratchets, sessions, accounts, one-time keys, messages.
+var olmMutants = []mutant{
+	{
+		name: "a session opened again after a recovery sends",
+		file: "account/open.go",
+		old:  "return needed || key.ID() < a.lineage.KeysFrom", new: "return needed",
+		pkgs: []string{"."}, test: "BothSidesAgree",
+	},
+	{
+		name: "a verifier takes a signature whose R is of low order",
+		file: "account/verifier.go",
+		old:  "v.minus == nil || !isStrict([32]byte(signature[:32]))", new: "v.minus == nil",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a verifier takes a key of low order",
+		file: "account/verifier.go",
+		old:  "if !isStrict([32]byte(k)) {", new: "if false {",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a pre-key message may come from another than it says",
+		file: "account/open.go",
+		old:  "if m.IdentityKey != sender {", new: "if false {",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a session opened by a key from before a recovery sends",
+		file: "account/open.go",
+		old:  "|| key.ID() < a.lineage.KeysFrom", new: "",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a clock that says nothing leaves the mark out",
+		file: "account/recovery.go",
+		old:  "\tif now.IsZero() {\n", new: "\tif false {\n",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "what is not signed must be canonical",
+		file: "account/signjson.go",
+		old:  "canonicaljson.Cut(raw, signatures, unsigned)", new: "canonicaljson.Cut(raw, signatures)",
+		pkgs: []string{"./account"},
+	},
+	{
+		name: "a pickle is decrypted whatever its MAC says",
+		file: "internal/message/cipher.go",
+		old:  "if subtle.ConstantTimeCompare(want[:], mac) != 1 {", new: "if want := want; len(mac) != len(want) {",
+		pkgs: []string{"./internal/pickle/libolm", "./internal/pickle/vodozemac"},
+	},
+	{
+		name: "a padded key is none",
+		file: "internal/unpadded/unpadded.go",
+		old:  "if len(s)%4 != 0 {", new: "if true {",
+		pkgs: []string{"./internal/unpadded", "./ratchet"},
+	},
+	{
+		name: "an offered key may be offered again",
+		file: "otk/pool.go",
+		old:  "e.Stage, e.InBody = Offered", new: "e.Stage, e.InBody = Generated",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "a fallback key goes a day after a newer one was published",
+		file: "otk/fallback.go",
+		old:  "now.Sub(f.Superseded) >= FallbackLife", new: "now.Sub(f.Superseded) >= FallbackLife/7",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "an unpublished fallback key displaces a published one",
+		file: "otk/fallback.go",
+		old:  "\tnext.fallbacks[at].Published = true\n", new: "",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "a fallback key that was sent again counts as replaced",
+		file: "otk/fallback.go",
+		old:  "f.InBody, f.Superseded, f.SupersededIn = p.stamp(now), time.Time{}, 0", new: "f.InBody = p.stamp(now)",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "of keys that may be on the server the highest go first",
+		file: "otk/pool.go",
+		old:  "return cmp.Compare(a.unrested(now), b.unrested(now)) })", new: "return cmp.Compare(b.ID, a.ID) })",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "generated keys are evicted",
+		file: "otk/pool.go",
+		old:  "return e.Stage == Generated })\n\t// Of equals", new: "return false })\n\t// Of equals",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "keys of a rebuilt pool are offered",
+		file: "otk/rebuild.go",
+		old:  "p.entries = append(p.entries, Entry{k.id, k.public, Abandoned, p.stamp(now)})", new: "p.entries = append(p.entries, Entry{k.id, k.public, Generated, time.Time{}})",
+		pkgs: []string{"./otk"},
+	},
+	{
+		name: "a gap of 2001 is accepted",
+		file: "ratchet/chains.go",
+		old:  "> MaxGap:", new: "> MaxGap+1:",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "a skipped key stays after use",
+		file: "ratchet/chains.go",
+		old:  "slices.Concat(c.skipped[:i], c.skipped[i+1:])", new: "slices.Clone(c.skipped)",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "39 skipped keys are kept",
+		file: "ratchet/chains.go",
+		old:  "len(c.skipped)+n-MaxSkippedKeys", new: "len(c.skipped)+n-MaxSkippedKeys+1",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "the sending chain outlives the peer's answer",
+		file: "ratchet/session.go",
+		old:  "\tnext.sender = senderChain{}\n", new: "",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "a sixth receiver chain is kept",
+		file: "ratchet/session.go",
+		old:  "MaxReceiverChains-1)", new: "MaxReceiverChains)",
+		pkgs: []string{"./ratchet"},
+	},
+	{
+		name: "the session created last is chosen, not the one that last received",
+		file: "session/choice.go",
+		old:  "if s.lastReceived != 0 {", new: "if false {",
+		pkgs: []string{"./session"},
+	},
+	{
+		name: "a message is tried in every session whatever it costs",
+		file: "session/choice.go",
+		old:  "steps -= n", new: "",
+		pkgs: []string{"./session", "."},
+	},
+	{
+		name: "a session that only receives is chosen to send",
+		file: "session/choice.go",
+		old:  "return isPruned(s) || s.receiveOnly })\n\tif len(sending) == 0", new: "return isPruned(s) })\n\tif len(sending) == 0",
+		pkgs: []string{"./session"},
+	},
+	{
+		name: "the session that is used is the one that is pruned",
+		file: "session/choice.go",
+		old:  "\tslices.Reverse(live)\n", new: "",
+		pkgs: []string{"./session"},
+	},
+	{
+		name: "a session that received in an older order falls back",
+		file: "session/session.go",
+		old:  "max(at.Order, s.receivedIn)", new: "at.Order",
+		pkgs: []string{"./session"},
+	},
+	{
+		name: "a tombstone keeps the keys of its session",
+		file: "session/session.go",
+		old:  "\ts.ratchet = ratchet.Session{}\n", new: "",
+		pkgs: []string{"./session"},
+	},
+	{
+		name: "a receipt does not name the sender",
+		file: "session/receipt.go",
+		old:  "\th.Write(sender[:])\n\th.Write(m.Authenticated())", new: "\th.Write(m.Authenticated())",
+		pkgs: []string{"./session"},
+	},
+}
