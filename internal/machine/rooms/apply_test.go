@@ -135,6 +135,29 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// TestMembersChanged: a caller without a sync says the same of members, and also that
+// there was a gap before: then anything but a join may hide that somebody left.
+func TestMembersChanged(t *testing.T) {
+	for _, membership := range []rooms.Membership{rooms.Join, rooms.Invite, rooms.Leave, rooms.Ban, rooms.Knock, "", "other"} {
+		for _, limited := range []bool{false, true} {
+			for _, user := range []matrix.UserID{bob, carol, alice} { // bob has the key
+				h := newWorld(t).handle()
+				begin(t, h.account)
+				changes := []rooms.MemberChange{{User: user, Membership: membership}}
+				must(t, h.rooms.MembersChanged(t.Context(), room, changes, limited))
+				r, _ := readRoom(t, h.account)
+				gone := membership != rooms.Join && membership != rooms.Invite
+				retired := user == bob && (gone || limited && membership != rooms.Join) || user == alice && membership != rooms.Join
+				left := user != alice && gone
+				marked := user == bob && gone || user == carol && !gone
+				if got := why(t, h.account); (got == group.SomebodyLeft) != retired || (got == group.Kept) == retired || (len(r.Gone) == 1) != left || (r.Changed != 1) != marked {
+					t.Errorf("%s %q, limited %t: given up for %q, gone %v, marked %t", user, membership, limited, got, r.Gone, r.Changed != 1)
+				}
+			}
+		}
+	}
+}
+
 // TestStateAfter: where a server tells the state after the timeline (MSC4222), under
 // either name, that is what holds; who left in between may have the key all the same.
 func TestStateAfter(t *testing.T) {
