@@ -18,14 +18,11 @@ import (
 // made of them.
 const enoughEvents = 2 << 20
 
-// What one event takes of a commit at most, beside its decryption. It looks at its
-// sender, the sender's device and who vouches for that, at what a room key takes, at
-// whether its user is followed, and at the lists of what is kept; it writes its
-// sender, the key, the user, and what is kept of it, for which another may go.
-const (
-	eventChecks = 20
-	eventWrites = 14
-)
+// EventShare is what one event takes of a commit at most, beside its decryption. It
+// looks at its sender, the sender's device and who vouches for that, at what a room key
+// takes, at whether its user is followed, and at the lists of what is kept; it writes
+// its sender, the key, the user, and what is kept of it, for which another may go.
+var EventShare = machine.Share{Writes: 14, Checks: 20}
 
 // call is one response being taken in.
 type call struct {
@@ -143,7 +140,7 @@ func (c *call) takeEvents(ctx context.Context) error {
 }
 
 func (c *call) with() todevice.With[outcome] {
-	return todevice.With[outcome]{Before: c.before, Each: c.each, Writes: eventWrites, Checks: eventChecks}
+	return todevice.With[outcome]{Before: c.before, Each: c.each, Writes: EventShare.Writes, Checks: EventShare.Checks}
 }
 
 // decrypt takes in the events of a batch.

@@ -20,15 +20,12 @@ const splitAfter = 5
 // errSplit ends an attempt at a batch that is to be tried in smaller parts.
 var errSplit = errors.New("pawl: batch lost too often")
 
-// What one message takes of a commit at most. It reads the account, its receipt,
+// MessageShare is what one message takes of a commit at most. It reads the account, its receipt,
 // its peer with all sessions, and where it opens a session that session, its
 // mark, the key and, if all else is missing, the pool, and the key of one that is
 // pruned; and it writes its receipt, the peer, its session, the key, and one that
 // is pruned, with its mark, or damaged, with its copy.
-const (
-	messageChecks = session.MaxPerPeer + 10
-	messageWrites = 6
-)
+var MessageShare = machine.Share{Writes: 6, Checks: session.MaxPerPeer + 10}
 
 // What one commit reads of sessions, which senders may have made large and many:
 // those of one sender at least, and others as long as they are few. Whoever
@@ -172,7 +169,7 @@ func (b *batch[T]) decryptSome(tx *txn.Tx, all []tried, last bool) ([]T, error) 
 	}
 	results := make([]T, n)
 	for i, in := range all[:n] {
-		if i > 0 && !tx.Room(messageWrites+b.Writes, messageChecks+b.Checks) {
+		if i > 0 && !tx.Room(MessageShare.Writes+b.Writes, MessageShare.Checks+b.Checks) {
 			return results[:i], nil
 		}
 		in.place = i
