@@ -323,6 +323,10 @@ func (w *clientWard) arrives() {
 		{"type": "m.forwarded_room_key", "sender": w.own.user, "content": object{}},
 	}
 	w.step("last one-time key")
+	if err := w.phone.ChangeExtra(w.t.Context(), "test", "name", func([]byte) ([]byte, error) { return []byte("value"), nil }); err != nil {
+		w.t.Fatal(err)
+	}
+	w.step("extra")
 	leaves := happens(becomes(w.erin.id.UserID, "leave"))
 	w.response = syncOf(w.t, "next", object{
 		"device_lists": object{"changed": []matrix.UserID{w.carol.id.UserID}, "left": []matrix.UserID{"@grace:example.org"}},

@@ -191,6 +191,7 @@ var codes = []struct {
 	{"unsettled", RemedyNone, "a device that nobody knows yet has sent too many room keys", []error{ErrUnsettled}},
 	{"contradicts", RemedyNone, "the room key is not of the ratchet that is stored", []error{ErrContradicts}},
 	{"provenance", RemedyCall, "a room key to be imported is not one, or says that a device sent it", []error{ErrProvenance, group.ErrSource}},
+	{"extra", RemedyCall, "extra record: the space, the name or the value is empty or too long", []error{ErrExtra}},
 	{"forget_all", RemedyCall, "room keys to forget: of which room, device or session", []error{ErrForgetAll}},
 
 	// Of what was repaired.

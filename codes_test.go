@@ -100,6 +100,7 @@ var coded = map[string]struct {
 	"pawl.ErrOtherUser":    {pawl.ErrOtherUser, "other_user"},
 	"pawl.ErrNobodyToAsk":  {pawl.ErrNobodyToAsk, "nobody_to_ask"},
 	"pawl.ErrReplay":       {pawl.ErrReplay, "replay"},
+	"pawl.ErrExtra":        {pawl.ErrExtra, "extra"},
 	"pawl.ErrForgetAll":    {pawl.ErrForgetAll, "forget_all"},
 	"pawl.ErrProvenance":   {pawl.ErrProvenance, "provenance"},
 	"pawl.ErrContradicts":  {pawl.ErrContradicts, "contradicts"},
@@ -425,7 +426,7 @@ func TestCodesAreClosed(t *testing.T) {
 		" response event event_size not_olm not_for_us other_sender payload unencrypted" +
 		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
 		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac not_shared rotate settings no_room_key too_early forgotten replay other_room other_user" +
-		" content algorithm session_id plain not_requested nobody_to_ask unsettled contradicts provenance forget_all set_aside disk_full too_large in_use closed" +
+		" content algorithm session_id plain not_requested nobody_to_ask unsettled contradicts provenance extra forget_all set_aside disk_full too_large in_use closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {

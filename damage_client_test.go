@@ -148,6 +148,10 @@ var clientCalls = map[string]func(ctx context.Context, w *clientWard) string{
 		next, nextErr := w.phone.NextSync(ctx)
 		return says(err, "token", next.Since != "", failed(nextErr))
 	},
+	"extra": func(ctx context.Context, w *clientWard) string {
+		value, err := w.phone.Extra(ctx, "test", "name")
+		return says(err, len(value))
+	},
 	"in the end": inTheEnd,
 	"sign": func(ctx context.Context, w *clientWard) string {
 		return says(second(w.phone.Sign(ctx, json.RawMessage("{}"))))
@@ -267,7 +271,7 @@ var harmedByClient = []string{
 	"account of phone", "aside of repair", "device of bob", "group-in of bob's key", "group-old of room", "group-out of busy room",
 	"group-out of old session", "group-shared of bob in room", "identity of bob", "identity of own", "key-answer of laptop's request",
 	"key-notice of notice sent", "key-request of asking", "mark of sweep", "member of bob in room", "no-olm of no olm",
-	"import of import", "otk of last one-time key", "otk-pool of stranger", "outdated of grace", "own-signature of own", "owner of bob",
+	"extra of extra", "import of import", "otk of last one-time key", "otk-pool of stranger", "outdated of grace", "own-signature of own", "owner of bob",
 	"peer of bob in room", "peer of carol in quiet room", "reach of erin in room", "reach of quiet room", "receipt of bob's key",
 	"refused of refusal", "refused-list of refusal", "replay of event", "request of asking", "request of busy room",
 	"request of claim", "request of query",

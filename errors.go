@@ -11,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/lineage"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
@@ -102,6 +103,9 @@ var (
 	// ErrRotate: the room key is used up, or not to be used any more: call
 	// ShareRoomKey. The error is a [RotateError].
 	ErrRotate = rooms.ErrRotate
+	// ErrExtra: a space or a name of an extra record is empty or too long, or its value
+	// is: see MaxExtraSpace, MaxExtraName, MaxExtraValue.
+	ErrExtra = records.ErrExtra
 	// ErrForgetAll: ForgetRoomKeys was not told of what.
 	ErrForgetAll = roomkeys.ErrForgetAll
 	// ErrProvenance: a room key to be imported that says it came from a device.

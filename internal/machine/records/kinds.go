@@ -160,6 +160,7 @@ func Kinds() []Kind {
 		requestBodyKind,
 		asideKind,
 		importKind,
+		extraKind,
 		accountKind,
 	}
 }

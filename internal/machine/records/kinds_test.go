@@ -143,7 +143,7 @@ func TestKindsNameOthersFirst(t *testing.T) {
 		"group-shared", "group-old", "group-out", "member", "room", "room-changes", "told-no-olm",
 		"sender", "refused-list", "refused", "unread-list", "unread", "sync",
 		"key-request", "key-answer", "key-notice", "reach", "request", "request-body",
-		"aside", "import",
+		"aside", "import", "extra",
 	}
 	if !slices.Equal(order, want) {
 		t.Errorf("the kinds are %q, want %q", order, want)
