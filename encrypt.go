@@ -3,6 +3,7 @@ package pawl
 import (
 	"context"
 
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -14,6 +15,14 @@ type Encrypted struct {
 	// Damaged counts the records of the peer that cannot be read: the message
 	// was made without them. See [Machine.Check].
 	Damaged int
+}
+
+// Sessions returns the sessions with the device that has the identity key peer, the one
+// that Encrypt would use first. Those that cannot be read are left out. It fails with
+// ErrNoAccount, and with kv.ErrCorrupt if nobody knows which sessions there are.
+func (m *Machine) Sessions(ctx context.Context, peer ratchet.PublicKey) ([]SessionInfo, error) {
+	all, err := m.messages.Sessions(ctx, peer)
+	return convert(all, func(s records.SessionInfo) SessionInfo { return SessionInfo(s) }), err
 }
 
 // EncryptOption changes how Encrypt chooses its session.

@@ -128,3 +128,27 @@ func TestStampsOnlyGrow(t *testing.T) {
 		last = got
 	}
 }
+
+// TestSessions: the sessions with a peer are told, first the one that Encrypt uses.
+func TestSessions(t *testing.T) {
+	alice, bob := pair(t)
+	if all, err := alice.Sessions(t.Context(), bob.id.Curve25519); err != nil || len(all) != 0 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	var last ratchet.SessionID
+	for range 2 {
+		made, err := alice.Encrypt(t.Context(), bob.id.Curve25519, []byte("hello"), pawl.WithOneTimeKey(bob.oneTimeKey()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = made.Session
+	}
+	all, err := alice.Sessions(t.Context(), bob.id.Curve25519)
+	if err != nil || len(all) != 2 || all[0].ID != last || all[0].LastSent == 0 || all[0].LastReceived != 0 {
+		t.Errorf("%+v, %v; first %v", all, err, last)
+	}
+	next, err := alice.Encrypt(t.Context(), bob.id.Curve25519, []byte("again"))
+	if err != nil || next.Session != last {
+		t.Errorf("sent in %v, %v", next.Session, err)
+	}
+}

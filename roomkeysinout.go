@@ -34,6 +34,12 @@ func (m *Machine) ExportRoomKeys(ctx context.Context, how RoomKeyExport) iter.Se
 	return m.roomKeys.Export(ctx, roomkeys.Exporting(how))
 }
 
+// RoomKey returns the key of one session, as ExportRoomKeys would. It fails with
+// group.ErrNoKey, group.ErrForgotten, account.ErrRetired or kv.ErrCorrupt.
+func (m *Machine) RoomKey(ctx context.Context, session group.SessionID) (RoomKey, error) {
+	return m.roomKeys.One(ctx, session)
+}
+
 // ImportedRoomKeys counts what became of room keys that were imported, each as the
 // commit found it.
 type ImportedRoomKeys struct {
@@ -61,6 +67,15 @@ type RefusedRoomKey struct {
 // be given again. Errors: account.ErrRetired, ErrFormat1.
 func (m *Machine) ImportRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoomKeys, error) {
 	done, err := m.roomKeys.Import(ctx, keys)
+	return importedRoomKeys(done), err
+}
+
+// PutRoomKeys is ImportRoomKeys for keys of any provenance: of group.Direct and
+// group.Forwarded ones the caller vouches that they came in an Olm message of the device
+// that their source says, and has checked what ReceiveSync checks. It is for programs
+// that handle to-device events by themselves.
+func (m *Machine) PutRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoomKeys, error) {
+	done, err := m.roomKeys.Restore(ctx, keys)
 	return importedRoomKeys(done), err
 }
 

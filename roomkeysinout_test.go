@@ -226,3 +226,34 @@ func looking(keys iter.Seq2[pawl.RoomKey, error], look func()) iter.Seq2[pawl.Ro
 		look()
 	}
 }
+
+// TestRoomKey: the key of one session is as it was put, with whose it is, until it is
+// forgotten.
+func TestRoomKey(t *testing.T) {
+	alice, bob := pair(t)
+	s := newRoomSender(t)
+	key := s.exported()
+	key.Source.Provenance = group.Direct
+	if _, err := alice.RoomKey(t.Context(), key.Key.ID()); !errors.Is(err, group.ErrNoKey) {
+		t.Errorf("without a key: %v", err)
+	}
+	if done, err := alice.ImportRoomKeys(t.Context(), []pawl.RoomKey{key}); err != nil || len(done.Refused) != 1 {
+		t.Errorf("imported as direct: %+v, %v", done, err)
+	}
+	if done, err := alice.PutRoomKeys(t.Context(), []pawl.RoomKey{key}); err != nil || done.New != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	got, err := alice.RoomKey(t.Context(), key.Key.ID())
+	if err != nil || got.Room != key.Room || got.Source != key.Source || got.Key.ID() != key.Key.ID() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := bob.RoomKey(t.Context(), key.Key.ID()); !errors.Is(err, group.ErrNoKey) {
+		t.Errorf("another account has it: %v", err)
+	}
+	if _, err := alice.ForgetRoomKeys(t.Context(), pawl.Forgetting{Session: key.Key.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.RoomKey(t.Context(), key.Key.ID()); !errors.Is(err, group.ErrForgotten) {
+		t.Errorf("forgotten: %v", err)
+	}
+}

@@ -229,7 +229,7 @@ func inspectPeer(tx *txn.Tx, identity ratchet.PublicKey, damaged *machine.Damage
 	}
 	info := PeerInfo{Curve25519: identity, Version: version}
 	for _, s := range c.Sessions {
-		one, err := inspectSession(tx, s)
+		one, err := InspectSession(tx, s)
 		if err != nil {
 			return PeerInfo{}, err
 		}

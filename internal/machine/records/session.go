@@ -87,7 +87,8 @@ type SessionInfo struct {
 	Receiving    []ratchet.ChainInfo // newest first
 }
 
-func inspectSession(tx *txn.Tx, s session.Session) (SessionInfo, error) {
+// InspectSession returns the public part of a session.
+func InspectSession(tx *txn.Tx, s session.Session) (SessionInfo, error) {
 	version, err := Sessions.Version(tx, SessionName{s.Peer(), s.ID()})
 	if err != nil {
 		return SessionInfo{}, err

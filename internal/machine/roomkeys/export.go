@@ -61,6 +61,28 @@ func (k *Keys) Export(ctx context.Context, how Exporting) iter.Seq2[group.RoomKe
 	}
 }
 
+// One returns the key of a session, as Export would. It fails with group.ErrNoKey, or
+// group.ErrForgotten where it was given up.
+func (k *Keys) One(ctx context.Context, id group.SessionID) (group.RoomKey, error) {
+	return txn.View(ctx, k.account.DB, func(tx *txn.Tx) (group.RoomKey, error) {
+		if _, err := k.account.Active(tx); err != nil {
+			return group.RoomKey{}, err
+		}
+		in, ok, err := records.GroupIns.Get(tx, id)
+		switch {
+		case machine.IsSetAside(err) || err == nil && !ok:
+			return group.RoomKey{}, group.ErrNoKey
+		case err != nil:
+			return group.RoomKey{}, err
+		}
+		key, err := in.RoomKey()
+		if err != nil && in.Floor() > 0 {
+			err = group.ErrForgotten
+		}
+		return key, err
+	})
+}
+
 // names returns the keys under which sessions are stored. A scan of a transaction
 // would hold the sessions, too.
 func (k *Keys) names(ctx context.Context) ([]string, error) {
