@@ -7,7 +7,6 @@ import (
 
 	"github.com/pawlkv/pawl/internal/machine"
 	frame "github.com/pawlkv/pawl/internal/record"
-	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -21,10 +20,9 @@ const (
 // Extra is a record of a program around Pawl, which keeps it with the account. Pawl
 // does not look into it.
 type Extra struct {
-	secret.Guard        // the value may be a secret of the program
-	Space        string // whose it is
-	Name         string
-	Value        []byte
+	Space string // whose it is
+	Name  string
+	Value []byte
 }
 
 // ExtraName names an extra record.
