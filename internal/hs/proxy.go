@@ -141,6 +141,7 @@ func (p *Proxy) forward(ctx context.Context, r *http.Request, uri string, body [
 	q.Header = r.Header.Clone()
 	q.Header.Del("Accept-Encoding")              // the log is to be read
 	q.Header.Set("X-Forwarded-For", "127.0.0.1") // behind a socket it has no other address
+	q.Header.Set("X-Forwarded-Proto", "http")
 	answer, err := p.behind.Do(q)
 	if err != nil {
 		return 0, nil

@@ -102,6 +102,12 @@ func program(t *testing.T, kind string) *exec.Cmd {
 		cmd.Dir = "nodebot"
 		return cmd
 	}
+	if engine, is := strings.CutPrefix(kind, exampleKind); is {
+		return exec.CommandContext(ctx, example(t), "-engine="+engine)
+	}
+	if kind == stockKind {
+		return exec.CommandContext(ctx, stock(t))
+	}
 	if *withRace && strings.HasPrefix(kind, "pawl-") {
 		name, err := raced()
 		if err != nil {

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	if kind == "" {
 		status := m.Run()
 		removeRaced()
+		removeBuilt()
 		os.Exit(status)
 	}
 	open, known := programOf(kind)

@@ -97,7 +97,7 @@ func (p *person) room(encryption object, invited ...matrix.UserID) string {
 		content[name] = value
 	}
 	state := []object{{"type": "m.room.encryption", "state_key": "", "content": content}}
-	return p.ask("POST", "createRoom", object{"preset": "public_chat", "initial_state": state, "invite": invited})["room_id"].(string)
+	return p.ask("POST", "createRoom", object{"preset": "public_chat", "initial_state": state, "invite": append([]matrix.UserID{}, invited...)})["room_id"].(string)
 }
 
 // settle waits until devices have processed all that the server told them.

@@ -26,6 +26,7 @@ type subject struct {
 	oracle.Device
 	store, token string
 	processes    []*device
+	all          []*device // also those that were killed
 	turn         int
 	killed       int
 }
@@ -78,6 +79,7 @@ func (m *subject) each(do func(*device) error) {
 func (m *subject) launch(i int) *device {
 	m.t.Helper()
 	m.processes[i] = launch(m.t, m.kind, roles[i], m.Device)
+	m.all = append(m.all, m.processes[i])
 	return m.processes[i]
 }
 

@@ -29,6 +29,7 @@ func (s *Server) ask(token, method, path string, body, into any) {
 		s.t.Fatal(err)
 	}
 	q.Header.Set("X-Forwarded-For", "127.0.0.1") // a socket has no address, and Synapse wants one
+	q.Header.Set("X-Forwarded-Proto", "http")
 	if token != "" {
 		q.Header.Set("Authorization", "Bearer "+token)
 	}

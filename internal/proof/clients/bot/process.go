@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"time"
 )
 
 // Process is a client that runs.
@@ -65,7 +66,7 @@ func (p *Process) listen(out io.Reader) {
 				p.answers[l.ID] = l.Answer
 				return
 			}
-			p.events = append(p.events, Event{l.Name, l.Room, l.Answer.Event, l.Sender, l.Body, l.Encrypted, l.Error})
+			p.events = append(p.events, Event{l.Name, l.Room, l.Answer.Event, l.Sender, l.Body, l.Encrypted, l.Error, time.Now()})
 		})
 	}
 	err := p.cmd.Wait()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"sync"
+	"time"
 )
 
 // Command is what a client is asked for.
@@ -44,6 +45,8 @@ type Event struct {
 	Body      string `json:"body,omitempty"`
 	Encrypted bool   `json:"encrypted,omitempty"`
 	Error     string `json:"error,omitempty"`
+
+	At time.Time `json:"-"` // when it was told
 }
 
 // Client is what a program serves.

@@ -93,9 +93,10 @@ class Bot {
     const counts = new Map(Object.entries(s.device_one_time_keys_count ?? {}));
     const unused = s.device_unused_fallback_key_types && new Set(s.device_unused_fallback_key_types);
     // One at a time: of two keys of one session in one call the last one is kept, also
-    // where it reads less. Senders of this make give a key again that is under way.
+    // where it reads less. Senders of this make give a key again that is under way. Without
+    // counts it would believe that the server has no keys, and upload more each time.
     for (const e of s.to_device?.events ?? []) {
-      await this.machine.receiveSyncChanges(JSON.stringify([e]), new DeviceLists([], []), new Map(), undefined, anyone());
+      await this.machine.receiveSyncChanges(JSON.stringify([e]), new DeviceLists([], []), counts, undefined, anyone());
     }
     await this.machine.receiveSyncChanges("[]", new DeviceLists(ids(s.device_lists?.changed), ids(s.device_lists?.left)), counts, unused, anyone());
     for (const [id, room] of Object.entries(s.rooms?.join ?? {})) {

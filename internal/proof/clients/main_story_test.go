@@ -1,0 +1,180 @@
+package clients
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// How much happens in the main story.
+var (
+	messages = flag.Int("story.messages", 10, "of the device and of its peers, each")
+	kills    = flag.Int("story.kills", 4, "of the device's processes")
+	freezes  = flag.Int("story.freezes", 0, "of a process of the device, for six seconds each")
+	reboots  = flag.Int("story.reboots", 1, "of the homeserver")
+	latest   = flag.Duration("story.late", 0, "how late an event may be told, if there is a bound")
+)
+
+// frozen is how long a process stands still.
+const frozen = 6 * time.Second
+
+// TestMainStory: app, extension and share sheet are three processes of mautrix-go's
+// client with Pawl on one device. They all sync and send, with a new key at every
+// message, to a device of mautrix-go and one of matrix-sdk-crypto; they are killed and
+// stopped, and the server starts anew. All three devices read all that the server took.
+func TestMainStory(t *testing.T) {
+	for i, engine := range []string{"badger", "sqlite"} {
+		if *where != "" && i > 0 && !*all {
+			break // the other engine plays it on the server of package hs
+		}
+		t.Run(engine, func(t *testing.T) { mainStory(t, cast{exampleKind + engine, "mautrix"}) })
+	}
+}
+
+// plot is what happens beside the messages, by the number of the message.
+type plot map[int][]func()
+
+func mainStory(t *testing.T, c cast) {
+	needKinds(t, "node")
+	y, r := tell(t, c, everyMessage), chance(t)
+	y.meet(bob)
+	y.cast.peer = "node"
+	y.peer(carol, "LAPTOP").join(y.room)
+	y.settle()
+	began := time.Now()
+	away := []span{} // in which the device may not be told anything
+	p := plot{}
+	p.spread(r, *kills, func() { y.kill(r) })
+	p.spread(r, *freezes, func() { away = append(away, y.freeze(r)) })
+	p.spread(r, *reboots, func() { away = append(away, y.reboot()) })
+	for i := range *messages {
+		sending := y.sending(y.mine.next(), fmt.Sprint("ours ", i))
+		for _, happens := range p[i] {
+			happens()
+		}
+		y.says(y.peers[i%2], fmt.Sprint("theirs ", i))
+		<-sending
+	}
+	t.Logf("%d messages each way took %v; %d processes were killed", *messages, time.Since(began).Round(time.Millisecond), y.mine.killed)
+	y.settle()
+	y.judge()
+	y.delays(away)
+	y.tellCounts()
+}
+
+// spread puts something at so many places by chance.
+func (p plot) spread(r *rand.Rand, times int, what func()) {
+	for range times {
+		at := r.IntN(*messages)
+		p[at] = append(p[at], what)
+	}
+}
+
+// kill kills a process by chance, at a moment by chance, and starts another in its
+// place.
+func (y *story) kill(r *rand.Rand) {
+	i := y.mine.any(r)
+	y.moment(r)
+	y.mine.kill(i)
+	y.mine.revive(i)
+}
+
+// span is some time.
+type span struct{ from, to time.Time }
+
+// freeze stops a process between two instructions, while the others go on.
+func (y *story) freeze(r *rand.Rand) span {
+	y.t.Helper()
+	i := y.mine.any(r)
+	d := y.mine.processes[i]
+	from := time.Now()
+	if err := d.Signal(syscall.SIGSTOP); err != nil {
+		y.t.Fatal(err)
+	}
+	sending := y.sending(y.mine.processes[(i+1)%len(y.mine.processes)], "while another is frozen")
+	time.Sleep(time.Until(from.Add(frozen))) // that long, whatever happens
+	if err := d.Signal(syscall.SIGCONT); err != nil {
+		y.t.Fatal(err)
+	}
+	<-sending
+	return span{from, time.Now()}
+}
+
+// reboot starts the homeserver anew. Clients come back after they have paused.
+func (y *story) reboot() span {
+	y.t.Helper()
+	from := time.Now()
+	if err := y.server.Restart(); err != nil {
+		y.t.Fatal(err)
+	}
+	return span{from, time.Now().Add(time.Second)}
+}
+
+// delays measures how long it took until a process of ours told what a peer had sent,
+// with the time taken out in which it could not.
+func (y *story) delays(away []span) {
+	y.t.Helper()
+	told := map[string]time.Time{}
+	for _, d := range y.mine.all {
+		for _, e := range d.Events() {
+			if first, known := told[e.Event]; e.Name == "message" && (!known || e.At.Before(first)) {
+				told[e.Event] = e.At
+			}
+		}
+	}
+	var delays []time.Duration
+	untold := 0
+	for id, at := range y.sentAt() {
+		if when, known := told[string(id)]; known {
+			delays = append(delays, max(0, when.Sub(at)-within(away, at, when)))
+		} else {
+			untold++ // it was read only
+		}
+	}
+	if len(delays) == 0 {
+		y.t.Fatal("nothing of the peers was told")
+	}
+	slices.Sort(delays)
+	last := delays[len(delays)-1]
+	y.t.Logf("messages of peers were told after %v (median) and %v (longest); %d of %d were told by no process, and read afterwards",
+		delays[len(delays)/2].Round(time.Millisecond), last.Round(time.Millisecond), untold, untold+len(delays))
+	if *latest > 0 && last > *latest {
+		y.t.Errorf("a message was told %v after it was sent, want %v", last, *latest)
+	}
+}
+
+// sentAt is when the server was given each message of peers.
+func (y *story) sentAt() map[matrix.EventID]time.Time {
+	sent := map[matrix.EventID]time.Time{}
+	for _, e := range y.server.Exchanges("send") {
+		var a struct {
+			Event matrix.EventID `json:"event_id"`
+		}
+		if e.User != y.mine.User && json.Unmarshal(e.Answer, &a) == nil && a.Event != "" {
+			sent[a.Event] = e.At
+		}
+	}
+	return sent
+}
+
+// within is how much of the time between two moments is in some spans.
+func within(spans []span, from, to time.Time) (sum time.Duration) {
+	for _, s := range spans {
+		start, end := s.from, s.to
+		if start.Before(from) {
+			start = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		sum += max(0, end.Sub(start))
+	}
+	return sum
+}
