@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/internal/proof/clients/oracle"
+	"github.com/pawlkv/pawl/internal/proof/clients/pawlbot"
 )
 
 // roles are the processes of a phone's client, which share one device.
@@ -156,10 +157,10 @@ func (m *subject) later(by time.Duration) {
 func (m *subject) clock() string { return m.store + ".clock" }
 
 // check looks whether all is well in the store, in one process after the other. Only
-// Pawl's clients can tell.
+// the clients of package pawlbot can tell.
 func (m *subject) check() {
 	m.t.Helper()
-	if m.shares() {
+	if _, can := pawlbot.Engines[m.kind]; can {
 		m.next().do(bot.Command{Name: "check"})
 	}
 }
