@@ -22,7 +22,7 @@ func listOf(l pickletest.Life) []entry {
 	all := []entry{{"type": "inbound_group_session", "room_id": "!r:x", "sender_key": l.Sessions[0].Peer, "provenance": "direct",
 		"sender_claimed_keys": map[string]string{"ed25519": l.Account.Ed25519}, "pickle": l.Inbound.Pickle}}
 	for _, s := range l.Sessions {
-		all = append(all, entry{"type": "session", "sender_key": s.Peer, "created_s": 1700000000, "received_ms": 1700000000000, "pickle": s.Pickle})
+		all = append(all, entry{"type": "session", "sender_key": s.Peer, "created_s": 1700000000, "received_ms": int64(1700000000000), "pickle": s.Pickle})
 	}
 	return append(all,
 		entry{"type": "account", "user_id": "@alice:example.org", "device_id": "PHONE", "pickle": l.Account.Pickle},
@@ -149,7 +149,7 @@ func TestImportRefusals(t *testing.T) {
 		"an unknown type":     {with(sessionAt, "type", "sesion"), "libolm", "import", "sesion"},
 		"another type":        {with(sessionAt, "created_s", "x"), "libolm", "import", "created_s"},
 		"two units":           {with(sessionAt, "received_s", 1), "libolm", "import", "received_ms and received_s"},
-		"seconds as ms":       {with(sessionAt, "created_s", 1700000000000), "libolm", "import", "in seconds"},
+		"seconds as ms":       {with(sessionAt, "created_s", int64(1700000000000)), "libolm", "import", "in seconds"},
 		"negative time":       {with(sessionAt, "received_ms", -1), "libolm", "import", "in milliseconds"},
 		"no peer":             {with(sessionAt, "sender_key", nil), "libolm", "import", "sender_key is missing"},
 		"another peer":        {with(sessionAt+1, "sender_key", l.Sessions[0].Peer), "libolm", "import", "is not one with"},
