@@ -149,7 +149,7 @@ func (c *importCommand) pickleKey(ctx context.Context) (key secret.Value[[]byte]
 	case c.keyFile != "":
 		text, err = firstLine(c.keyFile)
 	case c.askKey:
-		text, err = askTerminal(ctx, "Enter the pickle key: ")
+		text, err = asked{"pickle key", "pickle-key-file", pickleKeyEnv}.onTerminal(ctx, "Enter the pickle key: ")
 	case given:
 		text = []byte(env)
 	default:

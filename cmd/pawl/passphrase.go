@@ -68,15 +68,13 @@ func (f *passphraseFlags) read(cmd *cobra.Command, new bool) (passphrase, error)
 }
 
 func (f *passphraseFlags) prompt(ctx context.Context, new bool) (passphrase, error) {
-	first, err := askTerminal(ctx, "Enter the "+f.name+": ")
-	if errors.Is(err, errNoTerminal) {
-		return passphrase{}, fmt.Errorf("%w: use --%s or %s", err, f.flag, f.env)
-	}
+	asked := asked{f.name, f.flag, f.env}
+	first, err := asked.onTerminal(ctx, "Enter the "+f.name+": ")
 	if err != nil {
 		return passphrase{}, err
 	}
 	if new {
-		second, err := askTerminal(ctx, "Enter it again: ")
+		second, err := asked.onTerminal(ctx, "Enter it again: ")
 		if err != nil {
 			return passphrase{}, err
 		}
@@ -114,14 +112,17 @@ func checkPassphrase(text []byte, from string) (passphrase, error) {
 	return passphrase{given: true, text: secret.Hide(text), from: from}, nil
 }
 
-var errNoTerminal = errors.New("there is no terminal to ask for the passphrase")
+// asked is a secret that is asked for, and how else it can be given.
+type asked struct {
+	name, flag, env string // "passphrase", the flag of its file, a variable
+}
 
-// askTerminal asks on the terminal, whatever standard input is, and does not
-// show what is typed.
-func askTerminal(ctx context.Context, question string) ([]byte, error) {
+// onTerminal asks on the terminal, whatever standard input is, and does not show what
+// is typed.
+func (a asked) onTerminal(ctx context.Context, question string) ([]byte, error) {
 	in, out, err := openTerminal()
 	if err != nil {
-		return nil, errNoTerminal
+		return nil, fmt.Errorf("there is no terminal to ask for the %s: use --%s or %s", a.name, a.flag, a.env)
 	}
 	defer in.Close()
 	defer out.Close()

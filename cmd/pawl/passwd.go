@@ -41,7 +41,7 @@ with .unused- and a number at its end.`,
 	}
 	c.passphraseFlags.bind(cmd)
 	c.costFlags.bind(cmd)
-	c.next.env, c.next.name = newPassphraseEnv, "new passphrase"
+	c.next.env, c.next.name, c.next.flag = newPassphraseEnv, "new passphrase", "new-passphrase-file"
 	flags := cmd.Flags()
 	flags.StringVar(&c.next.file, "new-passphrase-file", "", "read the new passphrase from the first line of `FILE` (or set "+newPassphraseEnv+")")
 	flags.BoolVar(&c.next.ask, "new-passphrase", false, "ask for the new passphrase on the terminal")

@@ -5,7 +5,7 @@ var txnMutants = []mutant{
 	{
 		name: "a record stands for what its key had before",
 		file: "txn/opened.go",
-		old:  "ok && bytes.Equal(known.sealed, sealed)", new: "ok",
+		old:  "ok && bytes.Equal(known.sealed, sealed)", new: "ok && bytes.Equal(known.sealed, known.sealed)",
 		pkgs: []string{"./txn"},
 	},
 	{
