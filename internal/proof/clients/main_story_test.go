@@ -59,7 +59,7 @@ func mainStory(t *testing.T, c cast) {
 		for _, happens := range p[i] {
 			happens()
 		}
-		y.says(y.peers[i%2], fmt.Sprint("theirs ", i))
+		y.insists(y.peers[i%2], fmt.Sprint("theirs ", i))
 		<-sending
 	}
 	t.Logf("%d messages each way took %v; %d processes were killed", *messages, time.Since(began).Round(time.Millisecond), y.mine.killed)
@@ -67,6 +67,20 @@ func mainStory(t *testing.T, c cast) {
 	y.judge()
 	y.delays(away)
 	y.tellCounts()
+}
+
+// insists is says for a peer that is not judged: a connection that ended with the
+// server may fail it, and it says the same again.
+func (y *story) insists(from *device, body string) {
+	y.t.Helper()
+	for range 5 {
+		if _, err := y.say(from, body); err == nil {
+			return
+		} else if from.Ended() != nil {
+			y.t.Fatal(err)
+		}
+	}
+	y.says(from, body)
 }
 
 // spread puts something at so many places by chance.
