@@ -156,8 +156,8 @@ type userIn struct {
 // isUnlisted reports whether somebody who was given the key of the session that we send
 // in is in no list of members.
 func isUnlisted(c *Checkup, now group.Outbound, s group.Share) bool {
-	if _, why := now.Retired(); why != group.Kept || s.Outcome != group.Given {
-		return false
+	if _, why := now.Retired(); why != group.Kept || s.Outcome != group.Given || at(c, &Rooms, s.Room) != whole {
+		return false // in a room of which nothing is known nothing is sent before it is shared
 	}
 	is, _, err := IsMember(c.Tx, s.User, s.Room)
 	return err == nil && !is
