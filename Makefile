@@ -145,6 +145,7 @@ crash:
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all -processes.kills=$(KILLS)
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 12h -tags goolm . -clients.all -clients.restarts=300 -clients.rounds=2000
+	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 6h -tags goolm -run 'TestScenarios$$/random_rounds' . -clients.all -clients.race -clients.rounds=50
 
 bench:
 	$(GO) run ./bench/storage

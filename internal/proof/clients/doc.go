@@ -11,6 +11,9 @@
 //	go test -tags goolm . -run 'TestScenarios$/random'   kills, stops, freezes and faults at random:
 //	    -clients.rounds=2000 -clients.restarts=300       so many of them
 //	    -clients.seed=7                                  those of a run that failed
+//	    -clients.race                                    Pawl's processes with the race detector
+//
+// What random rounds meet by chance is played at chosen commits, too (moments_test.go).
 //
 // CGO_ENABLED=0 saves compiling an SQLite that nobody uses. Without Node 20, and "npm ci"
 // in nodebot, what needs matrix-sdk-crypto is skipped; with PAWL_NODE=1 it fails.

@@ -73,9 +73,16 @@ func randomRounds(t *testing.T, c cast) {
 			<-ended
 		}
 		y.mine.check()
+		if (i+1)%judged == 0 {
+			y.quiet()
+		}
 	}
 	y.quiet()
 }
+
+// judged is after how many rounds all is quiet for a while and is judged: what is
+// broken early is told early.
+const judged = 100
 
 func (y *story) killOne(r *rand.Rand) {
 	i := y.mine.any(r)
@@ -150,7 +157,6 @@ func (y *story) quiet() {
 	}
 	y.settle()
 	y.talk("all is quiet")
-	y.mine.check()
 	y.tellCounts()
 }
 

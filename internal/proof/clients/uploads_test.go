@@ -73,12 +73,27 @@ func killedUpload(t *testing.T, c cast) {
 		y.mine.later(pawl.UploadLease) // until then the sender might be alive
 	}
 	y.meet(bob)
+	y.opens(y.peers[0], "under one of the first keys")
 	y.talk("the oldest keys are used first")
 	y.stocked(25)
 	y.claim(y.server.KeyCount(y.mine.User, y.mine.ID) - 1)
-	y.peer(carol, "LAPTOP").join(y.room)
+	carols := y.peer(carol, "LAPTOP")
+	carols.join(y.room)
 	y.settle()
+	y.opens(carols, "under a newer one")
 	y.talk("and newer ones later")
+}
+
+// opens lets a peer speak before it was spoken to, and looks that it took a key of the
+// device for that.
+func (y *story) opens(by *device, body string) {
+	y.t.Helper()
+	before := len(y.keysThatOpen())
+	y.says(by, body)
+	if after := len(y.keysThatOpen()); after != before+1 {
+		y.t.Errorf("%s has claimed %d keys, want one", by.name, after-before)
+	}
+	y.judge()
 }
 
 // The first upload arrived, and its sender is gone before it knows. All one-time keys

@@ -24,6 +24,7 @@ class Bot {
   rooms = new Map(); // room id -> {encrypted, members, rotation}
   pending = []; // events without a key yet
   since = undefined;
+  had = undefined; // what the last sync said of the keys on the server
   stopping = undefined;
 
   async login(q) {
@@ -95,10 +96,16 @@ class Bot {
     // One at a time: of two keys of one session in one call the last one is kept, also
     // where it reads less. Senders of this make give a key again that is under way. Without
     // counts it would believe that the server has no keys, and upload more each time.
-    for (const e of s.to_device?.events ?? []) {
-      await this.machine.receiveSyncChanges(JSON.stringify([e]), new DeviceLists([], []), counts, undefined, anyone());
-    }
-    await this.machine.receiveSyncChanges("[]", new DeviceLists(ids(s.device_lists?.changed), ids(s.device_lists?.left)), counts, unused, anyone());
+    const events = s.to_device?.events ?? [];
+    const take = (some, changed, left, unused) =>
+      this.machine.receiveSyncChanges(JSON.stringify(some), new DeviceLists(ids(changed), ids(left)), counts, unused, anyone());
+    for (const e of events.slice(0, -1)) await take([e], [], [], undefined);
+    // A call makes the public parts of all one-time keys again: none for what it was told
+    // before.
+    const { changed = [], left = [] } = s.device_lists ?? {};
+    const had = JSON.stringify([s.device_one_time_keys_count, s.device_unused_fallback_key_types]);
+    if (events.length + changed.length + left.length > 0 || had !== this.had) await take(events.slice(-1), changed, left, unused);
+    this.had = had;
     for (const [id, room] of Object.entries(s.rooms?.join ?? {})) {
       for (const e of [...(room.state?.events ?? []), ...(room.timeline?.events ?? [])]) await this.state(id, e);
     }
