@@ -27,19 +27,20 @@ func TestMutantsFit(t *testing.T) {
 			t.Errorf("%s: %q occurs %d times in %s, want once", m.name, m.old, n, m.file)
 		}
 		for _, pkg := range m.pkgs {
-			if tests, err := filepath.Glob(filepath.Join(pkg, "*_test.go")); err != nil || len(tests) == 0 {
+			if tests, err := filepath.Glob(filepath.Join(m.dir, pkg, "*_test.go")); err != nil || len(tests) == 0 {
 				t.Errorf("%s: %s has no tests", m.name, pkg)
 			}
 		}
 	}
 }
 
-// TestSubjects: whoever looks for the mutants of a package finds them in one place.
+// TestSubjects: whoever looks for the mutants of a package finds them in one place. Those
+// that other modules must notice have their own.
 func TestSubjects(t *testing.T) {
 	of := map[string]int{}
 	for i, subject := range subjects {
 		for _, m := range subject {
-			pkg := filepath.Dir(m.file)
+			pkg := filepath.Join(m.dir, filepath.Dir(m.file))
 			if at, known := of[pkg]; known && at != i {
 				t.Errorf("%q breaks %s, of which there are mutants in another file", m.name, pkg)
 			}
