@@ -97,8 +97,12 @@ func program(t *testing.T, kind string) *exec.Cmd {
 	t.Helper()
 	// The test's own context ends before the client is asked to quit.
 	ctx := context.WithoutCancel(t.Context())
-	if kind == "node" {
-		cmd := exec.CommandContext(ctx, "node", "bot.mjs")
+	if kind == "node" || kind == storedNode {
+		args := []string{"bot.mjs"}
+		if kind == storedNode {
+			args = []string{"--import", "fake-indexeddb/auto", "bot.mjs"}
+		}
+		cmd := exec.CommandContext(ctx, "node", args...)
 		cmd.Dir = "nodebot"
 		return cmd
 	}
@@ -130,7 +134,7 @@ func program(t *testing.T, kind string) *exec.Cmd {
 // they are required: Node 20 and what "npm ci" puts into nodebot.
 func needKinds(t *testing.T, kinds ...string) {
 	t.Helper()
-	if !slices.Contains(kinds, "node") {
+	if !slices.Contains(kinds, "node") && !slices.Contains(kinds, storedNode) {
 		return
 	}
 	_, err := os.Stat("nodebot/node_modules")

@@ -15,14 +15,17 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 )
 
-// wedges are ways in which a peer and the device under test come apart. The store of
-// matrix-sdk-crypto in Node is in memory, so that there is no copy of it.
+// storedNode is matrix-sdk-crypto in Node with an IndexedDB, of which there can be a copy.
+const storedNode = "stored node"
+
+// wedges are ways in which a peer and the device under test come apart.
 var wedges = []struct {
 	name  string
 	play  func(*testing.T, cast)
 	peers []string
 }{
-	{"the peer is restored from an old copy", restoredPeer, []string{"mautrix"}},
+	{"the peer is restored from an old copy", restoredPeer, []string{"mautrix", storedNode}},
+	{"the peer is restored from an old copy and speaks first", restoredPeerSpeaks, []string{"mautrix", storedNode}},
 	{"the peer has lost a one-time key", lostPeerKey, peers},
 	{"a one-time key is handed to two peers", sharedKey, peers},
 	{"sessions are given up by a recovery", recovered, peers},
@@ -161,6 +164,19 @@ func (y *story) recovers(peer *device) {
 
 // restoredPeer: the peer goes back to a store of some messages ago.
 func restoredPeer(t *testing.T, c cast) {
+	y, p := wentBack(t, c)
+	y.recovers(p.device)
+}
+
+// restoredPeerSpeaks: and what it says first is in a session as it was then.
+func restoredPeerSpeaks(t *testing.T, c cast) {
+	y, p := wentBack(t, c)
+	t.Logf("its first words are read: %v", y.readBy(p.device, y.mine.next(), "I am back", time.Second))
+	y.recovers(p.device)
+}
+
+// wentBack is a peer that has gone back.
+func wentBack(t *testing.T, c cast) (*story, *steady) {
 	y := tell(t, c, everyMessage)
 	y.mine.open()
 	y.mine.processes[0].join(y.room)
@@ -178,12 +194,20 @@ func restoredPeer(t *testing.T, c cast) {
 	restore := p.copy()
 	talk(3)
 	restore()
-	y.recovers(p.device)
+	return y, p
 }
 
 // copy copies the store, and returns what puts the copy in its place.
 func (p *steady) copy() (restore func()) {
 	p.y.t.Helper()
+	if p.y.cast.peer == storedNode { // the database is in the memory of its process
+		p.do(bot.Command{Name: "copy"})
+		return func() {
+			p.do(bot.Command{Name: "stop"})
+			p.do(bot.Command{Name: "restore"})
+			p.begin()
+		}
+	}
 	p.kill()
 	old := filepath.Join(p.y.t.TempDir(), "copy")
 	if err := os.CopyFS(old, os.DirFS(p.store)); err != nil {

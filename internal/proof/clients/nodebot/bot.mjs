@@ -1,5 +1,6 @@
 // A client of matrix-sdk-crypto that the tests drive, in Node, with its store in
-// memory. What it is asked for and what it tells is in package bot. It writes and
+// memory; in IndexedDB if there is one, and then "copy" keeps a copy of it and "restore"
+// goes back to that. What it is asked for and what it tells is in package bot. It writes and
 // reads encrypted m.text, as a client of these bindings must: requests in order,
 // sessions before keys, keys before messages. "later" sets its clock ahead: it opens no
 // session within an hour of the last.
@@ -7,6 +8,7 @@ import { createInterface } from "node:readline";
 import {
   DecryptionSettings, DeviceId, DeviceLists, EncryptionSettings, OlmMachine, RequestType, RoomId, TrustRequirement, UserId, initAsync,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
+import { copy, restore } from "./copies.mjs";
 
 const say = (o) => process.stdout.write(JSON.stringify(o) + "\n");
 const prefix = "/_matrix/client/v3/";
@@ -30,8 +32,25 @@ class Bot {
   async login(q) {
     await initAsync();
     Object.assign(this, { url: q.homeserver, token: q.access_token, user: q.user_id });
-    this.machine = await OlmMachine.initialize(new UserId(q.user_id), new DeviceId(q.device_id));
+    this.device = q.device_id;
+    await this.open("store");
     await inTurn(() => this.sendAll());
+  }
+
+  async open(store) {
+    this.store = globalThis.indexedDB && store;
+    this.machine = await OlmMachine.initialize(new UserId(this.user), new DeviceId(this.device), this.store);
+  }
+
+  async copy() {
+    this.kept = { since: this.since, databases: await copy(this.store) };
+  }
+
+  async restore() {
+    this.machine.close();
+    await restore(this.kept.databases, "restored");
+    this.since = this.kept.since;
+    await this.open("restored");
   }
 
   async http(method, path, body, query = "") {
@@ -197,6 +216,7 @@ const bot = new Bot();
 const commands = {
   login: (q) => bot.login(q), start: () => bot.start(), stop: () => bot.stop(), join: (q) => bot.join(q),
   send: (q) => inTurn(() => bot.send(q)), read: (q) => bot.read(q), later: (q) => bot.later(q),
+  copy: () => inTurn(() => bot.copy()), restore: () => inTurn(() => bot.restore()),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
