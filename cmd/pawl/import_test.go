@@ -166,7 +166,7 @@ func TestImportRefusals(t *testing.T) {
 		if pawl.CodeOf(err) != c.code || err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %q, %v (%s), want %s with %q", what, out, err, pawl.CodeOf(err), c.code, c.says)
 		}
-		if strings.Contains(plain(err), string(l.Key)) {
+		if err != nil && strings.Contains(plain(err), string(l.Key)) {
 			t.Errorf("%s: the error tells the pickle key", what)
 		}
 		if _, err := os.Stat(i.path("store")); !errors.Is(err, os.ErrNotExist) {
