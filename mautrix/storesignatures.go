@@ -1,0 +1,110 @@
+package pawlmautrix
+
+import (
+	"context"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// signed are the signatures on a key: by user and key.
+type signed map[id.UserID]map[id.Ed25519]string
+
+func keyName(user id.UserID, key id.Ed25519) string { return string(user) + " " + string(key) }
+
+// PutSignature implements crypto.Store.
+func (s *Store) PutSignature(ctx context.Context, user id.UserID, key id.Ed25519, by id.UserID, byKey id.Ed25519, signature string) error {
+	return change(ctx, s, spaceSignatures, keyName(user, key), func(v *signed, _ bool) (bool, error) {
+		if *v == nil {
+			*v = signed{}
+		}
+		if (*v)[by] == nil {
+			(*v)[by] = map[id.Ed25519]string{}
+		}
+		changed := (*v)[by][byKey] != signature
+		(*v)[by][byKey] = signature
+		return changed, nil
+	})
+}
+
+// GetSignaturesForKeyBy implements crypto.Store: those that mautrix-go has put. Of those
+// that Pawl has verified it keeps that they are there, and not the signatures.
+func (s *Store) GetSignaturesForKeyBy(ctx context.Context, user id.UserID, key id.Ed25519, by id.UserID) (map[id.Ed25519]string, error) {
+	v, _, err := read[signed](ctx, s, spaceSignatures, keyName(user, key))
+	if v[by] == nil {
+		return map[id.Ed25519]string{}, err
+	}
+	return v[by], err
+}
+
+// IsKeySignedBy implements crypto.Store: mautrix-go has put the signature, or Pawl has
+// verified it.
+func (s *Store) IsKeySignedBy(ctx context.Context, user id.UserID, key id.Ed25519, by id.UserID, byKey id.Ed25519) (bool, error) {
+	v, _, err := read[signed](ctx, s, spaceSignatures, keyName(user, key))
+	if err != nil || v[by][byKey] != "" {
+		return err == nil, err
+	}
+	info, err := s.machine.Devices(ctx, matrix.UserID(user))
+	if err != nil {
+		return false, err
+	}
+	own, err := s.machine.Identity(ctx)
+	if err != nil {
+		return false, err
+	}
+	return vouched(info, key, by, byKey, own), nil
+}
+
+// vouched reports that Pawl has verified a signature on a key of a user.
+func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, own pawl.Identity) bool {
+	if u.Identity.IsZero() {
+		return false
+	}
+	is := func(k account.VerifyKey, name id.Ed25519) bool {
+		return k != (account.VerifyKey{}) && id.Ed25519(k.String()) == name
+	}
+	self := by == id.UserID(u.User)
+	switch {
+	case is(u.Identity.Master, key):
+		return by == id.UserID(own.UserID) && (is(u.Identity.VouchedBy, byKey) ||
+			u.Identity.SignedHere && is(own.Ed25519, byKey))
+	case is(u.Identity.SelfSigning, key), is(u.Identity.UserSigning, key):
+		return self && is(u.Identity.Master, byKey)
+	}
+	for _, d := range u.Devices {
+		if is(d.Ed25519, key) {
+			return self && d.Trust >= device.CrossSigned && is(u.Identity.SelfSigning, byKey)
+		}
+	}
+	return false
+}
+
+// DropSignaturesByKey implements crypto.Store. It returns how many mautrix-go had put.
+func (s *Store) DropSignaturesByKey(ctx context.Context, by id.UserID, byKey id.Ed25519) (dropped int64, err error) {
+	all, err := rows[signed](ctx, s, spaceSignatures)
+	if err != nil {
+		return 0, err
+	}
+	for name, v := range all {
+		if _, ok := v[by][byKey]; !ok {
+			continue
+		}
+		had := false
+		err := change(ctx, s, spaceSignatures, name, func(v *signed, _ bool) (bool, error) {
+			_, had = (*v)[by][byKey]
+			delete((*v)[by], byKey)
+			return had, nil
+		})
+		if err != nil {
+			return dropped, err
+		}
+		if had {
+			dropped++
+		}
+	}
+	return dropped, nil
+}
