@@ -27,14 +27,14 @@ const frozen = 6 * time.Second
 
 // TestMainStory: app, extension and share sheet are three processes of mautrix-go's
 // client with Pawl on one device. They all sync and send, with a new key at every
-// message, to a device of mautrix-go and one of matrix-sdk-crypto; they are killed and
-// stopped, and the server starts anew. All three devices read all that the server took.
+// message, to a device of the same bot with mautrix-go's own keys and one of
+// matrix-sdk-crypto; they are killed and stopped, and the server starts anew. All three devices read all that the server took.
 func TestMainStory(t *testing.T) {
 	for i, engine := range []string{"badger", "sqlite"} {
 		if *where != "" && i > 0 && !*all {
 			break // the other engine plays it on the server of package hs
 		}
-		t.Run(engine, func(t *testing.T) { mainStory(t, cast{exampleKind + engine, "mautrix"}) })
+		t.Run(engine, func(t *testing.T) { mainStory(t, cast{exampleKind + engine, stockKind}) })
 	}
 }
 
