@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -268,7 +269,33 @@ func (o *Outbox) MarkSent(ctx context.Context, id ID, response []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := isAnswer(r.Kind, response); err != nil {
+		return err
+	}
 	return h.Sent(ctx, r, response)
+}
+
+// says is what an answer to a request says, and to no other one.
+var says = map[Kind]string{
+	Upload: "one_time_key_counts", Query: "device_keys", Lookup: "device_keys", Claim: "one_time_keys",
+}
+
+// isAnswer refuses what is no object, and what says nothing that such an answer says and
+// something that another one does.
+func isAnswer(kind Kind, response []byte) error {
+	var members map[string]json.RawMessage
+	if err := Object(response, &members); err != nil {
+		return err
+	}
+	if _, own := members[says[kind]]; own {
+		return nil
+	}
+	for other, name := range says {
+		if _, has := members[name]; has {
+			return fmt.Errorf("%w: it is one to %v", ErrAnswer, other)
+		}
+	}
+	return nil
 }
 
 // MarkFailed hands in that a request has no answer. It fails with ErrNoRequest as
