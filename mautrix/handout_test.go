@@ -93,7 +93,7 @@ func receiverProcess() error {
 	if err != nil {
 		return err
 	}
-	c.DeviceID, c.Log, c.StateStore = phone, zerolog.New(io.Discard), mautrix.NewMemoryStateStore().(mautrix.StateStore)
+	c.DeviceID, c.Log, c.StateStore = phone, zerolog.New(io.Discard), mautrix.NewMemoryStateStore()
 	c.Syncer.(*mautrix.DefaultSyncer).OnEvent(func(_ context.Context, e *event.Event) {
 		switch e.Mautrix.EventSource {
 		case event.SourceToDevice:
