@@ -204,7 +204,7 @@ func TestEndings(t *testing.T) {
 		"format1", "identity", "no_request", "device_taken", "answer", "response", "event", "event_size", "not_olm",
 		"not_for_us", "other_sender", "payload", "unencrypted", "not_shared", "rotate", "settings", "no_room_key",
 		"too_early", "forgotten", "replay", "other_room", "other_user", "content", "algorithm", "session_id", "plain",
-		"not_requested", "nobody_to_ask", "unsettled", "contradicts", "provenance", "forget_all",
+		"not_requested", "nobody_to_ask", "unsettled", "contradicts", "provenance", "forget_all", "extra",
 		"import", "import_begun", "pickle_key", "pickle_version", "pickle_damaged",
 	}
 	var all []pawl.Code
