@@ -47,7 +47,10 @@ func SawCounts(tx *txn.Tx, a *machine.Account, _ account.Account, since Mark, co
 	}
 	if count != nil {
 		u.Counted, u.Count = true, min(max(*count, 0), records.MaxCount)
-		if u.Unsure, u.Retry = 0, 0; u.Refused == 0 {
+		if u.Retry = 0; u.Count >= records.UploadedKeys {
+			u.Unsure = 0 // nothing is to be tried again
+		}
+		if u.Refused == 0 && u.Unsure < patience {
 			u.Pause = records.Period{} // it was one for who did not know
 		}
 	}

@@ -19,6 +19,11 @@ import (
 // there still.
 const lookAgain = time.Hour
 
+// patience is how many bodies in a row nobody may hear of before they pause whatever
+// syncs say: a server whose uploads fail and whose syncs do not is not to be sent keys
+// with each sync.
+const patience = 4
+
 // ErrDeviceTaken: see package pawl.
 var ErrDeviceTaken = errors.New("pawl: the server has other keys under this device's name")
 
@@ -181,7 +186,7 @@ func (s *standing) wanted() wants {
 	if u.Most > 0 {
 		w.keys = min(w.keys, u.Most)
 	}
-	if u.Refused >= 2 {
+	if u.Refused >= 2 || u.Unsure >= patience {
 		w.keys = min(w.keys, 1) // to find out whether they are taken now
 	}
 	return w

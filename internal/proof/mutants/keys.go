@@ -85,4 +85,16 @@ var keyMutants = []mutant{
 		old:  "(!u.Counted || u.Count >= records.UploadedKeys) {", new: "(u.Counted && u.Count < 0) {",
 		pkgs: []string{"./internal/machine/keys"},
 	},
+	{
+		name: "a further try of an upload that failed costs published keys",
+		file: "internal/machine/keys/uploads.go",
+		old:  "next.supply.sparing = s.uploads.Refused > 0 || s.uploads.Unsure > 0", new: "next.supply.sparing = false",
+		pkgs: []string{"./internal/machine/keys"},
+	},
+	{
+		name: "uploads of which nobody hears never pause while syncs come",
+		file: "internal/machine/keys/counts.go",
+		old:  "u.Refused == 0 && u.Unsure < patience", new: "u.Refused == 0",
+		pkgs: []string{"./internal/machine/keys"},
+	},
 }
