@@ -15,10 +15,10 @@ import (
 // RequestRoomKey asks the account's own verified devices for the key of a session
 // that came from none (Matrix specification, m.room_key_request): at most 50 of them,
 // and nobody else. What is to be sent is among OutgoingRequests. Asked again before
-// there is an answer, the devices are asked again, with the same request_id. The
-// first answer ends the request, and is cancelled everywhere; so does a key from the
-// session's owner that reads all of it. Nobody's answer is waited for longer than two
-// weeks.
+// there is an answer, the devices are asked again, with the same request_id, unless what
+// asks them is still to be sent. The first answer ends the request, and is cancelled
+// everywhere; so does a key from the session's owner that reads all of it. Nobody's
+// answer is waited for longer than two weeks.
 //
 // Others' requests come with ReceiveSync, and are answered by themselves: an own
 // verified device gets what there is of the session, a device that was given it before

@@ -4,14 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/keyrequests"
+	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -142,6 +147,47 @@ func TestOwnersKeyEndsRequest(t *testing.T) {
 	give(0)
 	if q := questions(t, phone.sync()); q["TABLET"].Action != "request_cancellation" {
 		t.Errorf("%+v", q)
+	}
+	phone.nothingLeft()
+}
+
+// TestCancelledAfterRequest: a request that was handed out and is to be sent again comes
+// before its cancellation, also where more devices are asked meanwhile: one that gets
+// them otherwise answers what nobody asks any more. Asked again meanwhile it is not made
+// again.
+func TestCancelledAfterRequest(t *testing.T) {
+	phone, tablet := newHome(t, alice, "PHONE"), newHome(t, alice, "TABLET")
+	phone.knows(tablet, true)
+	session := newSender(t)
+	id := session.Key().ID()
+	one, err := phone.requests.Ask(t.Context(), room, id)
+	phone.must(err)
+	for _, r := range phone.outgoing() {
+		phone.must(phone.box.MarkFailed(t.Context(), r.ID, outbox.Failure{Reason: outbox.Refused, Status: 503}))
+	}
+	if again, err := phone.requests.Ask(t.Context(), room, id); err != nil || again != one {
+		t.Errorf("asked again: %v, %v, want %v", again, err, one)
+	}
+	phone.knows(newHome(t, alice, "DESKTOP"), true)
+	if more, err := phone.requests.Ask(t.Context(), room, id); err != nil || more == one {
+		t.Errorf("more are asked: %v, %v", more, err)
+	}
+	raw, err := session.ShareAt(session.Key())
+	phone.must(err)
+	from := roomkeys.From{User: bob, Curve25519: ratchet.PublicKey{7}, Ed25519: account.VerifyKey{7}, Device: device.Name{User: bob, Device: "B"}}
+	phone.must(phone.apply(from, "m.room_key", keyContent(t, id, raw)))
+	if early := phone.sync(); len(early) != 0 {
+		t.Errorf("before the request is sent again %+v", early)
+	}
+	*phone.now = phone.now.Add(time.Minute)
+	var actions []string
+	for _, e := range phone.sync() {
+		var q question
+		phone.must(json.Unmarshal(e.content, &q))
+		actions = append(actions, q.Action)
+	}
+	if want := []string{"request", "request_cancellation", "request_cancellation"}; !slices.Equal(actions, want) {
+		t.Errorf("sent are %q, want %q", actions, want)
 	}
 	phone.nothingLeft()
 }

@@ -67,7 +67,7 @@ const (
 // Ask asks all own verified devices for the key of a session, at most
 // records.MaxKeyRequestDevices of them, and returns the request that is to be sent.
 // Asked again before there is an answer, the request has the same request_id; one
-// that is not sent yet is not made again. It fails with ErrNobody and
+// that is still to be sent is not made again. It fails with ErrNobody and
 // matrix.ErrRoomID, and as [machine.Account.SendingRaised] does.
 func (r *Requests) Ask(ctx context.Context, room matrix.RoomID, session group.SessionID) (outbox.ID, error) {
 	if err := room.Check(); err != nil {
@@ -145,22 +145,21 @@ func (r *Requests) still(tx *txn.Tx, v account.Account, ids []matrix.DeviceID) (
 	return asked, nil
 }
 
-// ask makes the request, unless it is made and not sent yet.
+// ask makes the request, unless there is one that is still to be sent.
 func (r *Requests) ask(tx *txn.Tx, v account.Account, next records.KeyRequest) (outbox.ID, error) {
 	open, there, err := records.ReadKeyRequest(tx, r.account, next.Session)
 	if err != nil {
 		return outbox.ID{}, err
 	}
 	there = there && open.Room == next.Room
+	var before []outbox.ID
 	if there {
-		waits, err := isWaiting(tx, open.Sent)
-		if err != nil || waits && isSubset(next.Asked, open.Asked) {
+		pending, err := isPending(tx, open.Sent)
+		if err != nil || pending && isSubset(next.Asked, open.Asked) {
 			return open.Sent, err
 		}
-		if waits { // another goes to more devices
-			if err := outbox.Finish(tx, open.Sent); err != nil {
-				return outbox.ID{}, err
-			}
+		if before, err = supersede(tx, open.Sent); err != nil { // it goes to more devices
+			return outbox.ID{}, err
 		}
 		next.ID, next.Asked = open.ID, union(open.Asked, next.Asked)
 	} else if _, err := io.ReadFull(r.account.Store.Rand, next.ID[:]); err != nil {
@@ -168,7 +167,7 @@ func (r *Requests) ask(tx *txn.Tx, v account.Account, next records.KeyRequest) (
 	}
 	next.At = r.account.Store.Now()
 	body := request{Action: actionRequest, Requester: v.Device(), ID: next.ID.String(), Body: &wanted{account.Megolm, next.Room, next.Session.String()}}
-	if next.Sent, err = r.toAll(tx, v, 0, next.Asked, body); err != nil {
+	if next.Sent, err = r.toAll(tx, v, 0, next.Asked, body, before); err != nil {
 		return outbox.ID{}, err
 	}
 	return next.Sent, records.KeyRequests.Put(tx, next)
@@ -186,31 +185,46 @@ func union(old, now []matrix.DeviceID) []matrix.DeviceID {
 	return all[max(0, len(all)-records.MaxKeyRequestDevices):]
 }
 
-// isWaiting reports whether a request is there that was never handed out.
-func isWaiting(tx *txn.Tx, id outbox.ID) (bool, error) {
-	state, there, err := outbox.Find(tx, id)
+// isPending reports whether a request is there: it is sent, or sent again.
+func isPending(tx *txn.Tx, id outbox.ID) (bool, error) {
+	_, there, err := outbox.Find(tx, id)
 	if machine.IsDamage(err) {
 		return false, nil
 	}
-	return there && state.Handed == 0, err
+	return there, err
 }
 
-// toAll adds a request that sends own devices an event in plain.
-func (r *Requests) toAll(tx *txn.Tx, v account.Account, place int, to []matrix.DeviceID, content request) (outbox.ID, error) {
+// supersede takes a request back that was never handed out. It returns what the next one
+// is to come after: what may be sent again must not arrive after its cancellation.
+func supersede(tx *txn.Tx, id outbox.ID) (before []outbox.ID, err error) {
+	state, there, err := outbox.Find(tx, id)
+	switch {
+	case machine.IsDamage(err) || err == nil && !there:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case state.Handed > 0:
+		return []outbox.ID{id}, nil
+	}
+	return state.After, outbox.Finish(tx, id)
+}
+
+// toAll adds a request that sends own devices an event in plain, after others.
+func (r *Requests) toAll(tx *txn.Tx, v account.Account, place int, to []matrix.DeviceID, content request, before []outbox.ID) (outbox.ID, error) {
 	messages := map[matrix.DeviceID]request{}
 	for _, id := range to {
 		messages[id] = content
 	}
-	return r.send(tx, v, place, Request, map[matrix.UserID]any{v.User(): messages})
+	return r.send(tx, v, place, Request, map[matrix.UserID]any{v.User(): messages}, before...)
 }
 
-// send adds a request that sends events to devices.
-func (r *Requests) send(tx *txn.Tx, v account.Account, place int, eventType string, messages map[matrix.UserID]any) (outbox.ID, error) {
+// send adds a request that sends events to devices, after others.
+func (r *Requests) send(tx *txn.Tx, v account.Account, place int, eventType string, messages map[matrix.UserID]any, after ...outbox.ID) (outbox.ID, error) {
 	body, err := json.Marshal(map[string]any{"messages": messages})
 	if err != nil {
 		return outbox.ID{}, err
 	}
-	return outbox.Add(tx, r.account, v, outbox.New{Kind: outbox.ToDevice, EventType: eventType, Body: body, Place: place})
+	return outbox.Add(tx, r.account, v, outbox.New{Kind: outbox.ToDevice, EventType: eventType, Body: body, After: after, Place: place})
 }
 
 // Open reports whether a request of ours for a key is open at the device that
@@ -238,17 +252,12 @@ func (r *Requests) Stored(tx *txn.Tx, v account.Account, place int, session grou
 	if err := records.KeyRequests.Delete(tx, session); err != nil {
 		return err
 	}
-	waits, err := isWaiting(tx, open.Sent)
+	before, err := supersede(tx, open.Sent)
 	if err != nil {
 		return err
 	}
-	if waits {
-		if err := outbox.Finish(tx, open.Sent); err != nil {
-			return err
-		}
-	}
 	cancel := request{Action: actionCancel, Requester: v.Device(), ID: open.ID.String()}
-	_, err = r.toAll(tx, v, place, open.Asked, cancel)
+	_, err = r.toAll(tx, v, place, open.Asked, cancel, before)
 	return err
 }
 

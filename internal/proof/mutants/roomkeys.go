@@ -74,4 +74,10 @@ var roomKeyMutants = []mutant{
 		old:  "err = view.damaged.Err()", new: "err = nil",
 		test: "TestExport", pkgs: []string{"./internal/machine/roomkeys"},
 	},
+	{
+		name: "a request for a room key comes after its cancellation",
+		file: "internal/machine/keyrequests/requests.go",
+		old:  "return []outbox.ID{id}, nil", new: "return nil, nil",
+		pkgs: []string{"./internal/machine/keyrequests"},
+	},
 }
