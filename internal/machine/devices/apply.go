@@ -208,5 +208,21 @@ func (q *Queries) applyIdentity(tx *txn.Tx, r outbox.Request, of device.Answer) 
 	if of.User != v.User() || of.Signature.By == (account.VerifyKey{}) || of.Signature.By != next.SelfSigning {
 		return nil, nil
 	}
-	return nil, records.PutOwnSignature(tx, v, of.Signature)
+	return nil, putOwnSignature(tx, v, of.Signature)
+}
+
+// putOwnSignature stores the signature on the own device. With the first one it is other
+// devices that are given keys by default, so nothing is sent before that was looked at.
+func putOwnSignature(tx *txn.Tx, v account.Account, s device.OwnSignature) error {
+	_, before, err := records.OwnSignature.Get(tx)
+	if err != nil && !machine.IsDamage(err) && !machine.IsSetAside(err) {
+		return err
+	}
+	if err := records.PutOwnSignature(tx, v, s); err != nil || before {
+		return err
+	}
+	if _, signed, err := records.OwnSignature.Get(tx); err != nil || !signed {
+		return nil // it is none, and what cannot be read stands for one
+	}
+	return records.MarkAllRooms(tx)
 }

@@ -114,3 +114,37 @@ func TestMarkedBySettling(t *testing.T) {
 		t.Errorf("a dispute is settled: marks were %v and are %v", before, after)
 	}
 }
+
+// TestMarkedBySignature: the commit in which the own device becomes a cross-signed one,
+// by which other devices are given keys than before, marks all rooms, whoever is killed
+// after it.
+func TestMarkedBySignature(t *testing.T) {
+	w := newWorld(t, kv.Embedded())
+	p, s := w.first, w.server()
+	a := s.person(alice)
+	a.take(w.own)
+	a.crossSign()
+	p.query(s, alice)
+	signed := func() (there bool) {
+		t.Helper()
+		p.do(func(tx *txn.Tx, _ account.Account) (err error) {
+			_, there, err = records.OwnSignature.Get(tx)
+			return err
+		})
+		return there
+	}
+	if signed() {
+		t.Fatal("the own device is signed before it is")
+	}
+	a.take(w.own)
+	r := p.ask(alice)
+	before := p.marks()
+	p.engine.left = 1
+	if err := p.box.MarkSent(t.Context(), r.ID, s.answer(alice)); err == nil {
+		t.Fatal("nobody was killed")
+	}
+	p.engine.left = -1
+	if after := p.marks(); !signed() || after[0] == before[0] {
+		t.Errorf("signed %v: all rooms were marked %d times and are %d times", signed(), before[0], after[0])
+	}
+}

@@ -38,4 +38,10 @@ var deviceMutants = []mutant{
 		old:  "	}, records.MarkRoomsOf)", new: "	})",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
+	{
+		name: "the first signature on the own device marks no room",
+		file: "internal/machine/devices/apply.go",
+		old:  "err != nil || before {", new: "err != nil || before || true {",
+		pkgs: []string{"./internal/machine/devices"},
+	},
 }
