@@ -55,7 +55,8 @@ func newCommitter(path string, set *settings) *committer {
 func (c *committer) run() {
 	defer close(c.ended)
 	for {
-		if len(c.waiting) == 0 {
+		// That the queue is closed is told once, perhaps while we waited for the gate.
+		if len(c.waiting) == 0 && !c.closed {
 			<-c.queue.Bell()
 		}
 		if c.collect(); c.closed {
