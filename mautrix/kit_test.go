@@ -2,7 +2,6 @@ package pawlmautrix
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"io"
 	"path/filepath"
@@ -154,9 +153,14 @@ func (p *program) sync() {
 func (p *program) stop() {
 	p.t.Helper()
 	if p.cancel != nil {
-		p.cancel()
-		if err := <-p.ended; err != nil && !errors.Is(err, context.Canceled) {
-			p.t.Error("syncing ended with", err)
+		select {
+		case err := <-p.ended: // by itself
+			if err != nil {
+				p.t.Error("syncing ended with", err)
+			}
+		default:
+			p.cancel()
+			<-p.ended
 		}
 		p.cancel = nil
 	}

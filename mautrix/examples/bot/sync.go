@@ -63,10 +63,15 @@ func (b *bot) stop() error {
 	if b.cancel == nil {
 		return nil
 	}
-	b.cancel()
+	cancel := b.cancel
 	b.cancel = nil
-	if err := <-b.ended; !errors.Is(err, context.Canceled) {
+	defer cancel()
+	select {
+	case err := <-b.ended: // by itself
 		return err
+	default:
 	}
+	cancel()
+	<-b.ended // with whatever it was doing: a database says "interrupted"
 	return nil
 }

@@ -126,13 +126,16 @@ func (c *client) stop() error {
 	if c.ended == nil {
 		return nil
 	}
-	c.cancel()
-	err := <-c.ended
+	ended := c.ended
 	c.ended = nil
-	if errors.Is(err, context.Canceled) {
-		return nil
+	select {
+	case err := <-ended: // by itself
+		return err
+	default:
 	}
-	return err
+	c.cancel()
+	<-ended // with whatever it was doing: often the database's word for being interrupted
+	return nil
 }
 
 func (c *client) read(ctx context.Context, q bot.Command) (a bot.Answer, err error) {
