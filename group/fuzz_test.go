@@ -5,13 +5,14 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/message/messagetest"
 	"github.com/pawlkv/pawl/internal/record/recordtest"
 )
 
 // encoded is the canonical encoding of a parsed message.
 func (m *Message) encoded() []byte {
 	b := appendHeader(nil, m.Index, len(m.ciphertext))
-	return join(b, m.ciphertext, m.raw[len(m.raw)-72:])
+	return messagetest.Join(b, m.ciphertext, m.raw[len(m.raw)-72:])
 }
 
 // Whatever is accepted means one thing: written in the encoding we emit it
@@ -83,7 +84,7 @@ func FuzzDecrypt(f *testing.F) {
 	before := exported(f, k)
 	genuine := map[string]bool{}
 	for _, s := range messageSeeds() {
-		genuine[string(s.in)] = true
+		genuine[string(s.In)] = true
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		m, err := ParseMessage(in)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/testfiles"
 )
 
 // mergeVector is copies of one session's key, as they come, and what is kept.
@@ -124,7 +125,7 @@ func TestMergeVectorsAreWritten(t *testing.T) {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
 	err := enc.Encode(map[string]any{
-		"format": vectorFormat, "kind": "pawl-room-key-merge",
+		"format": testfiles.Format, "kind": "pawl-room-key-merge",
 		"description": "Copies of one session's key as they come: what is kept, what is refused, and what becomes of messages.",
 		"origin": map[string]string{
 			"Library": "pawl", "Command": "cd group && go test -run TestMergeVectorsAreWritten -update .", "Date": "2026-11-29",
@@ -177,8 +178,8 @@ func (v mergeVector) filled(t *testing.T) mergeVector {
 	return v
 }
 
-func runMerges(t *testing.T, f vectorFile) {
-	for _, v := range list[mergeVector](t, f) {
+func runMerges(t *testing.T, f testfiles.Vectors) {
+	for _, v := range testfiles.List[mergeVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) {
 			orders := [][]mergeCopy{v.Copies}
 			if v.AnyOrder {
@@ -191,7 +192,7 @@ func runMerges(t *testing.T, f vectorFile) {
 	}
 }
 
-func (v mergeVector) run(t *testing.T, f vectorFile, copies []mergeCopy) {
+func (v mergeVector) run(t *testing.T, f testfiles.Vectors, copies []mergeCopy) {
 	t.Helper()
 	in := copies[0].inbound(t)
 	var refused []group.Refused
@@ -237,7 +238,7 @@ func (c mergeCopy) inbound(t *testing.T) group.Inbound {
 	return in
 }
 
-func (m mergeOpened) show(t *testing.T, f vectorFile, in group.Inbound, notice string) {
+func (m mergeOpened) show(t *testing.T, f testfiles.Vectors, in group.Inbound, notice string) {
 	t.Helper()
 	parsed, err := group.ParseMessage(unbase64(t, m.Body))
 	if err != nil {
@@ -247,7 +248,7 @@ func (m mergeOpened) show(t *testing.T, f vectorFile, in group.Inbound, notice s
 	if notice != "" {
 		err = group.Withheld{Room: room, Code: group.Code(notice)}.Explain(err)
 	}
-	f.want(t, m.Expect, err)
+	f.Want(t, m.Expect, err)
 	if err == nil && (opened.Source.Provenance != provenances[m.Provenance] || string(opened.Text) != fmt.Sprint("message ", m.Index)) {
 		t.Errorf("message %d is %q of %v, expected %s", m.Index, opened.Text, opened.Source.Provenance, m.Provenance)
 	}

@@ -4,8 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/pawlkv/pawl/internal/message"
 	"pgregory.net/rapid"
+
+	"github.com/pawlkv/pawl/internal/message"
 )
 
 // step is the ratchet's one step as the specification has it: the parts from h on

@@ -2,42 +2,19 @@ package group
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 
 	"github.com/pawlkv/pawl/internal/message"
+	"github.com/pawlkv/pawl/internal/message/messagetest"
 	"github.com/pawlkv/pawl/internal/record/recordtest"
+	"github.com/pawlkv/pawl/internal/testfiles"
 )
 
-// seed is an input of a decoder: what it shows, and what must come of it.
-type seed struct {
-	name string
-	in   []byte
-	want error // nil: accepted
-}
-
-func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-
-func bytesField(tag uint64, value []byte) []byte {
-	return join(binary.AppendUvarint(nil, tag), binary.AppendUvarint(nil, uint64(len(value))), value)
-}
-
-func numberField(tag, value uint64) []byte {
-	return join(binary.AppendUvarint(nil, tag), binary.AppendUvarint(nil, value))
-}
-
-// overlong is v with n bytes more than it needs.
-func overlong(v uint64, n int) []byte {
-	b := binary.AppendUvarint(nil, v)
-	b[len(b)-1] |= 0x80
-	for range n - 1 {
-		b = append(b, 0x80)
-	}
-	return append(b, 0)
-}
+// seed is one that may be written without the names of its fields.
+type seed testfiles.Seed
 
 // sampleIndex is that of the sample message and key.
 const sampleIndex = 300
@@ -53,7 +30,7 @@ func sampleSender() sender {
 
 // seal puts a version before the fields, and MAC and signature behind.
 func (s *sender) seal(fields ...[]byte) []byte {
-	b := join(append([][]byte{{messageVersion}}, fields...)...)
+	b := messagetest.Join(append([][]byte{{messageVersion}}, fields...)...)
 	c := s.ratchet.cipher()
 	mac := c.MAC(b)
 	b = append(b, mac[:]...)
@@ -67,10 +44,10 @@ func messageSeeds() []seed {
 	s := sampleSender()
 	c := s.ratchet.cipher()
 	text := c.AppendEncrypted(nil, []byte("a text of more than one block"))
-	index, encrypted := numberField(tagIndex, sampleIndex), bytesField(tagCiphertext, text)
+	index, encrypted := messagetest.NumberField(tagIndex, sampleIndex), messagetest.BytesField(tagCiphertext, text)
 	good := s.seal(index, encrypted)
-	unknownBytes := bytesField(5<<3|message.Bytes, []byte("unknown"))
-	unknownNumber := numberField(6<<3|message.Varint, math.MaxUint64)
+	unknownBytes := messagetest.BytesField(5<<3|message.Bytes, []byte("unknown"))
+	unknownNumber := messagetest.NumberField(6<<3|message.Varint, math.MaxUint64)
 	flipped := func(fromEnd int) []byte {
 		b := bytes.Clone(good)
 		b[len(b)-fromEnd] ^= 1
@@ -80,11 +57,11 @@ func messageSeeds() []seed {
 		{"canonical", good, nil},
 		{"order 21", s.seal(encrypted, index), nil},
 		{"unknown fields", s.seal(unknownNumber, index, unknownBytes, encrypted, unknownBytes), nil},
-		{"known number of another type", s.seal(bytesField(1<<3|message.Bytes, text), index, numberField(2<<3, 1), encrypted), nil},
-		{"repeated fields, last wins", s.seal(numberField(tagIndex, 1<<40), bytesField(tagCiphertext, nil), index, encrypted), nil},
-		{"overlong index", s.seal([]byte{tagIndex}, overlong(sampleIndex, 3), encrypted), nil},
-		{"overlong length", s.seal(index, []byte{tagCiphertext}, overlong(32, 8), text), nil},
-		{"largest index", s.seal(numberField(tagIndex, maxIndex), encrypted), nil},
+		{"known number of another type", s.seal(messagetest.BytesField(1<<3|message.Bytes, text), index, messagetest.NumberField(2<<3, 1), encrypted), nil},
+		{"repeated fields, last wins", s.seal(messagetest.NumberField(tagIndex, 1<<40), messagetest.BytesField(tagCiphertext, nil), index, encrypted), nil},
+		{"overlong index", s.seal([]byte{tagIndex}, messagetest.Overlong(sampleIndex, 3), encrypted), nil},
+		{"overlong length", s.seal(index, []byte{tagCiphertext}, messagetest.Overlong(32, 8), text), nil},
+		{"largest index", s.seal(messagetest.NumberField(tagIndex, maxIndex), encrypted), nil},
 		{"wrong MAC", flipped(signatureSize + 1), nil}, // for the key to find
 		{"wrong signature", flipped(1), nil},
 
@@ -98,17 +75,17 @@ func messageSeeds() []seed {
 		{"version 4", append([]byte{4}, good[1:]...), ErrVersion},
 		{"no index", s.seal(encrypted), ErrMalformed},
 		{"no ciphertext", s.seal(index), ErrMalformed},
-		{"empty ciphertext", s.seal(index, bytesField(tagCiphertext, nil)), ErrMalformed},
-		{"ciphertext of 31 bytes", s.seal(index, bytesField(tagCiphertext, text[:31])), ErrMalformed},
-		{"repeated fields, last is bad", s.seal(index, encrypted, bytesField(tagCiphertext, nil)), ErrMalformed},
-		{"index of 33 bits", s.seal(numberField(tagIndex, 1<<32), encrypted), ErrMalformed},
+		{"empty ciphertext", s.seal(index, messagetest.BytesField(tagCiphertext, nil)), ErrMalformed},
+		{"ciphertext of 31 bytes", s.seal(index, messagetest.BytesField(tagCiphertext, text[:31])), ErrMalformed},
+		{"repeated fields, last is bad", s.seal(index, encrypted, messagetest.BytesField(tagCiphertext, nil)), ErrMalformed},
+		{"index of 33 bits", s.seal(messagetest.NumberField(tagIndex, 1<<32), encrypted), ErrMalformed},
 		{"index of 65 bits", s.seal([]byte{tagIndex}, bytes.Repeat([]byte{0xff}, 9), []byte{2}, encrypted), ErrMalformed},
 		{"index without end", s.seal(encrypted, []byte{tagIndex, 0x80}), ErrMalformed},
 		{"length beyond the end", s.seal(index, []byte{tagCiphertext, 33}, text), ErrMalformed},
-		{"length of 64 bits", s.seal(index, encrypted, numberField(5<<3|message.Bytes, math.MaxUint64)), ErrMalformed},
+		{"length of 64 bits", s.seal(index, encrypted, messagetest.NumberField(5<<3|message.Bytes, math.MaxUint64)), ErrMalformed},
 		{"length into the MAC", s.seal(index, encrypted, []byte{5<<3 | message.Bytes, 8}), ErrMalformed},
-		{"overlong tag", s.seal(overlong(tagIndex, 1), index[1:], encrypted), ErrMalformed},
-		{"field number 0", s.seal(index, encrypted, numberField(0, 1)), ErrMalformed},
+		{"overlong tag", s.seal(messagetest.Overlong(tagIndex, 1), index[1:], encrypted), ErrMalformed},
+		{"field number 0", s.seal(index, encrypted, messagetest.NumberField(0, 1)), ErrMalformed},
 		{"wire type 1", s.seal(index, encrypted, []byte{5<<3 | 1, 0, 0, 0, 0, 0, 0, 0, 0}), ErrMalformed},
 		{"wire type 5", s.seal(index, encrypted, []byte{5<<3 | 5, 0, 0, 0, 0}), ErrMalformed},
 	}
@@ -151,7 +128,7 @@ func exportSeeds() []seed {
 	good, _ := restored(s).Key().Export(nil)
 	return []seed{
 		{"canonical", good, nil},
-		{"index changed", append(join(good[:4]), append([]byte{good[4] ^ 1}, good[5:]...)...), nil}, // it proves nothing
+		{"index changed", append(messagetest.Join(good[:4]), append([]byte{good[4] ^ 1}, good[5:]...)...), nil}, // it proves nothing
 
 		{"empty", nil, ErrMalformed},
 		{"version only", good[:1], ErrMalformed},

@@ -2,171 +2,51 @@ package group_test
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/testfiles"
 )
 
-// vectorFormat is the version of the shape of vector files that this loader
-// reads; testdata/vectors/README.md specifies it.
-const vectorFormat = 1
-
-// vectorKinds are the files there must be and who runs what is in them.
-var vectorKinds = map[string]func(*testing.T, vectorFile){
-	"megolm-session": runSessions,
-	"megolm-wire":    runWire,
-	"megolm-key":     runKeys,
-
-	"pawl-room-key-merge": runMerges,
-}
-
-// verdicts is the closed set of outcomes and the error that each one is.
-var verdicts = map[string]error{
+// outcomes are those that a vector may name, and the errors that they are.
+var outcomes = map[string][]error{
 	"accepted":  nil,
-	"malformed": group.ErrMalformed,
-	"version":   group.ErrVersion,
-	"signature": group.ErrSignature,
-	"mac":       group.ErrMAC,
-	"too-early": group.ErrTooEarly,
-	"forgotten": group.ErrForgotten,
+	"malformed": {group.ErrMalformed},
+	"version":   {group.ErrVersion},
+	"signature": {group.ErrSignature},
+	"mac":       {group.ErrMAC},
+	"too-early": {group.ErrTooEarly},
+	"forgotten": {group.ErrForgotten},
 }
-
-// vectorFile is the head of a file; vectors are read by kind.
-type vectorFile struct {
-	Format      int             `json:"format"`
-	Kind        string          `json:"kind"`
-	Description string          `json:"description"`
-	Origin      origin          `json:"origin"`
-	Expect      []string        `json:"expect"`
-	Vectors     json.RawMessage `json:"vectors"`
-}
-
-type origin struct{ Library, Command, Date string }
 
 func TestVectors(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join("testdata", "vectors", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]bool{}
-	for _, path := range paths {
-		f := readVectors(t, path)
-		if found[f.Kind] {
-			t.Errorf("%s: a second file of kind %q", path, f.Kind)
-		}
-		found[f.Kind] = true
-		t.Run(f.Kind, func(t *testing.T) { vectorKinds[f.Kind](t, f) })
-	}
-	for kind := range vectorKinds {
-		if !found[kind] {
-			t.Errorf("no vectors of kind %q in testdata/vectors", kind)
-		}
-	}
-}
+	testfiles.Run(t, testfiles.Kinds{
+		"megolm-session": runSessions,
+		"megolm-wire":    runWire,
+		"megolm-key":     runKeys,
 
-func readVectors(t *testing.T, path string) vectorFile {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f vectorFile
-	strict(t, b, &f)
-	switch {
-	case f.Format != vectorFormat:
-		t.Fatalf("%s: format %d, this loader reads %d", path, f.Format, vectorFormat)
-	case vectorKinds[f.Kind] == nil:
-		t.Fatalf("%s: kind %q is unknown", path, f.Kind)
-	case f.Origin.Library == "" || f.Origin.Command == "" || f.Origin.Date == "":
-		t.Fatalf("%s: origin %+v is incomplete", path, f.Origin)
-	case len(f.Expect) == 0:
-		t.Fatalf("%s: no set of outcomes", path)
-	}
-	for _, name := range f.Expect {
-		if _, ok := verdicts[name]; !ok {
-			t.Fatalf("%s: outcome %q is unknown", path, name)
-		}
-	}
-	return f
-}
-
-// strict decodes one JSON value, of which every field must be known.
-func strict(t *testing.T, b []byte, v any) {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		t.Fatalf("more than one JSON value: %v", err)
-	}
-}
-
-// list decodes the vectors of a file, of which there must be some.
-func list[V any](t *testing.T, f vectorFile) []V {
-	t.Helper()
-	var vectors []V
-	strict(t, f.Vectors, &vectors)
-	if len(vectors) == 0 {
-		t.Fatal("no vectors")
-	}
-	return vectors
-}
-
-// want checks err against an outcome of the file's closed set.
-func (f vectorFile) want(t *testing.T, name string, err error) {
-	t.Helper()
-	if !slices.Contains(f.Expect, name) {
-		t.Fatalf("outcome %q is not in the file's set %q", name, f.Expect)
-	}
-	if !errors.Is(err, verdicts[name]) {
-		t.Fatalf("got %v, expected %q (%v)", err, name, verdicts[name])
-	}
-}
-
-// hexBytes is lower-case hexadecimal, base64Bytes unpadded base64.
-type (
-	hexBytes    []byte
-	base64Bytes []byte
-)
-
-func (h *hexBytes) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
-func (b *base64Bytes) UnmarshalText(text []byte) (err error) {
-	*b, err = base64.RawStdEncoding.Strict().DecodeString(string(text))
-	return err
+		"pawl-room-key-merge": runMerges,
+	}, outcomes)
 }
 
 // sessionVector is a session and what is sent and given away in it.
 type sessionVector struct {
 	Name      string        `json:"name"`
 	Comment   string        `json:"comment"`
-	Random    hexBytes      `json:"random"`
+	Random    testfiles.Hex `json:"random"`
 	SessionID string        `json:"session_id"`
 	Steps     []sessionStep `json:"steps"`
 }
 
 type sessionStep struct {
-	Do        string      `json:"do"`
-	Index     uint32      `json:"index"`
-	Plaintext hexBytes    `json:"plaintext"`
-	Body      base64Bytes `json:"body"`
+	Do        string           `json:"do"`
+	Index     uint32           `json:"index"`
+	Plaintext testfiles.Hex    `json:"plaintext"`
+	Body      testfiles.Base64 `json:"body"`
 }
 
-func runSessions(t *testing.T, f vectorFile) {
-	for _, v := range list[sessionVector](t, f) {
+func runSessions(t *testing.T, f testfiles.Vectors) {
+	for _, v := range testfiles.List[sessionVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) {
 			sender, err := group.NewSender(bytes.NewReader(v.Random))
 			if err != nil || sender.ID().String() != v.SessionID {
@@ -251,13 +131,13 @@ func (step sessionStep) read(t *testing.T, first group.Key) {
 
 // wireVector is one message shown to a key, or a key.
 type wireVector struct {
-	Name      string      `json:"name"`
-	Comment   string      `json:"comment"`
-	Format    string      `json:"format"`
-	Key       base64Bytes `json:"key"`
-	Body      base64Bytes `json:"body"`
-	Expect    string      `json:"expect"`
-	Plaintext *hexBytes   `json:"plaintext"`
+	Name      string           `json:"name"`
+	Comment   string           `json:"comment"`
+	Format    string           `json:"format"`
+	Key       testfiles.Base64 `json:"key"`
+	Body      testfiles.Base64 `json:"body"`
+	Expect    string           `json:"expect"`
+	Plaintext *testfiles.Hex   `json:"plaintext"`
 	Fields    *struct {
 		Index     uint32 `json:"index"`
 		SessionID string `json:"session_id"`
@@ -265,15 +145,15 @@ type wireVector struct {
 	Libolm string `json:"libolm"`
 }
 
-func runWire(t *testing.T, f vectorFile) {
-	for _, v := range list[wireVector](t, f) {
+func runWire(t *testing.T, f testfiles.Vectors) {
+	for _, v := range testfiles.List[wireVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) {
 			k, err := group.ParseExportedKey(v.Key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			text, err := show(k, v.Body)
-			f.want(t, v.Expect, err)
+			f.Want(t, v.Expect, err)
 			if (v.Plaintext != nil) != (err == nil) {
 				t.Fatal("a plaintext is given exactly for accepted messages")
 			}
@@ -295,14 +175,14 @@ func show(k group.Key, body []byte) ([]byte, error) {
 	return k.Decrypt(m)
 }
 
-func runKeys(t *testing.T, f vectorFile) {
+func runKeys(t *testing.T, f testfiles.Vectors) {
 	parsers := map[string]func([]byte) (group.Key, error){
 		"shared": group.ParseSharedKey, "exported": group.ParseExportedKey,
 	}
-	for _, v := range list[wireVector](t, f) {
+	for _, v := range testfiles.List[wireVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) {
 			k, err := parsers[v.Format](v.Body)
-			f.want(t, v.Expect, err)
+			f.Want(t, v.Expect, err)
 			if (v.Fields != nil) != (err == nil) {
 				t.Fatal("fields are given exactly for accepted keys")
 			}

@@ -34,7 +34,7 @@ func partsOf(s Session) Parts {
 // keys in another order.
 func TestPartsMakeTheSession(t *testing.T) {
 	for _, s := range recordSeeds() {
-		want, err := DecodeSession(s.in)
+		want, err := DecodeSession(s.In)
 		if err != nil {
 			continue
 		}
@@ -43,8 +43,8 @@ func TestPartsMakeTheSession(t *testing.T) {
 			slices.Reverse(p.Receivers[i].Skipped)
 		}
 		got, err := FromParts(p)
-		if err != nil || !bytes.Equal(mustRecord(t, got), s.in) {
-			t.Errorf("%s: another session, %v", s.name, err)
+		if err != nil || !bytes.Equal(mustRecord(t, got), s.In) {
+			t.Errorf("%s: another session, %v", s.Name, err)
 		}
 	}
 }

@@ -10,10 +10,10 @@ import (
 
 func TestDecodeSession(t *testing.T) {
 	for _, s := range recordSeeds() {
-		t.Run(s.name, func(t *testing.T) {
-			got, err := DecodeSession(s.in)
-			if !errors.Is(err, s.want) {
-				t.Fatalf("%v, want %v", err, s.want)
+		t.Run(s.Name, func(t *testing.T) {
+			got, err := DecodeSession(s.In)
+			if !errors.Is(err, s.Want) {
+				t.Fatalf("%v, want %v", err, s.Want)
 			}
 			if err != nil {
 				if !got.IsZero() {
@@ -21,11 +21,11 @@ func TestDecodeSession(t *testing.T) {
 				}
 				return
 			}
-			if again := mustRecord(t, got); !bytes.Equal(again, s.in) {
+			if again := mustRecord(t, got); !bytes.Equal(again, s.In) {
 				t.Errorf("written again it is %x", again)
 			}
-			if got.RecordSize() != len(s.in) {
-				t.Errorf("RecordSize = %d, want %d", got.RecordSize(), len(s.in))
+			if got.RecordSize() != len(s.In) {
+				t.Errorf("RecordSize = %d, want %d", got.RecordSize(), len(s.In))
 			}
 		})
 	}

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/pawlkv/pawl/internal/message"
 	"pgregory.net/rapid"
+
+	"github.com/pawlkv/pawl/internal/message"
 )
 
 // TestSteps: what a message is said to cost is by how far it moves its chain.

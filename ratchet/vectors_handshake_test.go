@@ -4,27 +4,28 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/testfiles"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
 // handshakeVector is a triple Diffie-Hellman with all that enters and leaves it.
 type handshakeVector struct {
-	Name          string      `json:"name"`
-	AliceIdentity vectorKey   `json:"alice_identity"`
-	AliceBase     vectorKey   `json:"alice_base"`
-	AliceRatchet  vectorKey   `json:"alice_ratchet"`
-	BobIdentity   vectorKey   `json:"bob_identity"`
-	BobOneTime    vectorKey   `json:"bob_one_time"`
-	Secret        hexBytes    `json:"secret"`
-	RootKey       hexBytes    `json:"root_key"`
-	ChainKey      hexBytes    `json:"chain_key"`
-	SessionID     string      `json:"session_id"`
-	Plaintext     hexBytes    `json:"plaintext"`
-	Body          base64Bytes `json:"body"`
+	Name          string           `json:"name"`
+	AliceIdentity vectorKey        `json:"alice_identity"`
+	AliceBase     vectorKey        `json:"alice_base"`
+	AliceRatchet  vectorKey        `json:"alice_ratchet"`
+	BobIdentity   vectorKey        `json:"bob_identity"`
+	BobOneTime    vectorKey        `json:"bob_one_time"`
+	Secret        testfiles.Hex    `json:"secret"`
+	RootKey       testfiles.Hex    `json:"root_key"`
+	ChainKey      testfiles.Hex    `json:"chain_key"`
+	SessionID     string           `json:"session_id"`
+	Plaintext     testfiles.Hex    `json:"plaintext"`
+	Body          testfiles.Base64 `json:"body"`
 }
 
-func runHandshakes(t *testing.T, f vectorFile) {
-	for _, v := range list[handshakeVector](t, f) {
+func runHandshakes(t *testing.T, f testfiles.Vectors) {
+	for _, v := range testfiles.List[handshakeVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) { v.run(t) })
 	}
 }

@@ -4,37 +4,38 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/testfiles"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
 // vectorStep is one thing that happens to one side.
 type vectorStep struct {
-	Do        string      `json:"do"`
-	By        string      `json:"by"`
-	Random    *hexBytes   `json:"random"`
-	Plaintext *hexBytes   `json:"plaintext"`
-	Count     int         `json:"count"`
-	Message   *int        `json:"message"`
-	Type      *int        `json:"type"`
-	Body      base64Bytes `json:"body"`
-	Expect    string      `json:"expect"`
-	Libolm    string      `json:"libolm"`
-	Comment   string      `json:"comment"`
+	Do        string           `json:"do"`
+	By        string           `json:"by"`
+	Random    *testfiles.Hex   `json:"random"`
+	Plaintext *testfiles.Hex   `json:"plaintext"`
+	Count     int              `json:"count"`
+	Message   *int             `json:"message"`
+	Type      *int             `json:"type"`
+	Body      testfiles.Base64 `json:"body"`
+	Expect    string           `json:"expect"`
+	Libolm    string           `json:"libolm"`
+	Comment   string           `json:"comment"`
 }
 
 type historyVector struct {
-	Name       string       `json:"name"`
-	Comment    string       `json:"comment"`
-	Alice      vectorDevice `json:"alice"`
-	Bob        vectorDevice `json:"bob"`
-	OpenRandom hexBytes     `json:"open_random"`
-	SessionID  string       `json:"session_id"`
-	Steps      []vectorStep `json:"steps"`
+	Name       string        `json:"name"`
+	Comment    string        `json:"comment"`
+	Alice      vectorDevice  `json:"alice"`
+	Bob        vectorDevice  `json:"bob"`
+	OpenRandom testfiles.Hex `json:"open_random"`
+	SessionID  string        `json:"session_id"`
+	Steps      []vectorStep  `json:"steps"`
 }
 
 // player performs steps on sessions and checks what comes of each.
 type player struct {
-	file     vectorFile
+	file     testfiles.Vectors
 	bob      vectorDevice
 	sessions map[string]ratchet.Session
 	messages []message
@@ -46,13 +47,13 @@ type message struct {
 	plaintext []byte
 }
 
-func runHistories(t *testing.T, f vectorFile) {
-	for _, v := range list[historyVector](t, f) {
+func runHistories(t *testing.T, f testfiles.Vectors) {
+	for _, v := range testfiles.List[historyVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) { v.run(t, f) })
 	}
 }
 
-func (v historyVector) run(t *testing.T, f vectorFile) {
+func (v historyVector) run(t *testing.T, f testfiles.Vectors) {
 	alice, err := ratchet.NewOutbound(bytes.NewReader(v.OpenRandom), v.Alice.Identity.pair(t),
 		v.Bob.Identity.pair(t).Public(), v.Bob.OneTime.pair(t).Public())
 	if err != nil {
@@ -129,7 +130,7 @@ func (p *player) skip(t *testing.T, s vectorStep) {
 	t.Helper()
 	for i := range s.Count {
 		if i > 0 {
-			s.Random = &hexBytes{}
+			s.Random = &testfiles.Hex{}
 		}
 		p.seal(t, s)
 	}
@@ -155,7 +156,7 @@ func (p *player) decrypt(t *testing.T, s vectorStep) {
 	m := p.message(t, s)
 	before := record(t, p.sessions[s.By])
 	next, plaintext, err := decrypt(p.sessions[s.By], m.Message)
-	p.file.want(t, s.Expect, err)
+	p.file.Want(t, s.Expect, err)
 	if !bytes.Equal(record(t, p.sessions[s.By]), before) {
 		t.Fatal("decrypting changed the session that it was called on")
 	}

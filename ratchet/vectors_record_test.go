@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/testfiles"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
@@ -12,7 +13,7 @@ import (
 type recordVector struct {
 	Name    string        `json:"name"`
 	Comment string        `json:"comment"`
-	Record  hexBytes      `json:"record"`
+	Record  testfiles.Hex `json:"record"`
 	Expect  string        `json:"expect"`
 	Fields  *recordFields `json:"fields"`
 	Steps   []vectorStep  `json:"steps"`
@@ -22,43 +23,43 @@ type recordVector struct {
 type recordFields struct {
 	Initiated   bool           `json:"initiated"`
 	Received    bool           `json:"received"`
-	IdentityKey hexBytes       `json:"identity_key"`
-	BaseKey     hexBytes       `json:"base_key"`
-	OneTimeKey  hexBytes       `json:"one_time_key"`
+	IdentityKey testfiles.Hex  `json:"identity_key"`
+	BaseKey     testfiles.Hex  `json:"base_key"`
+	OneTimeKey  testfiles.Hex  `json:"one_time_key"`
 	SessionID   string         `json:"session_id"`
-	RootKey     hexBytes       `json:"root_key"`
+	RootKey     testfiles.Hex  `json:"root_key"`
 	Sender      *recordSender  `json:"sender"`
 	Receivers   []recordChains `json:"receivers"`
 }
 
 type recordSender struct {
-	Public   hexBytes `json:"public"`
-	Private  hexBytes `json:"private"`
-	ChainKey hexBytes `json:"chain_key"`
-	Index    uint32   `json:"index"`
+	Public   testfiles.Hex `json:"public"`
+	Private  testfiles.Hex `json:"private"`
+	ChainKey testfiles.Hex `json:"chain_key"`
+	Index    uint32        `json:"index"`
 }
 
 type recordChains struct {
-	RatchetKey hexBytes        `json:"ratchet_key"`
-	ChainKey   hexBytes        `json:"chain_key"`
+	RatchetKey testfiles.Hex   `json:"ratchet_key"`
+	ChainKey   testfiles.Hex   `json:"chain_key"`
 	Index      uint32          `json:"index"`
 	Skipped    []recordSkipped `json:"skipped"`
 }
 
 type recordSkipped struct {
-	Index uint32   `json:"index"`
-	Key   hexBytes `json:"key"`
+	Index uint32        `json:"index"`
+	Key   testfiles.Hex `json:"key"`
 }
 
-func runRecords(t *testing.T, f vectorFile) {
-	for _, v := range list[recordVector](t, f) {
+func runRecords(t *testing.T, f testfiles.Vectors) {
+	for _, v := range testfiles.List[recordVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) { v.run(t, f) })
 	}
 }
 
-func (v recordVector) run(t *testing.T, f vectorFile) {
+func (v recordVector) run(t *testing.T, f testfiles.Vectors) {
 	s, err := ratchet.DecodeSession(v.Record)
-	f.want(t, v.Expect, err)
+	f.Want(t, v.Expect, err)
 	if err != nil {
 		return
 	}

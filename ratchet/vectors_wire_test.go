@@ -4,33 +4,34 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/pawlkv/pawl/internal/testfiles"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
 // wireVector is one message shown to Bob.
 type wireVector struct {
-	Name      string      `json:"name"`
-	Comment   string      `json:"comment"`
-	Setup     string      `json:"setup"`
-	Type      int         `json:"type"`
-	Body      base64Bytes `json:"body"`
-	Expect    string      `json:"expect"`
-	Plaintext *hexBytes   `json:"plaintext"`
-	Fields    *wireFields `json:"fields"`
-	Libolm    string      `json:"libolm"`
+	Name      string           `json:"name"`
+	Comment   string           `json:"comment"`
+	Setup     string           `json:"setup"`
+	Type      int              `json:"type"`
+	Body      testfiles.Base64 `json:"body"`
+	Expect    string           `json:"expect"`
+	Plaintext *testfiles.Hex   `json:"plaintext"`
+	Fields    *wireFields      `json:"fields"`
+	Libolm    string           `json:"libolm"`
 }
 
 // wireFields are the parts of a message that can be parsed; the first four
 // only of a pre-key message.
 type wireFields struct {
-	OneTimeKey  hexBytes `json:"one_time_key"`
-	BaseKey     hexBytes `json:"base_key"`
-	IdentityKey hexBytes `json:"identity_key"`
-	SessionID   string   `json:"session_id"`
-	RatchetKey  hexBytes `json:"ratchet_key"`
-	Index       uint32   `json:"index"`
-	Ciphertext  hexBytes `json:"ciphertext"`
-	MAC         hexBytes `json:"mac"`
+	OneTimeKey  testfiles.Hex `json:"one_time_key"`
+	BaseKey     testfiles.Hex `json:"base_key"`
+	IdentityKey testfiles.Hex `json:"identity_key"`
+	SessionID   string        `json:"session_id"`
+	RatchetKey  testfiles.Hex `json:"ratchet_key"`
+	Index       uint32        `json:"index"`
+	Ciphertext  testfiles.Hex `json:"ciphertext"`
+	MAC         testfiles.Hex `json:"mac"`
 }
 
 // wireSetup is Bob before a message comes.
@@ -40,14 +41,14 @@ type wireSetup struct {
 	Steps   []vectorStep `json:"steps"`
 }
 
-func runWire(t *testing.T, f vectorFile) {
+func runWire(t *testing.T, f testfiles.Vectors) {
 	var setups map[string]wireSetup
-	strict(t, f.Setups, &setups)
+	testfiles.Strict(t, f.Setups, &setups)
 	sessions := map[string]ratchet.Session{}
 	for name, s := range setups {
 		sessions[name] = s.session(t, f)
 	}
-	for _, v := range list[wireVector](t, f) {
+	for _, v := range testfiles.List[wireVector](t, f) {
 		t.Run(v.Name, func(t *testing.T) {
 			setup, ok := setups[v.Setup]
 			if !ok {
@@ -55,7 +56,7 @@ func runWire(t *testing.T, f vectorFile) {
 			}
 			v.checkFields(t)
 			plaintext, err := v.show(t, setup, sessions[v.Setup])
-			f.want(t, v.Expect, err)
+			f.Want(t, v.Expect, err)
 			if (v.Plaintext != nil) != (err == nil) {
 				t.Fatal("a plaintext is given exactly for accepted messages")
 			}
@@ -67,7 +68,7 @@ func runWire(t *testing.T, f vectorFile) {
 }
 
 // session is the zero one where the message has to open it.
-func (s wireSetup) session(t *testing.T, f vectorFile) ratchet.Session {
+func (s wireSetup) session(t *testing.T, f testfiles.Vectors) ratchet.Session {
 	p := player{file: f, bob: s.Bob, sessions: map[string]ratchet.Session{}}
 	for _, step := range s.Steps {
 		if step.By == "bob" {

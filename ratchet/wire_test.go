@@ -6,26 +6,28 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/pawlkv/pawl/internal/message"
 	"pgregory.net/rapid"
+
+	"github.com/pawlkv/pawl/internal/message"
+	"github.com/pawlkv/pawl/internal/message/messagetest"
 )
 
 func TestParseNormalMessage(t *testing.T) {
 	p := sampleParts()
 	for _, s := range normalSeeds() {
-		t.Run(s.name, func(t *testing.T) {
-			m, err := ParseNormalMessage(s.in)
-			if !errors.Is(err, s.want) {
-				t.Fatalf("%v, want %v", err, s.want)
+		t.Run(s.Name, func(t *testing.T) {
+			m, err := ParseNormalMessage(s.In)
+			if !errors.Is(err, s.Want) {
+				t.Fatalf("%v, want %v", err, s.Want)
 			}
-			if err != nil || s.name == "wrong MAC" {
+			if err != nil || s.Name == "wrong MAC" {
 				return
 			}
 			text, err := (*remoteMessageKey)(&p.key).open(m)
 			if err != nil || string(text) != sampleText {
 				t.Errorf("opens to %q, %v", text, err)
 			}
-			if s.name != "largest index" && m.Index != 300 || m.RatchetKey != PublicKey(p.ratchet[2:]) {
+			if s.Name != "largest index" && m.Index != 300 || m.RatchetKey != PublicKey(p.ratchet[2:]) {
 				t.Errorf("read as index %d, ratchet key %v", m.Index, m.RatchetKey)
 			}
 		})
@@ -38,10 +40,10 @@ func TestParsePreKeyMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range preKeySeeds() {
-		t.Run(s.name, func(t *testing.T) {
-			m, err := ParsePreKeyMessage(s.in)
-			if !errors.Is(err, s.want) {
-				t.Fatalf("%v, want %v", err, s.want)
+		t.Run(s.Name, func(t *testing.T) {
+			m, err := ParsePreKeyMessage(s.In)
+			if !errors.Is(err, s.Want) {
+				t.Fatalf("%v, want %v", err, s.Want)
 			}
 			if err == nil && (m.SessionID() != want.SessionID() || m.Normal.Index != want.Normal.Index) {
 				t.Error("read as another message")
@@ -87,9 +89,9 @@ func TestWeEmitTheCanonicalEncoding(t *testing.T) {
 		var m Message
 		bob, m = mustEncrypt(t, bob, "text")
 		n := mustParse(t, m)
-		want := join(
+		want := messagetest.Join(
 			[]byte{3, 0x0A, 32}, n.RatchetKey[:],
-			numberField(0x10, uint64(n.Index)),
+			messagetest.NumberField(0x10, uint64(n.Index)),
 			[]byte{0x22, 16}, n.ciphertext,
 			m.Body[len(m.Body)-8:])
 		if !bytes.Equal(m.Body, want) {
@@ -127,13 +129,13 @@ func TestPublicKeyText(t *testing.T) {
 		t.Errorf("ParseSessionID(String()) = %v, %v", got, err)
 	}
 	for _, s := range keySeeds() {
-		if got, err := ParsePublicKey(string(s.in)); !errors.Is(err, s.want) || err == nil && s.name != "stray bits" && got != k {
-			t.Errorf("public key, %s: %v, %v, want %v", s.name, got, err, s.want)
+		if got, err := ParsePublicKey(string(s.In)); !errors.Is(err, s.Want) || err == nil && s.Name != "stray bits" && got != k {
+			t.Errorf("public key, %s: %v, %v, want %v", s.Name, got, err, s.Want)
 		}
 	}
 	for _, s := range textSeeds() {
-		if _, err := ParseSessionID(string(s.in)); !errors.Is(err, s.want) {
-			t.Errorf("session id, %s: %v, want %v", s.name, err, s.want)
+		if _, err := ParseSessionID(string(s.In)); !errors.Is(err, s.Want) {
+			t.Errorf("session id, %s: %v, want %v", s.Name, err, s.Want)
 		}
 	}
 }
@@ -142,8 +144,8 @@ func TestPublicKeyText(t *testing.T) {
 func keySeeds() []seed {
 	seeds := textSeeds()
 	for i, s := range seeds {
-		if s.name == "padded" || s.name == "stray bits" {
-			seeds[i].want = nil
+		if s.Name == "padded" || s.Name == "stray bits" {
+			seeds[i].Want = nil
 		}
 	}
 	return seeds

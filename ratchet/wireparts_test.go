@@ -1,33 +1,9 @@
 package ratchet
 
 import (
-	"bytes"
-	"encoding/binary"
-
 	"github.com/pawlkv/pawl/internal/message"
+	"github.com/pawlkv/pawl/internal/message/messagetest"
 )
-
-// Pieces of messages in encodings that we do not emit.
-
-func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-
-func bytesField(tag uint64, value []byte) []byte {
-	return join(binary.AppendUvarint(nil, tag), binary.AppendUvarint(nil, uint64(len(value))), value)
-}
-
-func numberField(tag, value uint64) []byte {
-	return join(binary.AppendUvarint(nil, tag), binary.AppendUvarint(nil, value))
-}
-
-// overlong is v with n bytes more than it needs.
-func overlong(v uint64, n int) []byte {
-	b := binary.AppendUvarint(nil, v)
-	b[len(b)-1] |= 0x80
-	for range n - 1 {
-		b = append(b, 0x80)
-	}
-	return append(b, 0)
-}
 
 // normalParts are the fields of one normal message and the key it is under.
 type normalParts struct {
@@ -44,15 +20,15 @@ func sampleParts() normalParts {
 	ratchetKey := NewKeyPair([32]byte{7}).Public()
 	return normalParts{
 		key:       key,
-		ratchet:   bytesField(tagRatchetKey, ratchetKey[:]),
-		index:     numberField(tagIndex, 300),
-		encrypted: bytesField(tagCiphertext, text),
+		ratchet:   messagetest.BytesField(tagRatchetKey, ratchetKey[:]),
+		index:     messagetest.NumberField(tagIndex, 300),
+		encrypted: messagetest.BytesField(tagCiphertext, text),
 	}
 }
 
 // seal puts a version before the fields and their MAC behind.
 func (p normalParts) seal(fields ...[]byte) []byte {
-	b := join(append([][]byte{{message.Version}}, fields...)...)
+	b := messagetest.Join(append([][]byte{{message.Version}}, fields...)...)
 	c := p.key.cipher()
 	mac := c.MAC(b)
 	return append(b, mac[:]...)
@@ -68,25 +44,25 @@ type preKeyParts struct {
 func samplePreKeyParts() preKeyParts {
 	public := func(b byte) []byte { k := NewKeyPair([32]byte{b}).Public(); return k[:] }
 	return preKeyParts{
-		oneTime:  bytesField(tagOneTimeKey, public(21)),
-		base:     bytesField(tagBaseKey, public(22)),
-		identity: bytesField(tagIdentityKey, public(23)),
-		normal:   bytesField(tagNormal, sampleParts().canonical()),
+		oneTime:  messagetest.BytesField(tagOneTimeKey, public(21)),
+		base:     messagetest.BytesField(tagBaseKey, public(22)),
+		identity: messagetest.BytesField(tagIdentityKey, public(23)),
+		normal:   messagetest.BytesField(tagNormal, sampleParts().canonical()),
 	}
 }
 
 func (p preKeyParts) canonical() []byte {
-	return join([]byte{message.Version}, p.oneTime, p.base, p.identity, p.normal)
+	return messagetest.Join([]byte{message.Version}, p.oneTime, p.base, p.identity, p.normal)
 }
 
 // encoded is the canonical encoding of a parsed message.
 func (m *NormalMessage) encoded() []byte {
 	_, mac := m.authenticated()
 	b := appendNormalHeader(nil, &m.RatchetKey, m.Index, len(m.ciphertext))
-	return join(b, m.ciphertext, mac)
+	return messagetest.Join(b, m.ciphertext, mac)
 }
 
 func (m *PreKeyMessage) encoded() []byte {
 	k := m.keys()
-	return join(appendPreKeyHeader(nil, &k, len(m.Normal.raw)), m.Normal.raw)
+	return messagetest.Join(appendPreKeyHeader(nil, &k, len(m.Normal.raw)), m.Normal.raw)
 }

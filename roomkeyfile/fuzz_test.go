@@ -3,58 +3,38 @@ package roomkeyfile
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/testfiles"
 )
 
-var update = flag.Bool("update", false, "write the seeds of the fuzz targets to testdata/fuzz")
-
-// corpora are the seeds of each fuzz target: the cases of the other tests. They are
-// committed as files, which plain go test replays.
-func corpora(t testing.TB) map[string]string {
-	all := map[string]string{}
-	add := func(target, name, value string) {
-		if len(value) < 10_000 {
-			name = strings.NewReplacer(" ", "-", ",", "", "^", "-").Replace(name)
-			all[filepath.Join("testdata", "fuzz", target, name)] = "go test fuzz v1\n" + value + "\n"
-		}
-	}
+// TestCorpusIsCommitted: the seeds of each fuzz target are the cases of the other tests.
+func TestCorpusIsCommitted(t *testing.T) {
 	k := newKey(t, 1)
-	bytesOf := func(b string) string { return "[]byte(" + strconv.Quote(b) + ")" }
+	files := map[string][]byte{}
 	for name, b := range forms(t, [2]group.RoomKey{k, newKey(t, 2)}) {
-		add("FuzzReader", "accept "+name, bytesOf(string(b)))
+		files["accept "+name] = b
 	}
 	for name, c := range badFiles(t) {
-		add("FuzzReader", "refuse "+name, bytesOf(c.file))
+		files["refuse "+name] = []byte(c.file)
 	}
+	maps.DeleteFunc(files, func(_ string, b []byte) bool { return len("[]byte()")+len(strconv.Quote(string(b))) >= 10_000 })
+	testfiles.Corpus(t, "FuzzReader", files)
+	keys := map[string]string{}
 	for name, c := range keyCases(t, k) {
-		add("FuzzKeys", name, "string("+strconv.Quote("["+entry(t, k, c.change)+"]")+")")
+		keys[name] = "[" + entry(t, k, c.change) + "]"
 	}
 	for i, text := range []string{"", "{}", "[", "[] []", "[1 2]", "[null,7,[[]]]", "\n[\t]\r ", `[{"room_id":"!r"},"\u0000"]`} {
-		add("FuzzKeys", fmt.Sprint("text ", i), "string("+strconv.Quote(text)+")")
+		keys[fmt.Sprint("text ", i)] = text
 	}
-	return all
-}
-
-// TestCorpusIsCommitted fails when a seed is missing or differs from its file.
-func TestCorpusIsCommitted(t *testing.T) {
-	for path, text := range corpora(t) {
-		if *update {
-			must(t, errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)))
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != text {
-			t.Errorf("%s is not the seed that it was made from, %v (go test -update writes it)", path, err)
-		}
-	}
+	maps.DeleteFunc(keys, func(_, text string) bool { return len("string()")+len(strconv.Quote(text)) >= 10_000 })
+	testfiles.Corpus(t, "FuzzKeys", keys)
 }
 
 // FuzzReader: whatever is in a file, it is read or refused, and what is read is written

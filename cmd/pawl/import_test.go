@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/internal/pickle/pickletest"
+	"github.com/pawlkv/pawl/internal/testfiles"
 )
 
 // entry is one of a list.
@@ -202,7 +203,7 @@ func TestImportKeys(t *testing.T) {
 
 // TestCorpusIsCommitted: what FuzzList begins with.
 func TestCorpusIsCommitted(t *testing.T) {
-	pickletest.Corpus(t, "FuzzList", map[string][]byte{
+	testfiles.Corpus(t, "FuzzList", map[string][]byte{
 		"accept-entries":     []byte(`[{"type":"account","user_id":"@a:x","device_id":"D","created_s":1,"pickle":"AA"},{"type":"session","sender_key":"x","pickle":""}]`),
 		"accept-nothing":     []byte(`[]`),
 		"refuse-object":      []byte(`{"type":"account"}`),

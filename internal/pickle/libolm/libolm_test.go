@@ -9,6 +9,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/pickle"
 	"github.com/pawlkv/pawl/internal/pickle/pickletest"
+	"github.com/pawlkv/pawl/internal/testfiles"
 	"github.com/pawlkv/pawl/otk"
 )
 
@@ -221,7 +222,7 @@ func TestCorpusIsCommitted(t *testing.T) {
 		seeds["refuse-cut-"+name] = content[:len(content)/2]
 		seeds["refuse-longer-"+name] = append(content, '{')
 	}
-	pickletest.Corpus(t, "FuzzContent", seeds)
+	testfiles.Corpus(t, "FuzzContent", seeds)
 }
 
 // FuzzContent reads whatever may stand behind the MAC: it fails with one of the

@@ -9,6 +9,7 @@ import (
 	"github.com/pawlkv/pawl/internal/pickle"
 	"github.com/pawlkv/pawl/internal/pickle/libolm"
 	"github.com/pawlkv/pawl/internal/pickle/pickletest"
+	"github.com/pawlkv/pawl/internal/testfiles"
 )
 
 func lives(tb testing.TB) []pickletest.Life { return pickletest.Lives(tb, "testdata/life") }
@@ -167,7 +168,7 @@ func TestCorpusIsCommitted(t *testing.T) {
 		seeds["refuse-cut-"+name] = content[:len(content)/2]
 		seeds["refuse-longer-"+name] = append(content, '{')
 	}
-	pickletest.Corpus(t, "FuzzContent", seeds)
+	testfiles.Corpus(t, "FuzzContent", seeds)
 }
 
 // FuzzContent reads whatever may stand behind the MAC: it fails with one of the
