@@ -143,14 +143,17 @@ func (t Tracking) AnsweredInPart(refused []Refusal, now time.Time) Tracking {
 }
 
 // Failed notes that the query told nothing of the user, who stays outdated. The next
-// try is after a backoff, and not before a time that the server named, if that is no
-// longer than any backoff.
+// try is after a backoff, and not before a time that the server named, but no later
+// than after the longest backoff.
 func (t Tracking) Failed(now, notBefore time.Time) Tracking {
 	t = t.Forgotten()
 	t.Failures = min(t.Failures+1, maxFailures)
 	next := now.Add(min(firstBackoff<<min(t.Failures-1, 16), MaxBackoff))
-	if notBefore.After(next) && notBefore.Sub(now) <= MaxBackoff {
+	if notBefore.After(next) {
 		next = notBefore
+	}
+	if most := now.Add(MaxBackoff); next.After(most) {
+		next = most
 	}
 	t.NextTry = record.Time(next)
 	return t

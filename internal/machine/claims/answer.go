@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -23,8 +24,9 @@ import (
 type result struct {
 	of     device.Keys
 	key    ratchet.PublicKey
-	why    string // there is no key
-	server bool   // because its server did not answer: nothing is said of the device
+	why    string        // there is no key
+	server bool          // because its server did not answer: nothing is said of the device
+	wait   time.Duration // the own server asks not to come before
 }
 
 // Sent implements outbox.Handler: it opens a session with each device of which the
@@ -52,12 +54,15 @@ func (c *Claims) Sent(ctx context.Context, r outbox.Request, response []byte) er
 const maxTries = 3
 
 // Failed implements outbox.Handler. A request that the server refused for what it is,
-// or whose answer is lost again and again, is one that no device answered: all are
-// asked again later, and nobody waits for that. Others are sent again as they are.
+// or is to come much later or again and again, or whose answer is lost so, is one that
+// no device answered: all are asked again later, and nobody waits for that. Others are
+// sent again as they are.
 func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure) error {
 	refused := f.Reason == outbox.Refused && !f.Untouched()
 	lost := f.Reason == outbox.Unknown && r.Handed >= maxTries
-	if !refused && !lost {
+	now := c.account.Store.Now()
+	late := f.Long(r, now)
+	if !refused && !lost && !late {
 		return c.account.Do(ctx, func(tx *txn.Tx) error {
 			if _, err := c.account.Active(tx); err != nil {
 				return err
@@ -71,12 +76,16 @@ func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure)
 		return err
 	}
 	why := "the answer to the claim was lost"
-	if refused {
+	switch {
+	case refused:
 		why = fmt.Sprintf("the server refused the claim: status %d", f.Status)
+	case late:
+		why = "the server asked to claim later"
 	}
+	wait, _ := f.Wait(now)
 	todo := make([]result, len(asked.devices))
 	for i, d := range asked.devices {
-		todo[i] = result{of: d, why: why}
+		todo[i] = result{of: d, why: why, wait: wait}
 	}
 	return c.settleAll(ctx, asked, todo, nil)
 }
@@ -206,7 +215,7 @@ func (c *Claims) settle(tx *txn.Tx, v account.Account, a asked, r result, place 
 	case r.server:
 		return records.Reaches.Put(tx, known.Asked(outbox.ID{}, c.account.Store.Now()))
 	case r.why != "":
-		return records.Reaches.Put(tx, known.Failed(c.account.Store.Now(), r.why))
+		return records.Reaches.Put(tx, known.FailedUntil(c.account.Store.Now(), r.wait, r.why))
 	}
 	err = c.open(tx, v, a, r, place)
 	switch {

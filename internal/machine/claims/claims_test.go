@@ -197,6 +197,7 @@ func TestFailures(t *testing.T) {
 		"lost three times": {slices.Repeat([]outbox.Failure{{Reason: outbox.Unknown}}, 3), claims.Paused},
 		"login":            {[]outbox.Failure{refused(401)}, claims.Asked},
 		"busy":             {[]outbox.Failure{refused(429)}, claims.Asked},
+		"busy three times": {slices.Repeat([]outbox.Failure{refused(429)}, 3), claims.Paused},
 		"refused":          {[]outbox.Failure{refused(400)}, claims.Paused},
 		"gateway":          {[]outbox.Failure{refused(504)}, claims.Paused},
 	} {
@@ -206,6 +207,7 @@ func TestFailures(t *testing.T) {
 		h.request(p)
 		for _, f := range c.failures {
 			w.must(h.box.MarkFailed(t.Context(), h.only().ID, f))
+			w.now = w.now.Add(4 * time.Second) // what a server that does not say how long is waited for
 		}
 		if s := h.look(c.want, p); s.Waits() != (c.want == claims.Asked) {
 			t.Errorf("%s: %+v", name, s)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -34,9 +33,11 @@ func New(a *machine.Account, settle ...Settle) *Queries { return &Queries{a, set
 
 // Failed lets the users be asked for again after a while, in another request: who
 // waited for them goes on without. Where the server did not look at the request at
-// all, the same is sent again.
+// all, the same is sent again, unless it is to come much later, or later again and
+// again.
 func (q *Queries) Failed(ctx context.Context, r outbox.Request, f outbox.Failure) error {
-	if f.Untouched() && f.Reason != outbox.Later {
+	now := q.account.Store.Now()
+	if f.Untouched() && !f.Long(r, now) {
 		return q.account.Do(ctx, func(tx *txn.Tx) error {
 			if _, err := q.account.Active(tx); err != nil {
 				return err
@@ -49,16 +50,12 @@ func (q *Queries) Failed(ctx context.Context, r outbox.Request, f outbox.Failure
 	if err != nil {
 		return err
 	}
-	now := q.account.Store.Now()
-	var until time.Time
-	if f.Reason == outbox.Later {
-		until = f.Until
-	}
+	wait, _ := f.Wait(now)
 	return q.finish(ctx, r, users, func(t device.Tracking) device.Tracking {
 		if f.Rejected() || f.TooLarge() {
 			return t.AskedInVain(now)
 		}
-		return t.Failed(now, until)
+		return t.Failed(now, now.Add(wait))
 	})
 }
 

@@ -129,12 +129,17 @@ func TestFailures(t *testing.T) {
 		if len(again) != 1 || !slices.Equal(w.asks(again[0]), []matrix.UserID{carol}) {
 			t.Fatalf("failure %d: after %v asks %v", i, wait, again)
 		}
-		fail := []outbox.Failure{{Reason: outbox.Unknown}, {Reason: outbox.Refused, Status: 504}, {Reason: outbox.Later}}[i%3]
+		fail := []outbox.Failure{
+			{Reason: outbox.Unknown}, {Reason: outbox.Refused, Status: 504}, {Reason: outbox.Later, Until: w.clock.now().Add(16 * time.Second)},
+		}[i%3]
 		w.must(p.box.MarkFailed(t.Context(), again[0].ID, fail))
 		if p.state(carol) != devices.Outdated {
 			t.Fatalf("failure %d: carol is %v", i, p.state(carol))
 		}
 		wait = min(2*wait, device.MaxBackoff)
+		if i == 2 {
+			w.later(16*time.Second - wait)
+		}
 	}
 	p.outdate(carol)
 	s.down[carol] = false

@@ -74,20 +74,40 @@ func (f Failure) Untouched() bool {
 		(f.Status == unauthorized || f.Status == forbidden || f.Status == tooMany)
 }
 
+// Wait returns how long the server asks to wait, and whether it asks.
+func (f Failure) Wait(now time.Time) (wait time.Duration, asks bool) {
+	switch {
+	case f.Reason == Later:
+		return min(max(f.Until.Sub(now), 0), MaxPause), true
+	case f.Reason == Refused && f.Status == tooMany:
+		return retryAfter(f.Body), true
+	}
+	return 0, false
+}
+
+// ShortWait is how long whoever waits for an answer goes on waiting because the
+// server asks to come later; and maxShortWaits how often.
+const (
+	ShortWait     = 15 * time.Second
+	maxShortWaits = 3
+)
+
+// Long reports whether a failure is that the server asks to wait, for longer than
+// others can be held up or again and again: what waits for the answer should go on
+// without, and ask again after the time that Wait says.
+func (f Failure) Long(r Request, now time.Time) bool {
+	wait, asks := f.Wait(now)
+	return asks && (wait > ShortWait || r.Handed >= maxShortWaits)
+}
+
 // Pause returns how long to wait before the same request is sent again, after so
 // many failures in a row, this one included.
 func (f Failure) Pause(failures uint32, now time.Time) time.Duration {
-	switch f.Reason {
-	case NotSent, Unknown:
-		return 0
-	case Later:
-		return min(max(f.Until.Sub(now), 0), MaxPause)
+	wait, _ := f.Wait(now)
+	if f.Reason == Refused {
+		return max(wait, Backoff(failures, 2*time.Second, 15*time.Minute))
 	}
-	pause := Backoff(failures, 2*time.Second, 15*time.Minute)
-	if f.Status == tooMany {
-		pause = max(pause, retryAfter(f.Body))
-	}
-	return pause
+	return wait
 }
 
 // Backoff returns a time that doubles with each failure in a row, from first to

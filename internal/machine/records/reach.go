@@ -71,6 +71,15 @@ func (r Reach) Failed(now time.Time, why string) Reach {
 	return r
 }
 
+// FailedUntil is Failed where the server asks to wait so long, at most lastPause.
+func (r Reach) FailedUntil(now time.Time, wait time.Duration, why string) Reach {
+	r = r.Failed(now, why)
+	if wait = min(wait, lastPause); r.Pause.Until.Before(now.Add(wait)) {
+		r.Pause = For(now, wait)
+	}
+	return r
+}
+
 // Asked returns the record while a request claims a key.
 func (r Reach) Asked(claim RequestID, now time.Time) Reach {
 	r.Claim, r.At = claim, record.Time(now)
