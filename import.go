@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/imports"
 	"github.com/pawlkv/pawl/internal/secret"
@@ -38,6 +39,23 @@ type Import struct {
 	Sessions []ImportSession
 	RoomKeys []RoomKey // of any provenance
 
+	// Since is the token that its next sync would have begun with: that of a program
+	// which had taken in all that came before.
+	Since string
+	// Users are those whose devices it followed: they are asked for. Identities are
+	// master keys that it had seen.
+	Users      []matrix.UserID
+	Identities []ImportIdentity
+	// Rooms are those that it knew to be encrypted, which they stay.
+	Rooms []ImportRoom
+	// Messages are the events that it had read, as far as it is to be noticed when
+	// another event has the same message: those of RoomKeys. Withheld are notices that
+	// it had got.
+	Messages []ImportMessage
+	Withheld []group.Withheld
+	// Extras are records of a program around Pawl.
+	Extras []ImportExtra
+
 	// Retired says that the program never runs again. Else the account only receives
 	// until it is recovered ([Machine.Recover]): two programs that go on from one state
 	// use the same message keys.
@@ -64,6 +82,33 @@ type ImportSession struct {
 	Created  time.Time
 	Received time.Time // when a message was decrypted last
 	Sent     time.Time // when one was encrypted last
+}
+
+// ImportIdentity is a master key that the program had of a user.
+type ImportIdentity struct {
+	User   matrix.UserID
+	Master account.VerifyKey
+	First  account.VerifyKey // that it had seen first, or accepted since: another is a change
+}
+
+// ImportRoom is an encrypted room.
+type ImportRoom struct {
+	Room       matrix.RoomID
+	Encryption string // the content of its m.room.encryption; "": not known
+}
+
+// ImportMessage says which event has a message of a Megolm session.
+type ImportMessage struct {
+	Session group.SessionID
+	Index   uint32
+	Event   matrix.EventID
+}
+
+// ImportExtra is an extra record, as [Machine.ChangeExtra] keeps them.
+type ImportExtra struct {
+	secret.Guard
+	Space, Name string
+	Value       []byte
 }
 
 // Imported is what came of an import, or will.
@@ -121,7 +166,14 @@ func (d Import) device() imports.Device {
 		OneTimeKeys: convert(d.OneTimeKeys, key), Fallbacks: convert(d.FallbackKeys, key), LastID: d.LastKeyID,
 		Sessions: convert(d.Sessions, func(s ImportSession) imports.Session { return imports.Session(s) }),
 		RoomKeys: convert(d.RoomKeys, func(k RoomKey) imports.RoomKey { return imports.RoomKey(k) }),
-		Retired:  d.Retired,
+		Since:    d.Since, Users: d.Users, Withheld: d.Withheld,
+		Identities: convert(d.Identities, func(i ImportIdentity) imports.Identity { return imports.Identity(i) }),
+		Rooms:      convert(d.Rooms, func(r ImportRoom) imports.Room { return imports.Room(r) }),
+		Messages:   convert(d.Messages, func(m ImportMessage) imports.Message { return imports.Message(m) }),
+		Extras: convert(d.Extras, func(e ImportExtra) imports.Extra {
+			return imports.Extra{Space: e.Space, Name: e.Name, Value: secret.Hide(e.Value)}
+		}),
+		Retired: d.Retired,
 	}
 }
 

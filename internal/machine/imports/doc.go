@@ -6,7 +6,8 @@
 // sessions follow in commits that any engine takes, each of which moves the mark of how
 // far the import has come; and the last one ends it. So an import that was interrupted
 // goes on where it was, and one that is over never puts back what was used or given up
-// since.
+// since. What stands beside keys and sessions (rooms, users, which event has which
+// message, the token of the next sync) comes before that end, each once.
 //
 // The program that the device came from cannot be stopped from here. If it runs again,
 // both use the same message keys. So the account needs to be recovered before it sends,
@@ -49,6 +50,14 @@ type Device struct {
 
 	Sessions []Session
 	RoomKeys []RoomKey
+
+	Since      string          // the token of its next sync; "": not known
+	Users      []matrix.UserID // whose devices it followed
+	Identities []Identity
+	Rooms      []Room
+	Messages   []Message // of sessions that are not there: passed over
+	Withheld   []group.Withheld
+	Extras     []Extra
 
 	// Retired: the program never runs again, so what it had is the newest there is.
 	Retired bool

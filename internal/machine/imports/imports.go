@@ -85,6 +85,11 @@ func Import(ctx context.Context, s *machine.Store, d Device) (Imported, error) {
 	if i.counts.RoomKeys, err = roomkeys.NewKeys(i.account).Restore(ctx, keys); err != nil {
 		return i.counts, err
 	}
+	if !at.finished() {
+		if err := i.putRest(ctx); err != nil {
+			return i.counts, err
+		}
+	}
 	i.counts.NeedsRecovery, err = txn.Do(ctx, i.account.DB, i.finish)
 	return i.counts, err
 }
@@ -309,6 +314,9 @@ func (i *importing) finish(tx *txn.Tx) (needsRecovery bool, err error) {
 	if err := records.Pool.Put(tx, pool); err != nil {
 		return false, err
 	}
+	if err := i.begin(tx); err != nil {
+		return false, err
+	}
 	if at.mark.Finished = now; now.UnixMilli() <= 0 {
 		at.mark.Finished = time.UnixMilli(1) // a broken clock must not leave the mark out
 	}
@@ -320,4 +328,14 @@ func (i *importing) finish(tx *txn.Tx) (needsRecovery bool, err error) {
 		return false, machine.Accounts.Put(tx, at.v.Recovered(at.v.Lineage().KeysFrom))
 	}
 	return needed, nil
+}
+
+// begin lets syncs go on where the program's would have, unless there was one already.
+func (i *importing) begin(tx *txn.Tx) error {
+	s, err := records.ReadSync(tx)
+	if err != nil || i.device.Since == "" || s.Since != "" {
+		return err
+	}
+	s.Since = i.device.Since
+	return records.Sync.Put(tx, s)
 }

@@ -45,6 +45,9 @@ func planOf(d Device, now time.Time) (*plan, error) {
 	case len(d.OneTimeKeys) > otk.MaxKeys || len(d.Fallbacks) >= otk.MaxFallbacks:
 		return nil, fmt.Errorf("%w: %d one-time and %d fallback keys", ErrDevice, len(d.OneTimeKeys), len(d.Fallbacks))
 	}
+	if err := checkRest(d); err != nil {
+		return nil, err
+	}
 	a, err := account.Restore(d.Name.User, d.Name.Device, d.Identity, d.Signing, past(d.Created, now, now))
 	if err != nil {
 		return nil, err

@@ -231,3 +231,24 @@ func (c *change) giveUp() error {
 	}
 	return records.Outbound.Put(c.tx, o.Retire(c.why, c.a.Store.Now()))
 }
+
+// EncryptShare is what [Encrypt] takes of a commit.
+var EncryptShare = machine.Share{Bytes: 24 << 10, Writes: 2, Checks: 2}
+
+// Encrypt notes that a room is encrypted, as the content of its m.room.encryption says;
+// "": nobody knows what that says. What is known of the room goes before that.
+func Encrypt(tx *txn.Tx, a *machine.Account, room matrix.RoomID, content string) error {
+	c, err := read(tx, a, a.Name.User, room)
+	if c == nil || machine.IsSetAside(err) {
+		return nil
+	}
+	if err != nil || c.room.Encrypted {
+		return err
+	}
+	if content == "" {
+		c.room.Encrypted = true
+	} else {
+		c.encrypt(parseEncryption([]byte(content)))
+	}
+	return c.write()
+}

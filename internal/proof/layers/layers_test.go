@@ -94,7 +94,7 @@ var table = map[string][]string{
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "kv", "txn", "internal/jsonobject"},
 	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
-	"internal/machine/imports":  {"internal/machine", "internal/machine/records", "internal/machine/roomkeys", "internal/secret", "matrix", "ratchet", "otk", "session", "account", "group", "kv", "txn"},
+	"internal/machine/imports":  {"internal/machine", "internal/machine/records", "internal/machine/devices", "internal/machine/roomkeys", "internal/machine/rooms", "internal/secret", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},
 	"internal/machine/keyrequests": {
