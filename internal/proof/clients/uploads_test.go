@@ -58,9 +58,9 @@ func lateUploads(t *testing.T, c cast) {
 	y.talk("last")
 }
 
-// The first upload arrived, and its sender is gone before it knows. What was in it
-// still opens sessions, and is in no other.
-func killedUpload(t *testing.T, c cast) {
+// unheardUpload begins with a first upload that arrived, and whose sender is gone
+// before it knows.
+func unheardUpload(t *testing.T, c cast) *story {
 	y := tell(t, c, nil)
 	answered := make(chan struct{})
 	y.fail("keys/upload", 1, hs.Effect{Hold: answered})
@@ -69,6 +69,12 @@ func killedUpload(t *testing.T, c cast) {
 	y.until("the first upload", func() bool { return len(y.server.Exchanges("keys/upload")) > 0 })
 	y.mine.kill(0)
 	close(answered)
+	return y
+}
+
+// What was in an unheard upload still opens sessions, and is in no other.
+func killedUpload(t *testing.T, c cast) {
+	y := unheardUpload(t, c)
 	if y.mine.shares() {
 		y.mine.later(pawl.UploadLease) // until then the sender might be alive
 	}
@@ -96,17 +102,10 @@ func (y *story) opens(by *device, body string) {
 	y.judge()
 }
 
-// The first upload arrived, and its sender is gone before it knows. All one-time keys
-// are claimed, and a peer uses the fallback key: the next upload has another one.
+// All one-time keys of an unheard upload are claimed, and a peer uses the fallback key:
+// the next upload has another one.
 func unheardFallback(t *testing.T, c cast) {
-	y := tell(t, c, nil)
-	answered := make(chan struct{})
-	y.fail("keys/upload", 1, hs.Effect{Hold: answered})
-	first := y.mine.launch(0)
-	go func() { _ = y.mine.login(first) }() // it is killed
-	y.until("the first upload", func() bool { return len(y.server.Exchanges("keys/upload")) > 0 })
-	y.mine.kill(0)
-	close(answered)
+	y := unheardUpload(t, c)
 	y.claim(y.server.KeyCount(y.mine.User, y.mine.ID))
 	bobs := y.peer(bob, "LAPTOP")
 	y.mine.open()
