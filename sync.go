@@ -122,6 +122,8 @@ type ToDeviceEvent struct {
 	// Receipt is for Acknowledge, of an encrypted event: until then the same event is
 	// returned again.
 	Receipt session.ReceiptID
+	// Kept is an encrypted event of an earlier response as it came; nil: it is of this one.
+	Kept json.RawMessage
 }
 
 // RefusedEvent is an event that was not taken, and why.

@@ -13,11 +13,11 @@ import (
 	"github.com/pawlkv/pawl/session"
 )
 
-// handOut gives the listeners the to-device events that are theirs, decrypted and in
-// order, and stores the token once they have returned: whoever dies before gets them
-// again. So it dispatches them itself, and leaves none of them to the syncer, which
-// would do so together with the events of rooms. A syncer that cannot dispatch gets
-// them in the response, once.
+// handOut gives mautrix-go's machine, as they came, and then the listeners the to-device
+// events that are not Pawl's, decrypted and in order, and stores the token once they have
+// returned: whoever dies before gets them again. So it dispatches them itself, and leaves
+// none of them to the syncer, which would do so together with the events of rooms. A
+// syncer that cannot dispatch gets them in the response, once.
 //
 // It returns whether the token is the stored one, and false if it could not be stored.
 func (r *receiver) handOut(ctx context.Context, response *mautrix.RespSync, received pawl.Received) (advanced, ok bool) {
@@ -26,6 +26,7 @@ func (r *receiver) handOut(ctx context.Context, response *mautrix.RespSync, rece
 	var receipts []session.ReceiptID
 	var failed any
 	for _, e := range received.Events {
+		r.toMachine(ctx, e, came)
 		if evt := r.eventOf(e, came); evt != nil {
 			if p := r.dispatch(ctx, response, evt); p != nil {
 				failed = p

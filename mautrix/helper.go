@@ -44,7 +44,9 @@ type CryptoHelper struct {
 	began   bool // Init was called
 	engine  kv.Store
 	machine *pawl.Machine // nil before Init
-	state   *stateStore   // nil: the client had a StateStore of its own
+	olm     *crypto.OlmMachine
+	keys    *Store      // olm's
+	state   *stateStore // nil: the client had a StateStore of its own
 	sender  *sender
 
 	shared sync.Map // of rooms: their keys were shared since Init
@@ -158,6 +160,11 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 	if err := h.publish(ctx, m); err != nil {
 		return err
 	}
+	olm, err := h.newOlm(ctx, NewStore(m))
+	if err != nil {
+		return err
+	}
+	h.olm = olm
 	h.listen(m)
 	h.machine = m
 	h.sender.start()
@@ -175,6 +182,9 @@ func (h *CryptoHelper) Close() error {
 	var errs []error
 	if h.sender != nil {
 		h.sender.stop()
+	}
+	if h.olm != nil {
+		h.olm.Destroy()
 	}
 	if h.state != nil {
 		errs = append(errs, h.state.close())

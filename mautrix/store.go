@@ -34,8 +34,9 @@ import (
 // for up to 30 seconds before they do.
 type Store struct {
 	machine *pawl.Machine
-	// quiet: somebody else uploads keys.
+	// quiet: Pawl receives and uploads, and its helper hands on what is not Pawl's.
 	quiet bool
+	kick  func() // there may be requests; nil: nobody sends any
 
 	mu       sync.Mutex
 	offer    *offer
@@ -43,6 +44,7 @@ type Store struct {
 	receipts map[[32]byte]handled                                // of messages that were decrypted here
 	given    map[weak.Pointer[crypto.InboundGroupSession]]uint32 // from which index on
 	removed  map[id.RoomID]uint64                                // how often sessions were removed, when one was looked for
+	handed   map[[32]byte]int                                    // messages that are handed on now
 	token    string                                              // of the response that is being processed
 }
 
@@ -65,6 +67,7 @@ func NewStore(m *pawl.Machine) *Store {
 	return &Store{
 		machine: m, claimed: map[ratchet.PublicKey]ratchet.PublicKey{}, receipts: map[[32]byte]handled{},
 		given: map[weak.Pointer[crypto.InboundGroupSession]]uint32{}, removed: map[id.RoomID]uint64{},
+		handed: map[[32]byte]int{},
 	}
 }
 

@@ -98,8 +98,13 @@ func (a accountHandle) Sign(message []byte) ([]byte, error) {
 }
 
 // MaxNumberOfOneTimeKeys implements olm.Account. mautrix-go keeps the server at half of
-// it.
-func (accountHandle) MaxNumberOfOneTimeKeys() uint { return 2 * pawl.MaxUploadKeys }
+// it: where Pawl uploads that is no business of its.
+func (a accountHandle) MaxNumberOfOneTimeKeys() uint {
+	if a.store.quiet {
+		return 0
+	}
+	return 2 * pawl.MaxUploadKeys
+}
 
 // GenOneTimeKeys implements olm.Account: it is an offer of that many keys, in which none
 // is that was in another. Of an earlier one that was not marked nobody knows what became

@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/pawlkv/pawl"
@@ -30,6 +31,8 @@ type receiver struct {
 	machine *pawl.Machine
 	log     zerolog.Logger
 	kick    func()
+	olm     *crypto.OlmMachine
+	keys    *Store // olm's
 
 	// The syncing goroutine alone uses these.
 	ticket pawl.SyncTicket // of the next request
@@ -40,12 +43,13 @@ type receiver struct {
 // remembered is how many events of rooms a receiver knows it has seen.
 const remembered = 4096
 
-func newReceiver(c *mautrix.Client, m *pawl.Machine, log zerolog.Logger, kick func()) *receiver {
+// newReceiver returns the receiver of a helper whose machines are there.
+func newReceiver(h *CryptoHelper, m *pawl.Machine) *receiver {
 	seen, err := lru.New[id.EventID, struct{}](remembered)
 	if err != nil { // of a size below 1
 		panic(err)
 	}
-	return &receiver{client: c, machine: m, log: log, kick: kick, seen: seen}
+	return &receiver{client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, seen: seen}
 }
 
 // begin returns the token of the first request.

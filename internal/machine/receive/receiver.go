@@ -135,6 +135,7 @@ type Event struct {
 	Device       matrix.DeviceID
 	Duplicate    bool
 	Receipt      session.ReceiptID
+	Kept         json.RawMessage
 }
 
 // Refusal is an event that was not taken; see package pawl.

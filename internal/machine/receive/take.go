@@ -140,6 +140,9 @@ func (c *call) takeDecrypted(tx *txn.Tx, v account.Account, e event, r todevice.
 		if m.From.Device != nil {
 			out.event.Device = m.From.Device.Device
 		}
+		if e.kept {
+			out.event.Kept = e.raw
+		}
 		return out, nil
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
 )
@@ -50,6 +51,13 @@ func (p *phone) damage(kind string) (undo func()) {
 	bad[len(bad)/2] ^= 1
 	p.write(keys[0], bad)
 	return func() { p.write(keys[0], values[0]) }
+}
+
+func (p *phone) own() ratchet.PublicKey {
+	p.Helper()
+	own, err := p.account.Identity(context.Background())
+	must(p, err)
+	return own.Curve25519
 }
 
 func (p *phone) repair() {
@@ -116,6 +124,11 @@ func TestDamageThatHeals(t *testing.T) {
 			again := other.sync("T3")
 			if len(again.Refused) > 0 || len(again.Events)+len(again.RoomKeys) != kept || alice.effect("m.room_key two") != 1 {
 				t.Errorf("%d kept, then %+v", kept, again)
+			}
+			for _, e := range again.Events {
+				if came := parseEvent(0, e.Kept, alice.own()); came.kind != typeEncrypted || came.sender != "@bob:example.org" || came.err != nil {
+					t.Errorf("%s was kept as %s", e.Type, e.Kept)
+				}
 			}
 			if keys, _ := alice.stored("unread"); len(keys) != 0 || len(other.sync("T4").Events) > 0 {
 				t.Errorf("%d are left", len(keys))
