@@ -52,6 +52,8 @@ func OfSystem(err error) error {
 		return fmt.Errorf("%w: %w", ErrDiskFull, err)
 	case slices.ContainsFunc(passing, is):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%w: %w (raise the limit of the size of files, ulimit -f, or use a file system that takes larger ones)", ErrUnusable, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnusable, err)
 }

@@ -92,20 +92,22 @@ func isFull(err error) bool {
 // probeSize is what a commit may need beside its values.
 const probeSize = 128 << 10
 
-// whyNotWritten finds out whether a file could not be written, or made, because
-// the disk is full: the driver does not tell. size is that of what was to be
-// written.
+// whyNotWritten finds out why a file could not be written, or made, by writing
+// beside it: the driver keeps the system's number of some calls only. size is that
+// of what was to be written.
 func whyNotWritten(err error, path string, size int) error {
 	if !errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.CANTOPEN) {
 		return err
 	}
 	probe := path + newSuffix
 	defer os.Remove(probe)
-	switch why := os.WriteFile(probe, make([]byte, 2*size+probeSize), fileMode); {
-	case errors.Is(why, syscall.EMFILE), errors.Is(why, syscall.ENFILE):
-		return fmt.Errorf("%w: %v", kv.OfSystem(why), err)
-	case !isFull(why):
+	why := os.WriteFile(probe, make([]byte, 2*size+probeSize), fileMode)
+	if isFull(why) {
+		return fmt.Errorf("%w: no room for %d bytes beside %s: free some", kv.ErrDiskFull, size, path)
+	}
+	var number, known syscall.Errno
+	if !errors.As(why, &number) || errors.As(err, &known) {
 		return err
 	}
-	return fmt.Errorf("%w: no room for %d bytes beside %s: free some", kv.ErrDiskFull, size, path)
+	return kv.OfSystem(fmt.Errorf("%w: %v", number, err))
 }
