@@ -52,8 +52,8 @@ func (h history) explain(by string, a answer) []string {
 		if i > 0 && w.read < writes[i-1].version {
 			over := writes[i-1]
 			return []string{
-				fmt.Sprintf("The %s worked from the session as it was stored, and that was no longer good:", by),
-				fmt.Sprintf("in round %d the %s wrote what it made of version %d over the %s's version %d.", w.round, w.by, w.read, over.by, over.version),
+				fmt.Sprintf("The %s worked from the session as it was stored, and that was no longer good: "+
+					"in round %d the %s wrote what it made of version %d over the %s's version %d.", by, w.round, w.by, w.read, over.by, over.version),
 			}
 		}
 	}

@@ -107,9 +107,7 @@ func (s *story) chapter(n int, d design.Design) {
 	s.before, s.told, s.lost, s.wedged, s.silent = nil, map[fate]int{}, 0, false, nil
 	s.say("")
 	s.say("%d. %s", n, d.Title)
-	for _, line := range d.How {
-		s.say("   %s", line)
-	}
+	s.say("   %s", strings.Join(d.How, " "))
 }
 
 // round tells the first rounds in which something happened to a process, and the

@@ -73,3 +73,23 @@ func TestStrong(t *testing.T) {
 		t.Errorf("colored: %q", colored.String())
 	}
 }
+
+// TestDesignsAreTold: how each design works is one paragraph, of which no line is
+// shorter than it has to be.
+func TestDesignsAreTold(t *testing.T) {
+	for _, d := range design.All() {
+		var b strings.Builder
+		s := story{w: &b}
+		s.chapter(1, d)
+		lines := strings.Split(strings.TrimSpace(b.String()), "\n")[1:]
+		if got := strings.Join(strings.Fields(strings.Join(lines, " ")), " "); got != strings.Join(d.How, " ") {
+			t.Errorf("%s is told as %q", d.Name, lines)
+		}
+		for i, line := range lines[1:] {
+			next, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if utf8.RuneCountInString(lines[i]+" "+next) <= width {
+				t.Errorf("%s: %q has room for %q", d.Name, lines[i], next)
+			}
+		}
+	}
+}

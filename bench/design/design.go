@@ -11,7 +11,7 @@ import (
 type Design struct {
 	Name    string   // "lease": for flags and files
 	Title   string   // "lease and generation"
-	How     []string // in plain language, a line each
+	How     []string // in plain language, one text in lines
 	Because []string // what it does not see; nil if it holds
 	Holds   bool     // it claims to lose nothing
 	Cache   txn.CachePolicy
