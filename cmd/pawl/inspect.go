@@ -64,8 +64,8 @@ func (c *inspectCommand) run(cmd *cobra.Command, args []string) error {
 			return err
 		})
 	})
-	if !isOnlyDamage(err) {
-		return err
+	if !isOnlyDamage(err) || err != nil && len(all) == 0 && !c.json {
+		return err // not that there are no accounts
 	}
 	return cmp.Or(c.print(cmd.OutOrStdout(), all, log), err, passedOver(damaged))
 }

@@ -154,6 +154,11 @@ func (p place) copyOnce(to place) (still bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if p.sqlite && len(before) > 0 { // else what is committed may be in a log beside another name
+		if err := files.OnlyName(p.real(), before[0]); err != nil {
+			return false, err
+		}
+	}
 	for _, file := range before {
 		if err := copyFile(p.fileOf(file.Name()), to.fileOf(p.renamed(file.Name(), to))); err != nil {
 			return false, err

@@ -73,11 +73,8 @@ func inspect(path string) (exists bool, err error) {
 // lie beside each name, and whoever opened the file by the other one would commit
 // past us.
 func checkNames(path string, info fs.FileInfo) error {
-	if n := files.Names(path, info); n > 1 {
-		return fmt.Errorf("%w: %s has %d names (hard links): remove all but one, and copy a store to copy it", kv.ErrUnusable, path, n)
-	}
-	if files.IsMounted(path) {
-		return fmt.Errorf("%w: %s is mounted by itself: mount its directory, since the log and the locks lie beside it", kv.ErrUnusable, path)
+	if err := files.OnlyName(path, info); err != nil {
+		return fmt.Errorf("%w: %w", kv.ErrUnusable, err)
 	}
 	return nil
 }
