@@ -31,7 +31,7 @@ func (c *committer) apply(group []*grouping.Request) (err error) {
 	defer func() {
 		if err != nil {
 			c.drop()
-			err = whyNotWritten(err, c.path, size)
+			err = c.set.damage.locked(whyNotWritten(err, c.path, size))
 		}
 	}()
 	defer guard(&err)

@@ -245,6 +245,8 @@ func (c *committer) ready() (err error) {
 		return c.checkSides()
 	}
 	c.sides = sides{}
+	c.set.readers.begin() // for the tables, too, which are read after it is open
+	defer c.set.readers.end()
 	if c.conn, err = openConn(c.path, c.set); err != nil {
 		return err
 	}

@@ -34,11 +34,14 @@ const cachePages = -1024
 // elsewhere it changes nothing.
 const fullSyncs = `PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; `
 
-// openConn connects to a file that exists.
+// openConn connects to a file that exists. It reads, and who is stopped there holds
+// the log as in every other read.
 func openConn(path string, set *settings) (c *conn, err error) {
 	if err := set.home.enter(); err != nil {
 		return nil, err
 	}
+	set.readers.begin()
+	defer set.readers.end()
 	if c, err = connect(path, set); err != nil {
 		set.home.leave()
 		return nil, err

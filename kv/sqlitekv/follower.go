@@ -171,6 +171,8 @@ func (f *follower) whyClosed(hub *watch.Hub) error {
 // catchUp tells the hub of what was committed since. Callers hold f.mu.
 func (f *follower) catchUp(ctx context.Context) (err error) {
 	defer guard(&err)
+	f.readers.begin()
+	defer f.readers.end()
 	if f.conn == nil {
 		if f.conn, err = openConn(f.path, f.set); err != nil {
 			return err
@@ -182,8 +184,6 @@ func (f *follower) catchUp(ctx context.Context) (err error) {
 	if err != nil || data == f.data && f.hub != nil {
 		return err
 	}
-	f.readers.begin()
-	defer f.readers.end()
 	if err := f.conn.run(qBegin); err != nil {
 		return err
 	}

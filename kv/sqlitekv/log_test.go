@@ -196,3 +196,19 @@ func TestStoppedInRead(t *testing.T) {
 		t.Errorf("the log of the program says %q, want %s in it", told.String(), want)
 	}
 }
+
+// TestOpeningIsARead: who is stopped while it opens the store beside others holds
+// the log as well, and is named as one that reads.
+func TestOpeningIsARead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	mustPut(t, s, "k", "v")
+	for _, step := range []string{"read-db", "read-wal"} {
+		stopped := spawn(t, "stop", path, "open", step)
+		stopped.Says("there")
+		if got := processesOf(s.pool.readers.now()); !slices.Equal(got, []int{stopped.PID()}) {
+			t.Errorf("stopped at %s: reading are %v, want %d", step, got, stopped.PID())
+		}
+		stopped.Kill()
+	}
+}

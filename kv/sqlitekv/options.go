@@ -20,6 +20,8 @@ type settings struct {
 	timer     turns.After
 	lostTail  bool
 	home      *home    // nil for files that are only read
+	readers   *readers // likewise
+	damage    *explainer
 	softLog   int      // bytes of the log from which on it goes to the database
 	maxPages  int      // of the database file, 0: as many as there is room for
 	vfs       string   // through which SQLite uses files

@@ -43,8 +43,11 @@ func (r *readers) place() reading {
 	return readersAt | reading(os.Getpid())<<countBits | reading(r.count&(1<<countBits-1))
 }
 
-// begin notes that this process reads.
+// begin notes that this process reads. Nil readers note nothing.
 func (r *readers) begin() {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.within++; r.within > 1 {
@@ -65,6 +68,9 @@ func (r *readers) open() {
 
 // end notes that a read is over.
 func (r *readers) end() {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.within--; r.within == 0 && r.file != nil {

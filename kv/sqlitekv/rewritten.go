@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -34,10 +35,52 @@ func explained(path string, why error) error {
 	if err != nil {
 		return why
 	}
+	return rewrittenOr(why, path, data, log)
+}
+
+// rewrittenOr is an ErrRewritten if that is what the files of a store look like.
+func rewrittenOr(why error, path string, data, log []byte) error {
 	if _, _, rewritten := readRewritten(data, log); rewritten != nil {
 		return fmt.Errorf("%w: %s: what there is can be copied to a new store (see Salvage)", rewritten, path)
 	}
 	return why
+}
+
+// explainer explains the first damage that is met in a store that is open, for
+// which all of its files are read, and says the same of later ones.
+type explainer struct {
+	path string
+	once sync.Once
+	why  error // nil if it does not look like another program's doing
+}
+
+// explain is for callers who do not have the gate, locked for who has it.
+func (e *explainer) explain(err error) error { return e.first(err, e.unlocked) }
+func (e *explainer) locked(err error) error  { return e.first(err, e.withGate) }
+
+func (e *explainer) unlocked(err error) error { return explained(e.path, err) }
+
+func (e *explainer) withGate(err error) error {
+	data, log, _, failed := readLocked(e.path)
+	if failed != nil {
+		return err
+	}
+	return rewrittenOr(err, e.path, data, log)
+}
+
+func (e *explainer) first(err error, explained func(error) error) error {
+	if e == nil || !errors.Is(err, kv.ErrCorrupt) || errors.Is(err, ErrRewritten) {
+		return err
+	}
+	e.once.Do(func() {
+		if why := explained(err); errors.Is(why, ErrRewritten) {
+			e.why = why
+		}
+	})
+	if e.why != nil {
+		return e.why
+	}
+	return err
 }
 
 // ourTable is how the schema, which is in the first page, begins to describe a

@@ -156,3 +156,31 @@ func TestNotRewritten(t *testing.T) {
 		t.Errorf("another program's: %v, want %v", err, ErrForeign)
 	}
 }
+
+// TestRewrittenPageIsMet: where opening does not read the pages that another program
+// has written, each call that meets one says so, and does not call it an error of
+// the disk.
+func TestRewrittenPageIsMet(t *testing.T) {
+	d, _ := makeSalvaged(t, true)
+	path := d.place(t, "", func(b []byte) []byte { return b })
+	otherProgram(t, path, `UPDATE entries SET version = version + 100 WHERE key = x'6b65792f303031'`)
+	for name, call := range map[string]func(*Store) error{
+		"get":    func(s *Store) error { return get("key/001")(s.Snapshot()) },
+		"scan":   func(s *Store) error { return scanSome("", 1000)(s.Snapshot()) },
+		"commit": func(s *Store) error { _, err := putOne(s, "key/001", "v", true); return err },
+		"check":  func(s *Store) error { return s.Check(t.Context()) },
+	} {
+		s, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := call(s); !errors.Is(err, ErrRewritten) || !errors.Is(err, kv.ErrCorrupt) || strings.Contains(err.Error(), "disk I/O") {
+				t.Errorf("%s: %v, want %v", name, err, ErrRewritten)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("close after %s: %v", name, err)
+		}
+	}
+}

@@ -88,6 +88,11 @@ func readFiles(path string, set *settings) (data, log []byte, noted kv.Version, 
 	if err := enter(g, set); err != nil {
 		return nil, nil, 0, err
 	}
+	return readLocked(path)
+}
+
+// readLocked is readFiles for who has the gate.
+func readLocked(path string) (data, log []byte, noted kv.Version, err error) {
 	if data, err = files.ReadRegular(path); err != nil {
 		return nil, nil, 0, translate(err)
 	}

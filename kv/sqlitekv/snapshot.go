@@ -121,6 +121,7 @@ func (n *snapshot) with(ctx context.Context, fn func(*conn) error) error {
 
 // read is with for those who hold n.mu and know that the view is usable.
 func (n *snapshot) read(ctx context.Context, fn func(*conn) error) (err error) {
+	defer func() { err = n.pool.set.damage.explain(err) }() // when nothing is being read any more
 	c, opening, err := n.pool.get()
 	if err != nil {
 		return err

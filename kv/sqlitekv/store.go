@@ -58,13 +58,14 @@ func Open(path string, options ...Option) (*Store, error) {
 	if _, err := inspect(path); err != nil { // before there is any file of ours
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", explained(path, err))
 	}
-	s.set.home = &home{path: path}
+	s.set.home, s.set.damage = &home{path: path}, &explainer{path: path}
 	if err := readySides(path); err != nil {
 		return nil, fmt.Errorf("sqlitekv: open the store: %w", err)
 	}
 	s.witness = witness.NewFile(path + witnessSuffix)
 	s.gate = newGate(path)
 	s.pool = newPool(path, &s.set)
+	s.set.readers = &s.pool.readers
 	s.follower = newFollower(path, &s.set, &s.pool.readers)
 	s.committer = newCommitter(path, &s.set)
 	s.committer.gate, s.committer.changed = s.gate, s.follower.committed
