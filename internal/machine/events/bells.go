@@ -17,7 +17,8 @@ type Bells struct {
 
 	mu      sync.Mutex
 	waiting map[string]map[*bell]struct{} // by key
-	stop    context.CancelFunc            // of the watch; nil: there is none
+	waits   map[Missing]*wait
+	stop    context.CancelFunc // of the watch; nil: there is none
 }
 
 // bell has room for one ring.
@@ -25,7 +26,7 @@ type bell struct{ rung chan struct{} }
 
 // NewBells returns the bells of an account.
 func NewBells(a *machine.Account) *Bells {
-	return &Bells{account: a, waiting: map[string]map[*bell]struct{}{}}
+	return &Bells{account: a, waiting: map[string]map[*bell]struct{}{}, waits: map[Missing]*wait{}}
 }
 
 // listen returns a channel that is rung when one of the keys may have changed since

@@ -29,25 +29,72 @@ func (m Missing) notices(own matrix.UserID) []records.WithheldName {
 	return names
 }
 
+// wait is what all who wait for one key wait for: one of them looks for all.
+type wait struct {
+	callers int
+	stop    context.CancelFunc // with the last of them
+	done    chan struct{}      // closed when err is the answer
+	err     error
+}
+
 // Wait returns nil as soon as there is a key of the session, whichever process
 // stored it, and a group.WithheldError as soon as there is a notice that it is
 // withheld, and no key. It fails with kv.ErrCorrupt if the key is damaged, with an
-// error of the store, or the context's.
+// error of the store, or the context's. However many wait for a key, the store is
+// asked for it once.
 func (b *Bells) Wait(ctx context.Context, m Missing) error {
-	keys, err := txn.View(ctx, b.account.DB, func(tx *txn.Tx) (keys []string, err error) {
-		if _, err := b.account.Read(tx); err != nil {
-			return nil, err
-		}
-		key, err := records.GroupIns.Key(tx, m.Session)
-		keys = append(keys, key)
-		for _, name := range m.notices(b.account.Name.User) {
-			if err == nil {
-				key, err = records.Withhelds.Key(tx, name)
-				keys = append(keys, key)
-			}
-		}
-		return keys, err
-	})
+	w := b.join(m)
+	defer b.quit(m, w)
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join returns the wait for a key, which it begins if nobody waits for that yet.
+func (b *Bells) join(m Missing) *wait {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.waits[m]
+	if w == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		w = &wait{stop: cancel, done: make(chan struct{})}
+		b.waits[m] = w
+		go func() {
+			err := b.look(ctx, m)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.end(m, w)
+			w.err = err
+			close(w.done)
+		}()
+	}
+	w.callers++
+	return w
+}
+
+// quit leaves a wait, which ends with the last who does.
+func (b *Bells) quit(m Missing, w *wait) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.callers--; w.callers == 0 {
+		w.stop()
+		b.end(m, w)
+	}
+}
+
+// end lets whoever waits from now on begin another wait.
+func (b *Bells) end(m Missing, w *wait) {
+	if b.waits[m] == w {
+		delete(b.waits, m)
+	}
+}
+
+// look looks for a key until it is there.
+func (b *Bells) look(ctx context.Context, m Missing) error {
+	keys, err := txn.View(ctx, b.account.DB, func(tx *txn.Tx) ([]string, error) { return b.keysOf(tx, m) })
 	if err != nil {
 		return err
 	}
@@ -64,6 +111,22 @@ func (b *Bells) Wait(ctx context.Context, m Missing) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// keysOf are those of the records that end the wait.
+func (b *Bells) keysOf(tx *txn.Tx, m Missing) (keys []string, err error) {
+	if _, err := b.account.Read(tx); err != nil {
+		return nil, err
+	}
+	key, err := records.GroupIns.Key(tx, m.Session)
+	keys = append(keys, key)
+	for _, name := range m.notices(b.account.Name.User) {
+		if err == nil {
+			key, err = records.Withhelds.Key(tx, name)
+			keys = append(keys, key)
+		}
+	}
+	return keys, err
 }
 
 // there reports whether there is a key. The error says why there is none.

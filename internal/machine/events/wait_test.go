@@ -65,6 +65,67 @@ func TestWaitForRoomKey(t *testing.T) {
 	}
 }
 
+// TestWaitersLookOnce: however many wait for a key, the store is read for it as often
+// as for one; who gives up ends nobody else's wait, and the last ends the looking.
+func TestWaitersLookOnce(t *testing.T) {
+	store := &counted{watched: &watched{Store: memkv.New()}}
+	here, there := newProcess(t, store), newProcess(t, store.Store)
+	bells := events.NewBells(here.account)
+	k := key(t, 3)
+	m := events.Missing{Room: room, Session: k.ID(), Sender: bob}
+	first, quit := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() { gone <- bells.Wait(first, m) }() // who looks for all
+	eventually(t, "watched", func() bool { return store.now.Load() == 1 })
+	var waiters []<-chan error
+	for range 1000 {
+		waiters = append(waiters, waiting(t, bells, m))
+	}
+	eventually(t, "all there", func() bool { return bells.Callers(m) == 1001 })
+	quit()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	eventually(t, "one gone", func() bool { return bells.Callers(m) == 1000 })
+	before := store.reads.Load()
+	there.putKey(room, k)
+	for _, w := range waiters {
+		must(t, <-w)
+	}
+	// A watch may say more than once that something has changed.
+	if n := store.reads.Load() - before; n < 1 || n > 10 {
+		t.Errorf("the store was read %d times", n)
+	}
+	eventually(t, "at rest", func() bool { return store.now.Load() == 0 })
+	last, quit := context.WithCancel(t.Context())
+	other := events.Missing{Room: room, Session: key(t, 0).ID()}
+	go func() { gone <- bells.Wait(last, other) }()
+	eventually(t, "watched", func() bool { return store.now.Load() == 1 })
+	quit()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	eventually(t, "at rest", func() bool { return store.now.Load() == 0 })
+}
+
+// counted is a store that counts views that something is read in.
+type counted struct {
+	*watched
+	reads atomic.Int64
+}
+
+func (c *counted) Snapshot() kv.Snapshot { return &countedView{c.watched.Snapshot(), &c.reads} }
+
+type countedView struct {
+	kv.Snapshot
+	reads *atomic.Int64
+}
+
+func (v *countedView) Get(ctx context.Context, keys ...string) ([]kv.Entry, error) {
+	v.reads.Add(1)
+	return v.Snapshot.Get(ctx, keys...)
+}
+
 // TestWaitForNothing: the key of another room, another session, a key that was
 // forgotten, and what strangers say do not end the waiting; a context does.
 func TestWaitForNothing(t *testing.T) {
