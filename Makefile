@@ -103,13 +103,14 @@ build/synapse/installed: internal/proof/synapse/requirements.txt
 	else echo "without Synapse: $(PYTHON) is missing, older than 3.10 or without venv (python3-venv); set PYTHON to another"$(if $(PAWL_E2E),; exit 1); fi
 
 # Whole clients on Synapse: mautrix-go's example with two lines changed, and three
-# processes of one device that are killed and stopped while they talk; and the scenarios.
+# processes of one device that are killed and stopped while they talk; the scenarios; and
+# a bot of mautrix-go's that is imported.
 MAINSTORY := -story.messages=60 -story.kills=12 -story.freezes=1 -story.reboots=1
 e2e: synapse
 	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; export CGO_ENABLED=0; \
 	$(GO) test -count=1 -timeout 10m ./internal/proof/synapse -synapse=$(SYNAPSE); \
 	(cd mautrix && $(GO) test -count=1 -timeout 10m -tags goolm . -run 'TestTwoLines|TestTalk' -synapse=$(SYNAPSE)); \
-	(cd $(CLIENTS) && $(GO) test -count=1 -timeout 10m -tags goolm . -run 'TestMainStory|TestScenarios$$' -synapse=$(SYNAPSE) $(MAINSTORY))
+	(cd $(CLIENTS) && $(GO) test -count=1 -timeout 10m -tags goolm . -run 'TestMainStory|TestScenarios$$|TestImportedFromMautrix' -synapse=$(SYNAPSE) $(MAINSTORY))
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

@@ -42,7 +42,7 @@ func placeOf(name string) (place, error) {
 		return p, err
 	}
 	if ofMautrix(p.path) {
-		return p, fmt.Errorf("%w: %s", ErrMautrixDatabase, p.path)
+		return p, fmt.Errorf("%w: %s (its device goes on here after: pawl-mautrix import STORE --from mautrix %s --pickle-key-file FILE)", ErrMautrixDatabase, p.path, p.path)
 	}
 	if !p.sqlite {
 		return p, fmt.Errorf("%w: %s is an SQLite file: write %q for a store in it", ErrStore, p.path, sqlitePrefix+p.path)

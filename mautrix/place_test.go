@@ -70,7 +70,7 @@ func TestRefusedStores(t *testing.T) {
 		want  error
 		text  string
 	}{
-		{"a database of mautrix-go", old, "key", ErrMautrixDatabase, old},
+		{"a database of mautrix-go", old, "key", ErrMautrixDatabase, "pawl-mautrix import STORE --from mautrix " + old},
 		{"the same by its prefix", "sqlite:" + old, "key", ErrMautrixDatabase, "another path"},
 		{"an SQLite file", plain, "key", ErrStore, `write "sqlite:`},
 		{"no path", "", "key", ErrStore, "empty"},

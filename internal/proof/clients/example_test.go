@@ -30,14 +30,16 @@ func removeBuilt() {
 	}
 }
 
-func built(tags, name string) func(*testing.T) string {
+func built(tags, name string) func(*testing.T) string { return builtFrom(tags, name, "./examples/bot") }
+
+func builtFrom(tags, name, of string) func(*testing.T) string {
 	build := sync.OnceValues(func() (string, error) {
 		dir, err := builds()
 		if err != nil {
 			return "", err
 		}
 		path := filepath.Join(dir, name)
-		cmd := exec.Command("go", "build", "-tags", tags, "-o", path, "./examples/bot")
+		cmd := exec.Command("go", "build", "-tags", tags, "-o", path, of)
 		cmd.Dir = filepath.Join("..", "..", "..", "mautrix")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		cmd.Stderr = os.Stderr

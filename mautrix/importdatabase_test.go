@@ -1,0 +1,490 @@
+package pawlmautrix
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/ncruces/go-sqlite3/driver"
+	"go.mau.fi/util/dbutil"
+	"maunium.net/go/mautrix/crypto"
+	"maunium.net/go/mautrix/crypto/olm"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/pickle/pickletest"
+	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/ratchet"
+)
+
+// server of PostgreSQL on which the tests make schemas, or "": SQLite alone.
+var postgres = flag.String("postgres", "", "the address of a PostgreSQL database, to test imports of those as well")
+
+const fixtureRoom = id.RoomID("!room:example.org")
+
+// fixture is a database that mautrix-go made.
+type fixture struct {
+	t     *testing.T
+	raw   *sql.DB
+	db    *dbutil.Database
+	store *crypto.SQLCryptoStore
+	own   *crypto.OlmAccount
+	peer  *crypto.OlmAccount
+
+	rooms map[id.KeySource]*crypto.InboundGroupSession
+	hash  [32]byte
+}
+
+// databases are the kinds of databases there are, each opened anew.
+func databases(t *testing.T) map[string]func(*testing.T) *sql.DB {
+	all := map[string]func(*testing.T) *sql.DB{"SQLite": func(t *testing.T) *sql.DB {
+		raw, err := driver.Open("file:" + filepath.Join(t.TempDir(), "bot.db") + "?_pragma=foreign_keys(1)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { raw.Close() })
+		return raw
+	}}
+	if *postgres != "" {
+		all["PostgreSQL"] = postgresSchema
+	}
+	return all
+}
+
+// postgresSchema is a schema of its own on the server.
+func postgresSchema(t *testing.T) *sql.DB {
+	config, err := pgx.ParseConfig(*postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := stdlib.OpenDB(*config)
+	name := fmt.Sprint("pawl_", time.Now().UnixNano())
+	if _, err := admin.Exec("CREATE SCHEMA " + name); err != nil {
+		t.Fatal(err)
+	}
+	config.RuntimeParams["search_path"] = name
+	raw := stdlib.OpenDB(*config)
+	t.Cleanup(func() {
+		raw.Close()
+		if _, err := admin.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
+			t.Error(err)
+		}
+		admin.Close()
+	})
+	return raw
+}
+
+func newFixture(t *testing.T, raw *sql.DB, kind string) *fixture {
+	t.Helper()
+	engine := map[string]string{"SQLite": "sqlite3", "PostgreSQL": "pgx"}[kind]
+	db, err := dbutil.NewWithDB(raw, engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t: t, raw: raw, db: db, own: crypto.NewOlmAccount(), peer: crypto.NewOlmAccount(), rooms: map[id.KeySource]*crypto.InboundGroupSession{}}
+	f.store = crypto.NewSQLCryptoStore(db, dbutil.NoopLogger, "", phone, []byte("pickles"))
+	f.must(f.store.DB.Upgrade(t.Context()))
+	f.fill(t.Context())
+	return f
+}
+
+func (f *fixture) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) exec(query string, args ...any) {
+	f.t.Helper()
+	_, err := f.raw.ExecContext(f.t.Context(), query, args...)
+	f.must(err)
+}
+
+// fill puts in something of all that there is.
+func (f *fixture) fill(ctx context.Context) {
+	f.t.Helper()
+	f.must(f.own.Internal.GenOneTimeKeys(4))
+	f.own.Internal.MarkKeysAsPublished()
+	f.must(f.own.Internal.GenOneTimeKeys(2))
+	f.own.Shared, f.own.KeyBackupVersion = true, "3"
+	f.must(f.store.PutAccount(ctx, f.own))
+	f.must(f.store.PutNextBatch(ctx, "s17"))
+
+	f.must(f.peer.Internal.GenOneTimeKeys(1))
+	keys, err := f.peer.Internal.OneTimeKeys()
+	f.must(err)
+	for _, key := range keys {
+		s, err := f.own.Internal.NewOutboundSession(f.peer.IdentityKey(), key)
+		f.must(err)
+		one := &crypto.OlmSession{Internal: s}
+		one.CreationTime, one.LastDecryptedTime, one.LastEncryptedTime = time.Now(), time.Now(), time.Now()
+		_, _, err = one.Encrypt([]byte("hello"))
+		f.must(err)
+		f.must(f.store.AddSession(ctx, f.peer.IdentityKey(), one))
+	}
+
+	for i, source := range []id.KeySource{id.KeySourceDirect, id.KeySourceBackup, id.KeySourceImport, id.KeySourceForward, ""} {
+		f.rooms[source] = f.roomKey(ctx, source, i)
+	}
+	f.must(f.store.PutWithheldGroupSession(ctx, event.RoomKeyWithheldEventContent{
+		RoomID: fixtureRoom, Algorithm: id.AlgorithmMegolmV1, SessionID: withheldSession, SenderKey: f.peer.IdentityKey(),
+		Code: event.RoomKeyWithheldUnverified, Reason: "who are you",
+	}))
+	out, err := crypto.NewOutboundGroupSession("!other:example.org", nil, nil)
+	f.must(err)
+	f.must(f.store.AddOutboundGroupSession(ctx, out))
+
+	direct := f.rooms[id.KeySourceDirect].ID()
+	for index := range 3 {
+		_, err := f.store.ValidateMessageIndex(ctx, direct, id.EventID(fmt.Sprint("$event", index)), uint(index), int64(1000+index))
+		f.must(err)
+	}
+	f.must(f.store.PutDevices(ctx, bob, map[id.DeviceID]*id.Device{"LAPTOP": {
+		UserID: bob, DeviceID: "LAPTOP", IdentityKey: f.peer.IdentityKey(), SigningKey: f.peer.SigningKey(), Trust: id.TrustStateVerified, Name: "Bob's",
+	}}))
+	f.must(f.store.PutDevices(ctx, alice, map[id.DeviceID]*id.Device{phone: {
+		UserID: alice, DeviceID: phone, IdentityKey: f.own.IdentityKey(), SigningKey: f.own.SigningKey(),
+	}}))
+	f.must(f.store.PutCrossSigningKey(ctx, bob, id.XSUsageMaster, f.peer.SigningKey()))
+	f.must(f.store.PutCrossSigningKey(ctx, bob, id.XSUsageMaster, f.own.SigningKey())) // another than the first
+	f.must(f.store.PutCrossSigningKey(ctx, bob, id.XSUsageSelfSigning, f.peer.SigningKey()))
+	f.must(f.store.PutSignature(ctx, bob, f.peer.SigningKey(), bob, f.own.SigningKey(), strings.Repeat("s", 86)))
+	f.must(f.store.PutSecret(ctx, id.SecretXSMaster, "a secret"))
+	f.hash = [32]byte{7: 32, 31: 32}
+	f.must(f.store.PutOlmHash(ctx, f.hash, time.Now().Add(-time.Hour)))
+	f.must(f.store.PutOlmHash(ctx, [32]byte{1}, time.Now().Add(-hashLife-time.Hour)))
+}
+
+const withheldSession = id.SessionID("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+
+// roomKey is a session that came in a way.
+func (f *fixture) roomKey(ctx context.Context, source id.KeySource, n int) *crypto.InboundGroupSession {
+	f.t.Helper()
+	out, err := olm.NewOutboundGroupSession()
+	f.must(err)
+	in, err := olm.NewInboundGroupSession([]byte(out.Key()))
+	f.must(err)
+	var chains []string
+	if source == id.KeySourceForward {
+		exported, err := in.Export(0)
+		f.must(err)
+		in, err = olm.InboundGroupSessionImport(exported)
+		f.must(err)
+		chains = []string{f.own.IdentityKey().String(), f.peer.IdentityKey().String()}
+	}
+	yes := true
+	igs := &crypto.InboundGroupSession{
+		Internal: in, SenderKey: f.peer.IdentityKey(), SigningKey: f.peer.SigningKey(), RoomID: fixtureRoom, ForwardingChains: chains,
+		RatchetSafety: crypto.RatchetSafety{NextIndex: 5, MissedIndices: []uint{2}}, ReceivedAt: time.Now().UTC().Add(-time.Minute).Truncate(time.Microsecond),
+		MaxAge: 1000 * int64(n+1), MaxMessages: 10 + n, SharedHistory: &yes, KeyBackupVersion: "3", KeySource: source, SourceUser: bob,
+	}
+	f.must(f.store.PutGroupSession(ctx, igs))
+	return igs
+}
+
+// read reads the device of the fixture.
+func (f *fixture) read() (DatabaseDevice, error) {
+	return ReadDatabase(f.t.Context(), f.raw, DatabaseImport{PickleKey: []byte("pickles"), Retired: true})
+}
+
+// taken imports the device, and returns mautrix-go's store on it.
+func (f *fixture) taken() (DatabaseDevice, *Store) {
+	f.t.Helper()
+	d, err := f.read()
+	f.must(err)
+	p, err := pawl.Open(f.t.Context(), memkv.New(), pawl.WithKey([32]byte{1}))
+	f.must(err)
+	_, err = p.Import(f.t.Context(), d.Import)
+	f.must(err)
+	m, err := p.Machine(f.t.Context(), matrix.UserID(alice), matrix.DeviceID(phone))
+	f.must(err)
+	if broken, err := m.Check(f.t.Context()); err != nil || len(broken) > 0 {
+		f.t.Errorf("the account is broken: %q, %v", broken, err)
+	}
+	return d, NewStore(m)
+}
+
+// Whatever mautrix-go's machine asks of its own store it has from Pawl's, too.
+func TestImportedDatabase(t *testing.T) {
+	for kind, open := range databases(t) {
+		t.Run(kind, func(t *testing.T) {
+			f := newFixture(t, open(t), kind)
+			d, s := f.taken()
+			if len(d.Unread) > 0 || d.Schema != 22 || d.Outbound != 1 || d.Devices != 2 || d.Secrets != 1 {
+				t.Errorf("read %+v", d.Unread)
+			}
+			f.compare(s)
+			f.compareRoomKeys(s)
+			f.compareMachine(s.machine)
+		})
+	}
+}
+
+// same fails the test where both stores do not answer alike.
+func same[T any](f *fixture, what string, ask func(crypto.Store) (T, error), s *Store) {
+	f.t.Helper()
+	want, err := ask(f.store)
+	f.must(err)
+	got, err := ask(s)
+	f.must(err)
+	if !reflect.DeepEqual(got, want) {
+		f.t.Errorf("%s: %+v, want %+v", what, got, want)
+	}
+}
+
+func (f *fixture) compare(s *Store) {
+	ctx := f.t.Context()
+	same(f, "the account", func(s crypto.Store) ([4]any, error) {
+		a, err := s.GetAccount(ctx)
+		return [4]any{a.IdentityKey(), a.SigningKey(), a.Shared, a.KeyBackupVersion}, err
+	}, s)
+	same(f, "a session", func(s crypto.Store) (bool, error) { return s.HasSession(ctx, f.peer.IdentityKey()), nil }, s)
+	for _, user := range []id.UserID{alice, bob, "@nobody:example.org"} {
+		same(f, "devices", func(s crypto.Store) (map[id.DeviceID]*id.Device, error) { return s.GetDevices(ctx, user) }, s)
+		same(f, "cross-signing keys", func(s crypto.Store) (int, error) {
+			keys, err := s.GetCrossSigningKeys(ctx, user)
+			return len(keys), err
+		}, s)
+	}
+	same(f, "bob's keys", func(s crypto.Store) (map[id.CrossSigningUsage]id.CrossSigningKey, error) {
+		return s.GetCrossSigningKeys(ctx, bob)
+	}, s)
+	same(f, "tracked users", func(s crypto.Store) ([]id.UserID, error) {
+		users, err := s.FilterTrackedUsers(ctx, []id.UserID{alice, bob, "@nobody:example.org"})
+		slices.Sort(users)
+		return users, err
+	}, s)
+	same(f, "signatures", func(s crypto.Store) (map[id.Ed25519]string, error) {
+		all, err := s.GetSignaturesForKeyBy(ctx, bob, f.peer.SigningKey(), bob)
+		for key, signature := range all {
+			all[key] = strings.TrimRight(signature, " ") // PostgreSQL's CHAR
+		}
+		return all, err
+	}, s)
+	same(f, "the secret", func(s crypto.Store) (string, error) { return s.GetSecret(ctx, id.SecretXSMaster) }, s)
+	same(f, "a notice", func(s crypto.Store) (*event.RoomKeyWithheldEventContent, error) {
+		return s.GetWithheldGroupSession(ctx, fixtureRoom, withheldSession)
+	}, s)
+	for _, event := range []id.EventID{"$event1", "$another"} {
+		same(f, "a message", func(s crypto.Store) (bool, error) {
+			return s.ValidateMessageIndex(ctx, f.rooms[id.KeySourceDirect].ID(), event, 1, 1001)
+		}, s)
+	}
+	same(f, "a hash", func(s crypto.Store) (int64, error) {
+		at, err := s.GetOlmHash(ctx, f.hash)
+		return at.UnixMilli(), err
+	}, s)
+	if at, err := s.GetOlmHash(ctx, [32]byte{1}); err != nil || !at.IsZero() {
+		f.t.Errorf("a hash of three weeks ago is kept: %v, %v", at, err)
+	}
+	if token, err := s.LoadNextBatch(ctx, alice); err != nil || token != "s17" {
+		f.t.Errorf("syncs go on from %q, %v", token, err)
+	}
+	if o, err := s.GetOutboundGroupSession(ctx, "!other:example.org"); err != nil || o != nil {
+		f.t.Errorf("an outbound session was taken: %+v, %v", o, err)
+	}
+}
+
+// compareRoomKeys compares the sessions. That of which nobody noted how it came is
+// direct: its pickle says that the key was signed.
+func (f *fixture) compareRoomKeys(s *Store) {
+	f.t.Helper()
+	for source, want := range f.rooms {
+		got, err := s.GetGroupSession(f.t.Context(), fixtureRoom, want.ID())
+		if err != nil || got == nil {
+			f.t.Fatalf("%q: %v, %v", source, got, err)
+		}
+		if source == "" {
+			source = id.KeySourceDirect
+		}
+		if got.KeySource != source || got.SenderKey != want.SenderKey || got.SigningKey != want.SigningKey || !slices.Equal(got.ForwardingChains, want.ForwardingChains) ||
+			!reflect.DeepEqual(got.RatchetSafety, want.RatchetSafety) || !got.ReceivedAt.Equal(want.ReceivedAt) || got.MaxAge != want.MaxAge ||
+			got.MaxMessages != want.MaxMessages || got.KeyBackupVersion != want.KeyBackupVersion || got.SourceUser != want.SourceUser || got.SharedHistory == nil || !*got.SharedHistory {
+			f.t.Errorf("the session is %+v, want %+v", got, want)
+		}
+		exported, err := got.Internal.Export(0)
+		f.must(err)
+		if wanted, err := want.Internal.Export(0); err != nil || string(exported) != string(wanted) {
+			f.t.Errorf("%q: another key: %v", source, err)
+		}
+	}
+}
+
+// compareMachine looks at what Pawl itself has.
+func (f *fixture) compareMachine(m *pawl.Machine) {
+	f.t.Helper()
+	ctx := f.t.Context()
+	if ticket, err := m.NextSync(ctx); err != nil || ticket.Since != "s17" {
+		f.t.Errorf("syncs go on from %q, %v", ticket.Since, err)
+	}
+	for _, room := range []matrix.RoomID{matrix.RoomID(fixtureRoom), "!other:example.org"} {
+		if r, err := m.Room(ctx, room); err != nil || !r.Encrypted {
+			f.t.Errorf("%s is %+v, %v", room, r, err)
+		}
+	}
+	u, err := m.Devices(ctx, matrix.UserID(bob))
+	if err != nil || u.Identity.Master.String() != string(f.own.SigningKey()) || !u.Changed {
+		f.t.Errorf("bob is %+v, %v", u, err)
+	}
+	seen, err := m.Inspect(ctx)
+	if err != nil || seen.Recovery != "" || seen.Keys.Published != 4 || seen.Keys.Abandoned != 2 {
+		f.t.Errorf("keys %+v, recovery %q, %v", seen.Keys, seen.Recovery, err)
+	}
+	peer, err := ratchet.ParsePublicKey(string(f.peer.IdentityKey()))
+	f.must(err)
+	sessions, err := m.Sessions(ctx, peer)
+	if err != nil || len(sessions) != 1 {
+		f.t.Errorf("sessions %+v, %v", sessions, err)
+	}
+}
+
+// Older schemas of those that are read lack columns; others are refused.
+func TestDatabaseSchemas(t *testing.T) {
+	for kind, open := range databases(t) {
+		t.Run(kind, func(t *testing.T) {
+			f := newFixture(t, open(t), kind)
+			f.exec("UPDATE crypto_version SET version=23")
+			if _, err := f.read(); !errors.Is(err, pawl.ErrImport) || !strings.Contains(err.Error(), "version 23, and 20 to 22 are read: import with a newer") {
+				t.Errorf("a newer schema: %v", err)
+			}
+			f.exec("ALTER TABLE crypto_tracked_user DROP COLUMN last_attempt")
+			f.exec("ALTER TABLE crypto_tracked_user DROP COLUMN error_count")
+			f.exec("UPDATE crypto_version SET version=21")
+			d, s := f.taken()
+			if users, err := s.FilterTrackedUsers(t.Context(), []id.UserID{bob}); err != nil || len(users) != 1 || d.Schema != 21 {
+				t.Errorf("of schema %d %v, %v", d.Schema, users, err)
+			}
+			for _, column := range []string{"inbound_session DROP COLUMN shared_history", "inbound_session DROP COLUMN source_user", "outbound_session DROP COLUMN shared_history"} {
+				f.exec("ALTER TABLE crypto_megolm_" + column)
+			}
+			f.exec("UPDATE crypto_version SET version=20")
+			d, s = f.taken()
+			igs, err := s.GetGroupSession(t.Context(), fixtureRoom, f.rooms[id.KeySourceBackup].ID())
+			if err != nil || igs == nil || igs.SharedHistory != nil || igs.KeySource != id.KeySourceBackup || d.Schema != 20 || len(d.Unread) > 0 {
+				t.Errorf("of schema %d %+v, %v", d.Schema, igs, err)
+			}
+			f.exec("UPDATE crypto_version SET version=19")
+			if _, err := f.read(); !errors.Is(err, pawl.ErrImport) || !strings.Contains(err.Error(), "version 19, and 20 to 22 are read: start the program once") {
+				t.Errorf("an older schema: %v", err)
+			}
+			f.exec("DROP TABLE crypto_version")
+			if _, err := f.read(); !errors.Is(err, pawl.ErrImport) || !strings.Contains(err.Error(), "no keys of mautrix-go") {
+				t.Errorf("another database: %v", err)
+			}
+		})
+	}
+}
+
+// A row that cannot be read is listed by its table and its key, and all others are taken.
+func TestDatabaseRowsThatCannotBeRead(t *testing.T) {
+	for kind, open := range databases(t) {
+		t.Run(kind, func(t *testing.T) {
+			f := newFixture(t, open(t), kind)
+			whole, err := f.read()
+			f.must(err)
+			direct, backup := f.rooms[id.KeySourceDirect].ID(), f.rooms[id.KeySourceBackup].ID()
+			for _, change := range []string{
+				"UPDATE crypto_olm_session SET session='AAAA'",
+				fmt.Sprintf("UPDATE crypto_megolm_inbound_session SET session=(SELECT session FROM crypto_megolm_inbound_session WHERE session_id='%s') WHERE session_id='%s'", backup, direct),
+				fmt.Sprintf("UPDATE crypto_megolm_inbound_session SET room_id='nowhere' WHERE session_id='%s'", backup),
+				"UPDATE crypto_device SET user_id='bob' WHERE user_id='@bob:example.org'",
+				"UPDATE crypto_cross_signing_keys SET key='' WHERE usage='master'",
+				"UPDATE crypto_secrets SET secret='AAAA'",
+				"UPDATE crypto_message_index SET event_id='' WHERE \"index\"=2",
+			} {
+				f.exec(change)
+			}
+			d, _ := f.taken()
+			lost := map[string]string{}
+			for _, u := range d.Unread {
+				lost[u.Table+" "+u.Row] = u.Err.Error()
+			}
+			for _, want := range []string{
+				"crypto_olm_session " + f.peer.IdentityKey().String() + " ", "crypto_megolm_inbound_session !room:example.org " + string(direct), "crypto_megolm_inbound_session nowhere " + string(backup),
+				"crypto_device bob LAPTOP", "crypto_cross_signing_keys @bob:example.org master", "crypto_secrets m.cross_signing.master",
+			} {
+				if !slices.ContainsFunc(slices.Collect(maps.Keys(lost)), func(name string) bool { return strings.HasPrefix(name, want) }) {
+					t.Errorf("%s is not listed: %q", want, lost)
+				}
+			}
+			if len(lost) != 6 || len(d.Import.RoomKeys) != len(whole.Import.RoomKeys)-2 || len(d.Import.Sessions) != 0 || len(d.Import.OneTimeKeys) != 6 || len(d.Import.Users) != 2 {
+				t.Errorf("%d rows are listed (%q), and %d room keys taken", len(lost), lost, len(d.Import.RoomKeys))
+			}
+		})
+	}
+}
+
+// What makes an import impossible is one clear error, that tells no key.
+func TestDatabaseRefusals(t *testing.T) {
+	f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
+	with := func(key string, account *string, user id.UserID) error {
+		_, err := ReadDatabase(t.Context(), f.raw, DatabaseImport{PickleKey: []byte(key), AccountID: account, User: user})
+		return err
+	}
+	expect := func(what string, err, want error, says string) {
+		t.Helper()
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "my own key") {
+			t.Errorf("%s: %v, want %v with %q", what, err, want, says)
+		}
+	}
+	for _, says := range PickleKeys {
+		expect("another key", with("my own key", nil, ""), pawl.ErrPickleKey, says)
+	}
+	no, none := "nobody", ""
+	expect("another account", with("pickles", &no, ""), pawl.ErrImport, `no account "nobody", only ""`)
+	if err := with("pickles", &none, ""); err != nil {
+		t.Errorf("the account by its id: %v", err)
+	}
+	expect("no user", with("pickles", nil, "bob"), pawl.ErrImport, "the user")
+	f.exec("INSERT INTO crypto_account SELECT 'second', device_id, shared, sync_token, account, key_backup_version FROM crypto_account")
+	expect("several accounts", with("pickles", nil, ""), ErrSeveralAccounts, `"", "second"`)
+	f.exec("DELETE FROM crypto_account WHERE account_id='second'")
+	f.exec("DELETE FROM crypto_device")
+	expect("whose", with("pickles", nil, ""), ErrWhose, "PHONE")
+	if err := with("pickles", nil, alice); err != nil {
+		t.Errorf("with a user: %v", err)
+	}
+	f.exec("UPDATE crypto_account SET account='AAAA' || substr(account, 5)")
+	expect("a changed account", with("pickles", nil, alice), pawl.ErrPickleDamaged, "sessions open with the key")
+	f.exec("DELETE FROM crypto_account")
+	expect("no account", with("pickles", nil, alice), pawl.ErrImport, "the database has no account")
+}
+
+// Pickles that libolm made are read as goolm's are.
+func TestDatabaseOfLibolm(t *testing.T) {
+	for _, l := range pickletest.Lives(t, "../internal/pickle/libolm/testdata/life") {
+		f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
+		f.exec("DELETE FROM crypto_olm_session")
+		f.exec("DELETE FROM crypto_secrets")
+		f.exec("DELETE FROM crypto_megolm_inbound_session")
+		f.exec("UPDATE crypto_account SET account=$1", []byte(l.Account.Pickle))
+		for i, s := range l.Sessions {
+			f.exec("INSERT INTO crypto_olm_session (account_id, session_id, sender_key, session, created_at, last_decrypted, last_encrypted) VALUES ('', $1, $2, $3, $4, $4, $4)",
+				fmt.Sprint("session ", i), s.Peer, []byte(s.Pickle), "2030-01-02 03:04:05.6+00:00")
+		}
+		f.exec("INSERT INTO crypto_megolm_inbound_session (account_id, session_id, sender_key, signing_key, room_id, session, key_source) VALUES ('', $1, $2, $3, $4, $5, 'direct')",
+			l.Inbound.ID, l.Sessions[0].Peer, l.Account.Ed25519, string(fixtureRoom), []byte(l.Inbound.Pickle))
+		d, err := ReadDatabase(t.Context(), f.raw, DatabaseImport{PickleKey: l.Key, User: alice})
+		if err != nil || len(d.Unread) > 0 || len(d.Import.Sessions) != len(l.Sessions) || len(d.Import.RoomKeys) != 1 || d.Import.Identity.Public().String() != l.Account.Curve25519 {
+			t.Errorf("%s: %+v, %v", l.Name, d.Unread, err)
+			continue
+		}
+		if at := d.Import.Sessions[0].Created; at.Unix() != 1893553445 {
+			t.Errorf("%s: a session was made at %v", l.Name, at)
+		}
+	}
+}
