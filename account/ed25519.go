@@ -133,6 +133,13 @@ func ParseVerifyKey(s string) (k VerifyKey, err error) {
 	return k, nil
 }
 
+// IsPoint reports that the bytes are those of a point: no signature is ever that of
+// others, and some readers of keys refuse them, with all that stands beside them.
+func (k VerifyKey) IsPoint() bool {
+	_, err := new(edwards25519.Point).SetBytes(k[:])
+	return err == nil
+}
+
 // ParseSignature is the same for the 64 bytes of a signature, with [ErrSignature].
 func ParseSignature(s string) (sig Signature, err error) {
 	if !unpadded.DecodeTo(sig[:], s) {

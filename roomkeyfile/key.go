@@ -39,11 +39,16 @@ func encodeKey(k group.RoomKey) ([]byte, error) {
 		Sender: k.Source.Sender.String(), Claimed: map[string]string{}, ForwardingChain: []string{},
 		SharedHistory: k.Source.SharedHistory, OldSharedHistory: k.Source.SharedHistory,
 	}
-	if k.Source.Claimed != (account.VerifyKey{}) {
+	if of := k.Source.Claimed; of != (account.VerifyKey{}) && of.IsPoint() {
 		w.Claimed["ed25519"] = k.Source.Claimed.String()
 	}
 	return json.Marshal(w)
 }
+
+// readsAnything reports that a session's name is a key that can have signed its
+// messages. matrix-sdk-crypto refuses a whole file for one that is not, and likewise for
+// the Ed25519 key of a device, which is left out.
+func readsAnything(k group.Key) bool { return account.VerifyKey(k.ID()).IsPoint() }
 
 // object is a JSON object whose members are found by their exact names.
 type object map[string]json.RawMessage
@@ -91,6 +96,9 @@ func (o object) key() (group.Key, error) {
 	if err != nil {
 		return group.Key{}, err
 	}
+	if !readsAnything(key) {
+		return group.Key{}, malformed("session_key has no Ed25519 key")
+	}
 	if id, err := o.text("session_id"); err != nil || id != key.ID().String() {
 		return group.Key{}, malformed("session_id is not that of session_key")
 	}
@@ -101,6 +109,7 @@ func (o object) key() (group.Key, error) {
 // nobody signs, says nothing here.
 func (o object) source() (s group.Source, err error) {
 	s.Provenance = group.File
+	s.SharedHistory = o.flag("shared_history") || o.flag("m.shared_history") || o.flag("org.matrix.msc3061.shared_history")
 	sender, err := o.text("sender_key")
 	if err != nil {
 		return s, err
@@ -117,11 +126,13 @@ func (o object) source() (s group.Source, err error) {
 		if err != nil {
 			return s, err
 		}
-		if s.Claimed, err = account.ParseVerifyKey(text); err != nil {
+		if text == "" { // mautrix-go knows of none
+			return s, nil
+		}
+		if s.Claimed, err = account.ParseVerifyKey(text); err != nil || !s.Claimed.IsPoint() {
 			return s, malformed("ed25519 in sender_claimed_keys is not an Ed25519 key")
 		}
 	}
-	s.SharedHistory = o.flag("shared_history") || o.flag("m.shared_history") || o.flag("org.matrix.msc3061.shared_history")
 	return s, nil
 }
 

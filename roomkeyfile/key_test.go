@@ -2,6 +2,7 @@ package roomkeyfile
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,7 @@ func keyCases(t testing.TB, k group.RoomKey) map[string]keyCase {
 		"history not shared":            {map[string]any{"shared_history": "true", "org.matrix.msc3061.shared_history": nil}, private},
 		"no claimed keys":               {map[string]any{"sender_claimed_keys": nil}, unknown},
 		"none of Ed25519":               {map[string]any{"sender_claimed_keys": map[string]any{"x": 1}}, unknown},
+		"an empty Ed25519 key":          {map[string]any{"sender_claimed_keys": map[string]string{"ed25519": ""}}, unknown},
 		"padding":                       {map[string]any{"session_key": unpadded.Encode(exported) + strings.Repeat("=", (4-len(unpadded.Encode(exported))%4)%4)}, k},
 		"another algorithm":             {map[string]any{"algorithm": "m.megolm.v2.aes-sha2"}, group.ErrMalformed},
 		"no algorithm":                  {map[string]any{"algorithm": nil}, group.ErrMalformed},
@@ -54,6 +56,8 @@ func keyCases(t testing.TB, k group.RoomKey) map[string]keyCase {
 		"a sender that is none":         {map[string]any{"sender_key": "@alice:example.org"}, group.ErrMalformed},
 		"claimed keys that are none":    {map[string]any{"sender_claimed_keys": "x"}, group.ErrMalformed},
 		"an Ed25519 key of 3 bytes":     {map[string]any{"sender_claimed_keys": map[string]string{"ed25519": "AAAA"}}, group.ErrMalformed},
+		"an Ed25519 key off the curve":  {map[string]any{"sender_claimed_keys": map[string]string{"ed25519": offCurve.String()}}, group.ErrMalformed},
+		"a session off the curve":       {map[string]any{"session_key": unpadded.Encode(withID(exported, offCurve)), "session_id": offCurve.String()}, group.ErrMalformed},
 		"an Ed25519 key that is 7":      {map[string]any{"sender_claimed_keys": map[string]int{"ed25519": 7}}, group.ErrMalformed},
 	}
 }
@@ -83,5 +87,29 @@ func TestKeys(t *testing.T) {
 				t.Errorf("%s: the error tells the key: %s", name, text)
 			}
 		}
+	}
+}
+
+// offCurve are 32 bytes that are no Ed25519 key.
+var offCurve = account.VerifyKey{2}
+
+// withID is an exported key with the name of another session.
+func withID(exported []byte, id account.VerifyKey) []byte {
+	return append(slices.Clone(exported[:len(exported)-len(id)]), id[:]...)
+}
+
+// TestWhatIsLeftOut: a store may have been told any 32 bytes for Ed25519 keys; where they
+// are none, nothing is written that others refuse a whole file for.
+func TestWhatIsLeftOut(t *testing.T) {
+	claimed, named, last := newKey(t, 1), newKey(t, 2), newKey(t, 4)
+	claimed.Source.Claimed = offCurve
+	b, err := named.Key.Export(nil)
+	must(t, err)
+	named.Key, err = group.ParseExportedKey(withID(b, offCurve))
+	must(t, err)
+	keys, refused, err := read(write(t, 10, claimed, named, last))
+	claimed.Source.Claimed = account.VerifyKey{}
+	if err != nil || len(refused) > 0 || len(keys) != 2 || !same(keys[0], claimed) || !same(keys[1], last) {
+		t.Errorf("%d keys, refused %v, %v", len(keys), refused, err)
 	}
 }

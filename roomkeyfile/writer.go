@@ -56,11 +56,12 @@ func newWriter(w io.Writer, rand io.Reader, passphrase []byte, rounds uint32) (*
 	return f, f.put(h.append(nil))
 }
 
-// Add adds a room key. It fails with [group.ErrNoKey] for the zero Key, which leaves
+// Add adds a room key. One of a session whose name is no Ed25519 key is left out: no
+// message is ever of it, and others refuse a whole file for it. It fails with [group.ErrNoKey] for the zero Key, which leaves
 // the file as it was, with an error of the writer below, after which nothing can be
 // added, and with [ErrClosed].
 func (f *Writer) Add(k group.RoomKey) error {
-	if f.end != nil {
+	if f.end != nil || !readsAnything(k.Key) {
 		return f.end
 	}
 	text, err := encodeKey(k)
@@ -76,7 +77,7 @@ func (f *Writer) Add(k group.RoomKey) error {
 	return f.encrypt([]byte(before), text)
 }
 
-// Count returns how many keys were added.
+// Count returns how many keys are in the file.
 func (f *Writer) Count() int { return f.count }
 
 // Close finishes the file, and does not close the writer below it.

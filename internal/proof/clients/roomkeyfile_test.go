@@ -149,6 +149,33 @@ func TestRoomKeyFiles(t *testing.T) {
 	}
 }
 
+// TestOddKeysInFiles: 32 bytes that are no Ed25519 key, of a device or a session, do not
+// make others refuse the whole file.
+func TestOddKeysInFiles(t *testing.T) {
+	off := account.VerifyKey{2} // the curve
+	claimed, named := fileKey(t, 0), fileKey(t, 1)
+	claimed.Source.Claimed = off
+	b, err := named.Key.Export(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if named.Key, err = group.ParseExportedKey(append(b[:len(b)-len(off)], off[:]...)); err != nil {
+		t.Fatal(err)
+	}
+	alice := newMachine(t, "@alice:example.org")
+	if done, err := alice.ImportRoomKeys(t.Context(), []pawl.RoomKey{claimed, named, fileKey(t, 2)}); err != nil || done.New != 3 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	_, file := exported(t, alice)
+	for kind, carry := range carriers {
+		t.Run(kind, func(t *testing.T) {
+			if done := imports(t, newMachine(t, "@bob:example.org"), carry(t, file)); done.New != 2 {
+				t.Errorf("%+v", done)
+			}
+		})
+	}
+}
+
 // fileKey is a key of a new session, from an index on.
 func fileKey(t *testing.T, index uint32) pawl.RoomKey {
 	t.Helper()
