@@ -49,7 +49,7 @@ type passphraseFlags struct {
 // bind adds --passphrase-file and --passphrase.
 func (f *passphraseFlags) bind(cmd *cobra.Command) {
 	f.env, f.name, f.flag = passphraseEnv, "passphrase", "passphrase-file"
-	cmd.Flags().StringVar(&f.file, "passphrase-file", "", "read the passphrase from the first line of `FILE` (or set "+passphraseEnv+")")
+	cmd.Flags().StringVar(&f.file, "passphrase-file", "", "read the passphrase from `FILE`, which has one line (or set "+passphraseEnv+")")
 	cmd.Flags().BoolVar(&f.ask, "passphrase", false, "ask for the passphrase on the terminal")
 	cmd.MarkFlagsMutuallyExclusive("passphrase-file", "passphrase")
 }

@@ -43,7 +43,7 @@ with .unused- and a number at its end.`,
 	c.costFlags.bind(cmd)
 	c.next.env, c.next.name, c.next.flag = newPassphraseEnv, "new passphrase", "new-passphrase-file"
 	flags := cmd.Flags()
-	flags.StringVar(&c.next.file, "new-passphrase-file", "", "read the new passphrase from the first line of `FILE` (or set "+newPassphraseEnv+")")
+	flags.StringVar(&c.next.file, "new-passphrase-file", "", "read the new passphrase from `FILE`, which has one line (or set "+newPassphraseEnv+")")
 	flags.BoolVar(&c.next.ask, "new-passphrase", false, "ask for the new passphrase on the terminal")
 	flags.BoolVar(&c.remove, "remove", false, "remove the passphrase: seal under a key file")
 	cli.BindJSON(cmd, &c.json)

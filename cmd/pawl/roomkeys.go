@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,7 @@ type roomKeysFlags struct {
 func (f *roomKeysFlags) bind(cmd *cobra.Command) {
 	f.storeFlags.bind(cmd)
 	f.file.env, f.file.name, f.file.flag = filePassphraseEnv, "passphrase of the room key file", "file-passphrase-file"
-	cmd.Flags().StringVar(&f.file.file, f.file.flag, "", "read the file's passphrase from the first line of `FILE` (or set "+filePassphraseEnv+"; else it is asked for)")
+	cmd.Flags().StringVar(&f.file.file, f.file.flag, "", "read the file's passphrase from `FILE`, which has one line (or set "+filePassphraseEnv+"; else it is asked for)")
 	cmd.Flags().StringArrayVar(&f.rooms, "room", nil, "only keys of this `ROOM`; may be given more than once")
 	cli.BindJSON(cmd, &f.json)
 }
@@ -94,8 +95,15 @@ func (f *roomKeysFlags) passphrase(cmd *cobra.Command, new bool) ([]byte, error)
 	return given.text.Reveal(), nil
 }
 
+// mostHeld is the memory that garbage may fill up to: of 100,000 keys, whose garbage is
+// some hundreds of megabytes, it is not to take more than they need.
+const mostHeld = 48 << 20
+
 // with opens the store and the one account that is meant.
 func (f *roomKeysFlags) with(cmd *cobra.Command, store string, a access, fn func(*pawl.Machine) error) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(mostHeld)
+	}
 	return f.passphraseFlags.useFor(cmd, store, a, f.onOne(cmd, func(_ *opened, m *pawl.Machine) error { return fn(m) }))
 }
 
