@@ -14,7 +14,8 @@ type Cause uint8
 const (
 	// Behind: the store is older than what was committed in it before.
 	Behind Cause = 1
-	// Copied: the store's files were copied or restored.
+	// Copied: the store's files were copied or restored, or the device was imported from
+	// another program, which may go on with it.
 	Copied Cause = 2
 	// Unwitnessed: what told the age of the store is gone or damaged.
 	Unwitnessed Cause = 3
@@ -28,7 +29,7 @@ func (c Cause) String() string {
 	case Behind:
 		return "the store went back in time"
 	case Copied:
-		return "the store was copied or restored"
+		return "the store was copied or restored, or imported from another program"
 	case Unwitnessed:
 		return "the store's witness is missing or damaged, so it may have been copied or restored"
 	case Asked:

@@ -107,7 +107,7 @@ func TestImportCommand(t *testing.T) {
 				t.Errorf("dry run of it again: %q, %v", out, err)
 			}
 			peer := l.Sessions[2].Peer
-			if _, err := pawlCommand("encrypt", i.path("store"), "--to", peer); pawl.CodeOf(err) != "needs_recovery" {
+			if _, err := pawlCommand("encrypt", i.path("store"), "--to", peer); pawl.CodeOf(err) != "needs_recovery" || !strings.Contains(err.Error(), "imported from another program") {
 				t.Errorf("encrypting: %v", err)
 			}
 			if out, err := pawlCommand("check", i.path("store")); err != nil || !strings.Contains(out, "ok") {
