@@ -1,6 +1,7 @@
 package unwedge_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/receive"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
@@ -437,6 +439,14 @@ func TestUnsentDummy(t *testing.T) {
 	phone.take(laptop.made(phone, "hello"))
 	phone.post(phone.outgoing()[0]) // the claim
 	held := phone.outgoing()        // m.dummy, and the key
+	for _, reason := range []outbox.Reason{outbox.NotSent, outbox.Unknown} {
+		for _, r := range held {
+			must(t, phone.box.MarkFailed(t.Context(), r.ID, outbox.Failure{Reason: reason}))
+		}
+		if again := phone.outgoing(); !slices.EqualFunc(again, held, func(a, b outbox.Request) bool { return a.ID == b.ID && bytes.Equal(a.Body, b.Body) }) {
+			t.Fatalf("after %v it sends other requests, or other bytes: %d for %d", reason, len(again), len(held))
+		}
+	}
 	w.later(time.Hour)
 	phone.take(laptop.made(phone, "hello"))
 	before := phone.wedge(laptop)
