@@ -201,6 +201,9 @@ func (r *databaseReader) takeAccount(row row) error {
 	for _, k := range a.Fallbacks {
 		d.FallbackKeys = append(d.FallbackKeys, pawl.ImportKey{ID: k.ID, Pair: k.Pair, Published: k.Published})
 	}
+	if err := r.extra(spaceAccount, importedAt, time.Now()); err != nil {
+		return err
+	}
 	if d.Since != "" {
 		if err := r.extra(spaceAccount, "token", d.Since); err != nil {
 			return err

@@ -22,8 +22,10 @@ import (
 	"maunium.net/go/mautrix/crypto/olm"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
+	"maunium.net/go/mautrix/sqlstatestore"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/pickle/pickletest"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
@@ -164,6 +166,9 @@ func (f *fixture) fill(ctx context.Context) {
 	f.must(f.store.PutCrossSigningKey(ctx, bob, id.XSUsageSelfSigning, f.peer.SigningKey()))
 	f.must(f.store.PutSignature(ctx, bob, f.peer.SigningKey(), bob, f.own.SigningKey(), strings.Repeat("s", 86)))
 	f.must(f.store.PutSecret(ctx, id.SecretXSMaster, "a secret"))
+	state := sqlstatestore.NewSQLStateStore(f.db, dbutil.NoopLogger, false)
+	f.must(state.Upgrade(ctx))
+	f.must(state.SetEncryptionEvent(ctx, "!state:example.org", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1, RotationPeriodMessages: 7}))
 	f.hash = [32]byte{7: 32, 31: 32}
 	f.must(f.store.PutOlmHash(ctx, f.hash, time.Now().Add(-time.Hour)))
 	f.must(f.store.PutOlmHash(ctx, [32]byte{1}, time.Now().Add(-hashLife-time.Hour)))
@@ -275,6 +280,9 @@ func (f *fixture) compare(s *Store) {
 		}
 		return all, err
 	}, s)
+	if all, err := s.GetSignaturesForKeyBy(ctx, bob, f.peer.SigningKey(), bob); err != nil || all[f.own.SigningKey()] != strings.Repeat("s", 86) {
+		f.t.Errorf("the signature is %q, %v", all[f.own.SigningKey()], err)
+	}
 	same(f, "the secret", func(s crypto.Store) (string, error) { return s.GetSecret(ctx, id.SecretXSMaster) }, s)
 	same(f, "a notice", func(s crypto.Store) (*event.RoomKeyWithheldEventContent, error) {
 		return s.GetWithheldGroupSession(ctx, fixtureRoom, withheldSession)
@@ -335,6 +343,9 @@ func (f *fixture) compareMachine(m *pawl.Machine) {
 		if r, err := m.Room(ctx, room); err != nil || !r.Encrypted {
 			f.t.Errorf("%s is %+v, %v", room, r, err)
 		}
+	}
+	if r, err := m.Room(ctx, "!state:example.org"); err != nil || !r.Encrypted || r.Settings.Messages != 7 {
+		f.t.Errorf("the room that the StateStore knows is %+v, %v", r, err)
 	}
 	u, err := m.Devices(ctx, matrix.UserID(bob))
 	if err != nil || u.Identity.Master.String() != string(f.own.SigningKey()) || !u.Changed {
@@ -425,6 +436,40 @@ func TestDatabaseRowsThatCannotBeRead(t *testing.T) {
 				t.Errorf("%d rows are listed (%q), and %d room keys taken", len(lost), lost, len(d.Import.RoomKeys))
 			}
 		})
+	}
+}
+
+// A row that says that the session's owner gave its key is believed only if the pickle
+// says that it was signed; one that was forwarded has who did that.
+func TestDatabaseProvenance(t *testing.T) {
+	f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
+	forwarded := f.rooms[id.KeySourceForward]
+	source := func() group.Source {
+		t.Helper()
+		d, err := f.read()
+		f.must(err)
+		for _, k := range d.Import.RoomKeys {
+			if k.Key.ID().String() == string(forwarded.ID()) {
+				return k.Source
+			}
+		}
+		t.Fatalf("it is not there: %+v", d.Unread)
+		return group.Source{}
+	}
+	if s := source(); s.Provenance != group.Forwarded || s.Giver.String() != string(f.peer.IdentityKey()) || s.Sender.String() != string(forwarded.SenderKey) {
+		t.Errorf("forwarded: %+v", s)
+	}
+	f.exec("UPDATE crypto_megolm_inbound_session SET key_source='direct' WHERE session_id=$1", string(forwarded.ID()))
+	if s := source(); s.Provenance != group.File {
+		t.Errorf("unsigned, and direct: %+v", s)
+	}
+	f.exec("UPDATE crypto_megolm_inbound_session SET key_source='' WHERE session_id=$1", string(forwarded.ID()))
+	if s := source(); s.Provenance != group.Forwarded {
+		t.Errorf("of a row from before it was noted: %+v", s)
+	}
+	f.exec("UPDATE crypto_megolm_inbound_session SET forwarding_chains='x' WHERE session_id=$1", string(forwarded.ID()))
+	if s := source(); s.Provenance != group.File || s.Giver != (ratchet.PublicKey{}) {
+		t.Errorf("by nobody knows whom: %+v", s)
 	}
 }
 

@@ -38,6 +38,8 @@ type receiver struct {
 	ticket pawl.SyncTicket // of the next request
 	chain  string          // the token that was stored when the last response was done
 	seen   *lru.Cache[id.EventID, struct{}]
+
+	earlier earlier
 }
 
 // remembered is how many events of rooms a receiver knows it has seen.
@@ -86,14 +88,30 @@ func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, sinc
 
 // commit takes in all of a response. Its token is left, if events are returned.
 func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *mautrix.RespSync) (all pawl.Received, ok bool) {
-	body, err := json.Marshal(reduce(response))
+	reduced, places := reduce(response), []int(nil)
+	ok = r.store(ctx, func() error {
+		left, at, err := r.earlier.drop(ctx, r.keys, reduced.ToDevice.Events)
+		if err == nil {
+			reduced.ToDevice.Events, places = left, at
+		}
+		return err
+	})
+	if !ok {
+		return pawl.Received{}, false
+	}
+	body, err := json.Marshal(reduced)
 	if err != nil {
 		r.log.Err(err).Msg("Failed to encode the response of a sync")
 		return pawl.Received{}, false
 	}
 	ok = r.store(ctx, func() error {
 		received, err := r.machine.ReceiveSync(ctx, t, body, pawl.HoldToken())
-		all.Events = append(all.Events, received.Events...)
+		for _, e := range received.Events {
+			if e.Index >= 0 {
+				e.Index = places[e.Index]
+			}
+			all.Events = append(all.Events, e)
+		}
 		all.Advanced, all.Held = received.Advanced, received.Held
 		if errors.Is(err, pawl.ErrResponse) {
 			r.log.Err(err).Msg("The response of a sync is passed over")

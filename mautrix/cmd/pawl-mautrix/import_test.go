@@ -268,6 +268,11 @@ func TestImportFromPostgres(t *testing.T) {
 	if _, err := raw.Exec("DROP SCHEMA IF EXISTS pawl_command CASCADE; CREATE SCHEMA pawl_command"); err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if _, err := raw.Exec("DROP SCHEMA pawl_command CASCADE"); err != nil {
+			t.Error(err)
+		}
+	}()
 	fill(t, raw, "pgx")
 	status, out, said := f.imports(f.path("store"), u.String(), "--retired")
 	if status != exitDone || !strings.HasPrefix(out, "@alice:example.org/PHONE: imported\n") || strings.Contains(out, "recover") {
