@@ -2,6 +2,9 @@ package syncresponse
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -17,7 +20,7 @@ type parser struct {
 func (p *parser) sync() members {
 	r := p.into
 	m := members{
-		"next_batch":   p.value(&r.Next),
+		"next_batch":   p.token(&r.Next),
 		"to_device":    p.object(members{"events": p.array(p.letter)}),
 		"device_lists": p.lists(),
 		"rooms": p.object(members{
@@ -31,6 +34,22 @@ func (p *parser) sync() members {
 	return m
 }
 
+// token is a token of the next request. One in which something was no text would come
+// back to the server as another.
+func (p *parser) token(into *string) func() error {
+	return func() error {
+		var token string
+		if err := p.value(&token)(); err != nil {
+			return err
+		}
+		if strings.ContainsRune(token, utf8.RuneError) {
+			return fmt.Errorf("%w: a token that is not text", ErrForm)
+		}
+		*into = token
+		return nil
+	}
+}
+
 // keys are the members that say what the server has of ours.
 func (p *parser) keys(m members) {
 	r := p.into
@@ -38,6 +57,11 @@ func (p *parser) keys(m members) {
 		var counts map[string]int
 		if err := p.value(&counts)(); err != nil || counts == nil {
 			return err
+		}
+		for algorithm, n := range counts {
+			if n < 0 {
+				return fmt.Errorf("%w: %d keys of %q", ErrForm, n, algorithm)
+			}
 		}
 		r.Counts = counts
 		return nil

@@ -12,12 +12,12 @@ func (p *parser) sliding() members {
 	e2ee := members{"device_lists": p.lists()}
 	p.keys(e2ee)
 	return members{
-		"pos":   p.value(&r.Next),
+		"pos":   p.token(&r.Next),
 		"rooms": p.each(p.slidingRoom),
 		"extensions": p.object(members{
 			"e2ee": p.object(e2ee),
 			"to_device": p.object(members{
-				"next_batch": p.value(&r.NextToDevice),
+				"next_batch": p.token(&r.NextToDevice),
 				"events":     p.array(p.letter),
 			}),
 		}),

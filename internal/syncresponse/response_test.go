@@ -202,6 +202,7 @@ func TestService(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	for response, where := range map[string]string{
 		``: "", `[]`: "response", `7`: "response", `{`: "response", `{"next_batch":"s1"} {}`: "follows", `{"next_batch":""}`: "token",
+		"{\"next_batch\":\"\xff\"}": "token", `{"next_batch":"\ud800"}`: "token", `{"next_batch":"s1","device_one_time_keys_count":{"a":-1}}`: "-1 keys",
 		`{"next_batch":7}`: "next_batch", `{"next_batch":"s1","to_device":[]}`: "to_device", `{"next_batch":"s1","to_device":{"events":{}}}`: "events",
 		`{"next_batch":"s1","device_lists":{"changed":[7]}}`: "changed", `{"next_batch":"s1","device_one_time_keys_count":{"a":"b"}}`: "device_one_time_keys_count",
 		`{"next_batch":"s1","device_one_time_keys_count":{"a":1e99}}`: "device_one_time_keys_count", `{"next_batch":"s1","rooms":{"join":{"!a:b":[]}}}`: "!a:b",
