@@ -135,6 +135,17 @@ func GivenTo(tx *txn.Tx, n ShareName, key ratchet.PublicKey) (group.Share, bool,
 	return share, ok, err
 }
 
+// WasTold reports whether a device of a user was told something of a session.
+func WasTold(tx *txn.Tx, n RoomSession, user matrix.UserID) (bool, error) {
+	for _, err := range Shares.Some(tx, txn.PathOf(string(n.Room), n.ID.String(), string(user)), 1) {
+		if err != nil && !machine.IsDamage(err) {
+			return false, err
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
 // LostShares returns how many devices were told something of a session that was set
 // aside since, of which nobody knows any more whose it was.
 func LostShares(tx *txn.Tx, n RoomSession) (lost int, err error) {

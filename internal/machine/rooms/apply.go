@@ -166,7 +166,25 @@ func (c *change) isMember(user matrix.UserID) (is, certain bool, err error) {
 	if c.looks++; c.looks > maxLooks {
 		return true, false, nil
 	}
-	return records.IsMember(c.tx, user, c.room.ID)
+	if is, certain, err = records.IsMember(c.tx, user, c.room.ID); is || err != nil {
+		return is, certain, err
+	}
+	is, err = c.wasTold(user)
+	return is, false, err
+}
+
+// wasTold reports whether a device of somebody, of whom it is not known that they may
+// have a key of the room, was told something of the session that we send in: then what
+// was known of them is lost.
+func (c *change) wasTold(user matrix.UserID) (bool, error) {
+	out, has, err := records.Outbound.Get(c.tx, c.room.ID)
+	if machine.IsDamage(err) || machine.IsSetAside(err) || err == nil && !has {
+		return false, nil // it is not sent in
+	}
+	if err != nil {
+		return false, err
+	}
+	return records.WasTold(c.tx, records.RoomSession{Room: c.room.ID, ID: out.ID()}, user)
 }
 
 // encrypt applies what the room's state says of encryption: for good, and never

@@ -98,7 +98,7 @@ func (c *call) giveSome(tx *txn.Tx, p *plan, some []device.Keys) (int, error) {
 	if len(s.room.Waiting) == records.MaxWaiting {
 		return 0, nil
 	}
-	g, err := c.newGiving(tx, s, some)
+	g, err := c.newGiving(tx, s, p, some)
 	if err != nil {
 		return 0, err
 	}
@@ -126,6 +126,7 @@ func (c *call) giveSome(tx *txn.Tx, p *plan, some []device.Keys) (int, error) {
 // giving is one request with the key.
 type giving struct {
 	*call
+	plan     *plan
 	tx       *txn.Tx
 	state    state
 	own      json.RawMessage
@@ -135,7 +136,7 @@ type giving struct {
 	size     int
 }
 
-func (c *call) newGiving(tx *txn.Tx, s state, some []device.Keys) (*giving, error) {
+func (c *call) newGiving(tx *txn.Tx, s state, p *plan, some []device.Keys) (*giving, error) {
 	own, err := records.OwnDeviceKeys(tx, s.v)
 	if err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func (c *call) newGiving(tx *txn.Tx, s state, some []device.Keys) (*giving, erro
 	if err := tx.Prefetch(refs...); err != nil {
 		return nil, err
 	}
-	return &giving{call: c, tx: tx, state: s, own: own, content: content, messages: perDevice{}}, c.messages.Prefetch(tx, peers...)
+	return &giving{call: c, plan: p, tx: tx, state: s, own: own, content: content, messages: perDevice{}}, c.messages.Prefetch(tx, peers...)
 }
 
 func (c *call) shareName(s state, d device.Keys) records.ShareName {
@@ -189,6 +190,7 @@ func (g *giving) give(d device.Keys, place int) error {
 	event, over, err := g.Rooms.messages.EncryptIn(g.tx, g.state.v, d, g.own, roomKeyType, g.content)
 	switch {
 	case unusable(err):
+		g.plan.retryAt(at.Time.Add(maxRetry))
 		return records.Shares.Put(g.tx, share)
 	case err != nil:
 		return err

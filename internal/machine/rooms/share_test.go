@@ -472,13 +472,10 @@ func TestShareAtOnce(t *testing.T) {
 	}
 }
 
-// TestManyDevices: a thousand devices in one call, at most 250 a request, and one
-// commit for each.
-func TestManyDevices(t *testing.T) {
-	n := 1000
-	if testing.Short() || raceEnabled {
-		n = 260
-	}
+// crowd is a handle in a room where so many devices of bob's are known, with a session
+// each.
+func crowd(t *testing.T, n int) *handle {
+	t.Helper()
 	w := newWorld(t)
 	h := w.handle()
 	var known []device.Device
@@ -488,6 +485,18 @@ func TestManyDevices(t *testing.T) {
 		known = append(known, device.Device{Claim: device.Claim{Keys: keys}, Seen: w.now})
 	}
 	w.know(h, bob, known)
+	return h
+}
+
+// TestManyDevices: a thousand devices in one call, at most 250 a request, and one
+// commit for each.
+func TestManyDevices(t *testing.T) {
+	n := 1000
+	if testing.Short() || raceEnabled {
+		n = 260
+	}
+	h := crowd(t, n)
+	w := h.world
 	commits := 0
 	h = w.hooked(func(int) error { commits++; return nil })
 	s := h.share(bob)
@@ -513,11 +522,14 @@ func TestManyDevices(t *testing.T) {
 	}
 }
 
-// TestEncryptWrites: a message writes one record of less than a kilobyte, however
-// many devices there are, and checks four.
+// TestEncryptWrites: a message to ten thousand devices writes one record of less than a
+// kilobyte, and checks four.
 func TestEncryptWrites(t *testing.T) {
-	w := newWorld(t)
-	w.add(bob, "B1")
+	n := 10_000
+	if testing.Short() || raceEnabled {
+		n = 260
+	}
+	w := crowd(t, n).world
 	w.handle().shareAll(bob)
 	var last kv.Batch
 	h := w.watched(func(b *kv.Batch) { last = *b })
