@@ -26,13 +26,15 @@ import (
 func (p place) look(ctx context.Context) (kv.Store, error) {
 	for began := time.Now(); ; {
 		store, err := p.lookRunning(ctx)
+		passing := errors.Is(err, kv.ErrUnavailable)
 		if store == nil && err == nil {
 			store, err = p.lookAtRest(ctx)
+			passing = errors.Is(err, errOpening)
 		}
 		switch {
 		case err == nil:
 			return newLooked(store, p.witnessFile()), nil
-		case !errors.Is(err, errOpening) || time.Since(began) > lookPatience:
+		case !passing || time.Since(began) > lookPatience:
 			return nil, err
 		}
 		select {
@@ -43,7 +45,9 @@ func (p place) look(ctx context.Context) (kv.Store, error) {
 	}
 }
 
-// A process that opens or closes the store has it and does not answer for a while.
+// A process that opens or closes the store has it and does not answer for a while,
+// and one that finds its lock removed gives it up. One that is stopped was waited
+// for by then.
 const (
 	lookPatience = 5 * time.Second
 	lookPause    = 20 * time.Millisecond
@@ -160,7 +164,11 @@ func (p place) copyOnce(to place) (still bool, err error) {
 		}
 	}
 	for _, file := range before {
-		if err := copyFile(p.fileOf(file.Name()), to.fileOf(p.renamed(file.Name(), to))); err != nil {
+		err := copyFile(p.fileOf(file.Name()), to.fileOf(p.renamed(file.Name(), to)))
+		if _, gone := os.Stat(p.fileOf(file.Name())); err != nil && errors.Is(gone, fs.ErrNotExist) {
+			return false, nil // by somebody who opens or closes the store
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -214,6 +222,9 @@ func (p place) engineFiles() (found []fs.FileInfo, err error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if strings.HasSuffix(name, "-gate") && !info.Mode().IsRegular() {
+			continue // whoever opens the store makes another
 		}
 		found = append(found, info)
 	}

@@ -198,3 +198,43 @@ func TestRootLeavesTheStore(t *testing.T) {
 		}
 	}
 }
+
+// TestLookBesideALostLock: what an opening makes again keeps nobody from looking.
+func TestLookBesideALostLock(t *testing.T) {
+	replacements := map[string]func(string) error{
+		"removed":     func(string) error { return nil },
+		"replaced":    func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+	}
+	for prefix, lock := range map[string]string{"": "/pawl.lock", sqlitePrefix: "-gate"} {
+		for name, replace := range replacements {
+			path := filepath.Join(t.TempDir(), "store")
+			if out, err := pawlCommand("init", prefix+path, "--user", "@alice:example.org", "--device", "A"); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			p := place{prefix != "", path}
+			for _, open := range []bool{false, true} {
+				var running kv.Store
+				if open {
+					var err error
+					if running, err = p.open(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := errors.Join(os.RemoveAll(path+lock), replace(path+lock)); err != nil {
+					t.Fatal(err)
+				}
+				for _, command := range []string{"inspect", "check"} {
+					if out, err := pawlCommand(command, prefix+path); err != nil {
+						t.Errorf("%s of %s with %s %s, open: %v: %v\n%s", command, prefix, lock, name, open, err, out)
+					}
+				}
+				if open {
+					if err := running.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	}
+}

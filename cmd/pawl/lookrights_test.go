@@ -106,6 +106,14 @@ func lookWithoutRights(t *testing.T, prefix, dir string) {
 		}
 	}
 	mode(0o700, places...)
+	if p.sqlite {
+		mode(0, p.path+"-wal")
+		out, err := pawlCommand("keys", p.String())
+		if !errors.Is(err, kv.ErrUnusable) || !strings.Contains(err.Error(), p.path+"-wal: permission denied") {
+			t.Errorf("a log that may not be read: %v\n%s", err, out)
+		}
+		mode(0o600, p.path+"-wal")
+	}
 	if err := running.Close(); err != nil {
 		t.Fatal(err)
 	}

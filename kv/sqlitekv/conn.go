@@ -76,6 +76,7 @@ func connect(path string, set *settings) (c *conn, err error) {
 		err = c.verify()
 	}
 	if err != nil {
+		err = whyNotOpened(err, path) // while all that is open is open
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil

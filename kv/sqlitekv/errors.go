@@ -10,6 +10,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -62,12 +63,30 @@ func advice(err error) string {
 	switch {
 	case isLocked(err):
 		return " (another process holds its lock: is it stopped?)"
+	case errors.Is(err, sqlite3.IOERR_SHORT_READ):
+		return " (its log, or its file, ends before what was committed to it: it was cut, removed or replaced while it was open; close it in all processes, and open it again)"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, fs.ErrPermission):
 		return " (the file and its directory must be writable)"
-	case errors.Is(err, sqlite3.CANTOPEN):
+	case errors.Is(err, sqlite3.CANTOPEN) && !errors.As(err, new(syscall.Errno)):
 		return " (do the file and its directory exist, and may they be written?)"
 	}
 	return ""
+}
+
+// whyNotOpened finds out which file cannot be opened: SQLite names none.
+func whyNotOpened(err error, path string) error {
+	if !errors.Is(err, sqlite3.CANTOPEN) || errors.As(err, new(syscall.Errno)) {
+		return err
+	}
+	for _, suffix := range []string{"", logSuffix, indexSuffix} {
+		file, why := files.OpenRegular(path+suffix, os.O_RDWR)
+		if why == nil {
+			file.Close()
+		} else if !errors.Is(why, fs.ErrNotExist) {
+			return kv.OfSystem(why)
+		}
+	}
+	return err
 }
 
 // isLocked reports whether err says that another process kept a lock of SQLite's.
@@ -105,7 +124,7 @@ func whyNotWritten(err error, path string, size int) error {
 	defer os.Remove(probe)
 	why := os.WriteFile(probe, make([]byte, 2*size+probeSize), fileMode)
 	if isFull(why) {
-		return fmt.Errorf("%w: no room for %d bytes beside %s: free some", kv.ErrDiskFull, size, path)
+		return fmt.Errorf("%w: there is no room for %d bytes beside %s", kv.ErrDiskFull, 2*size+probeSize, path)
 	}
 	var number, known syscall.Errno
 	if !errors.As(why, &number) || errors.As(err, &known) {

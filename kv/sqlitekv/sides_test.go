@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl/kv"
@@ -45,7 +46,8 @@ func TestFilesOfAnOpenStore(t *testing.T) {
 					if err := errors.Join(a.Close(), c.Close(), b.Close()); err != nil {
 						t.Error(err)
 					}
-				} else if suffix != "-wal" || !errors.Is(err, kv.ErrUnusable) || a.Close() != nil || b.Close() != nil {
+				} else if suffix != "-wal" || !errors.Is(err, kv.ErrUnusable) || !strings.Contains(err.Error(), "close it in all processes") ||
+					a.Close() != nil || b.Close() != nil {
 					t.Errorf("a third opens it: %v", err)
 				}
 				expectKeys(t, path, acknowledged)
@@ -73,6 +75,27 @@ func expectKeys(t *testing.T, path string, want map[string]bool) {
 		got, err := snap.Get(t.Context(), key)
 		if err != nil || got[0].Exists() != there {
 			t.Errorf("%s is there: %v, %v, want %v", key, got[0].Exists(), err, there)
+		}
+	}
+}
+
+// TestCutLogOfAnOpenStore: who reads what the log had, or opens the store, is told
+// what has become of the log, and not that a disk has failed.
+func TestCutLogOfAnOpenStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	a := mustOpen(t, path)
+	defer a.Close()
+	if _, err := a.Commit(t.Context(), &kv.Batch{ID: kv.NewCommitID(0), Sync: true, Writes: []kv.Write{{Key: "k"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path+"-wal", 0); err != nil {
+		t.Fatal(err)
+	}
+	_, opened := sqlitekv.Open(path)
+	_, read := a.Snapshot().Get(t.Context(), "another")
+	for what, err := range map[string]error{"opening": opened, "reading": read} {
+		if !errors.Is(err, kv.ErrUnusable) || !strings.Contains(err.Error(), "close it in all processes") {
+			t.Errorf("%s: %v, want %v and what to do", what, err, kv.ErrUnusable)
 		}
 	}
 }
