@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pawlkv/pawl"
 )
@@ -64,31 +65,48 @@ func adviceFor(command string, code pawl.Code) string {
 	return ""
 }
 
-// interrupted says what is true of a command that was interrupted.
+// interrupted says what is true of a command that was interrupted, or of one with a
+// flag.
 var interrupted = map[string]string{
-	"pawl":    "nothing was done",
-	"init":    "the account was made if 'pawl inspect STORE' shows it",
-	"keys":    "nothing was printed: run the command again. A body that was made meanwhile is lost, and 'pawl keys STORE --unknown --all' gives up its keys",
-	"encrypt": "no message was printed, and none that was made will ever be: encrypt again",
-	"decrypt": "what was printed is stored, and the rest can be given again",
-	"ack":     "all receipts can be given again",
-	"inspect": "nothing was changed",
-	"check":   "nothing was changed",
-	"repair":  "what was repaired stays so: run the command again",
-	"passwd":  "the store opens with the new passphrase or key, or else with the old one",
-	"sweep":   "what was deleted is gone, and the next sweep goes on",
-	"recover": "accounts that were recovered stay so: run the command again",
-	"convert": "the store is where it was, or has moved: run the command again, which goes on or says so",
-	"import":  "nothing is sent from the account yet: run the command again, which goes on",
-	"version": "nothing was changed",
-	"demo":    "its processes and files are gone",
-	"bench":   "its processes and files are gone, and no result was written",
+	"pawl":             "nothing was done",
+	"init":             "the account was made if 'pawl inspect STORE' shows it",
+	"keys":             "nothing was printed: run the command again. A body that was made meanwhile is lost, and 'pawl keys STORE --unknown --all' gives up its keys",
+	"keys --published": "the body can be told of again",
+	"keys --unknown":   "the same can be told again",
+	"encrypt":          "no message was printed, and none that was made will ever be: encrypt again",
+	"decrypt":          "what was printed is stored, and the rest can be given again",
+	"ack":              "all receipts can be given again",
+	"inspect":          "nothing was changed",
+	"check":            "nothing was changed",
+	"repair":           "nothing was changed",
+	"repair --yes":     "what was repaired stays so: run the command again",
+	"repair --to":      "the old store is as it was: run the command again, to a place where there is nothing",
+	"passwd":           "the store opens with the new passphrase or key, or else with the old one",
+	"sweep":            "what was deleted is gone, and the next sweep goes on",
+	"recover":          "accounts that were recovered stay so: run the command again",
+	"convert":          "the store is where it was, or has moved: run the command again, which goes on or says so",
+	"import":           "nothing is sent from the account yet: run the command again, which goes on",
+	"import --dry-run": "nothing was changed",
+	"version":          "nothing was changed",
+	"demo":             "its processes and files are gone",
+	"bench":            "its processes and files are gone, and no result was written",
 
 	"bench compare":    "nothing was changed",
 	"bench report":     "nothing was changed",
 	"room-keys":        "nothing was done",
 	"room-keys export": "nothing was written, and the store is as it was",
 	"room-keys import": "what was imported stays so: run the command again, which goes on",
+}
+
+// whenInterrupted says what is true of a command that was interrupted.
+func whenInterrupted(ran *cobra.Command) string {
+	said := interrupted[fullName(ran)]
+	ran.Flags().Visit(func(f *pflag.Flag) {
+		if ofFlag, ok := interrupted[fullName(ran)+" --"+f.Name]; ok {
+			said = ofFlag
+		}
+	})
+	return said
 }
 
 // signaled is why a context has ended: by a signal.

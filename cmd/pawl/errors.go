@@ -42,7 +42,7 @@ func exit(stderr io.Writer, ran *cobra.Command, err error) int {
 // explain returns one line that says what is wrong and what to do.
 func explain(ran *cobra.Command, err error) string {
 	if _, ok := interruptedBy(ran, err); ok {
-		return strings.TrimSuffix("interrupted: "+naming(ran, interrupted[fullName(ran)]), ": ")
+		return strings.TrimSuffix("interrupted: "+naming(ran, whenInterrupted(ran)), ": ")
 	}
 	text := plain(err)
 	if do := naming(ran, adviceFor(ran.Name(), pawl.CodeOf(err))); do != "" && !strings.Contains(text, do) {

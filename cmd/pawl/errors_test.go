@@ -248,3 +248,38 @@ func TestLineCodesArePawls(t *testing.T) {
 		}
 	}
 }
+
+// TestInterruptedWithFlags: what is said of an interrupted command is true of what it
+// was told to do: nobody who was telling of a body gives up others.
+func TestInterruptedWithFlags(t *testing.T) {
+	for line, want := range map[string]string{
+		"keys S":                             "nothing was printed: run the command again. A body that was made meanwhile is lost, and 'pawl keys STORE --unknown --all' gives up its keys",
+		"keys S --published":                 "the body can be told of again",
+		"keys S --unknown --all":             "the same can be told again",
+		"repair S":                           "nothing was changed",
+		"repair S --yes":                     "what was repaired stays so: run the command again",
+		"repair S --to N":                    "the old store is as it was: run the command again, to a place where there is nothing",
+		"import S --from libolm F":           "nothing is sent from the account yet: run the command again, which goes on",
+		"import S --from libolm F --dry-run": "nothing was changed",
+	} {
+		args := strings.Fields(line)
+		ran, rest, err := newRoot().Find(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ran.ParseFlags(rest); err != nil {
+			t.Fatal(err)
+		}
+		if got := whenInterrupted(ran); got != want {
+			t.Errorf("pawl %s: %q, want %q", line, got, want)
+		}
+	}
+	for name := range interrupted {
+		command, flag, with := strings.Cut(name, " --")
+		ran, _, err := newRoot().Find(strings.Fields(command))
+		if name == "pawl" || err == nil && fullName(ran) == command && (!with || ran.Flags().Lookup(flag) != nil) {
+			continue
+		}
+		t.Errorf("something is said of %q, which is no command", name)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -93,8 +94,9 @@ func TestFrozenOwner(t *testing.T) {
 	args, stdins, _ := commandsAt(phone, newPassphrase(t, dir))
 	began := time.Now()
 	for i, r := range atOnceFrom(t, stdins, args...) {
-		if r.ok || !strings.Contains(r.stderr.String(), "unavailable") {
-			t.Errorf("pawl %v while the owner is stopped: done: %v, %s", args[i], r.ok, &r.stderr)
+		named := fmt.Sprintf("unavailable: process %d has the store and has not answered for 5s: is it stopped?", owner.cmd.Process.Pid)
+		if r.ok || !strings.Contains(r.stderr.String(), named) {
+			t.Errorf("pawl %v while the owner is stopped: done: %v, %s; want: %s", args[i], r.ok, &r.stderr, named)
 		}
 	}
 	if err := guest.cmd.Wait(); err == nil || !strings.Contains(guest.stderr.String(), "unavailable") {

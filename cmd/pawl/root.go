@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pawlkv/pawl/internal/cli"
 )
@@ -36,7 +38,7 @@ Keys, messages and plaintexts in JSON are base64, and printed without padding.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return cli.Usagef("%w: see '%s --help'", err, cmd.CommandPath())
+		return cli.Usagef("%w: see '%s --help'", inWords(err), cmd.CommandPath())
 	})
 	cli.BindLog(root)
 	root.AddCommand(
@@ -46,6 +48,20 @@ Keys, messages and plaintexts in JSON are base64, and printed without padding.`,
 	)
 	root.AddCommand(benchCommands()...)
 	return root
+}
+
+// inWords says of a flag's value what it is to be, where the library says how it was
+// read.
+func inWords(err error) error {
+	invalid := (*pflag.InvalidValueError)(nil)
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	want := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time as 1m30s"}[invalid.GetFlag().Value.Type()]
+	if want == "" {
+		return err
+	}
+	return instead(err, "--%s %q: want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
 // prepare runs before every command.

@@ -186,6 +186,9 @@ func (s *Store) join(ctx context.Context) (access, error) {
 	if _, e := os.Lstat(filepath.Join(s.path, socketName)); err != nil && errors.Is(e, fs.ErrPermission) {
 		return nil, fmt.Errorf("sharekv: open %s: %w", s.name, kv.OfSystem(e))
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return nil, s.unanswered()
+	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
 		return nil, fmt.Errorf("%w: %w", ErrAtRest, err)
 	}
