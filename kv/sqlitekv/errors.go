@@ -45,7 +45,7 @@ func ofSQLite(err error) error {
 	case isFull(err):
 		kind = kv.ErrDiskFull
 	case errors.Is(err, sqlite3.IOERR_DATA): // "disk I/O error" in SQLite's words
-		return fmt.Errorf("%w: a page of the file does not have its checksum", kv.ErrCorrupt)
+		return fmt.Errorf("%w: a page of the file does not have its checksum: the disk has changed it, or another program", kv.ErrCorrupt)
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB),
 		errors.Is(err, sqlite3.IOERR_CORRUPTFS), errors.Is(err, sqlite3.ERROR):
 		kind = kv.ErrCorrupt // SQLITE_ERROR: a table is missing, say
