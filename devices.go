@@ -19,8 +19,11 @@ type DeviceInfo struct {
 	// Usable: it may be sent to. It is not where it is gone, or where another device
 	// claims the same Curve25519 key and neither has proved to have it.
 	Usable bool
-	Seen   time.Time // when it was first in an answer
-	Gone   time.Time // since when answers leave it out; zero: it is there
+	// SignedBy is the self-signing key that has signed it; zero: none has. Whose that is, and
+	// whether it is the user's of now, is what Trust says.
+	SignedBy account.VerifyKey
+	Seen     time.Time // when it was first in an answer
+	Gone     time.Time // since when answers leave it out; zero: it is there
 }
 
 // UserInfo is what is known of a user.
@@ -73,7 +76,7 @@ func (m *Machine) Devices(ctx context.Context, user matrix.UserID) (UserInfo, er
 		Damaged: len(s.Damaged),
 	}
 	for _, d := range s.Devices {
-		u.Devices = append(u.Devices, DeviceInfo{d.Keys, d.Trust, d.Usable(), d.Seen, d.Gone})
+		u.Devices = append(u.Devices, DeviceInfo{d.Keys, d.Trust, d.Usable(), d.SignedBy, d.Seen, d.Gone})
 	}
 	return u, nil
 }

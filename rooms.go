@@ -87,7 +87,7 @@ func (s RoomSettings) inner() rooms.Settings {
 	in := rooms.Settings{Algorithm: s.Algorithm, Messages: s.Messages, Age: s.Age, Visibility: s.Visibility, Strategy: s.Strategy}
 	if s.Allow != nil {
 		in.Allow = func(c rooms.Candidate) bool {
-			return s.Allow(DeviceInfo{c.Keys, c.Trust, c.Usable(), c.Seen, c.Gone})
+			return s.Allow(DeviceInfo{c.Keys, c.Trust, c.Usable(), c.SignedBy, c.Seen, c.Gone})
 		}
 	}
 	return in

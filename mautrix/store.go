@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 	"weak"
 
@@ -36,7 +37,8 @@ type Store struct {
 	machine *pawl.Machine
 	// quiet: Pawl receives and uploads, and its helper hands on what is not Pawl's.
 	quiet bool
-	kick  func() // there may be requests; nil: nobody sends any
+	told  atomic.Uint64 // how often mautrix-go has put devices, which says how far they are trusted
+	kick  func()        // there may be requests; nil: nobody sends any
 
 	mu       sync.Mutex
 	offer    *offer

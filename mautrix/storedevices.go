@@ -110,6 +110,7 @@ func (s *Store) FindDeviceByKey(ctx context.Context, user id.UserID, key id.Iden
 // PutDevice implements crypto.Store. What Pawl has proved of the device stays as it is:
 // of one that is known the trust counts.
 func (s *Store) PutDevice(ctx context.Context, user id.UserID, d *id.Device) error {
+	defer s.told.Add(1)
 	return change(ctx, s, spaceDevices, string(user), func(v *devices, _ bool) (bool, error) {
 		if v.Devices == nil {
 			v.Devices = map[id.DeviceID]stored{}
@@ -119,8 +120,16 @@ func (s *Store) PutDevice(ctx context.Context, user id.UserID, d *id.Device) err
 	})
 }
 
-// PutDevices implements crypto.Store.
+// PutDevices implements crypto.Store. Pawl follows the user from then on, and asks by
+// itself: what mautrix-go says it has verified proves nothing to it.
 func (s *Store) PutDevices(ctx context.Context, user id.UserID, all map[id.DeviceID]*id.Device) error {
+	if err := s.machine.TrackUsers(ctx, matrix.UserID(user)); err != nil {
+		return err
+	}
+	if s.kick != nil {
+		s.kick()
+	}
+	defer s.told.Add(1)
 	return change(ctx, s, spaceDevices, string(user), func(v *devices, _ bool) (bool, error) {
 		now := devices{Devices: map[id.DeviceID]stored{}, Tracked: true, LastAttempt: time.Now().Unix()}
 		for name, d := range v.Devices {
@@ -221,8 +230,9 @@ func (s *Store) PutCrossSigningKey(ctx context.Context, user id.UserID, usage id
 	})
 }
 
-// GetCrossSigningKeys implements crypto.Store: those that mautrix-go has put, and of
-// whom it has put none those that Pawl knows.
+// GetCrossSigningKeys implements crypto.Store: what Pawl has proved, if that covers all
+// changes, and else what mautrix-go has put. The first master key is another one for as
+// long as nobody has accepted the change.
 func (s *Store) GetCrossSigningKeys(ctx context.Context, user id.UserID) (map[id.CrossSigningUsage]id.CrossSigningKey, error) {
 	keys, _, err := read[map[id.CrossSigningUsage]id.CrossSigningKey](ctx, s, spaceIdentities, string(user))
 	if err != nil {
@@ -233,13 +243,20 @@ func (s *Store) GetCrossSigningKeys(ctx context.Context, user id.UserID) (map[id
 		return nil, err
 	}
 	for usage, key := range usages(info) {
-		if _, ok := keys[usage]; ok || info.Changed {
+		had, put := keys[usage]
+		if put && !info.Current {
 			continue
 		}
 		if keys == nil {
 			keys = map[id.CrossSigningUsage]id.CrossSigningKey{}
 		}
-		keys[usage] = id.CrossSigningKey{Key: key, First: key}
+		now := id.CrossSigningKey{Key: key, First: key}
+		if usage == id.XSUsageMaster && info.Changed {
+			if now.First = had.First; now.First == key { // it is the first that mautrix-go has seen
+				now.First = ""
+			}
+		}
+		keys[usage] = now
 	}
 	return keys, nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
-	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -59,7 +58,8 @@ func (s *Store) IsKeySignedBy(ctx context.Context, user id.UserID, key id.Ed2551
 	return vouched(info, key, by, byKey, own), nil
 }
 
-// vouched reports that Pawl has verified a signature on a key of a user.
+// vouched reports that Pawl has verified a signature on a key of a user. That somebody has
+// compared the user's master key here is as good as one by the own keys.
 func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, own pawl.Identity) bool {
 	if u.Identity.IsZero() {
 		return false
@@ -70,14 +70,14 @@ func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, ow
 	self := by == id.UserID(u.User)
 	switch {
 	case is(u.Identity.Master, key):
-		return by == id.UserID(own.UserID) && (is(u.Identity.VouchedBy, byKey) ||
+		return by == id.UserID(own.UserID) && (u.Verified || is(u.Identity.VouchedBy, byKey) ||
 			u.Identity.SignedHere && is(own.Ed25519, byKey))
 	case is(u.Identity.SelfSigning, key), is(u.Identity.UserSigning, key):
 		return self && is(u.Identity.Master, byKey)
 	}
 	for _, d := range u.Devices {
 		if is(d.Ed25519, key) {
-			return self && d.Trust >= device.CrossSigned && is(u.Identity.SelfSigning, byKey)
+			return self && d.SignedBy == u.Identity.SelfSigning && is(u.Identity.SelfSigning, byKey)
 		}
 	}
 	return false
