@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/crypto/olm"
@@ -35,9 +36,17 @@ func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Ev
 			return nil, fmt.Errorf("%w: %w", crypto.ErrIncorrectEncryptedContentType, err)
 		}
 	}
-	d, err := m.DecryptRoomEvent(ctx, pawl.RoomEvent{
-		Room: matrix.RoomID(evt.RoomID), ID: matrix.EventID(evt.ID), Sender: matrix.UserID(evt.Sender), Content: content,
-	})
+	if err := h.checkFields(); err != nil {
+		return nil, err
+	}
+	of := pawl.RoomEvent{Room: h.encryptedIn(evt), ID: matrix.EventID(evt.ID), Sender: matrix.UserID(evt.Sender), Content: content}
+	d, err := m.DecryptRoomEvent(ctx, of)
+	if err == nil && d.Sender.State == pawl.DeviceUnknown && h.askFor(ctx, m, of.Sender) {
+		d, err = m.DecryptRoomEvent(ctx, of)
+	}
+	if err == nil {
+		err = h.read(ctx, evt, d)
+	}
 	if err != nil {
 		return nil, asMautrix(err)
 	}
@@ -52,10 +61,41 @@ func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Ev
 	if err := out.Content.UnmarshalJSON(d.Content); err != nil {
 		return nil, fmt.Errorf("failed to parse the decrypted content: %w", err)
 	}
-	if err := out.Content.ParseRaw(out.Type); err != nil && !errors.Is(err, event.ErrUnsupportedContentType) {
+	if err := out.Content.ParseRaw(out.Type); err != nil && !errors.Is(err, event.ErrUnsupportedContentType) && !h.olm.IgnorePostDecryptionParseErrors {
 		return nil, fmt.Errorf("failed to parse the decrypted content: %w", err)
 	}
 	return out, nil
+}
+
+// encryptedIn is the room that an event was encrypted for: a server may
+// move events between rooms that no other server is in, where a field of mautrix-go's
+// machine lets them.
+func (h *CryptoHelper) encryptedIn(evt *event.Event) matrix.RoomID {
+	const local = ".local"
+	was, ok := evt.Content.Raw["com.beeper.original_room_id"].(string)
+	if ok && h.olm.AllowBeeperRoomReroute && strings.HasSuffix(was, local) && strings.HasSuffix(string(evt.RoomID), local) {
+		return matrix.RoomID(was)
+	}
+	return matrix.RoomID(evt.RoomID)
+}
+
+// askFor asks for the devices of a sender of whom nothing is known, once, unless a field
+// of mautrix-go's machine forbids it. It returns whether there is an answer.
+func (h *CryptoHelper) askFor(ctx context.Context, m *pawl.Machine, sender matrix.UserID) bool {
+	if h.olm.DisableDecryptKeyFetching {
+		return false
+	}
+	if _, before := h.asked.LoadOrStore(sender, struct{}{}); before {
+		return false
+	}
+	err := m.TrackUsers(ctx, sender)
+	if err == nil {
+		err = h.sender.sendAll(ctx)
+	}
+	if err != nil {
+		h.log.Debug().Err(err).Stringer("sender", id.UserID(sender)).Msg("Failed to ask for the sender's devices")
+	}
+	return err == nil
 }
 
 // trust says who sent an event, in mautrix-go's words.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
@@ -49,7 +50,9 @@ type CryptoHelper struct {
 	state   *stateStore // nil: the client had a StateStore of its own
 	sender  *sender
 
-	shared sync.Map // of rooms: their keys were shared since Init
+	shared   sync.Map // of rooms whose keys were shared since Init: what with
+	asked    sync.Map // of senders whose devices were asked for
+	watching atomic.Bool
 }
 
 var _ mautrix.CryptoHelper = (*CryptoHelper)(nil)

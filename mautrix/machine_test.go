@@ -96,7 +96,7 @@ func TestMachineIsQuiet(t *testing.T) {
 	first, second, third := get(), get(), get()
 	olm := bot.h.Machine()
 	allow, asked := olm.AllowKeyShare, make(chan struct{}, 1)
-	olm.AllowKeyShare = func(ctx context.Context, d *id.Device, q event.RequestedKeyInfo) *crypto.KeyShareRejection {
+	tells := func(ctx context.Context, d *id.Device, q event.RequestedKeyInfo) *crypto.KeyShareRejection {
 		defer func() { asked <- struct{}{} }()
 		return allow(ctx, d, q)
 	}
@@ -122,8 +122,10 @@ func TestMachineIsQuiet(t *testing.T) {
 		t.Helper()
 		before := changing(s)
 		sessions, keys := known()
+		olm.AllowKeyShare = tells
 		olm.ProcessSyncResponse(t.Context(), response, bot.next)
 		<-asked
+		olm.AllowKeyShare = allow
 		for _, n := range []int{-1, 0} {
 			if err := olm.ShareKeys(t.Context(), n); err != nil {
 				t.Errorf("%s: ShareKeys(%d) = %v", when, n, err)

@@ -29,21 +29,27 @@ func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.T
 	if err != nil {
 		return nil, err
 	}
+	if err := h.checkFields(); err != nil {
+		return nil, err
+	}
 	raw, err := marshal(content)
 	if err != nil {
 		return nil, err
 	}
-	if _, known := h.shared.Load(room); !known {
-		// Nobody knows what happened in the room while the program was not there.
+	if with, known := h.shared.Load(room); !known || with != h.trusting() {
+		// Nobody knows what happened in the room while the program was not there; or others
+		// are to have the key than when it was shared.
 		if err := h.share(ctx, m, room); err != nil {
 			return nil, fmt.Errorf("failed to share the room key: %w", err)
 		}
-		h.shared.Store(room, struct{}{})
 	}
 	for range rounds {
 		out, err := m.EncryptRoomEvent(ctx, matrix.RoomID(room), kind.Type, raw)
 		if err == nil {
 			encrypted := &event.EncryptedEventContent{}
+			if h.olm.PlaintextMentions {
+				encrypted.Mentions = mentions(raw)
+			}
 			return encrypted, json.Unmarshal(out, encrypted)
 		}
 		if !errors.Is(err, pawl.ErrNotShared) && !errors.Is(err, pawl.ErrRotate) {
@@ -65,6 +71,17 @@ func (h *CryptoHelper) EncryptWithStateKey(ctx context.Context, room id.RoomID, 
 	return h.Encrypt(ctx, room, kind, content)
 }
 
+// mentions are those of a content; nil: it has none.
+func mentions(content json.RawMessage) *event.Mentions {
+	var c struct {
+		Mentions *event.Mentions `json:"m.mentions"`
+	}
+	if json.Unmarshal(content, &c) != nil {
+		return nil
+	}
+	return c.Mentions
+}
+
 func marshal(content any) (json.RawMessage, error) {
 	if c, ok := content.(event.Content); ok {
 		content = &c // its MarshalJSON has a pointer's receiver
@@ -82,13 +99,14 @@ func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomI
 	if err != nil {
 		return err
 	}
-	settings, err := h.settings(ctx, room)
-	if err != nil {
-		return err
-	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, time.Second
 	for {
+		with := h.trusting()
+		settings, err := h.settings(ctx, room, members)
+		if err != nil {
+			return err
+		}
 		s, err := m.ShareRoomKey(ctx, matrix.RoomID(room), members, settings)
 		if err != nil {
 			return err
@@ -100,7 +118,8 @@ func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomI
 		}
 		if s.Done {
 			h.sender.kick() // what nobody waits for
-			return nil
+			h.shared.Store(room, with)
+			return h.forgetOwn(ctx, s.Session)
 		}
 		if len(s.Requests) > 0 {
 			pause.Reset()
@@ -140,9 +159,11 @@ func (h *CryptoHelper) members(ctx context.Context, room id.RoomID) ([]matrix.Us
 }
 
 // settings are what the StateStore knows of a room, which Pawl may not know of one that
-// the client was in before. The strategy is mautrix-go's: all devices.
-func (h *CryptoHelper) settings(ctx context.Context, room id.RoomID) (pawl.RoomSettings, error) {
-	s := pawl.RoomSettings{Strategy: group.AllDevices}
+// the client was in before. The strategy is mautrix-go's.
+func (h *CryptoHelper) settings(ctx context.Context, room id.RoomID, members []matrix.UserID) (s pawl.RoomSettings, err error) {
+	if s.Strategy, s.Allow, err = h.strategy(ctx, members); err != nil {
+		return s, fmt.Errorf("failed to look up how far devices are trusted: %w", err)
+	}
 	state := h.client.StateStore.(crypto.StateStore)
 	encryption, err := state.GetEncryptionEvent(ctx, room)
 	if err != nil {

@@ -164,7 +164,7 @@ func (s *Store) give(key pawl.RoomKey, with inbound) (*crypto.InboundGroupSessio
 	}
 	igs := &crypto.InboundGroupSession{
 		Internal: internal, SenderKey: id.SenderKey(key.Source.Sender.String()), RoomID: id.RoomID(key.Room),
-		ForwardingChains: with.Chains, RatchetSafety: with.Safety, ReceivedAt: with.ReceivedAt, MaxAge: with.MaxAge, MaxMessages: with.MaxMessages,
+		ForwardingChains: append([]string{}, with.Chains...), RatchetSafety: with.Safety, ReceivedAt: with.ReceivedAt, MaxAge: with.MaxAge, MaxMessages: with.MaxMessages,
 		SharedHistory: with.SharedHistory, IsScheduled: with.Scheduled, KeyBackupVersion: with.BackupVersion,
 		KeySource: sourceOf(key.Source.Provenance), SourceUser: with.User,
 	}
@@ -234,10 +234,17 @@ func (s *Store) RedactExpiredGroupSessions(ctx context.Context) ([]id.SessionID,
 	})
 }
 
-// RedactOutdatedGroupSessions implements crypto.Store: those of which nobody knows when
-// they came.
+// RedactOutdatedGroupSessions implements crypto.Store: those that mautrix-go has put, and
+// of which nobody knows when they came. None is that Pawl has received.
 func (s *Store) RedactOutdatedGroupSessions(ctx context.Context) ([]id.SessionID, error) {
-	return s.redact(ctx, "outdated", func(igs *crypto.InboundGroupSession) bool { return igs.ReceivedAt.IsZero() })
+	put, err := rows[inbound](ctx, s, spaceInbound)
+	if err != nil {
+		return nil, err
+	}
+	return s.redact(ctx, "outdated", func(igs *crypto.InboundGroupSession) bool {
+		_, ok := put[string(igs.ID())]
+		return ok && igs.ReceivedAt.IsZero()
+	})
 }
 
 // PutWithheldGroupSession implements crypto.Store.

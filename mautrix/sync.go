@@ -33,6 +33,7 @@ type receiver struct {
 	kick    func()
 	olm     *crypto.OlmMachine
 	keys    *Store // olm's
+	gone    func() // looks for devices that were deleted
 
 	// The syncing goroutine alone uses these.
 	ticket pawl.SyncTicket // of the next request
@@ -51,7 +52,7 @@ func newReceiver(h *CryptoHelper, m *pawl.Machine) *receiver {
 	if err != nil { // of a size below 1
 		panic(err)
 	}
-	return &receiver{client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, seen: seen}
+	return &receiver{client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, gone: h.forgetGone, seen: seen}
 }
 
 // begin returns the token of the first request.
@@ -73,6 +74,8 @@ func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, sinc
 		return false
 	}
 	r.note(response)
+	r.keysCame(ctx, received.RoomKeys)
+	r.gone()
 	advanced, ok := r.handOut(ctx, response, received)
 	if !ok || !advanced && !r.follow(ctx, response) {
 		return false
@@ -112,6 +115,7 @@ func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *maut
 			}
 			all.Events = append(all.Events, e)
 		}
+		all.RoomKeys = append(all.RoomKeys, received.RoomKeys...)
 		all.Advanced, all.Held = received.Advanced, received.Held
 		if errors.Is(err, pawl.ErrResponse) {
 			r.log.Err(err).Msg("The response of a sync is passed over")
