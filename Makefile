@@ -109,7 +109,7 @@ MAINSTORY := -story.messages=60 -story.kills=12 -story.freezes=1 -story.reboots=
 e2e: synapse
 	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; export CGO_ENABLED=0; \
 	$(GO) test -count=1 -timeout 10m ./internal/proof/synapse -synapse=$(SYNAPSE); \
-	(cd mautrix && $(GO) test -count=1 -timeout 10m -tags goolm . -run 'TestTwoLines|TestTalk' -synapse=$(SYNAPSE)); \
+	(cd mautrix && $(GO) test -count=1 -timeout 10m -tags goolm . -run 'TestTwoLines|TestTalk|TestIdentity|TestRecoveryKey|TestTrustBothWays|TestKeyBackup|TestKeyFile' -synapse=$(SYNAPSE)); \
 	(cd $(CLIENTS) && $(GO) test -count=1 -timeout 10m -tags goolm . -run 'TestMainStory|TestScenarios$$|TestImportedFromMautrix' -synapse=$(SYNAPSE) $(MAINSTORY))
 
 fuzz:

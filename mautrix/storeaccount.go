@@ -97,13 +97,17 @@ func (a accountHandle) Sign(message []byte) ([]byte, error) {
 	return []byte(object.Signatures[string(own.UserID)]["ed25519:"+string(own.DeviceID)]), nil
 }
 
-// MaxNumberOfOneTimeKeys implements olm.Account. mautrix-go keeps the server at half of
-// it: where Pawl uploads that is no business of its.
+// mostOneTimeKeys is twice as many as mautrix-go keeps on the server: servers refuse more
+// than some hundreds.
+const mostOneTimeKeys = 100
+
+// MaxNumberOfOneTimeKeys implements olm.Account. Where Pawl uploads that is no business of
+// mautrix-go's.
 func (a accountHandle) MaxNumberOfOneTimeKeys() uint {
 	if a.store.quiet {
 		return 0
 	}
-	return 2 * pawl.MaxUploadKeys
+	return mostOneTimeKeys
 }
 
 // GenOneTimeKeys implements olm.Account: it is an offer of that many keys, in which none

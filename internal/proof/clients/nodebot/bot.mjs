@@ -3,12 +3,14 @@
 // goes back to that. What it is asked for and what it tells is in package bot. It writes and
 // reads encrypted m.text, as a client of these bindings must: requests in order,
 // sessions before keys, keys before messages. "later" sets its clock ahead: it opens no
-// session within an hour of the last.
+// session within an hour of the last. "identify" makes cross-signing keys, "strict" shares
+// with cross-signed devices only, and a request to verify is accepted, and told as emoji.
 import { createInterface } from "node:readline";
 import {
   DecryptionSettings, DeviceId, DeviceLists, EncryptionSettings, OlmMachine, RequestType, RoomId, TrustRequirement, UserId, initAsync,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { copy, restore } from "./copies.mjs";
+import { identify, strict, verify } from "./identity.mjs";
 
 const say = (o) => process.stdout.write(JSON.stringify(o) + "\n");
 const prefix = "/_matrix/client/v3/";
@@ -75,7 +77,8 @@ class Bot {
       [RequestType.SignatureUpload]: ["POST", "keys/signatures/upload"],
       [RequestType.RoomMessage]: ["PUT", `rooms/${r.room_id}/send/${part(r.event_type)}/${part(r.txn_id)}`],
     }[r.type];
-    await this.machine.markRequestAsSent(r.id, r.type, await this.http(method, path, r.body));
+    const answer = await this.http(method, path, r.body);
+    if (r.id) await this.machine.markRequestAsSent(r.id, r.type, answer);
   }
 
   start() {
@@ -129,6 +132,7 @@ class Bot {
       for (const e of [...(room.state?.events ?? []), ...(room.timeline?.events ?? [])]) await this.state(id, e);
     }
     await this.sendAll();
+    await verify(this, events, say);
     for (const e of this.pending.splice(0)) await this.show(e);
     for (const [id, room] of Object.entries(s.rooms?.join ?? {})) {
       for (const e of room.timeline?.events ?? []) await this.show({ ...e, room_id: id });
@@ -190,6 +194,7 @@ class Bot {
     const claim = await this.machine.getMissingSessions(users());
     if (claim) await this.request(claim);
     const settings = new EncryptionSettings();
+    if (this.strict) settings.sharingStrategy = strict();
     if (room.rotation.rotation_period_msgs) settings.rotationPeriodMessages = BigInt(room.rotation.rotation_period_msgs);
     for (const r of await this.machine.shareRoomKey(new RoomId(id), users(), settings)) await this.request(r);
     const content = await this.machine.encryptRoomEvent(new RoomId(id), "m.room.message", JSON.stringify({ msgtype: "m.text", body: q.body }));
@@ -216,6 +221,7 @@ const bot = new Bot();
 const commands = {
   login: (q) => bot.login(q), start: () => bot.start(), stop: () => bot.stop(), join: (q) => bot.join(q),
   send: (q) => inTurn(() => bot.send(q)), read: (q) => bot.read(q), later: (q) => bot.later(q),
+  identify: () => inTurn(() => identify(bot)), strict: () => { bot.strict = true; },
   copy: () => inTurn(() => bot.copy()), restore: () => inTurn(() => bot.restore()),
 };
 
