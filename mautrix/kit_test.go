@@ -106,13 +106,7 @@ func startPawl(t *testing.T, s hs.Homeserver, token, store string) *program {
 		t.Fatal(err)
 	}
 	h.DecryptErrorCallback = p.undecryptable
-	p.helper = h
-	t.Cleanup(p.stop)
-	if err := h.Init(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p.client.Crypto = h
-	p.sync()
+	p.start(h)
 	return p
 }
 
@@ -133,14 +127,23 @@ func startMautrix(t *testing.T, s hs.Homeserver, user id.UserID, device id.Devic
 		t.Fatal(err)
 	}
 	h.DecryptErrorCallback = p.undecryptable
+	p.start(h)
+	return p
+}
+
+// start begins to sync with a helper.
+func (p *program) start(h interface {
+	mautrix.CryptoHelper
+	Close() error
+}) {
+	p.t.Helper()
 	p.helper = h
-	t.Cleanup(p.stop)
-	if err := h.Init(t.Context()); err != nil {
-		t.Fatal(err)
+	p.t.Cleanup(p.stop)
+	if err := h.Init(p.t.Context()); err != nil {
+		p.t.Fatal(err)
 	}
 	p.client.Crypto = h
 	p.sync()
-	return p
 }
 
 func (p *program) sync() {

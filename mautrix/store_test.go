@@ -54,13 +54,7 @@ func startStore(t *testing.T, s hs.Homeserver, token string, store *Store, state
 		t.Fatal(err)
 	}
 	h.DecryptErrorCallback = p.undecryptable
-	p.helper = h
-	t.Cleanup(p.stop)
-	if err := h.Init(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	p.client.Crypto = h
-	p.sync()
+	p.start(h)
 	return p
 }
 

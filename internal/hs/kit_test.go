@@ -1,9 +1,6 @@
 package hs
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/http"
 	"testing"
 
@@ -53,30 +50,11 @@ func (c *client) url() string {
 // ask returns the status and the answer. The status is 0 if none came.
 func (c *client) ask(method, path string, body any) (int, object) {
 	c.t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
+	status, o, err := Ask(c.t.Context(), c.token, method, c.url()+path, body)
+	if err != nil && status != 0 {
 		c.t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.url()+path, bytes.NewReader(text))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+c.token)
-	r.Close = true // a request on a connection that was used before is tried again when that ends
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, nil
-	}
-	defer answer.Body.Close()
-	text, err = io.ReadAll(answer.Body)
-	if err != nil {
-		return 0, nil
-	}
-	var o object
-	if err := json.Unmarshal(text, &o); err != nil {
-		c.t.Fatalf("%s %s answers %q", method, path, text)
-	}
-	return answer.StatusCode, o
+	return status, o
 }
 
 // must is ask where the answer is 200.

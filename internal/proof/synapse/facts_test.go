@@ -1,17 +1,16 @@
 package synapse
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -58,29 +57,11 @@ func (c *client) sync(since string) object {
 
 func (c *client) asks(method, path string, body any) (int, object) {
 	c.t.Helper()
-	text, err := json.Marshal(body)
+	status, o, err := hs.Ask(c.t.Context(), c.token, method, c.s.URL()+"/_matrix/client/v3/"+path, body)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	q, err := http.NewRequestWithContext(c.t.Context(), method, c.s.URL()+"/_matrix/client/v3/"+path, bytes.NewReader(text))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	q.Header.Set("Authorization", "Bearer "+c.token)
-	answer, err := http.DefaultClient.Do(q)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err = io.ReadAll(answer.Body)
-	var o object
-	if err == nil {
-		err = json.Unmarshal(text, &o)
-	}
-	if err != nil {
-		c.t.Fatalf("%s %s: %s %v", method, path, text, err)
-	}
-	return answer.StatusCode, o
+	return status, o
 }
 
 func (c *client) gets(method, path string, body any) object {
