@@ -140,12 +140,21 @@ func (h *CryptoHelper) publish(ctx context.Context, m *pawl.Machine) error {
 	if err != nil {
 		return fmt.Errorf("failed to ask for the device's keys: %w", err)
 	}
+	state := NewStore(m)
+	shown, _, err := read[bool](ctx, state, spaceAccount, "published")
+	if err != nil {
+		return err
+	}
 	keys, there := answer.DeviceKeys[h.client.UserID][h.client.DeviceID]
 	switch {
+	case !there && !shown:
+		return errors.New("failed to publish the device's keys: the server has none, and has not taken them lately: try again in a minute")
 	case !there:
 		return fmt.Errorf("%w: its keys were published, and the server has none: was it logged out? Log in as a new device, with a new store", ErrDevice)
 	case keys.Keys.GetEd25519(h.client.DeviceID) != id.Ed25519(own.Ed25519.String()):
 		return fmt.Errorf("%w: the server has other keys for it: log in as a new device", ErrDevice)
+	case !shown:
+		return put(ctx, state, spaceAccount, "published", true)
 	}
 	return nil
 }

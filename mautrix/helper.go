@@ -53,6 +53,7 @@ type CryptoHelper struct {
 	shared   sync.Map // of rooms whose keys were shared since Init: what with
 	asked    sync.Map // of senders whose devices were asked for
 	watching atomic.Bool
+	closed   atomic.Bool
 }
 
 var _ mautrix.CryptoHelper = (*CryptoHelper)(nil)
@@ -67,6 +68,9 @@ var (
 	ErrClient = errors.New("pawlmautrix: the client cannot use this helper")
 	// ErrNotReady: Init was not called, or has failed.
 	ErrNotReady = errors.New("pawlmautrix: Init was not called")
+	// ErrMembers: neither the StateStore nor the server knows anybody in the room, so that
+	// nobody would be given its key: is the client in it?
+	ErrMembers = errors.New("pawlmautrix: nobody is known to be in the room, not even this client: is it in it?")
 	// ErrDevice: the client, the store and the server do not agree on the device.
 	ErrDevice = errors.New("pawlmautrix: not the device")
 )
@@ -141,6 +145,9 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if err := h.isOpen(); err != nil {
+		return err
+	}
 	if h.began {
 		return fmt.Errorf("%w: Init was called before", ErrClient)
 	}
@@ -175,11 +182,13 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 }
 
 // Close ends what the helper does by itself, and closes the store if the helper has
-// opened it. What is under way ends with an error of kv.
+// opened it. Syncing ends without committing anything more; what is under way ends with an
+// error of kv, and what is called later with kv.ErrClosed.
 func (h *CryptoHelper) Close() error {
 	if h == nil {
 		return nil
 	}
+	h.closed.Store(true)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error
@@ -208,5 +217,13 @@ func (h *CryptoHelper) ready() (*pawl.Machine, error) {
 	if h.machine == nil {
 		return nil, ErrNotReady
 	}
-	return h.machine, nil
+	return h.machine, h.isOpen()
+}
+
+// isOpen fails once Close was called.
+func (h *CryptoHelper) isOpen() error {
+	if h.closed.Load() {
+		return fmt.Errorf("pawlmautrix: the helper is closed: %w", kv.ErrClosed)
+	}
+	return nil
 }

@@ -32,9 +32,15 @@ func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.T
 	if err := h.checkFields(); err != nil {
 		return nil, err
 	}
-	raw, err := marshal(content)
-	if err != nil {
+	if err := matrix.RoomID(room).Check(); err != nil {
 		return nil, err
+	}
+	raw, err := marshal(content)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind.Type == "":
+		return nil, fmt.Errorf("%w: the event has no type", pawl.ErrContent)
 	}
 	if with, known := h.shared.Load(room); !known || with != h.trusting() {
 		// Nobody knows what happened in the room while the program was not there; or others
@@ -89,6 +95,9 @@ func marshal(content any) (json.RawMessage, error) {
 	raw, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal the content: %w", err)
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, fmt.Errorf("%w: what marshals as %.20s is no object", pawl.ErrContent, raw)
 	}
 	return raw, nil
 }
@@ -148,8 +157,16 @@ func (h *CryptoHelper) members(ctx context.Context, room id.RoomID) ([]matrix.Us
 		return nil, fmt.Errorf("failed to get the room's members: %w", err)
 	}
 	all, err := h.client.StateStore.GetRoomJoinedOrInvitedMembers(ctx, room)
+	if err == nil && len(all) == 0 && fetched { // whatever it says: who sends is in the room
+		if _, err = h.client.Members(ctx, room); err == nil {
+			all, err = h.client.StateStore.GetRoomJoinedOrInvitedMembers(ctx, room)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("failed to get the room's members: %w", err)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrMembers, room)
 	}
 	members := make([]matrix.UserID, len(all))
 	for i, u := range all {

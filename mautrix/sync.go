@@ -32,8 +32,9 @@ type receiver struct {
 	log     zerolog.Logger
 	kick    func()
 	olm     *crypto.OlmMachine
-	keys    *Store // olm's
-	gone    func() // looks for devices that were deleted
+	keys    *Store       // olm's
+	open    func() error // fails once the helper is closed
+	gone    func()       // looks for devices that were deleted
 
 	// The syncing goroutine alone uses these.
 	ticket pawl.SyncTicket // of the next request
@@ -52,7 +53,7 @@ func newReceiver(h *CryptoHelper, m *pawl.Machine) *receiver {
 	if err != nil { // of a size below 1
 		panic(err)
 	}
-	return &receiver{client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, gone: h.forgetGone, seen: seen}
+	return &receiver{client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, open: h.isOpen, gone: h.forgetGone, seen: seen}
 }
 
 // begin returns the token of the first request.
@@ -136,7 +137,10 @@ func (r *receiver) store(ctx context.Context, call func() error) bool {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 10*time.Second
 	for told := (time.Time{}); ; {
-		err := call()
+		err := r.open()
+		if err == nil {
+			err = call()
+		}
 		switch {
 		case err == nil:
 			return true
