@@ -87,27 +87,6 @@ func sorted[K ~string, V any](m map[K]V) []K {
 	return names
 }
 
-// takeWithheld takes a notice. Its row does not say who sent it: that is known where the
-// device is.
-func (r *databaseReader) takeWithheld(row row, room matrix.RoomID) error {
-	session, err := group.ParseSessionID(row.text(1))
-	if err != nil {
-		return err
-	}
-	content := event.RoomKeyWithheldEventContent{
-		RoomID: id.RoomID(room), Algorithm: id.AlgorithmMegolmV1, SessionID: id.SessionID(row.text(1)), SenderKey: id.Curve25519(row.text(2)),
-		Code: event.RoomKeyWithheldCode(row.text(6)), Reason: row.text(7),
-	}
-	if from, known := r.senders[row.text(2)]; known && content.Code != redacted {
-		w := group.Withheld{Room: room, Session: session, From: from, Code: group.Code(content.Code), Reason: content.Reason, At: moment(row[9])}
-		if w, err = group.NewWithheld(w); err != nil {
-			return err
-		}
-		r.out.Import.Withheld = append(r.out.Import.Withheld, w)
-	}
-	return r.extra(spaceWithheld, row.text(1), content)
-}
-
 // outbound counts the sessions that mautrix-go sends in.
 func (r *databaseReader) outbound() error {
 	return r.rowsOf("crypto_megolm_outbound_session", "SELECT room_id FROM crypto_megolm_outbound_session WHERE account_id=$1 ORDER BY room_id", 1, 1,

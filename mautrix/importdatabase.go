@@ -119,19 +119,6 @@ func notMautrix(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", pawl.ErrImport, fmt.Sprintf(format, args...))
 }
 
-// has reports whether there is a table.
-func (r *databaseReader) has(table string) (bool, error) {
-	query := "SELECT count(*) FROM information_schema.tables WHERE table_schema=ANY(current_schemas(false)) AND table_name=$1"
-	if r.lite {
-		query = "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=$1"
-	}
-	var n int
-	if err := r.tx.QueryRowContext(r.ctx, query, table).Scan(&n); err != nil {
-		return false, fmt.Errorf("failed to read the database: %w", err)
-	}
-	return n > 0, nil
-}
-
 func (r *databaseReader) schema() error {
 	for _, table := range []string{"crypto_version", "crypto_account"} {
 		if is, err := r.has(table); err != nil || !is {
@@ -249,29 +236,6 @@ func (r *databaseReader) whose() error {
 		}
 	}
 	return fmt.Errorf("%w: give the user of %s", ErrWhose, d.DeviceID)
-}
-
-// moment is a time that a database has; zero: none, or one that nobody can read.
-func moment(v any) time.Time {
-	switch t := v.(type) {
-	case time.Time:
-		return t
-	case int64:
-		return time.UnixMilli(t)
-	case []byte:
-		return moment(string(t))
-	case string:
-		for _, layout := range []string{
-			"2006-01-02 15:04:05.999999999-07:00", time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
-			"2006-01-02 15:04:05.999999999 -0700 MST",
-		} {
-			text, _, _ := strings.Cut(t, " m=")
-			if at, err := time.Parse(layout, text); err == nil {
-				return at
-			}
-		}
-	}
-	return time.Time{}
 }
 
 // CheckPlace fails with ErrMautrixDatabase or ErrStore where NewCryptoHelper would, if it

@@ -1,131 +1,22 @@
 package pawlmautrix
 
 import (
-	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"strings"
 	"time"
 
+	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
-	"github.com/pawlkv/pawl/internal/pickle"
 	"github.com/pawlkv/pawl/internal/pickle/libolm"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
-
-// databaseReader reads a device.
-type databaseReader struct {
-	ctx    context.Context
-	tx     *sql.Tx
-	how    DatabaseImport
-	lite   bool      // SQLite
-	digest hash.Hash // of all that was read
-
-	id      string                     // of the account
-	owner   id.UserID                  // who has a device with the account's keys
-	known   map[ratchet.SessionID]bool // Olm sessions
-	senders map[string]matrix.UserID   // of Curve25519 keys
-	rooms   map[matrix.RoomID]bool
-	out     DatabaseDevice
-}
-
-// row is one of a query, by columns.
-type row []any
-
-func (r row) text(i int) string {
-	switch v := r[i].(type) {
-	case string:
-		return strings.TrimRight(v, " ") // of CHAR
-	case []byte:
-		return string(v)
-	case nil:
-		return ""
-	default:
-		return fmt.Sprint(v)
-	}
-}
-
-func (r row) boolean(i int) bool {
-	switch v := r[i].(type) {
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	}
-	return false
-}
-
-func (r row) integer(i int) int64 {
-	n, _ := r[i].(int64)
-	return n
-}
-
-// each calls do for the rows of a query. Its error ends that.
-func (r *databaseReader) each(query string, columns int, do func(row) error, args ...any) (err error) {
-	found, err := r.tx.QueryContext(r.ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("failed to read the database: %w", err)
-	}
-	defer func() { err = errors.Join(err, found.Close()) }()
-	for found.Next() {
-		values, into := make(row, columns), make([]any, columns)
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := found.Scan(into...); err != nil {
-			return fmt.Errorf("failed to read the database: %w", err)
-		}
-		for i := range values {
-			fmt.Fprintf(r.digest, "%d %s ", len(values.text(i)), values.text(i))
-		}
-		if err := do(values); err != nil {
-			return err
-		}
-	}
-	if err := found.Err(); err != nil {
-		return fmt.Errorf("failed to read the database: %w", err)
-	}
-	return nil
-}
-
-// rowsOf takes the rows of a table, but for those that cannot be read. Its key is the
-// first columns, none of a hash.
-func (r *databaseReader) rowsOf(table, query string, columns, key int, take func(row) error, args ...any) error {
-	return r.each(query, columns, func(row row) error {
-		if err := take(row); err != nil {
-			var names []string
-			for i := range key {
-				names = append(names, row.text(i))
-			}
-			if errors.Is(err, pickle.ErrKey) { // the key opens the account
-				err = pickle.Damaged("the pickle was changed, or is under another key")
-			}
-			r.out.Unread = append(r.out.Unread, UnreadRow{table, strings.Join(names, " "), err})
-		}
-		return nil
-	}, args...)
-}
-
-// extra adds an extra record, as a Store keeps it.
-func (r *databaseReader) extra(space, name string, v any) error {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	if name == "" || len(name) > pawl.MaxExtraName || len(value) > pawl.MaxExtraValue {
-		return fmt.Errorf("%w: a name of %d and a value of %d bytes", pawl.ErrExtra, len(name), len(value))
-	}
-	r.out.Import.Extras = append(r.out.Import.Extras, pawl.ImportExtra{Space: space, Name: name, Value: value})
-	return nil
-}
 
 func (r *databaseReader) olmSessions() error {
 	return r.rowsOf("crypto_olm_session",
@@ -162,14 +53,6 @@ func (r *databaseReader) takeOlm(row row) error {
 	}
 	r.out.Import.Sessions = append(r.out.Import.Sessions, one)
 	return nil
-}
-
-// since names columns that a schema does not have yet.
-func (r *databaseReader) since(version int, columns ...string) string {
-	if r.out.Schema >= version {
-		return strings.Join(columns, ", ")
-	}
-	return strings.Repeat(", NULL", len(columns))[2:]
 }
 
 func (r *databaseReader) roomKeys() error {
@@ -260,4 +143,25 @@ func sourceIn(row row, signed bool, with inbound) (s group.Source, err error) {
 		s.Provenance = group.File
 	}
 	return s, nil
+}
+
+// takeWithheld takes a notice. Its row does not say who sent it: that is known where the
+// device is.
+func (r *databaseReader) takeWithheld(row row, room matrix.RoomID) error {
+	session, err := group.ParseSessionID(row.text(1))
+	if err != nil {
+		return err
+	}
+	content := event.RoomKeyWithheldEventContent{
+		RoomID: id.RoomID(room), Algorithm: id.AlgorithmMegolmV1, SessionID: id.SessionID(row.text(1)), SenderKey: id.Curve25519(row.text(2)),
+		Code: event.RoomKeyWithheldCode(row.text(6)), Reason: row.text(7),
+	}
+	if from, known := r.senders[row.text(2)]; known && content.Code != redacted {
+		w := group.Withheld{Room: room, Session: session, From: from, Code: group.Code(content.Code), Reason: content.Reason, At: moment(row[9])}
+		if w, err = group.NewWithheld(w); err != nil {
+			return err
+		}
+		r.out.Import.Withheld = append(r.out.Import.Withheld, w)
+	}
+	return r.extra(spaceWithheld, row.text(1), content)
 }
