@@ -97,7 +97,7 @@ func (f *roomKeysFlags) passphrase(cmd *cobra.Command, new bool) ([]byte, error)
 
 // mostHeld is the memory that garbage may fill up to: of 100,000 keys, whose garbage is
 // some hundreds of megabytes, it is not to take more than they need.
-const mostHeld = 48 << 20
+const mostHeld = 32 << 20
 
 // with opens the store and the one account that is meant.
 func (f *roomKeysFlags) with(cmd *cobra.Command, store string, a access, fn func(*pawl.Machine) error) error {
