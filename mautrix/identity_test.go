@@ -233,6 +233,7 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%s process: has keys %v, verified %v, %v", name, has, is, err)
 		}
 	}
+	second.stop() // a to-device event is handed out by whichever process it comes to
 	settled()
 	peer.do("send", map[string]any{"room": room.RoomID, "body": "after"})
 	bot.reads("after")
@@ -255,8 +256,7 @@ func TestIdentity(t *testing.T) {
 	if shown := strings.Join(<-u.shown, " "); shown != theirs["body"] || len(strings.Fields(shown)) < 7 {
 		t.Errorf("here are %s, there %s", shown, theirs["body"])
 	}
-	m := second.helper.(*CryptoHelper).machine
-	sees(t, m, bob, "that bob is verified", func(u pawl.UserInfo) bool {
+	sees(t, startPawl(t, s, token, path).helper.(*CryptoHelper).machine, bob, "that bob is verified", func(u pawl.UserInfo) bool {
 		return u.Verified && len(u.Devices) == 1 && u.Devices[0].Trust == device.Verified
 	})
 }
