@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/id"
 
@@ -122,39 +124,62 @@ func (h *CryptoHelper) login(ctx context.Context, stored pawl.Identity) error {
 }
 
 // publish uploads the device's keys, if the server has none, and makes sure that those
-// it has are ours.
+// it has are ours. Where another process has the upload under way its end is waited for.
 func (h *CryptoHelper) publish(ctx context.Context, m *pawl.Machine) error {
 	own, err := m.Identity(ctx)
 	if err != nil {
 		return err
 	}
+	state := NewStore(m)
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, time.Second
+	for end := time.Now().Add(publishing); ; {
+		shown, _, err := read[bool](ctx, state, spaceAccount, "published") // before the server is asked
+		if err != nil {
+			return err
+		}
+		there, err := h.publishOnce(ctx, own)
+		switch {
+		case err != nil:
+			return err
+		case there && !shown:
+			return put(ctx, state, spaceAccount, "published", true)
+		case there:
+			return nil
+		case shown:
+			return fmt.Errorf("%w: its keys were published, and the server has none: was it logged out? Log in as a new device, with a new store", ErrDevice)
+		case time.Now().After(end):
+			return errors.New("failed to publish the device's keys: the server has none, and has not taken them lately: try again in a minute")
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// publishing is how long another process may take to publish the device's keys.
+const publishing = 10 * time.Second
+
+// publishOnce sends what is to be sent, and reports whether the server has the device's
+// keys then.
+func (h *CryptoHelper) publishOnce(ctx context.Context, own pawl.Identity) (bool, error) {
 	if err := h.sender.sendAll(ctx); err != nil {
 		if errors.Is(err, pawl.ErrDeviceTaken) {
-			return fmt.Errorf("%w: %w", ErrDevice, err)
+			return false, fmt.Errorf("%w: %w", ErrDevice, err)
 		}
-		return fmt.Errorf("failed to publish the device's keys: %w", err)
+		return false, fmt.Errorf("failed to publish the device's keys: %w", err)
 	}
 	answer, err := h.client.QueryKeys(ctx, &mautrix.ReqQueryKeys{DeviceKeys: map[id.UserID]mautrix.DeviceIDList{
 		h.client.UserID: {h.client.DeviceID},
 	}})
 	if err != nil {
-		return fmt.Errorf("failed to ask for the device's keys: %w", err)
-	}
-	state := NewStore(m)
-	shown, _, err := read[bool](ctx, state, spaceAccount, "published")
-	if err != nil {
-		return err
+		return false, fmt.Errorf("failed to ask for the device's keys: %w", err)
 	}
 	keys, there := answer.DeviceKeys[h.client.UserID][h.client.DeviceID]
-	switch {
-	case !there && !shown:
-		return errors.New("failed to publish the device's keys: the server has none, and has not taken them lately: try again in a minute")
-	case !there:
-		return fmt.Errorf("%w: its keys were published, and the server has none: was it logged out? Log in as a new device, with a new store", ErrDevice)
-	case keys.Keys.GetEd25519(h.client.DeviceID) != id.Ed25519(own.Ed25519.String()):
-		return fmt.Errorf("%w: the server has other keys for it: log in as a new device", ErrDevice)
-	case !shown:
-		return put(ctx, state, spaceAccount, "published", true)
+	if there && keys.Keys.GetEd25519(h.client.DeviceID) != id.Ed25519(own.Ed25519.String()) {
+		return false, fmt.Errorf("%w: the server has other keys for it: log in as a new device", ErrDevice)
 	}
-	return nil
+	return there, nil
 }

@@ -48,6 +48,32 @@ func TestUploadsAreNotRetried(t *testing.T) {
 	check(t, s)
 }
 
+// Of processes that begin at once one uploads the device's keys, and the others wait for
+// that.
+func TestBeginTogether(t *testing.T) {
+	s := server(t)
+	// Who is first learns late that the server has no other keys of the device.
+	s.Fail(hs.Fault{Endpoint: "keys/query", Times: 1, Do: hs.Effect{Delay: time.Second}})
+	token, path := s.Login(matrix.UserID(alice), matrix.DeviceID(phone)), at(t.TempDir(), "bot.pawl")
+	begun := make(chan error, 3)
+	for range cap(begun) {
+		p := newProgram(t, s, alice, phone, token)
+		h, err := NewCryptoHelper(p.client, []byte("secret"), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.helper = h
+		defer p.stop()
+		go func() { begun <- h.Init(t.Context()) }()
+	}
+	for range cap(begun) {
+		if err := <-begun; err != nil {
+			t.Error(err)
+		}
+	}
+	check(t, s)
+}
+
 // After a restart a room is known as encrypted, whatever became of the file beside the
 // store: what is sent is encrypted, for everybody who is in the room now.
 func TestRestart(t *testing.T) {

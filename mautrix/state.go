@@ -38,7 +38,7 @@ func (h *CryptoHelper) keepState(ctx context.Context, m *pawl.Machine) error {
 	inner := sqlstatestore.NewSQLStateStore(db, dbutil.ZeroLogger(h.log.With().Str("db_section", "matrix_state").Logger()), false)
 	s := &stateStore{SQLStateStore: inner, db: db, machine: m}
 	h.state = s
-	if err := inner.Upgrade(ctx); err != nil {
+	if err := upgrade(ctx, inner); err != nil {
 		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
 	}
 	if err := s.forgetMembers(ctx); err != nil {
@@ -46,6 +46,17 @@ func (h *CryptoHelper) keepState(ctx context.Context, m *pawl.Machine) error {
 	}
 	h.client.StateStore = s
 	return nil
+}
+
+// upgrade makes the tables. Of two processes that do so at once one fails, where the
+// other one has made what it was about to make; so it looks again, once for each step.
+func upgrade(ctx context.Context, s *sqlstatestore.SQLStateStore) (err error) {
+	for range len(sqlstatestore.UpgradeTable) + 2 {
+		if err = s.Upgrade(ctx); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // forgetMembers makes the server be asked for a room's members before the next room key
