@@ -68,7 +68,7 @@ func TestMessagesFromBeforeTheImport(t *testing.T) {
 				t.Fatal(err)
 			}
 			var said bytes.Buffer
-			r := &receiver{machine: s.machine, keys: s, log: zerolog.New(&said)}
+			r := &receiver{machine: s.machine, keys: s, log: zerolog.New(&said), open: func() error { return nil }}
 			got, ok := r.commit(ctx, ticket, &response)
 			if !ok || len(got.Events) != 1 || got.Events[0].Index != 1 || got.Events[0].Type != "org.example.one" {
 				t.Errorf("handed out is %+v, %v", got.Events, ok)
