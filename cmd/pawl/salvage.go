@@ -21,14 +21,22 @@ import (
 )
 
 // salvage reads what can be read in the files of a store, and says all that is
-// wrong with them.
+// wrong with them. What only a seal can prove is among it.
 func (p place) salvage() (entries []kv.Entry, faults []error, err error) {
 	if p.sqlite {
 		found, err := sqlitekv.Salvage(p.path)
-		return found.Entries, found.Faults, err
+		return with(found.Entries, found.Unchecked), found.Faults, err
 	}
 	found, err := badgerkv.Salvage(p.path)
 	return found.Entries, found.Faults, err
+}
+
+// with returns entries with more of them, which stand in place of those of their keys.
+func with(entries, more []kv.Entry) []kv.Entry {
+	byKey := func(a, b kv.Entry) int { return strings.Compare(a.Key, b.Key) }
+	all := slices.Concat(more, entries)
+	slices.SortStableFunc(all, byKey)
+	return slices.CompactFunc(all, func(a, b kv.Entry) bool { return a.Key == b.Key })
 }
 
 // isFileDamage reports whether an error may be of damaged files.

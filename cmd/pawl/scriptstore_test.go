@@ -204,17 +204,25 @@ func cmdTables(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdPage is "page FILE HOW": of an SQLite file a bit is changed in the first page
 // that has records and not the keyring ("records"), or in the last page ("last"),
-// or the first of these changes places with the one behind it ("swap").
+// or the first of these changes places with the one behind it ("swap"), or all but the
+// first page have the checksums of what they had before ("sums").
 func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: page FILE records|last|swap")
+		ts.Fatalf("usage: page FILE records|last|swap|sums")
 	}
 	const pageSize, leafOfIndex = 4096, 0x0a
 	path := ts.MkAbs(args[0])
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	if args[1] == "last" {
+	switch args[1] {
+	case "last":
 		flipByte(ts, path, len(data)-pageSize/2)
+		return
+	case "sums": // as another program leaves them: those of the content before
+		for at := pageSize; at < len(data); at += pageSize {
+			data[at+pageSize-1] ^= 1
+		}
+		ts.Check(os.WriteFile(path, data, 0o600))
 		return
 	}
 	for at := pageSize; at+2*pageSize <= len(data); at += pageSize {

@@ -101,31 +101,59 @@ func startsAsOurs(path string) bool {
 
 // readRewritten returns what is in a database that another program has written to,
 // its newest version, and an ErrRewritten that says what shows it; nil if it is
-// not one, or is not whole in SQLite's eyes either. It reads a copy, in which
-// SQLite may do what it likes.
+// not one, or is not whole in SQLite's eyes either.
 func readRewritten(data, log []byte) (entries []kv.Entry, head kv.Version, rewritten error) {
 	signs := signsOf(data)
 	if signs == "" {
 		return nil, 0, nil
 	}
-	dir, err := os.MkdirTemp("", "pawl-") // private
+	entries, head, err := readCopy(data, log)
 	if err != nil {
 		return nil, 0, nil
+	}
+	return entries, head, fmt.Errorf("%w: %s", ErrRewritten, signs)
+}
+
+// unchecked returns what SQLite reads beyond the entries whose pages could be checked,
+// nothing if it does not find the database whole: a program that writes single pages
+// leaves them with their old checksums, and nothing tells them from a changed bit.
+func unchecked(checked []kv.Entry, data, log []byte) (more []kv.Entry) {
+	all, head, err := readCopy(data, log)
+	if err != nil {
+		return nil
+	}
+	known := map[string]kv.Entry{}
+	for _, e := range checked {
+		known[e.Key] = e
+	}
+	for _, e := range all {
+		k, is := known[e.Key]
+		longer := k.Version == e.Version && len(k.Value) < len(e.Value) && bytes.HasPrefix(e.Value, k.Value)
+		if (!is || longer) && e.Version <= head {
+			more = append(more, e)
+		}
+	}
+	return more
+}
+
+// readCopy reads a copy of a database, in which SQLite may do what it likes, without
+// looking at checksums.
+func readCopy(data, log []byte) (entries []kv.Entry, head kv.Version, err error) {
+	dir, err := os.MkdirTemp("", "pawl-") // private
+	if err != nil {
+		return nil, 0, err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "store.db")
 	if err := os.WriteFile(path, data, fileMode); err != nil {
-		return nil, 0, nil
+		return nil, 0, err
 	}
 	if len(log) > 0 {
 		if err := os.WriteFile(path+logSuffix, log, fileMode); err != nil {
-			return nil, 0, nil
+			return nil, 0, err
 		}
 	}
-	if entries, head, err = readUnchecked(path); err != nil {
-		return nil, 0, nil
-	}
-	return entries, head, fmt.Errorf("%w: %s", ErrRewritten, signs)
+	return readUnchecked(path)
 }
 
 // signsOf says what shows that another program has written a database. A page that

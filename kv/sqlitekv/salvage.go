@@ -22,6 +22,10 @@ type Salvaged struct {
 	// Entries are those that can be read, in the order of their keys. They need
 	// not fit together: of what one commit wrote some may be there and some not.
 	Entries []kv.Entry
+	// Unchecked are more, or longer ones of the same version, in pages whose checksums
+	// do not hold, where SQLite finds the database whole: another program may have
+	// written them, or the disk. They are for who can check them, as by a seal.
+	Unchecked []kv.Entry
 	// Faults are all that is wrong with the files, each a kv.ErrCorrupt. There are
 	// none of a store of which everything can be read.
 	Faults []error
@@ -65,6 +69,9 @@ func Salvage(path string) (found Salvaged, err error) {
 	p.cut = p.missing(p.expected(log))
 	found.Entries = p.entries()
 	found.Faults = p.faults()
+	if len(p.bad) > 0 && p.cut == 0 {
+		found.Unchecked = unchecked(found.Entries, data, log)
+	}
 	if err := missingTail(noted, p.head()); err != nil {
 		found.Faults = append(found.Faults, err)
 	}
