@@ -43,9 +43,14 @@ func (a Account) sign(object map[string]any) error {
 	if err != nil {
 		return err
 	}
-	all, _ := object[signatures].(map[string]any)
-	own, _ := all[string(a.user)].(map[string]any)
-	all, own = cloneOrNew(all), cloneOrNew(own)
+	all, err := signers(object, signatures)
+	if err != nil {
+		return err
+	}
+	own, err := signers(all, string(a.user))
+	if err != nil {
+		return err
+	}
 	own[a.keyID("ed25519")] = a.Sign(text).String()
 	all[string(a.user)] = own
 	object[signatures] = all
@@ -116,9 +121,14 @@ func signedText(object map[string]any) ([]byte, error) {
 	return canonicaljson.Encode(covered)
 }
 
-func cloneOrNew(m map[string]any) map[string]any {
-	if m == nil {
-		return map[string]any{}
+// signers returns a copy of an object within signatures, or a new one.
+func signers(of map[string]any, name string) (map[string]any, error) {
+	within, ok := of[name].(map[string]any)
+	if !ok && of[name] != nil {
+		return nil, fmt.Errorf("%w: want an object of signatures in %q", canonicaljson.ErrType, name)
 	}
-	return maps.Clone(m)
+	if within == nil {
+		return map[string]any{}, nil
+	}
+	return maps.Clone(within), nil
 }

@@ -93,6 +93,12 @@ func TestSignedJSONMustBeAnObject(t *testing.T) {
 			t.Errorf("VerifyJSON(%s): %v, want ErrUnsigned", in, err)
 		}
 	}
+	// Nothing that stands in the place of signatures is lost by signing.
+	for _, in := range []string{`{"signatures":1}`, `{"signatures":[]}`, `{"signatures":{"@alice:example.org":[]}}`, `{"signatures":{"@alice:example.org":"x"}}`} {
+		if got, err := a.SignJSON([]byte(in)); !errors.Is(err, canonicaljson.ErrType) {
+			t.Errorf("SignJSON(%s): %s, %v, want ErrType", in, got, err)
+		}
+	}
 }
 
 // keysOf returns a pool with n offered keys and a fallback key.

@@ -109,7 +109,8 @@ func (h Answers) release(tx *txn.Tx, id outbox.ID, room matrix.RoomID) error {
 }
 
 // Failed implements outbox.Handler. A request with a room key that the server does
-// not take holds nobody up: its devices are tried again later.
+// not take holds nobody up: its devices are tried again later. Nor does one for which
+// it is to come much later, or again and again: it is sent then, as it is.
 func (h Answers) Failed(ctx context.Context, r outbox.Request, f outbox.Failure) error {
 	c, ok := ours(r)
 	if !ok {
@@ -118,6 +119,11 @@ func (h Answers) Failed(ctx context.Context, r outbox.Request, f outbox.Failure)
 	rejected, err := txn.Do(ctx, h.Account.DB, func(tx *txn.Tx) (bool, error) {
 		if _, err := h.Account.Active(tx); err != nil {
 			return false, err
+		}
+		if f.Long(r, h.Account.Store.Now()) {
+			if err := h.release(tx, r.ID, c.Room); err != nil {
+				return false, err
+			}
 		}
 		return outbox.Settle(tx, h.Account, r, f)
 	})

@@ -132,3 +132,48 @@ func TestBusyForever(t *testing.T) {
 		}
 	}
 }
+
+// TestBusySending: a room does not wait for a request with its key that is to come much
+// later, or later again and again. The request goes out then as it is, and what was said
+// meanwhile is read.
+func TestBusySending(t *testing.T) {
+	for _, wait := range []time.Duration{outbox.ShortWait, time.Minute, 24 * time.Hour} {
+		for name := range busy(time.Time{}, wait) {
+			t.Run(fmt.Sprintf("%s %v", name, wait), func(t *testing.T) {
+				w := newWorld(t)
+				w.add(bob, "B1")
+				h := w.handle()
+				r := h.waitsFor(outbox.ToDevice)
+				must(t, h.box.MarkFailed(t.Context(), r.ID, busy(w.now, wait)[name]))
+				for try := 1; wait <= outbox.ShortWait && try < 3; try++ {
+					if s := h.share(bob); s.Done {
+						t.Fatalf("it does not wait after %d tries", try)
+					}
+					w.now = w.now.Add(wait)
+					all, err := h.box.Outgoing(t.Context())
+					must(t, err)
+					if len(all) != 1 || all[0].ID != r.ID {
+						t.Fatalf("then %v goes out", all)
+					}
+					must(t, h.box.MarkFailed(t.Context(), r.ID, busy(w.now, wait)[name]))
+				}
+				if s := h.share(bob); !s.Done {
+					t.Fatalf("it waits for a server that asks for %v: %+v", wait, s)
+				}
+				content := h.mustEncrypt("meanwhile")
+				w.now = w.now.Add(wait - time.Millisecond)
+				if n := h.sendAll(); n > 0 {
+					t.Errorf("%d requests before the server's time", n)
+				}
+				w.now = w.now.Add(time.Millisecond)
+				all, err := h.box.Outgoing(t.Context())
+				must(t, err)
+				if len(all) != 1 || all[0].ID != r.ID || string(all[0].Body) != string(r.Body) {
+					t.Fatalf("then %v goes out, want %v", all, r)
+				}
+				h.answer(all[0])
+				w.wantReaders(content, "B1")
+			})
+		}
+	}
+}
