@@ -71,8 +71,9 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	h.add("app", 4, step(6, 9))
-	want := "in round 4 the app wrote what it made of version 6 over the NSE's version 8."
-	if got := h.explain("NSE", step(9, 0)); len(got) != 2 || got[1] != want {
+	want := "The NSE worked from the session as it was stored, and that was no longer good: " +
+		"in round 4 the app wrote what it made of version 6 over the NSE's version 8."
+	if got := h.explain("NSE", step(9, 0)); !reflect.DeepEqual(got, []string{want}) {
 		t.Errorf("after a lost update: %q, want %q", got, want)
 	}
 }

@@ -59,7 +59,7 @@ var roomMutants = []mutant{
 	{
 		name: "a room that was encrypted is not, after another event",
 		file: "internal/machine/rooms/apply.go",
-		old:  "c.room.Encrypted = true", new: "c.room.Encrypted = e.megolm",
+		old:  "	c.room.Encrypted = true\n	c.room.Foreign", new: "	c.room.Encrypted = e.megolm\n	c.room.Foreign",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 	{
