@@ -60,23 +60,26 @@ systems:
 	for os in linux darwin windows android; do \
 		echo "mautrix for $$os"; (cd mautrix && CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet -tags goolm .) || exit 1; done
 
+# Tables of what may be damaged or fail, which one goroutine plays for minutes.
+TABLES := Damage|Harm|Repair|BadPage|Floor|Cancel|Faults
+
 # All tests; those that -short keeps with the race detector too, under which Badger
-# takes 20 times as long to open and a process ten times as long to start. Tables of
-# what may be damaged or fail are left out of that: one goroutine plays them. "make
-# crash" has everything with it. The root's tests run on the smallest
+# takes 20 times as long to open and a process ten times as long to start, and without
+# the tables. "make crash" has everything with it. The root's tests run on the smallest
 # engine there may be, too: kv.Floor.
 test:
-	$(GO) test -race -short -skip 'Damage|Harm|Repair|BadPage|Floor|Cancel|Faults' -timeout 20m ./...
+	$(GO) test -race -short -skip '$(TABLES)' -timeout 20m ./...
 	$(GO) test -timeout 20m ./...
 	$(GO) test -short -floor .
 
-# Where int has 32 bits. Badger refuses there, and the root's tests take SQLite.
-# A machine that runs no 386 programs builds and vets them.
+# Where int has 32 bits. Badger refuses there, and the root's tests take SQLite, on
+# which the tables take minutes: "make crash" has them. A machine that runs no 386
+# programs builds and vets them.
 ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \
-		$(GO) test -short $(ON386); $(GO) test -run TestOpenRefusesNarrowInts ./kv/badgerkv;; \
+		$(GO) test -short -skip '$(TABLES)' $(ON386); $(GO) test -run TestOpenRefusesNarrowInts ./kv/badgerkv;; \
 	*) set -ex; CGO_ENABLED=0 GOOS=linux GOARCH=386 $(GO) vet ./...;; esac
 
 # Processes are killed and started by the hundred, and with the race detector
@@ -119,6 +122,7 @@ fuzz:
 
 crash:
 	$(GO) test -race -timeout 6h ./...
+	$(MAKE) test-386 TABLES='^$$'
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
