@@ -65,8 +65,11 @@ func (b *Bells) join(m Missing) *wait {
 		go func() {
 			err := b.look(ctx, m)
 			b.mu.Lock()
-			defer b.mu.Unlock()
 			b.end(m, w)
+			b.mu.Unlock()
+			if err != nil && ctx.Err() == nil {
+				err = b.look(ctx, m) // for who came after the read that failed
+			}
 			w.err = err
 			close(w.done)
 		}()
