@@ -33,14 +33,18 @@ func (h *CryptoHelper) device(ctx context.Context, store *pawl.Store) (*pawl.Mac
 		return nil, fmt.Errorf("%w: the server logged in %s of %s, and the store has %s of %s",
 			ErrDevice, device, user, stored.DeviceID, stored.UserID)
 	}
-	return store.OpenOrCreate(ctx, matrix.UserID(user), matrix.DeviceID(device))
+	m, err := store.OpenOrCreate(ctx, matrix.UserID(user), matrix.DeviceID(device))
+	if err != nil {
+		return nil, err
+	}
+	return m, h.inherit(ctx, store, m)
 }
 
 // stored returns the device in the store that is the client's, zero if there is none.
 // A path is one device's, unless DBAccountID says that several share it; an open store
 // may have any number.
 func (h *CryptoHelper) stored(ctx context.Context, store *pawl.Store) (pawl.Identity, error) {
-	all, err := store.Accounts(ctx)
+	all, _, err := h.accounts(ctx, store)
 	if err != nil {
 		return pawl.Identity{}, err
 	}
@@ -147,7 +151,7 @@ func (h *CryptoHelper) publish(ctx context.Context, m *pawl.Machine) error {
 		case there:
 			return nil
 		case shown:
-			return fmt.Errorf("%w: its keys were published, and the server has none: was it logged out? Log in as a new device, with a new store", ErrDevice)
+			return fmt.Errorf("%w: %w: was it logged out? Log in as a new device, with a new store", ErrDevice, ErrKeysGone)
 		case time.Now().After(end):
 			return errors.New("failed to publish the device's keys: the server has none, and has not taken them lately: try again in a minute")
 		}

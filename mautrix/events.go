@@ -26,6 +26,7 @@ const (
 // listen has the client's syncs go through the helper.
 func (h *CryptoHelper) listen(m *pawl.Machine) {
 	r := newReceiver(h, m)
+	h.receiver = r
 	h.client.Store = &syncStore{receiver: r}
 	syncer := h.client.Syncer.(mautrix.ExtensibleSyncer)
 	syncer.OnSync(r.receive)

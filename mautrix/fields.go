@@ -45,9 +45,9 @@ var fields = map[string]rule{
 	"NeedsUnwedgeCallback": unless(func(_ *CryptoHelper, olm *crypto.OlmMachine) bool {
 		return sameFunction(olm.NeedsUnwedgeCallback, leaveUnwedging)
 	}, "Pawl opens other sessions with wedged peers: leave it, and see EventWedged of pawl.Machine.Events"),
-	"AllowKeyShare": unless(func(_ *CryptoHelper, olm *crypto.OlmMachine) bool {
-		return sameFunction(olm.AllowKeyShare, leaveKeyRequests)
-	}, "Pawl answers requests for room keys: leave it"),
+	"AllowKeyShare": unless(func(h *CryptoHelper, olm *crypto.OlmMachine) bool {
+		return sameFunction(olm.AllowKeyShare, h.allowKeyShare())
+	}, "Pawl answers requests for room keys: leave it, and set KeyShare of the helper before Init"),
 	"ShareKeysMinTrust": unless(func(_ *CryptoHelper, olm *crypto.OlmMachine) bool {
 		return olm.ShareKeysMinTrust == id.TrustStateCrossSignedTOFU || olm.ShareKeysMinTrust == id.TrustStateCrossSignedVerified
 	}, "Pawl gives own devices a room key again if they are cross-signed and verified: leave it, or set TrustStateCrossSignedVerified"),

@@ -34,6 +34,9 @@ type CryptoHelper struct {
 	DecryptErrorCallback func(*event.Event, error)
 	// CustomPostDecrypt gets what was decrypted, in place of the syncer's listeners.
 	CustomPostDecrypt func(context.Context, *event.Event)
+	// KeyShare decides which devices of other users are given a room key that they ask
+	// for. nil: those that were given it before, as Pawl has it.
+	KeyShare KeyShare
 
 	client     *mautrix.Client
 	log        zerolog.Logger
@@ -44,11 +47,15 @@ type CryptoHelper struct {
 	mu      sync.Mutex
 	began   bool // Init was called
 	engine  kv.Store
-	machine *pawl.Machine // nil before Init
+	account *pawl.Machine // nil before Init has found or made it
+	machine *pawl.Machine // likewise, nil before Init has succeeded
 	olm     *crypto.OlmMachine
 	keys    *Store      // olm's
 	state   *stateStore // nil: the client had a StateStore of its own
 	sender  *sender
+
+	receiver  *receiver
+	receiving sync.Mutex // a transaction
 
 	shared   sync.Map // of rooms whose keys were shared since Init: what with
 	asked    sync.Map // of senders whose devices were asked for
@@ -73,6 +80,9 @@ var (
 	ErrMembers = errors.New("pawlmautrix: nobody is known to be in the room, not even this client: is it in it?")
 	// ErrDevice: the client, the store and the server do not agree on the device.
 	ErrDevice = errors.New("pawlmautrix: not the device")
+	// ErrKeysGone is an ErrDevice: the device's keys were published, and the server has none
+	// any more, as after a logout.
+	ErrKeysGone = errors.New("pawlmautrix: its keys were published, and the server has none")
 )
 
 // NewCryptoHelper takes what cryptohelper.NewCryptoHelper takes in its place: a path
@@ -163,6 +173,7 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.account = m
 	if err := h.keepState(ctx, m); err != nil {
 		return err
 	}

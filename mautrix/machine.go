@@ -41,7 +41,7 @@ func (h *CryptoHelper) newOlm(ctx context.Context, store *Store) (*crypto.OlmMac
 	log := h.log.With().Str("component", "olm").Logger()
 	olm := crypto.NewOlmMachine(h.client, &log, store, state)
 	olm.NeedsUnwedgeCallback = leaveUnwedging
-	olm.AllowKeyShare = leaveKeyRequests
+	olm.AllowKeyShare = h.allowKeyShare()
 	neverRepair(olm)
 	return olm, olm.Load(ctx)
 }

@@ -36,6 +36,10 @@ type receiver struct {
 	open    func() error // fails once the helper is closed
 	gone    func()       // looks for devices that were deleted
 
+	keyShare   KeyShare
+	requests   *lru.Cache[string, struct{}] // for room keys, that were answered
+	background func(func(context.Context))  // until the helper is closed
+
 	// The syncing goroutine alone uses these.
 	ticket pawl.SyncTicket // of the next request
 	chain  string          // the token that was stored when the last response was done
@@ -53,7 +57,15 @@ func newReceiver(h *CryptoHelper, m *pawl.Machine) *receiver {
 	if err != nil { // of a size below 1
 		panic(err)
 	}
-	return &receiver{client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, open: h.isOpen, gone: h.forgetGone, seen: seen}
+	requests, err := lru.New[string, struct{}](remembers)
+	if err != nil {
+		panic(err)
+	}
+	return &receiver{
+		client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, open: h.isOpen, gone: h.forgetGone, seen: seen,
+		keyShare: h.KeyShare, requests: requests,
+		background: func(do func(context.Context)) { h.sender.ended.Go(func() { do(h.sender.ctx) }) },
+	}
 }
 
 // begin returns the token of the first request.
@@ -77,6 +89,7 @@ func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, sinc
 	r.note(response)
 	r.keysCame(ctx, received.RoomKeys)
 	r.gone()
+	r.answerRequests(response.ToDevice.Events)
 	advanced, ok := r.handOut(ctx, response, received)
 	if !ok || !advanced && !r.follow(ctx, response) {
 		return false
@@ -122,13 +135,17 @@ func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *maut
 			r.log.Err(err).Msg("The response of a sync is passed over")
 			return nil
 		}
-		for _, e := range received.Refused {
-			r.log.Warn().Err(e.Err).Stringer("sender", id.UserID(e.Sender)).Str("type", e.Type).Msg("A to-device event was not taken")
-		}
+		r.refused(received)
 		return err
 	})
 	all.Events = unique(all.Events)
 	return all, ok
+}
+
+func (r *receiver) refused(received pawl.Received) {
+	for _, e := range received.Refused {
+		r.log.Warn().Err(e.Err).Stringer("sender", id.UserID(e.Sender)).Str("type", e.Type).Msg("A to-device event was not taken")
+	}
 }
 
 // store calls until it has an answer that is final. A store that is away is waited for:

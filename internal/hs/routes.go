@@ -22,6 +22,8 @@ func endpoints() []endpoint {
 		{"well-known", "GET", "/.well-known/matrix/client", true, (*Server).wellKnown},
 		{"login", "GET", "login", true, (*Server).flows},
 		{"login", "POST", "login", true, (*Server).login},
+		{"register", "POST", "register", true, (*Server).register},
+		{"ping", "POST", "appservice/{service}/ping", true, (*Server).ping},
 		{"logout", "POST", "logout", false, (*Server).logout},
 		{"whoami", "GET", "account/whoami", false, (*Server).whoami},
 		{"capabilities", "GET", "capabilities", false, constant(map[string]any{"capabilities": struct{}{}})},

@@ -48,6 +48,41 @@ func (s *Server) serviceOf(token string) *service {
 	return nil
 }
 
+// register makes a user of an application service's.
+func (s *Server) register(c *call) (any, error) {
+	var q struct{ Type, Username string }
+	if err := c.read(&q); err != nil {
+		return nil, err
+	}
+	id := matrix.UserID("@" + q.Username + ":" + s.name)
+	s.mu.Lock()
+	a, there := s.serviceOf(c.token()), s.users[id] != nil
+	s.mu.Unlock()
+	switch {
+	case q.Type != "m.login.application_service" || a == nil || !a.owns(id):
+		return nil, forbidden("Only application services register users, of their own.")
+	case there:
+		return nil, problemf(http.StatusBadRequest, "M_USER_IN_USE", "User ID already taken.")
+	}
+	s.AddUser(id, "")
+	return map[string]any{"user_id": id, "home_server": s.name}, nil
+}
+
+// ping asks an application service whether it is there.
+func (s *Server) ping(c *call) (any, error) {
+	s.mu.Lock()
+	a := s.serviceOf(c.token())
+	s.mu.Unlock()
+	if a == nil {
+		return nil, forbidden("Only application services have themselves pinged.")
+	}
+	begin := time.Now()
+	if err := ask(c.Context(), a.Service, http.MethodPost, "ping", []byte("{}")); err != nil {
+		return nil, problemf(http.StatusBadGateway, "M_BAD_STATUS", "%v", err)
+	}
+	return map[string]any{"duration_ms": time.Since(begin).Milliseconds()}, nil
+}
+
 // masked is the device that an application service speaks for (MSC4326).
 func (s *Server) masked(c *call, token string) (*device, bool) {
 	a := s.serviceOf(token)
@@ -144,14 +179,18 @@ func addressed(event json.RawMessage, d *device) map[string]any {
 
 // Push sends a transaction, once. The error is nil if the service took it.
 func (s *Server) Push(ctx context.Context, t Transaction) error {
+	return ask(ctx, t.service, http.MethodPut, "transactions/"+t.ID, t.Body)
+}
+
+// ask asks an application service something.
+func ask(ctx context.Context, a Service, method, path string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	url := strings.TrimSuffix(t.service.URL, "/") + "/_matrix/app/v1/transactions/" + t.ID
-	r, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(t.Body))
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(a.URL, "/")+"/_matrix/app/v1/"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer "+t.service.ServerToken)
+	r.Header.Set("Authorization", "Bearer "+a.ServerToken)
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {

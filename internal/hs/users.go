@@ -176,6 +176,9 @@ func (s *Server) renameDevice(c *call) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, err := s.ownDevice(c)
+	if err != nil && s.serviceOf(c.token()) != nil { // it makes devices without a login (MSC4190)
+		d, err = s.enter(c.device.user, matrix.DeviceID(c.PathValue("device")), ""), nil
+	}
 	if err != nil {
 		return nil, err
 	}

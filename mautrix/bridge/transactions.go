@@ -43,6 +43,13 @@ const patience = 30 * time.Second
 // the answer is 503, and the homeserver sends the transaction again. Transactions over a
 // websocket are refused: mautrix-go shows nobody what came.
 func CommitTransactions(as *appservice.AppService, m *pawl.Machine, handle func(context.Context, []pawl.ToDeviceEvent) error) exhttp.Middleware {
+	return commit(as, func(ctx context.Context, id string, body []byte) error {
+		return takeTransaction(ctx, m, id, body, &as.Log, handle)
+	})
+}
+
+// commit has transactions taken before mautrix-go gets them.
+func commit(as *appservice.AppService, take func(ctx context.Context, id string, body []byte) error) exhttp.Middleware {
 	as.WebsocketTransactionHandler = func(context.Context, appservice.WebsocketMessage) (bool, any) {
 		as.Log.Error().Msg("A transaction over the websocket is refused: it cannot be committed before it is answered; use HTTP")
 		return false, mautrix.MUnrecognized.WithMessage("Transactions over the websocket are refused")
@@ -65,7 +72,7 @@ func CommitTransactions(as *appservice.AppService, m *pawl.Machine, handle func(
 			// The homeserver may go while this is stored: it is stored all the same.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 			defer cancel()
-			if err := takeTransaction(ctx, m, id, body, &as.Log, handle); err != nil {
+			if err := take(ctx, id, body); err != nil {
 				as.Log.Err(err).Str("transaction_id", id).Msg("Failed to store a transaction: the homeserver will send it again")
 				mautrix.MUnknown.WithMessage("The transaction could not be stored: send it again").WithStatus(http.StatusServiceUnavailable).Write(w)
 				return
