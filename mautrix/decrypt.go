@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/crypto/olm"
 	"maunium.net/go/mautrix/event"
@@ -80,7 +82,8 @@ func (h *CryptoHelper) encryptedIn(evt *event.Event) matrix.RoomID {
 }
 
 // askFor asks for the devices of a sender of whom nothing is known, once, unless a field
-// of mautrix-go's machine forbids it. It returns whether there is an answer.
+// of mautrix-go's machine forbids it. It returns whether there is an answer. Where another
+// process is asking, its answer is waited for.
 func (h *CryptoHelper) askFor(ctx context.Context, m *pawl.Machine, sender matrix.UserID) bool {
 	if h.olm.DisableDecryptKeyFetching {
 		return false
@@ -92,10 +95,21 @@ func (h *CryptoHelper) askFor(ctx context.Context, m *pawl.Machine, sender matri
 	if err == nil {
 		err = h.sender.sendAll(ctx)
 	}
-	if err != nil {
-		h.log.Debug().Err(err).Stringer("sender", id.UserID(sender)).Msg("Failed to ask for the sender's devices")
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 10*time.Millisecond, 200*time.Millisecond
+	for end := time.Now().Add(firstWait); err == nil; {
+		var of pawl.UserInfo
+		if of, err = m.Devices(ctx, sender); err == nil && (of.Current || time.Now().After(end)) {
+			return of.Current
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
-	return err == nil
+	h.log.Debug().Err(err).Stringer("sender", id.UserID(sender)).Msg("Failed to ask for the sender's devices")
+	return false
 }
 
 // trust says who sent an event, in mautrix-go's words.

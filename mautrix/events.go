@@ -35,9 +35,6 @@ func (h *CryptoHelper) listen(m *pawl.Machine) {
 	} else {
 		h.log.Warn().Msg("The client's syncer does not implement DispatchableSyncer: events are not decrypted by themselves")
 	}
-	if h.state != nil {
-		syncer.OnEvent(h.client.StateStoreSyncHandler)
-	}
 }
 
 // HandleEncrypted decrypts an event and hands it to the listeners. If its key is not

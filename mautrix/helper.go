@@ -59,6 +59,7 @@ type CryptoHelper struct {
 
 	shared   sync.Map // of rooms whose keys were shared since Init: what with
 	asked    sync.Map // of senders whose devices were asked for
+	fetched  sync.Map // of rooms whose members the server told since Init
 	watching atomic.Bool
 	closed   atomic.Bool
 }

@@ -2,9 +2,13 @@ package pawlmautrix
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"go.mau.fi/util/dbutil"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 	"maunium.net/go/mautrix/sqlstatestore"
 
@@ -41,9 +45,6 @@ func (h *CryptoHelper) keepState(ctx context.Context, m *pawl.Machine) error {
 	if err := upgrade(ctx, inner); err != nil {
 		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
 	}
-	if err := s.forgetMembers(ctx); err != nil {
-		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
-	}
 	h.client.StateStore = s
 	return nil
 }
@@ -59,13 +60,6 @@ func upgrade(ctx context.Context, s *sqlstatestore.SQLStateStore) (err error) {
 	return err
 }
 
-// forgetMembers makes the server be asked for a room's members before the next room key
-// is shared: nobody knows whether the file was there all the time that the store was.
-func (s *stateStore) forgetMembers(ctx context.Context) error {
-	_, err := s.Exec(ctx, "UPDATE mx_room_state SET members_fetched=false")
-	return err
-}
-
 // IsEncrypted implements mautrix.StateStore.
 func (s *stateStore) IsEncrypted(ctx context.Context, room id.RoomID) (bool, error) {
 	known, err := s.machine.Room(ctx, matrix.RoomID(room))
@@ -76,3 +70,34 @@ func (s *stateStore) IsEncrypted(ctx context.Context, room id.RoomID) (bool, err
 }
 
 func (s *stateStore) close() error { return s.db.Close() }
+
+// keep puts the state of a response's rooms into the client's StateStore, as its
+// listeners will, but before the token is stored: what a token covers never comes again.
+func keep(ctx context.Context, store mautrix.StateStore, response *mautrix.RespSync) {
+	for name, room := range response.Rooms.Join {
+		if room.StateAfter != nil {
+			keepAll(ctx, store, name, room.StateAfter.Events)
+			continue
+		}
+		keepAll(ctx, store, name, room.State.Events, room.Timeline.Events)
+	}
+	for name, room := range response.Rooms.Invite {
+		keepAll(ctx, store, name, room.State.Events)
+	}
+	for name, room := range response.Rooms.Leave {
+		keepAll(ctx, store, name, room.State.Events, room.Timeline.Events)
+	}
+}
+
+func keepAll(ctx context.Context, store mautrix.StateStore, room id.RoomID, lists ...[]*event.Event) {
+	for _, e := range slices.Concat(lists...) {
+		if e == nil || e.StateKey == nil {
+			continue
+		}
+		kept := *e // what listeners get is parsed as their syncer says
+		kept.RoomID, kept.Type.Class = room, event.StateEventType
+		if err := kept.Content.ParseRaw(kept.Type); err == nil || errors.Is(err, event.ErrContentAlreadyParsed) {
+			mautrix.UpdateStateStore(ctx, store, &kept)
+		}
+	}
+}

@@ -75,11 +75,12 @@ func (r *receiver) begin(ctx context.Context) (string, error) {
 	return t.Since, err
 }
 
-// receive takes in a response, and hands out what of its to-device events is not
-// Pawl's; then the token is stored, and the client's listeners get the rest. It returns
+// receive takes in a response, rooms first, and hands out what of its to-device events
+// is not Pawl's; then the token is stored, and the client's listeners get the rest. It returns
 // false if that is not committed, since the context has ended or the store cannot be
 // used any more: nothing more of the response may be handed out then.
 func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, since string) bool {
+	keep(ctx, r.client.StateStore, response)
 	t := r.ticket
 	t.Since = since
 	received, ok := r.commit(ctx, t, response)
