@@ -36,8 +36,11 @@ type UserInfo struct {
 	// Until AcceptIdentity or VerifyIdentity none of the user's devices is trusted.
 	Changed bool
 	// Verified: somebody compared the master key, here or elsewhere, by an explicit
-	// act. That it was seen first is nothing.
+	// act. That it was seen first is nothing. Until the own user is verified nobody is.
 	Verified bool
+	// Compared: VerifyIdentity was told of this master key. The user is Verified by that
+	// while the own user is, and while the key is not Changed.
+	Compared bool
 	// Current: an answer to /keys/query covers all changes that were heard of.
 	Current bool
 	// Refused are the first of the RefusedCount devices and keys of the last answer
@@ -71,7 +74,7 @@ func (m *Machine) Devices(ctx context.Context, user matrix.UserID) (UserInfo, er
 		return UserInfo{}, err
 	}
 	u := UserInfo{
-		User: user, Identity: s.Identity.Identity, Changed: s.Identity.Changed(), Verified: s.Verified,
+		User: user, Identity: s.Identity.Identity, Changed: s.Identity.Changed(), Verified: s.Verified, Compared: s.Identity.Compared(),
 		Current: s.State == devices.Current, Refused: s.Tracking.Refused, RefusedCount: s.Tracking.RefusedCount,
 		Damaged: len(s.Damaged),
 	}
@@ -92,8 +95,13 @@ func (m *Machine) AcceptIdentity(ctx context.Context, user matrix.UserID, master
 }
 
 // VerifyIdentity notes that somebody has compared a user's master key with the user:
-// it is this one. That of the own user lets it vouch for others, which its
-// user-signing key has signed. A change is accepted with it.
+// it is this one. A change is accepted with it.
+//
+// Begin with the own user, whose master key makes others verified: those whom its
+// user-signing key has signed, and those who were compared here. Until it is trusted,
+// by this call or by a signature of this device (Sign), nobody is verified: a server
+// may have invented it. What is said of others before is kept, and counts from then
+// on. Without cross-signing keys of the own user nobody ever is.
 //
 // It fails as AcceptIdentity does.
 func (m *Machine) VerifyIdentity(ctx context.Context, user matrix.UserID, master account.VerifyKey) error {

@@ -45,6 +45,9 @@ type Sharing struct {
 	// Waiting are all requests without an answer, of whichever process. Where Done is
 	// true nobody waits for them.
 	Waiting []RequestID
+	// NobodyVerified: the strategy is group.Verified, and as the own user is not verified
+	// nobody is (VerifyIdentity). No device is given the key until then.
+	NobodyVerified bool
 }
 
 // ShareRoomKey gives the key of the session that events of a room are encrypted in to
@@ -77,7 +80,7 @@ func (m *Machine) ShareRoomKey(ctx context.Context, room matrix.RoomID, members 
 	if err != nil {
 		return Sharing{}, notShared(err)
 	}
-	s := Sharing{Session: made.Session, Done: made.Done, Waiting: convert(made.Requests, requestID)}
+	s := Sharing{Session: made.Session, Done: made.Done, Waiting: convert(made.Requests, requestID), NobodyVerified: made.NobodyVerified}
 	all, err := m.outbox.Take(ctx, made.Requests...)
 	s.Requests = convert(all, requestOf)
 	return s, err

@@ -89,8 +89,9 @@ func TestVerified(t *testing.T) {
 	if me = me.Verify(); !me.IsVerified(me) || !him.IsVerified(me) {
 		t.Error("with the own identity verified, bob is not")
 	}
-	if !(device.Known{Identity: him.Identity, Pinned: him.Master}).Verify().IsVerified(device.Known{}) {
-		t.Error("bob was verified here, and is not")
+	compared := device.Known{Identity: him.Identity, Pinned: him.Master}.Verify()
+	if compared.VouchedBy = (account.VerifyKey{}); !compared.IsVerified(me) || compared.IsVerified(device.Known{}) {
+		t.Error("bob, who was compared here, is verified by the own identity alone")
 	}
 
 	// The own device's signature is an act of the own device.
@@ -143,20 +144,21 @@ func TestChangedIdentity(t *testing.T) {
 	}
 	known, d, _ := see(device.Known{}, first)
 	known = known.Verify()
-	if got := known.Of(d, device.Known{}); got != device.Verified {
+	me := device.Known{Identity: device.Identity{User: alice, Master: account.VerifyKey{1}}}.Verify()
+	if got := known.Of(d, me); got != device.Verified {
 		t.Errorf("first it is %v", got)
 	}
 	known, d, changed := see(known, second)
-	if !changed || !known.Changed() || known.Of(d, device.Known{}) != device.Unsigned || known.IsVerified(device.Known{}) {
+	if !changed || !known.Changed() || known.Of(d, me) != device.Unsigned || known.IsVerified(me) {
 		t.Errorf("a change is %v, %+v", changed, known)
 	}
-	if back, _, changed := see(known, first); !changed || back.Changed() || !back.IsVerified(device.Known{}) {
+	if back, _, changed := see(known, first); !changed || back.Changed() || !back.IsVerified(me) {
 		t.Error("the pinned key came back, and it is not as it was")
 	}
 	if _, again := known.See(device.Identity{User: bob}); again {
 		t.Error("no keys at all are a change")
 	}
-	if known = known.Accept(); known.Changed() || known.Of(d, device.Known{}) != device.CrossSigned {
-		t.Errorf("accepted it is %v", known.Of(d, device.Known{}))
+	if known = known.Accept(); known.Changed() || known.Of(d, me) != device.CrossSigned {
+		t.Errorf("accepted it is %v", known.Of(d, me))
 	}
 }

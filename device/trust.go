@@ -10,7 +10,8 @@ type Known struct {
 	// Pinned is the master key that was seen first, or accepted since. Another one
 	// is a change.
 	Pinned account.VerifyKey
-	// Verified is the master key that was verified by an explicit act.
+	// Verified is the master key that somebody compared, by an explicit act. What follows
+	// from that is for [Known.IsVerified] to say.
 	Verified account.VerifyKey
 }
 
@@ -46,6 +47,9 @@ func (k Known) Verify() Known {
 	return k
 }
 
+// Compared reports that somebody compared the master key that is there now.
+func (k Known) Compared() bool { return !k.IsZero() && k.Verified == k.Master }
+
 // Trust is what is known of who is behind an identity or a device. More is better.
 type Trust int
 
@@ -54,7 +58,7 @@ const (
 	Unsigned Trust = iota
 	// CrossSigned: the device's user signed it, whoever that is.
 	CrossSigned
-	// Verified: and somebody verified that the user is who they say.
+	// Verified: and somebody verified that the user is who they say ([Known.IsVerified]).
 	Verified
 )
 
@@ -71,24 +75,22 @@ func (t Trust) String() string {
 	return "?"
 }
 
-// trusted reports whether the own identity may vouch for others: somebody verified
-// it, or the own device signed it. That it was seen first is nothing.
+// trusted reports whether others may be verified by the own identity: somebody
+// verified it, or the own device signed it. That it was seen first is nothing.
 func (k Known) trusted() bool {
-	return !k.IsZero() && !k.Changed() && (k.Verified == k.Master || k.SignedHere)
+	return !k.IsZero() && !k.Changed() && (k.Compared() || k.SignedHere)
 }
 
 // IsVerified reports whether somebody verified the identity: the user of the own
-// device did that here, or elsewhere with the own user-signing key, if the own
-// identity is trusted. Own is that of the own user, which may be the same.
+// device did that here, or elsewhere with the own user-signing key. Until the own
+// identity is trusted nobody is verified; whom somebody compared before that is from
+// then on. Own is that of the own user, which may be the same.
 func (k Known) IsVerified(own Known) bool {
-	if k.IsZero() || k.Changed() {
+	if k.IsZero() || k.Changed() || !own.trusted() {
 		return false
 	}
-	if k.User == own.User {
-		return k.trusted()
-	}
-	vouched := k.VouchedBy != (account.VerifyKey{}) && k.VouchedBy == own.UserSigning && own.trusted()
-	return k.Verified == k.Master || vouched
+	vouched := k.VouchedBy != (account.VerifyKey{}) && k.VouchedBy == own.UserSigning
+	return k.User == own.User || k.Compared() || vouched
 }
 
 // Of is what is known of a device of the user. A change of the identity that nobody

@@ -82,7 +82,7 @@ const (
 	AllDevices Strategy = 1
 	// CrossSigned devices only.
 	CrossSigned Strategy = 2
-	// Verified devices only.
+	// Verified devices only: none, until the own user is verified.
 	Verified Strategy = 3
 	// ByCaller: those that a predicate of the caller's admits.
 	ByCaller Strategy = 4

@@ -58,8 +58,9 @@ func (s *Store) IsKeySignedBy(ctx context.Context, user id.UserID, key id.Ed2551
 	return vouched(info, key, by, byKey, own), nil
 }
 
-// vouched reports that Pawl has verified a signature on a key of a user. That somebody has
-// compared the user's master key here is as good as one by the own keys.
+// vouched reports that Pawl has verified a signature on a key of a user. On master keys
+// that is Pawl's word on who is verified: that somebody has compared one here is as good as
+// a signature by the own keys, and one by own keys that nobody has verified is none.
 func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, own pawl.Identity) bool {
 	if u.Identity.IsZero() {
 		return false
@@ -70,8 +71,7 @@ func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, ow
 	self := by == id.UserID(u.User)
 	switch {
 	case is(u.Identity.Master, key):
-		return by == id.UserID(own.UserID) && (u.Verified || is(u.Identity.VouchedBy, byKey) ||
-			u.Identity.SignedHere && is(own.Ed25519, byKey))
+		return by == id.UserID(own.UserID) && u.Verified
 	case is(u.Identity.SelfSigning, key), is(u.Identity.UserSigning, key):
 		return self && is(u.Identity.Master, byKey)
 	}

@@ -149,6 +149,37 @@ func TestTrustBothWays(t *testing.T) {
 	}
 }
 
+// Whom Pawl compared is verified, to mautrix-go's machine and for who gets keys, from
+// when the own user is: until then a server may have invented the own keys.
+func TestComparedBeforeOneself(t *testing.T) {
+	s := server(t)
+	bot := startPawl(t, s, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)), at(t.TempDir(), "bot.pawl"))
+	olm, m := olmOf(bot), bot.helper.(*CryptoHelper).machine
+	peer := startMautrix(t, s, bob, "LAPTOP")
+	makeRoom(t, bot, peer)
+	theirs := identify(t, peer)
+	if err := m.TrackUsers(t.Context(), matrix.UserID(bob)); err != nil {
+		t.Fatal(err)
+	}
+	bot.helper.(*CryptoHelper).sender.kick()
+	sees(t, m, bob, "whom Pawl follows", func(u pawl.UserInfo) bool { return u.Current && !u.Identity.IsZero() && len(u.Devices) == 1 })
+	if err := m.VerifyIdentity(t.Context(), matrix.UserID(bob), parseKey(t, theirs)); err != nil {
+		t.Fatal(err)
+	}
+	sees(t, m, bob, "who is compared", func(u pawl.UserInfo) bool {
+		return u.Compared && !u.Verified && u.Devices[0].Trust == device.CrossSigned
+	})
+	if got := trustOf(t, olm, bob, "LAPTOP"); got != id.TrustStateCrossSignedTOFU {
+		t.Errorf("who is compared while the own user is not verified is %v", got)
+	}
+	identify(t, bot)
+	sees(t, m, alice, "the own identity", func(u pawl.UserInfo) bool { return u.Verified && u.Current })
+	sees(t, m, bob, "who was compared", func(u pawl.UserInfo) bool { return u.Verified && u.Devices[0].Trust == device.Verified })
+	if got := trustOf(t, olm, bob, "LAPTOP"); got != id.TrustStateCrossSignedVerified {
+		t.Errorf("once the own user is verified, who was compared is %v", got)
+	}
+}
+
 // A token that somebody else keeps is refused when it counts: Init says why.
 func TestInitRefusesAnotherStore(t *testing.T) {
 	s := server(t)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/pawlkv/pawl/account"
@@ -133,6 +134,89 @@ func TestVouching(t *testing.T) {
 		if live := p.live(bob); live["B"] != device.Unsigned || live["B2"] != device.CrossSigned {
 			t.Errorf("%s: bob's change is accepted: %v", name, live)
 		}
+	}
+}
+
+// TestOrdersOfActs: in whichever order the identities of the own user and another one
+// come, are verified and change, in a store, nobody is verified until the own master key
+// that is there is, and then those whose master key somebody compared, before or after
+// that. Each time that somebody is verified or is so no more, rooms are marked: whom
+// strategies let have a key is looked at again.
+func TestOrdersOfActs(t *testing.T) {
+	const room = matrix.RoomID("!room:example.org")
+	type act struct {
+		of   matrix.UserID
+		does string
+	}
+	all := []act{{alice, "comes"}, {alice, "is verified"}, {bob, "comes"}, {bob, "is verified"}, {alice, "changes"}}
+	if testing.Short() {
+		all = all[:4]
+	}
+	ends := map[[2]bool]int{}
+	play := func(order []act) {
+		w := newWorld(t, kv.Embedded())
+		p, s := w.first, w.server()
+		p.enrol(map[matrix.UserID]matrix.RoomID{bob: room})
+		phones := map[matrix.UserID]account.Account{alice: s.person(alice).device("B"), bob: s.person(bob).device("B")}
+		p.query(s, alice, bob)
+		// The oracle: the master key that was seen, the one that was compared.
+		seen, compared := map[matrix.UserID]account.VerifyKey{}, map[matrix.UserID]account.VerifyKey{}
+		changed := map[matrix.UserID]bool{}
+		told := ""
+		was := [2]bool{}
+		for _, a := range order {
+			told += string(a.of) + " " + a.does + "; "
+			before := p.marks(room)
+			switch person := s.person(a.of); a.does {
+			case "comes", "changes":
+				person.crossSign()
+				person.take(phones[a.of])
+				_, again := seen[a.of]
+				seen[a.of], changed[a.of] = person.master.Public(), again
+				p.query(s, a.of)
+			default:
+				var master account.VerifyKey // of nobody who has none
+				if person.crossSigned {
+					master = person.master.Public()
+				}
+				err := devices.Verify(t.Context(), p.account, a.of, master)
+				if k, there := seen[a.of]; !there {
+					if !errors.Is(err, devices.ErrIdentity) {
+						t.Errorf("%s%v", told, err)
+					}
+				} else if w.must(err); true {
+					compared[a.of], changed[a.of] = k, false
+				}
+			}
+			verified := func(u matrix.UserID) bool {
+				k, there := seen[u]
+				return there && compared[u] == k && !changed[u]
+			}
+			is := [2]bool{verified(alice), verified(alice) && verified(bob)}
+			for i, u := range []matrix.UserID{alice, bob} {
+				if got := p.show(u); got.Verified != is[i] || (p.live(u)["B"] == device.Verified) != is[i] {
+					t.Errorf("%s%s is verified: %v, and its device %v, want %v", told, u, got.Verified, p.live(u)["B"], is[i])
+				}
+			}
+			if after := p.marks(room); is != was && slices.Equal(before, after) {
+				t.Errorf("%sverified were %v and are %v, and no room was marked", told, was, is)
+			}
+			was = is
+		}
+		ends[was]++
+	}
+	var orders func(done, left []act)
+	orders = func(done, left []act) {
+		if len(left) == 0 {
+			play(done)
+		}
+		for i, a := range left {
+			orders(append(slices.Clip(done), a), append(slices.Clone(left[:i]), left[i+1:]...))
+		}
+	}
+	orders(nil, all)
+	if ends[[2]bool{true, true}] == 0 || ends[[2]bool{true, false}] == 0 || ends[[2]bool{}] == 0 {
+		t.Errorf("orders by who is verified in the end: %v", ends)
 	}
 }
 

@@ -319,7 +319,13 @@ func TestWhoItIs(t *testing.T) {
 	}
 	identity(device.Known{Pinned: account.VerifyKey{2}}, roomkeys.Pinned, device.CrossSigned)
 	identity(device.Known{Pinned: account.VerifyKey{5}}, roomkeys.Changed, device.Unsigned)
-	identity(device.Known{Pinned: account.VerifyKey{2}, Verified: account.VerifyKey{2}}, roomkeys.Verified, device.Verified)
+	compared := device.Known{Pinned: account.VerifyKey{2}, Verified: account.VerifyKey{2}}
+	identity(compared, roomkeys.Pinned, device.CrossSigned) // the own user has no identity
+	own := device.Known{Identity: device.Identity{User: alice, Master: account.VerifyKey{6}}, Pinned: account.VerifyKey{6}}
+	h.do(func(tx *txn.Tx) error { return records.Identities.Put(tx, own) })
+	identity(compared, roomkeys.Pinned, device.CrossSigned) // and it was only seen
+	h.do(func(tx *txn.Tx) error { return records.Identities.Put(tx, own.Verify()) })
+	identity(compared, roomkeys.Verified, device.Verified)
 	// The device that has the key is not the one that it said it was.
 	change(func(d *device.Device, _ *device.Owner) { d.Ed25519[0] ^= 1 })
 	if _, err := h.keys.Decrypt(t.Context(), e); !errors.Is(err, roomkeys.ErrOtherUser) {

@@ -23,6 +23,9 @@ type Sharing struct {
 	Done bool
 	// Requests have no answer yet. Where Done is true nobody waits for them.
 	Requests []outbox.ID
+	// NobodyVerified: only verified devices are to have the key, and the own identity is
+	// not, so that nobody is.
+	NobodyVerified bool
 }
 
 // maxRounds bounds how often one call begins anew because something changed
@@ -217,10 +220,27 @@ func (c *call) outcome(ctx context.Context) (Sharing, error) {
 		if err != nil {
 			return Sharing{}, err
 		}
+		nobody, err := c.nobodyVerified(tx, s.room)
+		if err != nil {
+			return Sharing{}, err
+		}
 		open, err := unanswered(tx, s.room)
 		done := s.has && s.whole() && s.due(c.account.Store.Now()) == group.Kept
-		return Sharing{Session: s.out.ID(), Done: done, Requests: open}, err
+		return Sharing{Session: s.out.ID(), Done: done, Requests: open, NobodyVerified: nobody}, err
 	})
+}
+
+// nobodyVerified reports whether a room's key is for verified devices, and there can be
+// none. Who is to be verified by what cannot be read is not.
+func (c *call) nobodyVerified(tx *txn.Tx, r records.Room) (bool, error) {
+	if r.Strategy != group.Verified {
+		return false, nil
+	}
+	own, err := records.IdentityOf(tx, c.account.Name.User)
+	if err != nil && !machine.IsDamage(err) {
+		return false, err
+	}
+	return err != nil || !own.IsVerified(own), nil
 }
 
 // unanswered returns the requests of a room that are still there.

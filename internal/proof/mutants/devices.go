@@ -11,8 +11,14 @@ var deviceMutants = []mutant{
 	{
 		name: "an identity is trusted for being the first",
 		file: "device/trust.go",
-		old:  "(k.Verified == k.Master || k.SignedHere)", new: "(k.Pinned == k.Master || k.SignedHere)",
+		old:  "(k.Compared() || k.SignedHere)", new: "(k.Pinned == k.Master || k.SignedHere)",
 		pkgs: []string{"./internal/machine/devices"},
+	},
+	{
+		name: "others are verified while the own identity is not",
+		file: "device/trust.go",
+		old:  " || !own.trusted() {", new: " {",
+		pkgs: []string{"./device", "./internal/machine/devices"},
 	},
 	{
 		name: "a user counts as known before the answer is applied",
