@@ -100,9 +100,10 @@ func requestID(id outbox.ID) RequestID { return RequestID(id) }
 
 // EncryptRoomEvent encrypts an event of a room and returns the content of the
 // m.room.encrypted that carries it. A member m.relates_to of the content stays outside
-// of what is encrypted. Its index in the session is used once, in whichever process
-// and whatever happens: the content is returned only after that is durable. The commit
-// writes less than 1 KB, however many devices there are.
+// of what is encrypted, unless an option says otherwise. Its index in the session is
+// used once, in whichever process and whatever happens: the content is returned only
+// after that is durable. The commit writes less than 1 KB, however many devices there
+// are.
 //
 // It fails with a NotSharedError or a RotateError, after which ShareRoomKey goes on:
 // until every device is given the key or known not to get it, and as soon as any
@@ -110,9 +111,29 @@ func requestID(id outbox.ID) RequestID { return RequestID(id) }
 // Otherwise with ErrContent (the content is no JSON object, or there is no type),
 // matrix.ErrRoomID, ErrAlgorithm, ErrFormat1, ErrNeedsRecovery, ErrUnwitnessed,
 // account.ErrRetired or kv.ErrCorrupt.
-func (m *Machine) EncryptRoomEvent(ctx context.Context, room matrix.RoomID, eventType string, content json.RawMessage) (json.RawMessage, error) {
-	out, err := m.rooms.Encrypt(ctx, room, eventType, content)
+func (m *Machine) EncryptRoomEvent(ctx context.Context, room matrix.RoomID, eventType string, content json.RawMessage, options ...RoomEventOption) (json.RawMessage, error) {
+	var form rooms.Form
+	for _, set := range options {
+		set(&form)
+	}
+	out, err := m.rooms.Encrypt(ctx, room, eventType, content, form)
 	return out, notShared(err)
+}
+
+// RoomEventOption says what else an event is to be that EncryptRoomEvent makes.
+type RoomEventOption func(*rooms.Form)
+
+// RelationInside has m.relates_to encrypted with the rest of the content, so that the
+// server does not see what the event relates to (MSC4392). What is given stands outside
+// in its place, nil: nothing does.
+func RelationInside(outside json.RawMessage) RoomEventOption {
+	return func(f *rooms.Form) { f.Inside, f.RelatesTo = true, outside }
+}
+
+// StateKey makes the event one of the room's state, of which the type, too, is encrypted
+// (MSC4362). Its reader finds it in StateKey of DecryptedRoomEvent.
+func StateKey(key string) RoomEventOption {
+	return func(f *rooms.Form) { f.StateKey = &key }
 }
 
 // NotSharedError is an ErrNotShared that names the requests without an answer, as far

@@ -282,3 +282,25 @@ func TestRoomRefusals(t *testing.T) {
 		t.Errorf("no room: %v", err)
 	}
 }
+
+// What an event may be besides: a part of the room's state, and related to another one
+// of which the server sees nothing, or less.
+func TestRoomEventOptions(t *testing.T) {
+	alice, bob := pair(t)
+	alice.shared([]matrix.UserID{alice.id.UserID, bob.id.UserID}, bob)
+	for _, outside := range []string{"", `{"rel_type":"m.thread"}`} {
+		const content = `{"body":"hi","m.relates_to":{"event_id":"$a"}}`
+		sent, err := alice.EncryptRoomEvent(t.Context(), testRoom, "m.reaction", []byte(content), pawl.RelationInside(json.RawMessage(outside)), pawl.StateKey("k"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var outer map[string]json.RawMessage
+		if err := json.Unmarshal(sent, &outer); err != nil || string(outer["m.relates_to"]) != outside {
+			t.Errorf("outside stands %s, want %s: %v", outer["m.relates_to"], outside, err)
+		}
+		got, err := bob.DecryptRoomEvent(t.Context(), pawl.RoomEvent{Room: testRoom, Sender: alice.id.UserID, Content: sent})
+		if err != nil || string(got.Content) != content || got.StateKey == nil || *got.StateKey != "k" || got.Type != "m.reaction" {
+			t.Errorf("bob reads %s %s, %v", got.Type, got.Content, err)
+		}
+	}
+}

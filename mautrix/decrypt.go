@@ -59,6 +59,9 @@ func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Ev
 			WasEncrypted: true, ReceivedAt: evt.Mautrix.ReceivedAt, EventSource: evt.Mautrix.EventSource | event.SourceDecrypted,
 		},
 	}
+	if evt.StateKey != nil && d.StateKey != nil && h.olm.AllowEncryptedState {
+		out.StateKey, out.Type.Class = d.StateKey, event.StateEventType
+	}
 	trust(&out.Mautrix, d)
 	if err := out.Content.UnmarshalJSON(d.Content); err != nil {
 		return nil, fmt.Errorf("failed to parse the decrypted content: %w", err)

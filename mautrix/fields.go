@@ -51,13 +51,12 @@ var fields = map[string]rule{
 	"ShareKeysMinTrust": unless(func(_ *CryptoHelper, olm *crypto.OlmMachine) bool {
 		return olm.ShareKeysMinTrust == id.TrustStateCrossSignedTOFU || olm.ShareKeysMinTrust == id.TrustStateCrossSignedVerified
 	}, "Pawl gives own devices a room key again if they are cross-signed and verified: leave it, or set TrustStateCrossSignedVerified"),
-	"SendKeysMinTrust":                  honoured,
-	"DisableDeviceChangeKeyRotation":    honoured, // a new device makes Pawl rotate nothing, and one that is gone always does
-	"DisableSharedGroupSessionTracking": off(func(olm *crypto.OlmMachine) bool { return olm.DisableSharedGroupSessionTracking }, "Pawl keeps who was given a room key"),
+	"SendKeysMinTrust":               honoured,
+	"DisableDeviceChangeKeyRotation": honoured, // a new device makes Pawl rotate nothing, and one that is gone always does
 
 	"PlaintextMentions":   honoured,
-	"MSC4392Relations":    off(func(olm *crypto.OlmMachine) bool { return olm.MSC4392Relations }, "Pawl leaves m.relates_to outside of what is encrypted"),
-	"AllowEncryptedState": off(func(olm *crypto.OlmMachine) bool { return olm.AllowEncryptedState }, "Pawl encrypts no state"),
+	"MSC4392Relations":    honoured,
+	"AllowEncryptedState": honoured,
 
 	"AllowBeeperRoomReroute":          honoured,
 	"DisableDecryptKeyFetching":       honoured,
@@ -72,11 +71,7 @@ var fields = map[string]rule{
 
 	// mautrix-go's machine does these by itself, with the events that it is handed.
 	"SSSS": honoured, "Log": honoured, "CrossSigningKeys": honoured, "OnRoomKeyBundle": honoured, "SecretPushReceiver": honoured,
-	"DeleteOutboundKeysOnAck": honoured,
-}
-
-func off(is func(olm *crypto.OlmMachine) bool, why string) rule {
-	return unless(func(_ *CryptoHelper, olm *crypto.OlmMachine) bool { return !is(olm) }, why+": leave it false")
+	"DeleteOutboundKeysOnAck": honoured, "DisableSharedGroupSessionTracking": honoured,
 }
 
 // sameFunction reports whether two functions are one, of the package.

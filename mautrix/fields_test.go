@@ -2,6 +2,7 @@ package pawlmautrix
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"reflect"
@@ -78,7 +79,7 @@ func (s *scene) rotates() {
 }
 
 // own are the fields that mautrix-go's machine alone looks at.
-var own = []string{"SSSS", "Log", "CrossSigningKeys", "OnRoomKeyBundle", "SecretPushReceiver", "DeleteOutboundKeysOnAck"}
+var own = []string{"SSSS", "Log", "CrossSigningKeys", "OnRoomKeyBundle", "SecretPushReceiver", "DeleteOutboundKeysOnAck", "DisableSharedGroupSessionTracking"}
 
 // spoilt are values that are refused.
 var spoilt = map[string]func(s *scene){
@@ -89,10 +90,7 @@ var spoilt = map[string]func(s *scene){
 	"AllowKeyShare": func(s *scene) {
 		s.olm.AllowKeyShare = func(context.Context, *id.Device, event.RequestedKeyInfo) *crypto.KeyShareRejection { return nil }
 	},
-	"ShareKeysMinTrust":                 func(s *scene) { s.olm.ShareKeysMinTrust = id.TrustStateUnset },
-	"DisableSharedGroupSessionTracking": func(s *scene) { s.olm.DisableSharedGroupSessionTracking = true },
-	"MSC4392Relations":                  func(s *scene) { s.olm.MSC4392Relations = true },
-	"AllowEncryptedState":               func(s *scene) { s.olm.AllowEncryptedState = true },
+	"ShareKeysMinTrust": func(s *scene) { s.olm.ShareKeysMinTrust = id.TrustStateUnset },
 }
 
 // effects show that values are honoured.
@@ -154,6 +152,77 @@ var effects = map[string]func(s *scene){
 			e, err := s.h.Encrypt(s.Context(), s.room, event.EventMessage, content)
 			if err != nil || (e.Mentions != nil && slices.Equal(e.Mentions.UserIDs, []id.UserID{bob})) != on {
 				s.Errorf("%v: %+v, %v", on, e, err)
+			}
+		}
+	},
+	"MSC4392Relations": func(s *scene) {
+		s.bot.say(s.room, "hello")
+		for i, c := range []struct {
+			kind                    event.Type
+			relation, without, with string
+		}{
+			{event.EventReaction, `{"rel_type":"m.annotation","event_id":"$a","key":"k"}`, `{"rel_type":"m.annotation","event_id":"$a","key":"k"}`, ""},
+			{event.EventMessage, `{"m.in_reply_to":{"event_id":"$a"}}`, `{"m.in_reply_to":{"event_id":"$a"}}`, ""},
+			{event.EventMessage, `{"rel_type":"m.thread","event_id":"$a","is_falling_back":true,"m.in_reply_to":{"event_id":"$b"}}`,
+				`{"rel_type":"m.thread","event_id":"$a","is_falling_back":true,"m.in_reply_to":{"event_id":"$b"}}`, `{"rel_type":"m.thread","event_id":"$a"}`},
+			{event.EventMessage, `null`, "", ""},
+		} {
+			for on, want := range map[bool]string{false: c.without, true: c.with} {
+				s.olm.MSC4392Relations = on
+				e, err := s.h.Encrypt(s.Context(), s.room, c.kind, map[string]any{"body": "x", "m.relates_to": json.RawMessage(c.relation)})
+				if err != nil {
+					s.Fatal(err)
+				}
+				var wanted *event.RelatesTo
+				if want != "" {
+					wanted = &event.RelatesTo{}
+					if err := json.Unmarshal([]byte(want), wanted); err != nil {
+						s.Fatal(err)
+					}
+				}
+				if !reflect.DeepEqual(e.RelatesTo, wanted) {
+					s.Errorf("%d, %v: the server sees %+v, want %+v", i, on, e.RelatesTo, wanted)
+				}
+				text, err := json.Marshal(e)
+				if err != nil {
+					s.Fatal(err)
+				}
+				inside, err := s.h.machine.DecryptRoomEvent(s.Context(), pawl.RoomEvent{Room: matrix.RoomID(s.room), Sender: matrix.UserID(alice), Content: text})
+				var got struct {
+					RelatesTo *event.RelatesTo `json:"m.relates_to"`
+				}
+				if err == nil {
+					err = json.Unmarshal(inside.Content, &got)
+				}
+				var whole *event.RelatesTo
+				if c.relation != "null" {
+					whole = &event.RelatesTo{}
+					_ = json.Unmarshal([]byte(c.relation), whole)
+				}
+				if err != nil || !reflect.DeepEqual(got.RelatesTo, whole) {
+					s.Errorf("%d, %v: readers see %+v, %v", i, on, got.RelatesTo, err)
+				}
+			}
+		}
+	},
+	"AllowEncryptedState": func(s *scene) {
+		key := "k"
+		e, err := s.h.EncryptWithStateKey(s.Context(), s.room, event.StateTopic, &key, map[string]any{"topic": "secret"})
+		if err != nil {
+			s.Fatal(err)
+		}
+		text, err := json.Marshal(e)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, on := range []bool{false, true} {
+			s.olm.AllowEncryptedState = on
+			outer := "m.room.topic:k"
+			evt := &event.Event{ID: "$state", RoomID: s.room, Sender: alice, StateKey: &outer, Type: event.Type{Type: "m.room.encrypted", Class: event.StateEventType}}
+			evt.Content.VeryRaw = text
+			got, err := s.h.Decrypt(s.Context(), evt)
+			if err != nil || (got.StateKey != nil && *got.StateKey == key && got.Content.AsTopic().Topic == "secret") != on {
+				s.Errorf("%v: %+v, %v", on, got, err)
 			}
 		}
 	},

@@ -17,6 +17,11 @@ import (
 // keysCame does what fields of mautrix-go's machine say is to be done with room keys that
 // came.
 func (r *receiver) keysCame(ctx context.Context, came []pawl.ReceivedRoomKey) {
+	for _, c := range came {
+		if err := r.expiry(ctx, id.RoomID(c.Room), id.SessionID(c.Session.String()), true); err != nil {
+			r.log.Warn().Err(err).Msg("Failed to store when a room key came")
+		}
+	}
 	if r.olm.SessionReceived == nil && !r.olm.DeletePreviousKeysOnReceive {
 		return
 	}

@@ -37,6 +37,11 @@ type CryptoHelper struct {
 	// KeyShare decides which devices of other users are given a room key that they ask
 	// for. nil: those that were given it before, as Pawl has it.
 	KeyShare KeyShare
+	// KeepExpiry has it stored of each room key when it came, and how long its room uses
+	// one, so that RedactExpiredGroupSessions of mautrix-go's machine's CryptoStore, and
+	// ExpiredKeyDeleteLoop, delete those that Pawl has received. Outdated are then those
+	// of which nothing is stored. It takes a commit for each key.
+	KeepExpiry bool
 
 	client     *mautrix.Client
 	log        zerolog.Logger

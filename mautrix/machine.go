@@ -37,7 +37,7 @@ func (h *CryptoHelper) newOlm(ctx context.Context, store *Store) (*crypto.OlmMac
 	if !ok { // of somebody who changed it since NewCryptoHelper
 		return nil, h.checkClient()
 	}
-	store.quiet, store.kick, h.keys = true, h.sender.kick, store
+	store.quiet, store.expiry, store.kick, h.keys = true, h.KeepExpiry, h.sender.kick, store
 	log := h.log.With().Str("component", "olm").Logger()
 	olm := crypto.NewOlmMachine(h.client, &log, store, state)
 	olm.NeedsUnwedgeCallback = leaveUnwedging

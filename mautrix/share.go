@@ -25,6 +25,10 @@ const rounds = 10
 // devices that are to have it. Content is a json.RawMessage, a *event.Content, or what
 // marshals as an object.
 func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.Type, content any) (*event.EncryptedEventContent, error) {
+	return h.encrypt(ctx, room, kind, content)
+}
+
+func (h *CryptoHelper) encrypt(ctx context.Context, room id.RoomID, kind event.Type, content any, options ...pawl.RoomEventOption) (*event.EncryptedEventContent, error) {
 	m, err := h.ready()
 	if err != nil {
 		return nil, err
@@ -49,8 +53,15 @@ func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.T
 			return nil, fmt.Errorf("failed to share the room key: %w", err)
 		}
 	}
+	if h.olm.MSC4392Relations {
+		outside, err := relationOutside(kind, raw)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, pawl.RelationInside(outside))
+	}
 	for range rounds {
-		out, err := m.EncryptRoomEvent(ctx, matrix.RoomID(room), kind.Type, raw)
+		out, err := m.EncryptRoomEvent(ctx, matrix.RoomID(room), kind.Type, raw, options...)
 		if err == nil {
 			encrypted := &event.EncryptedEventContent{}
 			if h.olm.PlaintextMentions {
@@ -68,13 +79,29 @@ func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.T
 	return nil, fmt.Errorf("%w: whoever is to have it changed %d times", pawl.ErrNotShared, rounds)
 }
 
-// EncryptWithStateKey is Encrypt for events that are not part of the room's state.
-// Pawl encrypts no state.
+// EncryptWithStateKey is Encrypt for events of the room's state, if there is a key.
 func (h *CryptoHelper) EncryptWithStateKey(ctx context.Context, room id.RoomID, kind event.Type, stateKey *string, content any) (*event.EncryptedEventContent, error) {
 	if stateKey != nil {
-		return nil, errors.New("pawlmautrix: state events are not encrypted")
+		return h.encrypt(ctx, room, kind, content, pawl.StateKey(*stateKey))
 	}
-	return h.Encrypt(ctx, room, kind, content)
+	return h.encrypt(ctx, room, kind, content)
+}
+
+// relationOutside is what of a content's relation servers see with MSC4392, nil if
+// nothing: threads and edits, but no replies and no reactions.
+func relationOutside(kind event.Type, content json.RawMessage) (json.RawMessage, error) {
+	var c struct {
+		RelatesTo map[string]json.RawMessage `json:"m.relates_to"`
+	}
+	if err := json.Unmarshal(content, &c); err != nil {
+		return nil, fmt.Errorf("%w: its m.relates_to is no object", pawl.ErrContent)
+	}
+	delete(c.RelatesTo, "m.in_reply_to")
+	delete(c.RelatesTo, "is_falling_back")
+	if c.RelatesTo["rel_type"] == nil || kind.Type == event.EventReaction.Type {
+		return nil, nil
+	}
+	return json.Marshal(c.RelatesTo)
 }
 
 // mentions are those of a content; nil: it has none.
@@ -128,7 +155,7 @@ func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomI
 		if s.Done {
 			h.sender.kick() // what nobody waits for
 			h.shared.Store(room, with)
-			return h.forgetOwn(ctx, s.Session)
+			return errors.Join(h.forgetOwn(ctx, s.Session), h.keepExpiry(ctx, room, id.SessionID(s.Session.String()), false))
 		}
 		if len(s.Requests) > 0 {
 			pause.Reset()

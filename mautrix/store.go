@@ -37,8 +37,10 @@ type Store struct {
 	machine *pawl.Machine
 	// quiet: Pawl receives and uploads, and its helper hands on what is not Pawl's.
 	quiet bool
-	told  atomic.Uint64 // how often mautrix-go has put devices, which says how far they are trusted
-	kick  func()        // there may be requests; nil: nobody sends any
+	// expiry: it is stored of every key when it came.
+	expiry bool
+	told   atomic.Uint64 // how often mautrix-go has put devices, which says how far they are trusted
+	kick   func()        // there may be requests; nil: nobody sends any
 
 	mu       sync.Mutex
 	offer    *offer

@@ -235,7 +235,8 @@ func (s *Store) RedactExpiredGroupSessions(ctx context.Context) ([]id.SessionID,
 }
 
 // RedactOutdatedGroupSessions implements crypto.Store: those that mautrix-go has put, and
-// of which nobody knows when they came. None is that Pawl has received.
+// of which nobody knows when they came. Those that Pawl has received are not looked at,
+// unless it is stored of them too.
 func (s *Store) RedactOutdatedGroupSessions(ctx context.Context) ([]id.SessionID, error) {
 	put, err := rows[inbound](ctx, s, spaceInbound)
 	if err != nil {
@@ -243,7 +244,7 @@ func (s *Store) RedactOutdatedGroupSessions(ctx context.Context) ([]id.SessionID
 	}
 	return s.redact(ctx, "outdated", func(igs *crypto.InboundGroupSession) bool {
 		_, ok := put[string(igs.ID())]
-		return ok && igs.ReceivedAt.IsZero()
+		return (ok || s.expiry) && igs.ReceivedAt.IsZero()
 	})
 }
 

@@ -36,6 +36,7 @@ type receiver struct {
 	open    func() error // fails once the helper is closed
 	gone    func()       // looks for devices that were deleted
 
+	expiry     func(context.Context, id.RoomID, id.SessionID, bool) error // keeps when a key came
 	keyShare   KeyShare
 	requests   *lru.Cache[string, struct{}] // for room keys, that were answered
 	background func(func(context.Context))  // until the helper is closed
@@ -63,7 +64,7 @@ func newReceiver(h *CryptoHelper, m *pawl.Machine) *receiver {
 	}
 	return &receiver{
 		client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, open: h.isOpen, gone: h.forgetGone, seen: seen,
-		keyShare: h.KeyShare, requests: requests,
+		expiry: h.keepExpiry, keyShare: h.KeyShare, requests: requests,
 		background: func(do func(context.Context)) { h.sender.ended.Go(func() { do(h.sender.ctx) }) },
 	}
 }

@@ -18,6 +18,8 @@ func (c *bridgeCrypto) configure(ctx context.Context, run *running) error {
 	cfg, olm := c.bridge.Config.Encryption, run.helper.Machine()
 	olm.SendKeysMinTrust = cfg.VerificationLevels.Receive
 	olm.PlaintextMentions = cfg.PlaintextMentions
+	olm.MSC4392Relations = cfg.MSC4392
+	olm.DisableSharedGroupSessionTracking = true
 	olm.DisableDeviceChangeKeyRotation = cfg.Rotation.DisableDeviceChangeKeyRotation
 	if cfg.Rotation.DisableDeviceChangeKeyRotation {
 		c.log.Warn().Msg("encryption.rotation.disable_device_change_key_rotation: a new device makes no room key change, and one that is gone always does")

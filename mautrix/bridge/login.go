@@ -32,6 +32,7 @@ func (c *bridgeCrypto) start(ctx context.Context) (run *running, err error) {
 		InitialDeviceDisplayName: fmt.Sprintf("%s bridge", c.bridge.Bridge.Network.GetName().DisplayName),
 	}
 	run.helper.KeyShare = c.keyShare
+	run.helper.KeepExpiry = cfg.DeleteKeys.PeriodicallyDeleteExpired || cfg.DeleteKeys.DeleteOutdatedInbound
 	if run.streams, err = beeperstream.New(run.client); err != nil {
 		return run, err
 	}

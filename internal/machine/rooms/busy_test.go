@@ -82,7 +82,7 @@ func TestBusyServer(t *testing.T) {
 func (h *handle) held(r outbox.Request, wait time.Duration) {
 	h.Helper()
 	var notShared *rooms.NotSharedError
-	_, err := h.rooms.Encrypt(context.Background(), room, "m.room.message", []byte("{}"))
+	_, err := h.rooms.Encrypt(context.Background(), room, "m.room.message", []byte("{}"), rooms.Form{})
 	if s := h.share(bob); s.Done || !errors.As(err, &notShared) {
 		h.Fatalf("it does not wait: %+v, %v", s, err)
 	}

@@ -64,7 +64,7 @@ var harmed = map[string]func(tx *txn.Tx, w *ward) (string, error){
 // calls are what the package does; the error is the call's.
 var calls = map[string]func(ctx context.Context, w *ward) error{
 	"encrypt": func(ctx context.Context, w *ward) error {
-		_, err := w.rooms.Encrypt(ctx, room, "m.room.message", []byte("{}"))
+		_, err := w.rooms.Encrypt(ctx, room, "m.room.message", []byte("{}"), rooms.Form{})
 		return err
 	},
 	"share": func(ctx context.Context, w *ward) error {
@@ -83,7 +83,7 @@ var calls = map[string]func(ctx context.Context, w *ward) error{
 		return w.account.Do(ctx, func(tx *txn.Tx) error { return records.MarkRoomsOf(tx, bob) })
 	},
 	"encrypt elsewhere": func(ctx context.Context, w *ward) error {
-		_, err := w.rooms.Encrypt(ctx, quiet, "m.room.message", []byte("{}"))
+		_, err := w.rooms.Encrypt(ctx, quiet, "m.room.message", []byte("{}"), rooms.Form{})
 		return err
 	},
 	"sweep": func(ctx context.Context, w *ward) error {

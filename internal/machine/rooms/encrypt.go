@@ -19,9 +19,17 @@ const relates = "m.relates_to"
 
 // event is the plaintext of an event.
 type event struct {
-	Type    string                     `json:"type"`
-	Content map[string]json.RawMessage `json:"content"`
-	Room    matrix.RoomID              `json:"room_id"`
+	Type     string                     `json:"type"`
+	Content  map[string]json.RawMessage `json:"content"`
+	Room     matrix.RoomID              `json:"room_id"`
+	StateKey *string                    `json:"state_key,omitempty"`
+}
+
+// Form is what else an encrypted event is to be; the zero Form is what rooms are sent.
+type Form struct {
+	Inside    bool            // m.relates_to is encrypted too
+	RelatesTo json.RawMessage // then: what stands outside in its place, nil: nothing
+	StateKey  *string         // nil: it is none of the room's state
 }
 
 // encrypted is the content of m.room.encrypted.
@@ -36,11 +44,11 @@ type encrypted struct {
 
 // Encrypt encrypts an event of a room and returns the content of the
 // m.room.encrypted that carries it; see package pawl.
-func (r *Rooms) Encrypt(ctx context.Context, room matrix.RoomID, eventType string, content []byte) (out json.RawMessage, err error) {
+func (r *Rooms) Encrypt(ctx context.Context, room matrix.RoomID, eventType string, content []byte, form Form) (out json.RawMessage, err error) {
 	if err := room.Check(); err != nil {
 		return nil, err
 	}
-	plaintext, outside, err := plaintextOf(room, eventType, content)
+	plaintext, outside, err := plaintextOf(room, eventType, content, form)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +65,16 @@ func (r *Rooms) Encrypt(ctx context.Context, room matrix.RoomID, eventType strin
 	return out, err
 }
 
-func plaintextOf(room matrix.RoomID, eventType string, content []byte) (plaintext []byte, outside json.RawMessage, err error) {
-	e := event{Type: eventType, Room: room}
+func plaintextOf(room matrix.RoomID, eventType string, content []byte, form Form) (plaintext []byte, outside json.RawMessage, err error) {
+	e := event{Type: eventType, Room: room, StateKey: form.StateKey}
 	if eventType == "" || json.Unmarshal(content, &e.Content) != nil || e.Content == nil {
 		return nil, nil, roomkeys.ErrContent
 	}
-	if outside = e.Content[relates]; outside != nil {
+	if outside = e.Content[relates]; outside != nil && !form.Inside {
 		delete(e.Content, relates)
+	}
+	if form.Inside {
+		outside = form.RelatesTo
 	}
 	plaintext, err = json.Marshal(e)
 	return plaintext, outside, err

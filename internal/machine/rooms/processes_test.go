@@ -62,7 +62,7 @@ func child(at string) error {
 		return err
 	}
 	for {
-		raw, err := h.Encrypt(context.Background(), room, "m.room.message", []byte(`{"body":"text"}`))
+		raw, err := h.Encrypt(context.Background(), room, "m.room.message", []byte(`{"body":"text"}`), rooms.Form{})
 		switch {
 		case errors.Is(err, rooms.ErrRotate):
 			return nil

@@ -440,7 +440,7 @@ func TestSettings(t *testing.T) {
 	if _, err := h.rooms.Share(t.Context(), room, nil, settings); !errors.Is(err, roomkeys.ErrAlgorithm) {
 		t.Errorf("a room that asks for another algorithm: %v", err)
 	}
-	if _, err := h.rooms.Encrypt(t.Context(), room, "m.room.message", []byte("{}")); !errors.Is(err, roomkeys.ErrAlgorithm) {
+	if _, err := h.rooms.Encrypt(t.Context(), room, "m.room.message", []byte("{}"), rooms.Form{}); !errors.Is(err, roomkeys.ErrAlgorithm) {
 		t.Errorf("encrypting there: %v", err)
 	}
 }
@@ -586,7 +586,7 @@ func TestContent(t *testing.T) {
 	b := w.add(bob, "B1")
 	h := w.handle()
 	h.shareAll(bob)
-	raw, err := h.rooms.Encrypt(t.Context(), room, "m.room.message", []byte(`{"body":"hi <b>","n":12345678901234567890,"m.relates_to":{"event_id":"$a"}}`))
+	raw, err := h.rooms.Encrypt(t.Context(), room, "m.room.message", []byte(`{"body":"hi <b>","n":12345678901234567890,"m.relates_to":{"event_id":"$a"}}`), rooms.Form{})
 	must(t, err)
 	var outer map[string]any
 	must(t, json.Unmarshal(raw, &outer))
@@ -607,11 +607,11 @@ func TestContent(t *testing.T) {
 		t.Errorf("the payload is %s", text)
 	}
 	for _, content := range []string{"", "null", "7", "[]", `"a"`, "{", "{} {}"} {
-		if _, err := h.rooms.Encrypt(t.Context(), room, "m.room.message", []byte(content)); !errors.Is(err, roomkeys.ErrContent) {
+		if _, err := h.rooms.Encrypt(t.Context(), room, "m.room.message", []byte(content), rooms.Form{}); !errors.Is(err, roomkeys.ErrContent) {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
-	if _, err := h.rooms.Encrypt(t.Context(), room, "", []byte("{}")); !errors.Is(err, roomkeys.ErrContent) {
+	if _, err := h.rooms.Encrypt(t.Context(), room, "", []byte("{}"), rooms.Form{}); !errors.Is(err, roomkeys.ErrContent) {
 		t.Errorf("no type: %v", err)
 	}
 }

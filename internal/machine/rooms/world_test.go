@@ -381,7 +381,7 @@ type sentEvent struct {
 
 func (h *handle) encrypt(text string) (sentEvent, error) {
 	h.Helper()
-	raw, err := h.rooms.Encrypt(h.Context(), room, "m.room.message", h.json(map[string]string{"body": text}))
+	raw, err := h.rooms.Encrypt(h.Context(), room, "m.room.message", h.json(map[string]string{"body": text}), rooms.Form{})
 	if err != nil {
 		return sentEvent{}, err
 	}
