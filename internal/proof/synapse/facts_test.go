@@ -18,29 +18,51 @@ import (
 
 var where = flag.String("synapse", "", "the virtual environment that has Synapse")
 
-const (
-	alice = matrix.UserID("@alice:example.org")
-	bob   = matrix.UserID("@bob:example.org")
-)
-
-// started is a Synapse with two users who have a device each.
-func started(t *testing.T) (s *Server, a, b *client) {
-	t.Helper()
+// TestFacts asks one Synapse, as two users of each fact who have a device each.
+func TestFacts(t *testing.T) {
 	if *where == "" {
 		t.Skip("without Synapse: run make e2e")
 	}
-	s = Start(t, *where, "example.org")
-	s.AddUser(alice, "secret")
-	s.AddUser(bob, "secret")
-	return s, &client{t, s, s.Login(alice, "PHONE"), 0}, &client{t, s, s.Login(bob, "LAPTOP"), 0}
+	s := Start(t, *where, "example.org")
+	for name, holds := range map[string]func(t *testing.T, s *Server, a, b *client){
+		"uploads are taken whole or not":           uploadsAreTakenWholeOrNot,
+		"claimed keys are taken again":             claimedKeysAreTakenAgain,
+		"claims are in upload order":               claimsAreInUploadOrder,
+		"a fallback key is unused again":           fallbackKeyIsUnusedAgain,
+		"a fallback key in canonical order is not": canonicalFallbackKeyIsNot,
+		"letters come again until a newer token":   lettersComeAgainUntilANewerToken,
+		"one letter of a type to a device":         oneLetterOfAType,
+		"transactions are forgotten by a restart":  transactionsAreForgottenByARestart,
+		"a missing count is zero":                  missingCountIsZero,
+		"a device has five hundred keys":           fiveHundredKeys,
+	} {
+		t.Run(name, func(t *testing.T) {
+			users++
+			holds(t, s, enter(t, s, "alice"), enter(t, s, "bob"))
+		})
+	}
 }
+
+// users counts the facts, each of which has its own.
+var users int
 
 // client is a device that asks through the proxy.
 type client struct {
 	t     *testing.T
 	s     *Server
+	user  matrix.UserID
 	token string
 	syncs int
+}
+
+// device is what each client's is called.
+const device = "PHONE"
+
+func enter(t *testing.T, s *Server, name string) *client {
+	t.Helper()
+	user := matrix.UserID(fmt.Sprintf("@%s%d:example.org", name, users))
+	s.AddUser(user, "secret")
+	return &client{t, s, user, s.Login(user, device), 0}
 }
 
 // sync is one that was not asked for before: Synapse gives an answer again, for two
@@ -80,11 +102,11 @@ func (c *client) uploads(keys object) (int, object) {
 	return c.asks("POST", "keys/upload", object{"one_time_keys": keys})
 }
 
-// claims takes a one-time key of alice's phone, and returns its id and itself.
-func (c *client) claims() (id, of string) {
+// claims takes a one-time key of somebody's, and returns its id and itself.
+func (c *client) claims(from *client) (id, of string) {
 	c.t.Helper()
-	o := c.gets("POST", "keys/claim", object{"one_time_keys": object{string(alice): object{"PHONE": "signed_curve25519"}}})
-	for id, k := range at(o, "one_time_keys", string(alice), "PHONE") {
+	o := c.gets("POST", "keys/claim", object{"one_time_keys": object{string(from.user): object{device: "signed_curve25519"}}})
+	for id, k := range at(o, "one_time_keys", string(from.user), device) {
 		return id, fmt.Sprint(k.(object)["key"])
 	}
 	return "", ""
@@ -98,8 +120,7 @@ func at(o object, names ...string) object {
 	return o
 }
 
-func TestUploadsAreTakenWholeOrNot(t *testing.T) {
-	s, a, _ := started(t)
+func uploadsAreTakenWholeOrNot(t *testing.T, s *Server, a, _ *client) {
 	if status, o := a.uploads(object{"signed_curve25519:A": key("1")}); status != http.StatusOK {
 		t.Fatal(o)
 	}
@@ -107,7 +128,7 @@ func TestUploadsAreTakenWholeOrNot(t *testing.T) {
 	if status != http.StatusBadRequest || o["errcode"] != "M_UNKNOWN" || !strings.Contains(fmt.Sprint(o["error"]), "already exists") {
 		t.Errorf("an id with another key: %d %v", status, o)
 	}
-	if n := s.KeyCount(alice, "PHONE"); n != 1 {
+	if n := s.KeyCount(a.user, device); n != 1 {
 		t.Errorf("it has %d keys, want 1: nothing of a refused upload", n)
 	}
 	if status, o := a.uploads(object{"signed_curve25519:A": key("1")}); status != http.StatusOK {
@@ -115,20 +136,18 @@ func TestUploadsAreTakenWholeOrNot(t *testing.T) {
 	}
 }
 
-func TestClaimedKeysAreTakenAgain(t *testing.T) {
-	_, a, b := started(t)
+func claimedKeysAreTakenAgain(t *testing.T, _ *Server, a, b *client) {
 	for _, of := range []string{"1", "1", "2"} { // the same key, and another under its id
 		if status, o := a.uploads(object{"signed_curve25519:A": key(of)}); status != http.StatusOK {
 			t.Fatalf("after its claim: %d %v", status, o)
 		}
-		if id, got := b.claims(); id != "signed_curve25519:A" || got != of {
+		if id, got := b.claims(a); id != "signed_curve25519:A" || got != of {
 			t.Errorf("claimed %s %s, want key %s again", id, got, of)
 		}
 	}
 }
 
-func TestClaimsAreInUploadOrder(t *testing.T) {
-	_, a, b := started(t)
+func claimsAreInUploadOrder(t *testing.T, _ *Server, a, b *client) {
 	want := []string{"D", "B", "C", "A"}
 	for _, id := range want {
 		a.uploads(object{"signed_curve25519:" + id: key(id)})
@@ -136,7 +155,7 @@ func TestClaimsAreInUploadOrder(t *testing.T) {
 	}
 	var got []string
 	for range want {
-		_, k := b.claims()
+		_, k := b.claims(a)
 		got = append(got, k)
 	}
 	if !slices.Equal(got, want) {
@@ -146,32 +165,36 @@ func TestClaimsAreInUploadOrder(t *testing.T) {
 
 // A used fallback key that is uploaded again is unused again, unless its members are in
 // the order of canonical JSON: Synapse compares that with what it was sent.
-func TestFallbackKeyIsUnusedAgain(t *testing.T) {
-	for text, again := range map[string]string{
-		`{"key":"f","fallback":true,"signatures":{}}`: "[signed_curve25519]",
-		`{"fallback":true,"key":"f","signatures":{}}`: "[]",
-	} {
-		_, a, b := started(t)
-		unused := func(when, want string) {
-			t.Helper()
-			if got := fmt.Sprint(a.sync("")["device_unused_fallback_key_types"]); got != want {
-				t.Errorf("%s, %s: unused are %s, want %s", text, when, got, want)
-			}
+func fallbackKeyIsUnusedAgain(t *testing.T, _ *Server, a, b *client) {
+	fallsBack(t, a, b, `{"key":"f","fallback":true,"signatures":{}}`, "[signed_curve25519]")
+}
+
+func canonicalFallbackKeyIsNot(t *testing.T, _ *Server, a, b *client) {
+	fallsBack(t, a, b, `{"fallback":true,"key":"f","signatures":{}}`, "[]")
+}
+
+// fallsBack uploads a fallback key, claims it, and uploads it again.
+func fallsBack(t *testing.T, a, b *client, text, again string) {
+	t.Helper()
+	unused := func(when, want string) {
+		t.Helper()
+		if got := fmt.Sprint(a.sync("")["device_unused_fallback_key_types"]); got != want {
+			t.Errorf("%s: unused are %s, want %s", when, got, want)
 		}
-		upload := func() {
-			a.gets("POST", "keys/upload", object{"fallback_keys": object{"signed_curve25519:F": json.RawMessage(text)}})
-		}
-		upload()
-		unused("uploaded", "[signed_curve25519]")
-		for range 2 { // as often as anybody likes
-			if _, k := b.claims(); k != "f" {
-				t.Errorf("claimed %q", k)
-			}
-		}
-		unused("claimed", "[]")
-		upload()
-		unused("uploaded again", again)
 	}
+	upload := func() {
+		a.gets("POST", "keys/upload", object{"fallback_keys": object{"signed_curve25519:F": json.RawMessage(text)}})
+	}
+	upload()
+	unused("uploaded", "[signed_curve25519]")
+	for range 2 { // as often as anybody likes
+		if _, k := b.claims(a); k != "f" {
+			t.Errorf("claimed %q", k)
+		}
+	}
+	unused("claimed", "[]")
+	upload()
+	unused("uploaded again", again)
 }
 
 // letters are the to-device events of a sync.
@@ -182,16 +205,27 @@ func (c *client) letters(since string) (events []any, next string) {
 	return events, o["next_batch"].(string)
 }
 
-func (c *client) writes(txn string) {
+func (c *client) writes(to *client, txn string) {
 	c.t.Helper()
-	c.gets("PUT", "sendToDevice/test/"+txn, object{"messages": object{string(alice): object{"PHONE": object{"txn": txn}}}})
+	c.gets("PUT", "sendToDevice/test/"+txn, object{"messages": object{string(to.user): object{device: object{"txn": txn}}}})
 }
 
-func TestLettersComeAgainUntilANewerToken(t *testing.T) {
-	_, a, b := started(t)
+// A request has room for one message to a device: whoever has two writes two requests.
+// What is in it twice is there once, the last of the two.
+func oneLetterOfAType(t *testing.T, _ *Server, a, b *client) {
+	_, begin := a.letters("")
+	twice := fmt.Sprintf(`{"messages":{"%s":{"PHONE":{"n":1},"PHONE":{"n":2}}}}`, a.user)
+	b.gets("PUT", "sendToDevice/test/1", json.RawMessage(twice))
+	got, _ := a.letters(begin)
+	if len(got) != 1 || fmt.Sprint(at(got[0].(object), "content")) != "map[n:2]" {
+		t.Errorf("two messages in one request came as %v, want the second", got)
+	}
+}
+
+func lettersComeAgainUntilANewerToken(t *testing.T, _ *Server, a, b *client) {
 	_, begin := a.letters("")
 	for i := range 150 {
-		b.writes(fmt.Sprint(i))
+		b.writes(a, fmt.Sprint(i))
 	}
 	first, next := a.letters(begin)
 	again, _ := a.letters(begin)
@@ -206,25 +240,23 @@ func TestLettersComeAgainUntilANewerToken(t *testing.T) {
 	}
 }
 
-func TestTransactionsAreForgottenByARestart(t *testing.T) {
-	s, a, b := started(t)
+func transactionsAreForgottenByARestart(t *testing.T, s *Server, a, b *client) {
 	_, begin := a.letters("")
-	b.writes("1")
-	b.writes("1")
+	b.writes(a, "1")
+	b.writes(a, "1")
 	if got, _ := a.letters(begin); len(got) != 1 {
 		t.Errorf("%d events of one transaction", len(got))
 	}
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	b.writes("1")
+	b.writes(a, "1")
 	if got, _ := a.letters(begin); len(got) != 2 {
 		t.Errorf("%d events after a restart, want 2", len(got))
 	}
 }
 
-func TestMissingCountIsZero(t *testing.T) {
-	_, a, b := started(t)
+func missingCountIsZero(t *testing.T, _ *Server, a, b *client) {
 	a.uploads(object{"signed_curve25519:A": key("1")})
 	count := func() any {
 		return at(a.sync(""), "device_one_time_keys_count")["signed_curve25519"]
@@ -232,15 +264,14 @@ func TestMissingCountIsZero(t *testing.T) {
 	if got := count(); got != 1.0 {
 		t.Errorf("the count is %v, want 1", got)
 	}
-	b.claims()
+	b.claims(a)
 	if got := count(); got != nil && got != 0.0 {
 		t.Errorf("the count is %v, want none or 0", got)
 	}
 }
 
 // A device holds at most 500 one-time keys: who uploads without looking is refused.
-func TestFiveHundredKeys(t *testing.T) {
-	_, a, _ := started(t)
+func fiveHundredKeys(t *testing.T, _ *Server, a, _ *client) {
 	for i := range 10 {
 		keys := object{}
 		for j := range 50 {
