@@ -37,6 +37,7 @@ var where = flag.String("synapse", "", "the virtual environment that has Synapse
 func homeserver(t *testing.T) hs.Homeserver {
 	t.Helper()
 	if *where != "" {
+		t.Parallel() // they wait more than they compute
 		return synapse.Start(t, *where, "example.org")
 	}
 	s, err := hs.Start("example.org")

@@ -48,30 +48,7 @@ func example(t *testing.T) string {
 		after[at] = change[1]
 		t.Logf("\n-%s\n+%s", change[0], change[1])
 	}
-	folder := t.TempDir()
-	changed := filepath.Join(folder, "main.go")
-	if err := os.WriteFile(changed, []byte(strings.Join(after, "\n")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	// It is built as if it were in this module, whose dependencies it has.
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "internal", "example", "main.go"): changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, program := filepath.Join(folder, "overlay.json"), filepath.Join(folder, "example")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "goolm", "-overlay", list, "-o", program, "./internal/example")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return program
+	return buildInside(t, "example", []byte(strings.Join(after, "\n")))
 }
 
 // running is the example as a process.
