@@ -1,15 +1,14 @@
 package clients
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/proof/clients/oracle"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -49,10 +48,10 @@ func mainStory(t *testing.T, c cast) {
 	y.peer(carol, "LAPTOP").join(y.room)
 	y.settle()
 	began := time.Now()
-	away := []span{} // in which the device may not be told anything
+	away := []oracle.Span{} // in which the device may not be told anything
 	p := plot{}
 	p.spread(r, *kills, func() { y.kill(r) })
-	p.spread(r, *freezes, func() { away = append(away, y.freeze(r)) })
+	p.spread(r, *freezes, func() { away = append(away, y.freeze(r)...) })
 	p.spread(r, *reboots, func() { away = append(away, y.reboot()) })
 	for i := range *messages {
 		sending := y.sending(y.mine.next(), fmt.Sprint("ours ", i))
@@ -100,11 +99,9 @@ func (y *story) kill(r *rand.Rand) {
 	y.mine.revive(i)
 }
 
-// span is some time.
-type span struct{ from, to time.Time }
-
-// freeze stops a process between two instructions, while the others go on.
-func (y *story) freeze(r *rand.Rand) span {
+// freeze stops a process between two instructions, while the others go on. Where it owns
+// the store they wait for it: that time is returned.
+func (y *story) freeze(r *rand.Rand) (away []oracle.Span) {
 	y.t.Helper()
 	i := y.mine.any(r)
 	d := y.mine.processes[i]
@@ -112,83 +109,58 @@ func (y *story) freeze(r *rand.Rand) span {
 	if err := d.Signal(syscall.SIGSTOP); err != nil {
 		y.t.Fatal(err)
 	}
+	owns := y.mine.owns(d)
 	sending := y.sending(y.mine.processes[(i+1)%len(y.mine.processes)], "while another is frozen")
 	time.Sleep(time.Until(from.Add(frozen))) // that long, whatever happens
 	if err := d.Signal(syscall.SIGCONT); err != nil {
 		y.t.Fatal(err)
 	}
 	<-sending
-	return span{from, time.Now()}
+	if owns {
+		away = []oracle.Span{{From: from, To: time.Now()}}
+	}
+	y.t.Logf("%s was stopped for %v; it owned the store: %v", d.name, time.Since(from).Round(time.Millisecond), owns)
+	return away
 }
 
 // reboot starts the homeserver anew. Clients come back after they have paused.
-func (y *story) reboot() span {
+func (y *story) reboot() oracle.Span {
 	y.t.Helper()
 	from := time.Now()
 	if err := y.server.Restart(); err != nil {
 		y.t.Fatal(err)
 	}
-	return span{from, time.Now().Add(time.Second)}
+	return oracle.Span{From: from, To: time.Now().Add(time.Second)}
 }
 
-// delays measures how long it took until a process of ours told what a peer had sent,
-// with the time taken out in which it could not.
-func (y *story) delays(away []span) {
+// delays judges how long it took until a process of ours told what a peer had sent,
+// with the time taken out in which it could not. Its processes are killed one at a time:
+// there is always another that runs.
+func (y *story) delays(away []oracle.Span) {
 	y.t.Helper()
-	told := map[string]time.Time{}
+	told := map[matrix.EventID]time.Time{}
 	for _, d := range y.mine.all {
 		for _, e := range d.Events() {
-			if first, known := told[e.Event]; e.Name == "message" && (!known || e.At.Before(first)) {
-				told[e.Event] = e.At
+			id := matrix.EventID(e.Event)
+			if first, known := told[id]; e.Name == "message" && e.Sender != string(y.mine.User) && (!known || e.At.Before(first)) {
+				told[id] = e.At
 			}
 		}
 	}
-	var delays []time.Duration
-	untold := 0
-	for id, at := range y.sentAt() {
-		if when, known := told[string(id)]; known {
-			delays = append(delays, max(0, when.Sub(at)-within(away, at, when)))
-		} else {
-			untold++ // it was read only
+	untold := 0 // read when it was asked for only
+	for _, m := range y.sent {
+		if _, was := told[m.Event]; !was && m.Sender != y.mine.User {
+			untold++
 		}
 	}
-	if len(delays) == 0 {
-		y.t.Fatal("nothing of the peers was told")
+	delays := oracle.Delays(oracle.Life{Exchanges: y.server.Exchanges("sync")}, told, away)
+	if len(delays) < *messages/2 {
+		y.t.Fatalf("%d messages of peers were told, of %d", len(delays), *messages)
 	}
-	slices.Sort(delays)
 	last := delays[len(delays)-1]
 	y.t.Logf("messages of peers were told after %v (median) and %v (longest); %d of %d were told by no process, and read afterwards",
-		delays[len(delays)/2].Round(time.Millisecond), last.Round(time.Millisecond), untold, untold+len(delays))
+		delays[len(delays)/2].Round(time.Millisecond), last.Round(time.Millisecond), untold, untold+len(told))
 	if *latest > 0 && last > *latest {
-		y.t.Errorf("a message was told %v after it was sent, want %v", last, *latest)
+		y.t.Errorf("a message was told %v after it was there, want at most %v", last, *latest)
 	}
-}
-
-// sentAt is when the server was given each message of peers.
-func (y *story) sentAt() map[matrix.EventID]time.Time {
-	sent := map[matrix.EventID]time.Time{}
-	for _, e := range y.server.Exchanges("send") {
-		var a struct {
-			Event matrix.EventID `json:"event_id"`
-		}
-		if e.User != y.mine.User && json.Unmarshal(e.Answer, &a) == nil && a.Event != "" {
-			sent[a.Event] = e.At
-		}
-	}
-	return sent
-}
-
-// within is how much of the time between two moments is in some spans.
-func within(spans []span, from, to time.Time) (sum time.Duration) {
-	for _, s := range spans {
-		start, end := s.from, s.to
-		if start.Before(from) {
-			start = from
-		}
-		if end.After(to) {
-			end = to
-		}
-		sum += max(0, end.Sub(start))
-	}
-	return sum
 }

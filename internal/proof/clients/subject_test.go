@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/holder"
 	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/internal/proof/clients/bot"
 	"github.com/pawlkv/pawl/internal/proof/clients/oracle"
@@ -136,6 +139,23 @@ func (m *subject) next() *device {
 
 // any is a process by chance.
 func (m *subject) any(r *rand.Rand) int { return r.IntN(len(m.processes)) }
+
+// owns reports whether a process has locked a file of the store, so that the others wait
+// for it.
+func (m *subject) owns(d *device) (owns bool) {
+	m.t.Helper()
+	err := filepath.WalkDir(m.store, func(path string, e os.DirEntry, err error) error {
+		owns = owns || holder.Of(path) == d.PID()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was removed meanwhile
+		}
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return owns
+}
 
 // later moves the device's clock. Only Pawl's has one.
 func (m *subject) later(by time.Duration) {

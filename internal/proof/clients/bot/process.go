@@ -172,6 +172,9 @@ func (p *Process) gone() error {
 // Signal sends a signal, as to stop the process where it is.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
+// PID is the process's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Ended returns why the process has ended, nil while it runs.
 func (p *Process) Ended() error {
 	p.mu.Lock()
