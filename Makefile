@@ -7,6 +7,7 @@
 # make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
+# make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
 
@@ -133,6 +134,17 @@ e2e: synapse
 	(cd $(CLIENTS) && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestMainStory' -synapse=$(SYNAPSE) $(MAINSTORY)); \
 	(cd $(CLIENTS) && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestScenarios$$|TestImportedFromMautrix' -synapse=$(SYNAPSE)); \
 	(cd mautrix && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestTwoLines|TestTalk|TestIdentity|TestRecoveryKey|TestTrustBothWays|TestKeyBackup|TestKeyFile' -synapse=$(SYNAPSE))
+
+# The same in full, for hours, and beside it two processes of mautrix-go's own encryption
+# on one database: what is lost is printed. SEED is printed by each story, and plays it
+# again.
+SEED ?= 0
+LONGSTORY := -story.messages=300 -story.kills=60 -story.freezes=5 -story.reboots=2 -story.late=2s
+e2e-long: synapse
+	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; export CGO_ENABLED=0; cd $(CLIENTS); \
+	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestMainStory' -synapse=$(SYNAPSE) $(LONGSTORY) -clients.all -clients.seed=$(SEED); \
+	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestStockStory' -synapse=$(SYNAPSE) -stock.messages=100 -clients.seed=$(SEED); \
+	$(GO) test -count=1 -timeout 12h $(ATONCE) -tags goolm . -run 'TestScenarios$$' -synapse=$(SYNAPSE) -clients.all -clients.seed=$(SEED)
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

@@ -109,7 +109,7 @@ func program(t *testing.T, kind string) *exec.Cmd {
 	if engine, is := strings.CutPrefix(kind, exampleKind); is {
 		return exec.CommandContext(ctx, example(t), "-engine="+engine)
 	}
-	if kind == stockKind {
+	if kind == stockKind || kind == stockTwice {
 		return exec.CommandContext(ctx, stock(t))
 	}
 	if *withRace && strings.HasPrefix(kind, "pawl-") {

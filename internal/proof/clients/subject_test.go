@@ -44,6 +44,8 @@ func newSubject(t *testing.T, s hs.Homeserver, kind string) *subject {
 	m.processes = make([]*device, 1)
 	if m.shares() {
 		m.processes = make([]*device, len(roles))
+	} else if kind == stockTwice {
+		m.processes = make([]*device, 2)
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 // Command upstream runs the power, damage and conformance tests of the engines
 // with the newest release of every dependency, and prints what has changed and
-// what came of it. Run it from the top of the repository, with a network:
+// what came of it. Before that it prints which methods and fields came and went in
+// mautrix-go since the version that is pinned, and builds the module mautrix with it. Run it from the top of the repository, with a network:
 //
 //	go run ./internal/proof/upstream [-only module]
 //
@@ -30,7 +31,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	passed, err := run(ctx, os.Stdout, *only)
+	passed, err := all(ctx, os.Stdout, *only)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "upstream:", err)
 	}
@@ -39,12 +40,25 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, w io.Writer, only string) (passed bool, err error) {
+// all looks at mautrix-go, which the module mautrix implements interfaces of, and at
+// what the engines rest on.
+func all(ctx context.Context, w io.Writer, only string) (passed bool, err error) {
 	dir, err := os.MkdirTemp("", "upstream")
 	if err != nil {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
+	passed = true
+	if strings.Contains(mautrixGo, only) {
+		if passed, err = mautrix(ctx, w, dir); err != nil {
+			return false, err
+		}
+	}
+	others, err := run(ctx, w, dir, only)
+	return passed && others, err
+}
+
+func run(ctx context.Context, w io.Writer, dir, only string) (passed bool, err error) {
 	begin, err := copyModfile(dir, "all")
 	if err != nil {
 		return false, err

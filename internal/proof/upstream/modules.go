@@ -17,13 +17,16 @@ import (
 type modfile string
 
 // copyModfile copies the tree's go.mod and go.sum into a folder of that name.
-func copyModfile(dir, name string) (modfile, error) {
+func copyModfile(dir, name string) (modfile, error) { return copyModfileOf(".", dir, name) }
+
+// copyModfileOf does so with those of a module within the tree.
+func copyModfileOf(module, dir, name string) (modfile, error) {
 	dir = filepath.Join(dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(name)
+		text, err := os.ReadFile(filepath.Join(module, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
 		}
