@@ -72,7 +72,10 @@ type Failure struct{ f outbox.Failure }
 // may say so.
 func NotSent() Failure { return Failure{outbox.Failure{Reason: outbox.NotSent}} }
 
-// Unknown: the request may have arrived, and its answer is lost.
+// Unknown: the request may have arrived, and its answer is lost. The same bytes go out
+// again; those of KeysClaim three times at most, since each may cost every device a
+// key, and rooms wait for them as long: who is left out would miss what is said
+// meanwhile. A KeysQuery counts as failed at once: who is followed is asked again.
 func Unknown() Failure { return Failure{outbox.Failure{Reason: outbox.Unknown}} }
 
 // Refused: the server answered with this HTTP status, which is no success, and this
