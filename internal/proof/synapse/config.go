@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -28,6 +29,13 @@ func (s *Server) configure() error {
 	}); err != nil {
 		return err
 	}
+	services := []string{}
+	for i, registration := range s.services {
+		services = append(services, in(fmt.Sprintf("service%d.yaml", i)))
+		if err := write(services[i], registration); err != nil {
+			return err
+		}
+	}
 	return write(in("homeserver.yaml"), object{
 		"server_name":  s.name,
 		"report_stats": false,
@@ -40,6 +48,10 @@ func (s *Server) configure() error {
 		"federation_domain_whitelist": []string{},
 		"presence":                    object{"enabled": false},
 		"user_directory":              object{"enabled": false},
+		"app_service_config_files":    services,
+		"experimental_features": object{ // for application services that ask for it
+			"msc2409_to_device_messages_enabled": true, "msc3202_transaction_extensions": true,
+		},
 
 		"rc_message": unlimited, "rc_registration": unlimited, "rc_room_creation": unlimited, "rc_key_requests": unlimited,
 		"rc_joins_per_room":  unlimited,

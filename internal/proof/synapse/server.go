@@ -25,12 +25,18 @@ type Server struct {
 	process   *process
 	passwords map[matrix.UserID]string
 	admin     string // the token of somebody who sees all rooms
+	services  []Service
 }
+
+// Service is the registration of an application service, in the words of its file. One
+// that asks for to-device events and for what belongs to devices in transactions gets
+// them.
+type Service map[string]any
 
 var _ hs.Homeserver = (*Server)(nil)
 
 // Start runs the Synapse of a virtual environment, until the test ends.
-func Start(t testing.TB, venv, name string) *Server {
+func Start(t testing.TB, venv, name string, services ...Service) *Server {
 	t.Helper()
 	// The path of a socket has to be short, which that of a test's directory is not.
 	dir, err := os.MkdirTemp("", "synapse")
@@ -39,7 +45,7 @@ func Start(t testing.TB, venv, name string) *Server {
 	}
 	socket := filepath.Join(dir, "socket")
 	s := &Server{
-		t: t, name: name, dir: dir, secret: "secret", python: filepath.Join(venv, "bin", "python"), passwords: map[matrix.UserID]string{},
+		t: t, name: name, dir: dir, secret: "secret", python: filepath.Join(venv, "bin", "python"), passwords: map[matrix.UserID]string{}, services: services,
 		client: &http.Client{Transport: &http.Transport{
 			MaxIdleConnsPerHost: 100,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
