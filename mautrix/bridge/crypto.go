@@ -35,6 +35,7 @@ type running struct {
 	client  *mautrix.Client
 	helper  *pawlmautrix.CryptoHelper
 	streams *beeperstream.Helper
+	missed  *catchUp        // what transactions may leave out
 	ctx     context.Context // until Stop
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup // what goes on by itself
@@ -127,15 +128,20 @@ func (c *bridgeCrypto) init(ctx context.Context, again bool) error {
 	return nil
 }
 
-// Start implements matrix.Crypto: it syncs, unless to-device events come in transactions.
-// Like mautrix-go's own it ends the process when the homeserver takes its token no more.
+// Start implements matrix.Crypto: it syncs, where to-device events come in transactions
+// only for what those leave out. Like mautrix-go's own it ends the process when the
+// homeserver takes its token no more.
 func (c *bridgeCrypto) Start() {
 	run := c.running()
-	if run == nil || c.bridge.Config.Encryption.Appservice {
+	if run == nil {
 		return
 	}
 	run.ended.Add(1)
 	defer run.ended.Done()
+	if c.bridge.Config.Encryption.Appservice {
+		c.follow(run)
+		return
+	}
 	c.log.Debug().Msg("Syncing to-device events")
 	err := run.client.SyncWithContext(run.ctx)
 	switch {
@@ -210,9 +216,14 @@ func (c *bridgeCrypto) transaction(ctx context.Context, name string, body []byte
 	case <-ctx.Done():
 		return fmt.Errorf("encryption has not started yet: %w", ctx.Err())
 	}
-	h, err := c.helper()
-	if err != nil {
+	run := c.running()
+	if run == nil {
+		return pawlmautrix.ErrNotReady
+	}
+	if err := run.helper.ReceiveTransaction(ctx, name, body); err != nil {
+		run.missed.late()
 		return err
 	}
-	return h.ReceiveTransaction(ctx, name, body)
+	run.missed.came(name, body, run.client.UserID, run.client.DeviceID)
+	return nil
 }

@@ -17,7 +17,7 @@ import (
 func (c *bridgeCrypto) start(ctx context.Context) (run *running, err error) {
 	cfg := c.bridge.Config.Encryption
 	bot := c.bridge.AS.BotMXID()
-	run = &running{client: c.bridge.AS.NewMautrixClient(bot)}
+	run = &running{client: c.bridge.AS.NewMautrixClient(bot), missed: newCatchUp()}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
 	run.client.Log = c.log
 	run.client.StateStore = &people{c.bridge.StateStore, c.bridge.Bridge.IsGhostMXID}

@@ -2,21 +2,29 @@ package pawlbridge
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.mau.fi/util/dbutil"
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
+
+	pawlmautrix "github.com/pawlkv/pawl/mautrix"
 )
 
 // Decrypt implements matrix.Crypto.
 func (c *bridgeCrypto) Decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
-	h, err := c.helper()
-	if err != nil {
-		return nil, err
+	run := c.running()
+	if run == nil {
+		return nil, pawlmautrix.ErrNotReady
 	}
-	return h.Decrypt(ctx, evt)
+	d, err := run.helper.Decrypt(ctx, evt)
+	if errors.Is(err, matrix.NoSessionFound) {
+		run.missed.late()
+	}
+	return d, err
 }
 
 // Encrypt implements matrix.Crypto: the content becomes what is to be sent.
