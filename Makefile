@@ -124,7 +124,8 @@ build/synapse/installed: internal/proof/synapse/requirements.txt
 
 # Whole clients on Synapse: what is believed of it; mautrix-go's example with two lines
 # changed; three processes of one device that are killed and stopped while they talk, and
-# are not late; the scenarios; and a bot of mautrix-go's that is imported. They wait more
+# are not late; the scenarios; a bot of mautrix-go's that is imported; and a bridge that is
+# killed, in each mode. They wait more
 # than they compute: two tests a processor, but for the story, which is timed.
 MAINSTORY := -story.messages=60 -story.kills=12 -story.freezes=1 -story.reboots=1 -story.late=2s
 ATONCE := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
@@ -133,18 +134,21 @@ e2e: synapse
 	$(GO) test -count=1 -timeout 10m ./internal/proof/synapse -synapse=$(SYNAPSE); \
 	(cd $(CLIENTS) && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestMainStory' -synapse=$(SYNAPSE) $(MAINSTORY)); \
 	(cd $(CLIENTS) && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestScenarios$$|TestImportedFromMautrix' -synapse=$(SYNAPSE)); \
-	(cd mautrix && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestTwoLines|TestTalk|TestIdentity|TestRecoveryKey|TestTrustBothWays|TestKeyBackup|TestKeyFile' -synapse=$(SYNAPSE))
+	(cd mautrix && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestTwoLines|TestTalk|TestIdentity|TestRecoveryKey|TestTrustBothWays|TestKeyBackup|TestKeyFile' -synapse=$(SYNAPSE)); \
+	(cd mautrix && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestBridge/transactions_with_MSC4190|TestBridge/sync_without_MSC4190' -synapse=$(SYNAPSE))
 
 # The same in full, for hours, and beside it two processes of mautrix-go's own encryption
 # on one database: what is lost is printed. SEED is printed by each story, and plays it
 # again.
 SEED ?= 0
 LONGSTORY := -story.messages=300 -story.kills=60 -story.freezes=5 -story.reboots=2 -story.late=2s
+LONGBRIDGE := -bridge.messages=500 -bridge.kills=20 -bridge.rooms=20 -bridge.ghosts=50
 e2e-long: synapse
 	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; export CGO_ENABLED=0; cd $(CLIENTS); \
 	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestMainStory' -synapse=$(SYNAPSE) $(LONGSTORY) -clients.all -clients.seed=$(SEED); \
 	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestStockStory' -synapse=$(SYNAPSE) -stock.messages=100 -clients.seed=$(SEED); \
-	$(GO) test -count=1 -timeout 12h $(ATONCE) -tags goolm . -run 'TestScenarios$$' -synapse=$(SYNAPSE) -clients.all -clients.seed=$(SEED)
+	$(GO) test -count=1 -timeout 12h $(ATONCE) -tags goolm . -run 'TestScenarios$$' -synapse=$(SYNAPSE) -clients.all -clients.seed=$(SEED); \
+	cd $(CURDIR)/mautrix; $(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestBridge$$' -synapse=$(SYNAPSE) $(LONGBRIDGE) -bridge.seed=$(SEED)
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

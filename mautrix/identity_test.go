@@ -106,8 +106,8 @@ func (p *sdk) note(do func()) {
 	p.more.Broadcast()
 }
 
-// do has it do something, and waits until it is done.
-func (p *sdk) do(cmd string, with map[string]any) {
+// do has it do something, and waits until it is done. It returns the answer.
+func (p *sdk) do(cmd string, with map[string]any) map[string]any {
 	p.t.Helper()
 	q := map[string]any{"cmd": cmd}
 	for name, v := range with {
@@ -125,9 +125,11 @@ func (p *sdk) do(cmd string, with map[string]any) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if a := p.await(cmd, func(said map[string]any) bool { return said["id"] == number }); a["ok"] != true {
+	a := p.await(cmd, func(said map[string]any) bool { return said["id"] == number })
+	if a["ok"] != true {
 		p.t.Fatalf("%s: %v", cmd, a["error"])
 	}
+	return a
 }
 
 // await waits until it has said something.
