@@ -30,7 +30,7 @@ var leastPasses = []Cost{
 // and fails with ErrCost where there is none.
 func LeastCost(memory uint32) (Cost, error) {
 	if memory > argonMemoryMax {
-		return Cost{}, fmt.Errorf("%w: %d KiB of memory, want at most %d", ErrCost, memory, argonMemoryMax)
+		return Cost{}, fmt.Errorf("%w: %s of memory, want at most %s", ErrCost, inMemory(memory), inMemory(argonMemoryMax))
 	}
 	for _, least := range leastPasses {
 		if memory >= least.Memory {
@@ -38,7 +38,15 @@ func LeastCost(memory uint32) (Cost, error) {
 		}
 	}
 	least := leastPasses[len(leastPasses)-1]
-	return Cost{}, fmt.Errorf("%w: %d KiB of memory, want at least %d", ErrCost, memory, least.Memory)
+	return Cost{}, fmt.Errorf("%w: %s of memory, want at least %s", ErrCost, inMemory(memory), inMemory(least.Memory))
+}
+
+// inMemory names an amount of memory in the unit in which people choose it.
+func inMemory(kib uint32) string {
+	if kib%(1<<10) == 0 {
+		return fmt.Sprintf("%d MiB", kib>>10)
+	}
+	return fmt.Sprintf("%d KiB", kib)
 }
 
 // Check fails with ErrCost for what is not written.
@@ -48,7 +56,7 @@ func (c Cost) Check() error {
 	case err != nil:
 		return err
 	case c.Passes < least.Passes:
-		return fmt.Errorf("%w: %d passes over %d KiB, want at least %d", ErrCost, c.Passes, c.Memory, least.Passes)
+		return fmt.Errorf("%w: %d passes over %s, want at least %d", ErrCost, c.Passes, inMemory(c.Memory), least.Passes)
 	case c.Passes > argonTimeMax:
 		return fmt.Errorf("%w: %d passes, want at most %d", ErrCost, c.Passes, argonTimeMax)
 	}
