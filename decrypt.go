@@ -86,6 +86,15 @@ func (m *Machine) DecryptBatch(ctx context.Context, messages []Incoming) ([]Resu
 // acknowledged before, are passed over. As many as the engine takes, at most
 // 1,000, are one commit.
 func (m *Machine) Acknowledge(ctx context.Context, ids ...session.ReceiptID) error {
+	_, err := m.AcknowledgeKnown(ctx, ids...)
+	return err
+}
+
+// AcknowledgeKnown is Acknowledge, and returns how many of the receipts the account
+// has, those acknowledged before among them, and one that is given twice twice. The
+// others are of another account, or Sweep has forgotten them. If a commit fails, it
+// counts those of the commits before it.
+func (m *Machine) AcknowledgeKnown(ctx context.Context, ids ...session.ReceiptID) (known int, err error) {
 	return m.messages.Acknowledge(ctx, ids...)
 }
 

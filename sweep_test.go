@@ -16,12 +16,12 @@ func TestReceipts(t *testing.T) {
 	kept, acknowledged := alice.send(bob, "kept"), alice.send(bob, "acknowledged")
 	bob.receive(alice, kept)
 	ack := bob.receive(alice, acknowledged)
-	if err := bob.Acknowledge(bob.ctx, ack.Receipt, ack.Receipt, session.ReceiptID{1}); err != nil {
-		t.Fatal(err)
+	if known, err := bob.AcknowledgeKnown(bob.ctx, ack.Receipt, ack.Receipt, session.ReceiptID{1}); err != nil || known != 2 {
+		t.Fatalf("%d known, %v", known, err)
 	}
 	bob.unchanged(func() {
-		if err := bob.Acknowledge(bob.ctx, ack.Receipt); err != nil {
-			t.Errorf("acknowledging again: %v", err)
+		if known, err := bob.AcknowledgeKnown(bob.ctx, session.ReceiptID{2}, ack.Receipt); err != nil || known != 1 {
+			t.Errorf("acknowledging again: %d known, %v", known, err)
 		}
 		if d := bob.receive(alice, kept); !d.Duplicate || string(d.Plaintext) != "kept" {
 			t.Errorf("the same message again: %+v", d)

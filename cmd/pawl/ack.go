@@ -35,7 +35,9 @@ It is for the end of a pipe, after all that reads plaintexts is done with them:
 
   pawl decrypt STORE --jsonl < messages | reader | pawl ack STORE
 
-where reader passes on each line after its plaintext is safe. What is never
+where reader passes on each line after its plaintext is safe. Receipts that the
+account does not have are passed over and counted: they are of another account, or
+a sweep has forgotten them, a year after their messages. What is never
 acknowledged is erased by 'pawl sweep' after two weeks. Receipts are acknowledged
 as they come, and all of them are on the disk when the command ends with status 0.`,
 		Args: cli.Arguments(oneStore),
@@ -47,27 +49,41 @@ as they come, and all of them are on the disk when the command ends with status 
 
 func (c *ackCommand) run(cmd *cobra.Command, args []string) error {
 	return c.use(cmd, args[0], func(_ *opened, m *pawl.Machine) error {
-		n, err := acknowledge(cmd.Context(), m, readLines(cmd, "receipts, one a line,", maxAnswer))
+		done, err := acknowledge(cmd.Context(), m, readLines(cmd, "receipts, one a line,", maxAnswer))
 		if err != nil {
-			return fmt.Errorf("%w (%s before it were acknowledged)", err, counted(n, "receipt"))
+			return fmt.Errorf("%w (before it: %s)", err, done)
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "acknowledged: %s\n", counted(n, "receipt"))
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), done)
 		return err
 	})
 }
 
+// ackCount counts receipts that were given.
+type ackCount struct{ known, unknown int }
+
+// String implements fmt.Stringer.
+func (a ackCount) String() string {
+	text := "acknowledged: " + counted(a.known, "receipt")
+	if a.unknown > 0 {
+		text += fmt.Sprintf("; unknown here: %s (of another account, or forgotten since)", counted(a.unknown, "receipt"))
+	}
+	return text
+}
+
 // acknowledge takes lines until there are no more, and returns how many receipts
 // are acknowledged.
-func acknowledge(ctx context.Context, m *pawl.Machine, lines *waitingLines) (done int, err error) {
+func acknowledge(ctx context.Context, m *pawl.Machine, lines *waitingLines) (done ackCount, err error) {
 	for read := 0; ; {
 		batch, end := lines.next(ctx, pawl.MaxBatch)
 		receipts, bad := parseReceipts(batch, &read)
 		if len(receipts) > 0 {
-			if err := m.Acknowledge(ctx, receipts...); err != nil {
+			known, err := m.AcknowledgeKnown(ctx, receipts...)
+			done.known += known
+			if err != nil {
 				return done, err
 			}
+			done.unknown += len(receipts) - known
 		}
-		done += len(receipts)
 		switch {
 		case bad != nil:
 			return done, bad

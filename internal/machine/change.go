@@ -39,6 +39,7 @@ type Change[N, T any] struct {
 	If      func(*txn.Tx, T) (bool, error) // whether a record is concerned; it may look at others
 	Do      func(*txn.Tx, T) error
 	Damaged *Damages // nil: nobody asks
+	There   *int     // counts those of the named records that there are; nil: nobody asks
 }
 
 // Delete returns the change that deletes the records that are concerned.
@@ -99,6 +100,9 @@ func (c Change[N, T]) Named(ctx context.Context, a *Account, names []N) (int, er
 		})
 		c.note(done.damaged)
 		total += done.n
+		if c.There != nil {
+			*c.There += done.there
+		}
 		if err != nil {
 			return total, err
 		}
@@ -109,6 +113,7 @@ func (c Change[N, T]) Named(ctx context.Context, a *Account, names []N) (int, er
 // changed is what an attempt changed.
 type changed struct {
 	n       int
+	there   int // concerned or not
 	damaged Damages
 }
 
@@ -121,6 +126,9 @@ func (c Change[N, T]) apply(tx *txn.Tx, names []N) (done changed, err error) {
 		concerned, err := f.OK, f.Err
 		if IsSetAside(err) {
 			continue // known to be gone
+		}
+		if f.OK || err != nil {
+			done.there++
 		}
 		if concerned {
 			concerned, err = c.If(tx, f.Value)

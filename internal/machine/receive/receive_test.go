@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/ratchet"
+	"github.com/pawlkv/pawl/session"
 )
 
 // TestSync: what is Pawl's is applied, what is not is returned in order, and what
@@ -49,7 +50,9 @@ func TestSync(t *testing.T) {
 	if alice.effect("m.room_key one") != 1 || alice.state().Since != "T1" || alice.effect("all outdated") != 1 {
 		t.Errorf("the key was taken %d times, token %q", alice.effect("m.room_key one"), alice.state().Since)
 	}
-	must(t, alice.messages.Acknowledge(t.Context(), secret.Receipt))
+	if known, err := alice.messages.Acknowledge(t.Context(), secret.Receipt, session.ReceiptID{1}); err != nil || known != 1 {
+		t.Fatalf("%d receipts, %v", known, err)
+	}
 	if last, err := alice.Sync(t.Context(), ticket, body); err != nil || len(last.Events) != 2 || last.Duplicates != 3 {
 		t.Errorf("acknowledged: %+v, %v", last, err)
 	}

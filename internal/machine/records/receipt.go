@@ -94,17 +94,20 @@ func forgetNames1(ctx context.Context, a *machine.Account) error {
 
 // AcknowledgeReceipts erases the message keys that receipts keep. Those that
 // are gone, or keep none, are passed over; so are damaged ones, of which the
-// error tells when all others are done.
-func AcknowledgeReceipts(ctx context.Context, a *machine.Account, ids []session.ReceiptID) error {
+// error tells when all others are done. It returns how many of them there are, with
+// what they keep or without, also when a commit fails.
+func AcknowledgeReceipts(ctx context.Context, a *machine.Account, ids []session.ReceiptID) (known int, err error) {
 	keeps := func(_ *txn.Tx, r session.Receipt) (bool, error) {
 		_, kept := r.Key()
 		return kept, nil
 	}
 	var damaged machine.Damages
-	if _, err := acknowledge(keeps, &damaged).Named(ctx, a, ids); err != nil {
-		return err
+	change := acknowledge(keeps, &damaged)
+	change.There = &known
+	if _, err := change.Named(ctx, a, ids); err != nil {
+		return known, err
 	}
-	return damaged.Err()
+	return known, damaged.Err()
 }
 
 func acknowledge(concerned func(*txn.Tx, session.Receipt) (bool, error), d *machine.Damages) machine.Change[session.ReceiptID, session.Receipt] {

@@ -402,7 +402,8 @@ func foreignKey(tx *txn.Tx, public ratchet.PublicKey) error {
 	return fmt.Errorf("%w: %s", ErrUnknownOneTimeKey, public)
 }
 
-// Acknowledge erases the message keys that receipts keep.
-func (m *Messages) Acknowledge(ctx context.Context, ids ...session.ReceiptID) error {
+// Acknowledge erases the message keys that receipts keep, and returns how many of
+// them there are.
+func (m *Messages) Acknowledge(ctx context.Context, ids ...session.ReceiptID) (known int, err error) {
 	return records.AcknowledgeReceipts(ctx, m.account, ids)
 }

@@ -27,6 +27,12 @@ var lineageMutants = []mutant{
 		pkgs: []string{"."},
 	},
 	{
+		name: "receipts that the account never had count as acknowledged",
+		file: "internal/machine/change.go",
+		old:  "if f.OK || err != nil {", new: "if true {",
+		pkgs: []string{"./internal/machine/receive"},
+	},
+	{
 		name: "a large call ignores what the engine takes",
 		file: "internal/machine/change.go",
 		old:  "return min(MostPerCommit, ", new: "return MostPerCommit + 0*min(1, ",
