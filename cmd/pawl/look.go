@@ -16,6 +16,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/cli"
 	"github.com/pawlkv/pawl/internal/files"
+	"github.com/pawlkv/pawl/internal/files/private"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 )
@@ -24,6 +25,7 @@ import (
 // process that has it open, or else a private copy of its files. What is written
 // to the result stays in memory.
 func (p place) look(ctx context.Context) (kv.Store, error) {
+	private.RemoveDead(lookCopies)
 	for began := time.Now(); ; {
 		store, err := p.lookRunning(ctx)
 		passing := errors.Is(err, kv.ErrUnavailable)
@@ -100,14 +102,18 @@ func (p place) lookAtRest(ctx context.Context) (kv.Store, error) {
 	return copied{engine, remove}, nil
 }
 
-// copyAside copies the engine's files to a private directory, until remove.
+// lookCopies begins the names of the private directories with copies of stores.
+const lookCopies = "pawl-look-"
+
+// copyAside copies the engine's files to a private directory, until remove. If the
+// process is killed before that, a later look removes it.
 func (p place) copyAside() (to place, remove func() error, err error) {
-	dir, err := os.MkdirTemp("", "pawl-look-")
+	dir, err := private.New(lookCopies)
 	if err != nil {
 		return place{}, nil, fmt.Errorf("a private copy is needed to look at %s: %w", p, kv.OfSystem(err))
 	}
-	remove = func() error { return os.RemoveAll(dir) }
-	to = place{p.sqlite, filepath.Join(dir, filepath.Base(p.real()))}
+	remove = dir.Remove
+	to = place{p.sqlite, filepath.Join(dir.Path(), filepath.Base(p.real()))}
 	if err := p.copyFiles(to); err != nil {
 		return place{}, nil, errors.Join(err, remove())
 	}

@@ -56,6 +56,9 @@ func owner(file *os.File) (uid int, err error) {
 	return Owner(info), nil
 }
 
+// IsOwn reports whether a file is of this process's user.
+func IsOwn(info fs.FileInfo) bool { return Owner(info) == os.Geteuid() }
+
 // Owner returns whose a file is.
 func Owner(info fs.FileInfo) int {
 	if found, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -15,6 +15,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/pawlkv/pawl/internal/files"
+	"github.com/pawlkv/pawl/internal/files/private"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -139,12 +140,14 @@ func unchecked(checked []kv.Entry, data, log []byte) (more []kv.Entry) {
 // readCopy reads a copy of a database, in which SQLite may do what it likes, without
 // looking at checksums.
 func readCopy(data, log []byte) (entries []kv.Entry, head kv.Version, err error) {
-	dir, err := os.MkdirTemp("", "pawl-") // private
+	const copies = "pawl-rewritten-"
+	private.RemoveDead(copies)
+	dir, err := private.New(copies)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "store.db")
+	defer dir.Remove()
+	path := filepath.Join(dir.Path(), "store.db")
 	if err := os.WriteFile(path, data, fileMode); err != nil {
 		return nil, 0, err
 	}

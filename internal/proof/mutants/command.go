@@ -93,6 +93,24 @@ var commandMutants = []mutant{
 		test: "TestWhole", pkgs: []string{"./internal/files"},
 	},
 	{
+		name: "a private copy of a process that lives is taken for one of a dead process",
+		file: "internal/files/private/private.go",
+		old:  "err == nil && locked && leadsTo(lock)", new: "err == nil && (locked && leadsTo(lock) || true)",
+		test: "TestRemoveDead", pkgs: []string{"./internal/files/private"},
+	},
+	{
+		name: "a private directory that was removed before it was locked is used",
+		file: "internal/files/private/private.go",
+		old:  "err == nil && os.SameFile(opened, there)", new: "err != nil || os.SameFile(opened, there)",
+		test: "TestPrivate", pkgs: []string{"./internal/files/private"},
+	},
+	{
+		name: "a private copy of another user is removed",
+		file: "internal/files/private/private.go",
+		old:  "if info, err := e.Info(); err != nil || !files.IsOwn(info) {", new: "if info, err := e.Info(); err != nil || info == nil {",
+		test: "TestCopiesOfKilledLooks", pkgs: []string{"./cmd/pawl"},
+	},
+	{
 		name: "a key file that others may read is read",
 		file: "keyfile/file.go",
 		old:  "mode&0o077 != 0 &&", new: "false &&",

@@ -16,6 +16,7 @@ import (
 	"github.com/ncruces/go-sqlite3/driver"
 
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/files/private"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -41,12 +42,14 @@ func openDatabase(ctx context.Context, name string) (*sql.DB, func() error, erro
 // openFile opens a copy of an SQLite file: with a log beside it (-wal, -journal), SQLite
 // changes the one or the other also for who only reads.
 func openFile(ctx context.Context, path string) (*sql.DB, func() error, error) {
-	dir, err := os.MkdirTemp("", "pawl-mautrix-")
+	const copies = "pawl-mautrix-"
+	private.RemoveDead(copies)
+	dir, err := private.New(copies)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("a private copy is needed to read %s: %w", path, err)
 	}
-	remove := func() error { return os.RemoveAll(dir) }
-	copied := filepath.Join(dir, "copy.db")
+	remove := dir.Remove
+	copied := filepath.Join(dir.Path(), "copy.db")
 	if err := copyDatabase(ctx, path, copied); err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}
