@@ -106,8 +106,8 @@ func TestCopiesOfKilledLooks(t *testing.T) {
 			want := []string{second}
 			if os.Geteuid() == 0 { // who may give files to others
 				theirs := filepath.Join(temp, lookCopies+"theirs")
-				if err := errors.Join(os.Mkdir(theirs, 0o700), os.WriteFile(filepath.Join(theirs, "lock"), nil, 0o600),
-					os.WriteFile(filepath.Join(theirs, "store"), nil, 0o600), os.Chown(theirs, 65534, 65534)); err != nil {
+				if err := errors.Join(os.MkdirAll(filepath.Join(theirs, "files"), 0o700), os.WriteFile(filepath.Join(theirs, "lock"), nil, 0o600),
+					os.WriteFile(filepath.Join(theirs, "files", "store"), nil, 0o600), os.Chown(theirs, 65534, 65534)); err != nil {
 					t.Fatal(err)
 				}
 				want = sorted(second, lookCopies+"theirs")
