@@ -12,9 +12,9 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/cli/imported"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn/seal"
 )
 
@@ -178,47 +178,17 @@ func firstLine(path string) ([]byte, error) {
 	return lineWithin(text), nil
 }
 
-// importedJSON is what was imported, or would be.
-type importedJSON struct {
-	User          matrix.UserID   `json:"user"`
-	Device        matrix.DeviceID `json:"device"`
-	DryRun        bool            `json:"dry_run"`
-	Before        bool            `json:"imported_before"`
-	NeedsRecovery bool            `json:"needs_recovery"`
-	OneTimeKeys   struct {
-		Published int `json:"published"`
-		Abandoned int `json:"abandoned"`
-		Used      int `json:"used"`
-	} `json:"one_time_keys"`
-	FallbackKeys int `json:"fallback_keys"`
-	Sessions     int `json:"sessions"`
-	Dropped      int `json:"dropped_sessions"`
-	RoomKeys     struct {
-		Given   int      `json:"given"`
-		New     int      `json:"new"`
-		Better  int      `json:"better"`
-		Same    int      `json:"same"`
-		Refused []string `json:"refused,omitempty"`
-	} `json:"room_keys"`
-}
-
 func (c *importCommand) print(w io.Writer, d pawl.Import, done pawl.Imported) error {
-	out := importedJSON{User: d.UserID, Device: d.DeviceID, DryRun: c.dryRun, Before: done.Before, NeedsRecovery: done.NeedsRecovery}
-	out.OneTimeKeys.Published, out.OneTimeKeys.Abandoned, out.OneTimeKeys.Used = done.Published, done.Abandoned, done.Used
-	out.FallbackKeys, out.Sessions, out.Dropped = done.FallbackKeys, done.Sessions, done.Dropped
-	k := done.RoomKeys
-	out.RoomKeys.Given, out.RoomKeys.New, out.RoomKeys.Better, out.RoomKeys.Same = len(d.RoomKeys), k.New, k.Better, k.Same
-	for _, r := range k.Refused {
-		out.RoomKeys.Refused = append(out.RoomKeys.Refused, fmt.Sprintf("%s: %s", r.Session, plain(r.Err)))
-	}
+	out := imported.Of(d, done, c.dryRun, plain)
 	if c.json {
 		return cli.PrintJSON(w, out)
 	}
-	_, err := io.WriteString(w, out.text())
+	_, err := io.WriteString(w, textOf(out))
 	return err
 }
 
-func (i importedJSON) text() string {
+// textOf is a report for people.
+func textOf(i imported.Report) string {
 	name := shownName(i.User, i.Device)
 	keys := i.OneTimeKeys
 	what := fmt.Sprintf("%s (%d published, %d not, %d used), %s, %s", counted(keys.Published+keys.Abandoned+keys.Used, "one-time key"),

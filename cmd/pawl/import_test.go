@@ -11,6 +11,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/cli/imported"
 	"github.com/pawlkv/pawl/internal/pickle/pickletest"
 	"github.com/pawlkv/pawl/internal/testfiles"
 )
@@ -91,7 +92,7 @@ func TestImportCommand(t *testing.T) {
 			if _, err := os.Stat(i.path("store")); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a dry run made the store: %v", err)
 			}
-			var got importedJSON
+			var got imported.Report
 			out, err = i.run(program, "--json")
 			if err != nil || json.Unmarshal([]byte(out), &got) != nil {
 				t.Fatalf("%q, %v", out, err)

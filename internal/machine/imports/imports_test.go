@@ -370,6 +370,24 @@ func TestImportingTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+// importUntil imports, and nothing can be written any more after n commits.
+func importUntil(t *testing.T, engine kv.Store, n int, d pawl.Import) error {
+	t.Helper()
+	open(t, engine) // the keyring is a commit of its own
+	commits := 0
+	failing := faulty.Wrap(engine, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+		if c.Op != faulty.Commit || len(c.Batch.Writes) == 0 {
+			return nil
+		}
+		if commits++; commits > n {
+			return kv.ErrUnavailable
+		}
+		return nil
+	}})
+	_, err := open(t, failing).Import(t.Context(), d)
+	return err
+}
+
 // TestInterruptedAtEachCommit: it goes on with the same, and with nothing else, sends
 // nothing before, and ends as if nothing had happened.
 func TestInterruptedAtEachCommit(t *testing.T) {
@@ -381,18 +399,7 @@ func TestInterruptedAtEachCommit(t *testing.T) {
 	}
 	for n := 0; ; n++ {
 		engine := smallest()
-		open(t, engine) // the keyring is a commit of its own
-		commits := 0
-		failing := faulty.Wrap(engine, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
-			if c.Op != faulty.Commit || len(c.Batch.Writes) == 0 {
-				return nil
-			}
-			if commits++; commits > n {
-				return kv.ErrUnavailable
-			}
-			return nil
-		}})
-		_, err := open(t, failing).Import(t.Context(), d)
+		err := importUntil(t, engine, n, d)
 		store := open(t, engine)
 		if err == nil {
 			if n < 5 {

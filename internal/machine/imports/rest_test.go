@@ -1,7 +1,6 @@
 package imports_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -12,7 +11,6 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -135,18 +133,7 @@ func TestTheRestIsPutOnce(t *testing.T) {
 	d, event := rest(t)
 	for n := 0; ; n++ {
 		engine := smallest()
-		open(t, engine)
-		commits := 0
-		failing := faulty.Wrap(engine, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
-			if c.Op != faulty.Commit || len(c.Batch.Writes) == 0 {
-				return nil
-			}
-			if commits++; commits > n {
-				return kv.ErrUnavailable
-			}
-			return nil
-		}})
-		_, err := open(t, failing).Import(t.Context(), d)
+		err := importUntil(t, engine, n, d)
 		if err != nil && !errors.Is(err, kv.ErrUnavailable) {
 			t.Fatalf("interrupted at commit %d: %v", n, err)
 		}

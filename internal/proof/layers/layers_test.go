@@ -82,7 +82,8 @@ var table = map[string][]string{
 	"internal/syncresponse":  {"matrix"},
 
 	// Leaves of the command.
-	"internal/cli": {},
+	"internal/cli":          {},
+	"internal/cli/imported": {".", "matrix"},
 
 	// Where they meet.
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
@@ -122,7 +123,7 @@ var table = map[string][]string{
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
 	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl":                 {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli", "group", "internal/pickle/...", "bench/command"},
+	"cmd/pawl":                 {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command"},
 	"examples/client":          {".", "matrix", "group"},
 	"examples/bot":             {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
 	"examples/bridge":          {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},

@@ -7,30 +7,14 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/internal/cli"
-	"github.com/pawlkv/pawl/matrix"
+	"github.com/pawlkv/pawl/internal/cli/imported"
 	pawlmautrix "github.com/pawlkv/pawl/mautrix"
 )
 
 // report is what was imported, or would be.
 type report struct {
-	User          matrix.UserID   `json:"user"`
-	Device        matrix.DeviceID `json:"device"`
-	Schema        int             `json:"schema"`
-	DryRun        bool            `json:"dry_run"`
-	Before        bool            `json:"imported_before"`
-	NeedsRecovery bool            `json:"needs_recovery"`
-	OneTimeKeys   struct {
-		Published int `json:"published"`
-		Abandoned int `json:"abandoned"`
-		Used      int `json:"used"`
-	} `json:"one_time_keys"`
-	Sessions int `json:"sessions"`
-	Dropped  int `json:"dropped_sessions"`
-	RoomKeys struct {
-		Given   int      `json:"given"`
-		New     int      `json:"new"`
-		Refused []string `json:"refused,omitempty"`
-	} `json:"room_keys"`
+	imported.Report
+	Schema   int      `json:"schema"`
 	Outbound int      `json:"outbound_sessions_retired"`
 	Withheld int      `json:"withheld"`
 	Messages int      `json:"messages"`
@@ -51,14 +35,9 @@ type unread struct {
 func (c *importCommand) print(w io.Writer, place string, d pawlmautrix.DatabaseDevice, done pawl.Imported) error {
 	in := d.Import
 	r := report{
-		User: in.UserID, Device: in.DeviceID, Schema: d.Schema, DryRun: c.dryRun, Before: done.Before, NeedsRecovery: done.NeedsRecovery,
-		Sessions: done.Sessions, Dropped: done.Dropped, Outbound: d.Outbound, Withheld: len(in.Withheld), Messages: len(in.Messages),
+		Report: imported.Of(in, done, c.dryRun, error.Error), Schema: d.Schema,
+		Outbound: d.Outbound, Withheld: len(in.Withheld), Messages: len(in.Messages),
 		Rooms: len(in.Rooms), Users: len(in.Users), Devices: d.Devices, Secrets: d.Secrets, Token: in.Since != "",
-	}
-	r.OneTimeKeys.Published, r.OneTimeKeys.Abandoned, r.OneTimeKeys.Used = done.Published, done.Abandoned, done.Used
-	r.RoomKeys.Given, r.RoomKeys.New = len(in.RoomKeys), done.RoomKeys.New
-	for _, one := range done.RoomKeys.Refused {
-		r.RoomKeys.Refused = append(r.RoomKeys.Refused, fmt.Sprintf("%s: %v", one.Session, one.Err))
 	}
 	for _, one := range d.Unread {
 		r.Unread = append(r.Unread, unread{one.Table, one.Row, one.Err.Error()})
