@@ -22,7 +22,8 @@ import (
 // processes, may work on one account, and all methods may be called from any
 // number of goroutines. A Machine only remembers hints: which sessions a peer
 // had when it last looked, to ask for them in the same round trip. Nothing
-// follows from a hint that is out of date but that trip.
+// follows from a hint that is out of date but that trip. And it remembers which
+// signed device keys it has verified, byte for byte.
 //
 // An account that was moved to another store (account.ErrRetired) only
 // inspects.

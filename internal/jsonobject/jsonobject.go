@@ -7,10 +7,7 @@
 // safe for concurrent use.
 package jsonobject
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "encoding/json"
 
 // Members returns the members of a JSON object by their exact names, the last one
 // of a name, as parts of raw: what json.Unmarshal puts into a map of json.RawMessage.
@@ -24,26 +21,26 @@ func Members(raw []byte) (map[string]json.RawMessage, bool) {
 
 // Split is [Members] for raw that is part of a valid text.
 func Split(raw []byte) (map[string]json.RawMessage, bool) {
-	s := splitter{rest: raw}
-	if !s.take('{') {
+	s := Parts{raw}
+	if !s.Take('{') {
 		return nil, false
 	}
 	fields := make(map[string]json.RawMessage, 8)
-	if s.take('}') {
+	if s.Take('}') {
 		return fields, true
 	}
 	for {
-		name, ok := Text(s.value())
-		if !ok || !s.take(':') {
+		name, ok := Text(s.Value())
+		if !ok || !s.Take(':') {
 			return nil, false
 		}
-		value := s.value()
+		value := s.Value()
 		if len(value) == 0 {
 			return nil, false
 		}
 		fields[name] = value
-		if !s.take(',') {
-			return fields, s.take('}')
+		if !s.Take(',') {
+			return fields, s.Take('}')
 		}
 	}
 }
@@ -68,74 +65,4 @@ func isPlain(inside []byte) bool {
 		}
 	}
 	return true
-}
-
-// splitter goes through a valid JSON text. Of another one it makes nonsense, but ends.
-type splitter struct{ rest []byte }
-
-// take skips white space, and a byte if it is this one.
-func (s *splitter) take(b byte) bool {
-	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
-	if len(s.rest) == 0 || s.rest[0] != b {
-		return false
-	}
-	s.rest = s.rest[1:]
-	return true
-}
-
-// value skips white space and returns the value that follows.
-func (s *splitter) value() []byte {
-	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
-	n := valueSize(s.rest)
-	value := s.rest[:n:n]
-	s.rest = s.rest[n:]
-	return value
-}
-
-func valueSize(b []byte) int {
-	if len(b) == 0 {
-		return 0
-	}
-	switch b[0] {
-	case '"':
-		return stringSize(b)
-	case '{', '[':
-		return nestedSize(b)
-	}
-	if n := bytes.IndexAny(b, ",:]} \t\r\n"); n >= 0 {
-		return n
-	}
-	return len(b)
-}
-
-// stringSize is up to the first quote that nothing escapes.
-func stringSize(b []byte) int {
-	for n := 1; ; {
-		i := bytes.IndexByte(b[n:], '"')
-		if i < 0 {
-			return len(b)
-		}
-		n += i + 1
-		inside := b[1 : n-1]
-		if escapes := len(inside) - len(bytes.TrimRight(inside, `\`)); escapes%2 == 0 {
-			return n
-		}
-	}
-}
-
-func nestedSize(b []byte) int {
-	depth := 0
-	for n := 0; n < len(b); n++ {
-		switch b[n] {
-		case '"':
-			n += stringSize(b[n:]) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return n + 1
-			}
-		}
-	}
-	return len(b)
 }

@@ -1,7 +1,6 @@
 package syncresponse
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -155,30 +154,22 @@ func (p *parser) event(into *[]RoomEvent) func() error {
 // readEvent returns an event and the room that it names. One of another shape has no
 // kind.
 func (p *parser) readEvent() (e RoomEvent, room matrix.RoomID, err error) {
-	var kind, sender, id text
-	var key *text
+	var kind, sender, id, key string
+	keyed := false
 	err = p.loose(members{
-		"type": p.value(&kind), "sender": p.value(&sender), "room_id": p.value(&id), "state_key": p.value(&key),
+		"type": p.string(&kind), "sender": p.string(&sender), "room_id": p.string(&id),
+		"state_key": func() error {
+			keyed = p.Next() != 'n' // null
+			return p.string(&key)()
+		},
 		"content": func() (err error) {
 			e.Content, err = p.span()
 			return err
 		},
 	})
-	if key != nil {
-		e.Kind, e.StateKey = kindOf(string(kind)), string(*key)
+	if keyed {
+		e.Kind, e.StateKey = kindOf(kind), key
 	}
 	e.Sender = matrix.UserID(sender)
 	return e, matrix.RoomID(id), err
-}
-
-// text is a string, or something else, which is none.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(raw []byte) error {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		*t = text(s)
-	}
-	return nil
 }

@@ -1,10 +1,6 @@
 package syncresponse
 
-import (
-	"bytes"
-
-	"github.com/pawlkv/pawl/matrix"
-)
+import "github.com/pawlkv/pawl/matrix"
 
 // sliding is simplified sliding sync (MSC4186).
 func (p *parser) sliding() members {
@@ -30,25 +26,20 @@ func (p *parser) sliding() members {
 func (p *parser) slidingRoom(id string) error {
 	r := Room{ID: matrix.RoomID(id)}
 	var state []RoomEvent
-	var membership text
+	var membership string
 	outside := func() error {
 		there, err := p.begin('[')
 		if err != nil || !there {
 			return err
 		}
 		r.Gone = true
-		for p.More() {
-			if err := p.skip(); err != nil {
-				return err
-			}
-		}
-		return p.end()
+		return p.until(']', p.skip)
 	}
 	err := p.object(members{
 		"required_state": p.array(p.event(&state)),
 		"timeline":       p.array(p.event(&r.Events)),
 		"limited":        p.value(&r.Limited),
-		"membership":     p.value(&membership),
+		"membership":     p.string(&membership),
 		"invite_state":   outside,
 		"stripped_state": outside,
 	})()
@@ -90,14 +81,14 @@ func (p *parser) ofDevice(read func() error) func() error {
 
 // addressed is a to-device event that may be for another device.
 func (p *parser) addressed() error {
-	s := Span{Start: int(p.InputOffset())}
-	var user, device text
-	if err := p.loose(members{"to_user_id": p.value(&user), "to_device_id": p.value(&device)}); err != nil {
+	p.Next() // past blanks
+	s := Span{Start: p.offset()}
+	var user, device string
+	if err := p.loose(members{"to_user_id": p.string(&user), "to_device_id": p.string(&device)}); err != nil {
 		return err
 	}
-	if user == text(p.own.User) && device == text(p.own.Device) {
-		s.Start += bytes.IndexByte(p.text[s.Start:], '{') // past a comma and blanks
-		s.End = int(p.InputOffset())
+	if user == string(p.own.User) && device == string(p.own.Device) {
+		s.End = p.offset()
 		p.into.ToDevice = append(p.into.ToDevice, s)
 	}
 	return nil

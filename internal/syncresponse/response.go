@@ -38,6 +38,9 @@ type Response struct {
 	// NextToDevice is the to-device extension's token of a sliding sync.
 	NextToDevice string
 	ToDevice     []Span // events, in order
+	// Deep: something is nested deeper than package json reads. Otherwise every event is
+	// valid JSON as it stands.
+	Deep bool
 	// Counts are one-time keys on the server by algorithm; nil: they have not
 	// changed.
 	Counts map[string]int
@@ -114,6 +117,7 @@ func Parse(form Form, own Own, response []byte) (Response, error) {
 	if err := p.walk(map[Form]members{Sync: p.sync(), Sliding: p.sliding(), Service: p.transaction()}[form]); err != nil {
 		return Response{}, err
 	}
+	r.Deep = p.deep
 	if form != Service && r.Next == "" {
 		return Response{}, fmt.Errorf("%w: no token of the next request", ErrForm)
 	}

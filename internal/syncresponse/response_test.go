@@ -206,6 +206,7 @@ func TestMalformed(t *testing.T) {
 		`{"next_batch":7}`: "next_batch", `{"next_batch":"s1","to_device":[]}`: "to_device", `{"next_batch":"s1","to_device":{"events":{}}}`: "events",
 		`{"next_batch":"s1","device_lists":{"changed":[7]}}`: "changed", `{"next_batch":"s1","device_one_time_keys_count":{"a":"b"}}`: "device_one_time_keys_count",
 		`{"next_batch":"s1","device_one_time_keys_count":{"a":1e99}}`: "device_one_time_keys_count", `{"next_batch":"s1","rooms":{"join":{"!a:b":[]}}}`: "!a:b",
+		`{"next_batch":"s1","presence":{"a":[truth]}}`: "byte", `{"next_batch":"s1","a":"\x"}`: "byte", `{"next_batch":"s1",}`: "response",
 		`{"next_batch":"s1","to_device":{"events":[{"a":]}}`: "events", `{"next_batch":"s1","to_device":{"events":[{"a":1}`: "events",
 	} {
 		r, err := Parse(Sync, phone, []byte(response))
@@ -215,6 +216,25 @@ func TestMalformed(t *testing.T) {
 	}
 	if _, err := Parse(Sliding, phone, []byte(`{"next_batch":"s1"}`)); !errors.Is(err, ErrForm) {
 		t.Errorf("/sync taken for a sliding one: %v", err)
+	}
+}
+
+// TestDeep: an event that is nested deeper than package json reads is one of the events,
+// which are validated one by one then; the response is validated all the same.
+func TestDeep(t *testing.T) {
+	deep := `{"type":"deep","content":` + strings.Repeat(`{"a":`, 10_001) + `1` + strings.Repeat(`}`, 10_001) + `}`
+	text := `{"next_batch":"s1","to_device":{"events":[` + deep + `,{"type":"m.dummy"}]},"other":[1,true]}`
+	r := mustParse(t, Sync, text)
+	if got := texts(text, r.ToDevice); len(got) != 2 || got[0] != deep || got[1] != `{"type":"m.dummy"}` || !r.Deep {
+		t.Errorf("%d events, deep %t", len(got), r.Deep)
+	}
+	if r := mustParse(t, Sync, syncText); r.Deep {
+		t.Error("a flat response is called deep")
+	}
+	for _, broken := range []string{strings.Replace(text, "true", "truth", 1), text[:len(text)-1]} {
+		if _, err := Parse(Sync, phone, []byte(broken)); !errors.Is(err, ErrForm) {
+			t.Errorf("a deep response that is no JSON: %v, want ErrForm", err)
+		}
 	}
 }
 

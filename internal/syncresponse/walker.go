@@ -6,34 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/pawlkv/pawl/internal/jsonobject"
 )
 
-// walker goes through a JSON text and keeps places in it, never the text. It is a
-// json.Decoder that knows where it is.
+// walker goes through a JSON text and keeps places in it, never the text. The text is
+// validated once, as a whole, and then only looked through.
 type walker struct {
-	*json.Decoder
+	jsonobject.Parts
 	text []byte
 	path []string // for errors
+	deep bool     // package json reads it token by token only
 }
 
-func newWalker(text []byte) *walker {
-	w := &walker{Decoder: json.NewDecoder(bytes.NewReader(text)), text: text}
-	w.UseNumber() // a number that no float holds is nobody's business here
-	return w
-}
+func newWalker(text []byte) *walker { return &walker{Parts: jsonobject.Parts{Rest: text}, text: text} }
 
 // members are what is done with an object's members, by name; others are passed
 // over. A member that is null is as if it were not there.
 type members map[string]func() error
 
 func (w *walker) failed(err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+	return fmt.Errorf("%w: %s at byte %d: %w", ErrForm, w.at(), w.offset(), err)
+}
+
+// broken is the error of a text that ends, or goes on, where it must not.
+func (w *walker) broken() error {
+	if w.Next() == 0 {
+		return w.failed(io.ErrUnexpectedEOF)
 	}
-	if errors.Is(err, ErrForm) {
-		return err
-	}
-	return fmt.Errorf("%w: %s at byte %d: %w", ErrForm, w.at(), w.InputOffset(), err)
+	return w.failed(errors.New("not JSON"))
 }
 
 // at is where in the response something is wrong.
@@ -44,37 +45,52 @@ func (w *walker) at() string {
 	return w.path[len(w.path)-1]
 }
 
+// offset is how far the walker has come.
+func (w *walker) offset() int { return len(w.text) - len(w.Rest) }
+
 // walk reads the text, which is one object.
 func (w *walker) walk(m members) error {
+	valid := json.Valid(w.text)
 	if err := w.object(m)(); err != nil {
 		return err
 	}
-	if _, err := w.Token(); !errors.Is(err, io.EOF) {
+	if w.Next() != 0 {
 		return fmt.Errorf("%w: something follows the object", ErrForm)
 	}
-	return nil
+	if valid {
+		return nil
+	}
+	w.deep = true
+	return w.validate()
+}
+
+// validate reads all tokens of a text that package json does not take as a whole:
+// one event that is nested too deep does not keep the others from being taken.
+func (w *walker) validate() error {
+	d := json.NewDecoder(bytes.NewReader(w.text))
+	d.UseNumber() // a number that no float holds is nobody's business here
+	for {
+		_, err := d.Token()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: at byte %d: %w", ErrForm, d.InputOffset(), err)
+		}
+	}
 }
 
 // begin reads the delimiter that a value begins with. It is false for null.
-func (w *walker) begin(delimiter json.Delim) (bool, error) {
-	t, err := w.Token()
+func (w *walker) begin(delimiter byte) (bool, error) {
 	switch {
-	case err != nil:
-		return false, w.failed(err)
-	case t == nil:
+	case w.Take(delimiter):
+		return true, nil
+	case w.Next() == 0:
+		return false, w.broken()
+	case bytes.Equal(w.Value(), []byte("null")):
 		return false, nil
-	case t != delimiter:
-		return false, fmt.Errorf("%w: %s is not what begins with %v", ErrForm, w.at(), delimiter)
 	}
-	return true, nil
-}
-
-// end reads the delimiter that a value ends with.
-func (w *walker) end() error {
-	if _, err := w.Token(); err != nil {
-		return w.failed(err)
-	}
-	return nil
+	return false, fmt.Errorf("%w: %s is not what begins with %c", ErrForm, w.at(), delimiter)
 }
 
 // object reads an object with known members.
@@ -84,21 +100,10 @@ func (w *walker) object(m members) func() error {
 
 // loose is object where something else than an object is passed over.
 func (w *walker) loose(m members) error {
-	t, err := w.Token()
-	switch {
-	case err != nil:
-		return w.failed(err)
-	case t == json.Delim('{'):
+	if w.Take('{') {
 		return w.rest(m.read(w))
-	case t == json.Delim('['):
-		for w.More() {
-			if err := w.skip(); err != nil {
-				return err
-			}
-		}
-		return w.end()
 	}
-	return nil
+	return w.skip()
 }
 
 func (m members) read(w *walker) func(name string) error {
@@ -123,19 +128,18 @@ func (w *walker) each(read func(name string) error) func() error {
 
 // rest reads an object of which the beginning was read.
 func (w *walker) rest(read func(name string) error) error {
-	for w.More() {
-		t, err := w.Token()
-		if err != nil {
-			return w.failed(err)
+	return w.until('}', func() error {
+		name, ok := jsonobject.Text(w.Value())
+		if !ok || !w.Take(':') {
+			return w.broken()
 		}
-		name, _ := t.(string)
 		w.path = append(w.path, name)
 		if err := read(name); err != nil {
 			return err
 		}
 		w.path = w.path[:len(w.path)-1]
-	}
-	return w.end()
+		return nil
+	})
 }
 
 // array reads an array.
@@ -145,68 +149,68 @@ func (w *walker) array(read func() error) func() error {
 		if err != nil || !there {
 			return err
 		}
-		for w.More() {
-			if err := read(); err != nil {
-				return err
-			}
+		return w.until(']', read)
+	}
+}
+
+// until reads what stands between commas up to a delimiter.
+func (w *walker) until(delimiter byte, read func() error) error {
+	if w.Take(delimiter) {
+		return nil
+	}
+	for {
+		if err := read(); err != nil {
+			return err
 		}
-		return w.end()
+		switch {
+		case w.Take(','):
+		case w.Take(delimiter):
+			return nil
+		default:
+			return w.broken()
+		}
 	}
 }
 
 // value decodes a value that is small.
 func (w *walker) value(into any) func() error {
 	return func() error {
-		if err := w.Decode(into); err != nil {
+		if err := json.Unmarshal(w.Value(), into); err != nil {
 			return w.failed(err)
 		}
 		return nil
 	}
 }
 
+// string reads a string; something else is none.
+func (w *walker) string(into *string) func() error {
+	return func() error {
+		raw := w.Value()
+		if len(raw) == 0 {
+			return w.broken()
+		}
+		*into, _ = jsonobject.Text(raw)
+		return nil
+	}
+}
+
 // skip passes a value over, whatever its size.
 func (w *walker) skip() error {
-	for depth := 0; ; {
-		t, err := w.Token()
-		if err != nil {
-			return w.failed(err)
-		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
+	if len(w.Value()) == 0 {
+		return w.broken()
 	}
+	return nil
 }
 
 // span passes a value over and returns where it is. Of a value that is no object or
 // array it is the end alone: no event is one.
 func (w *walker) span() (Span, error) {
-	t, err := w.Token()
-	if err != nil {
-		return Span{}, w.failed(err)
+	first := w.Next()
+	s := Span{Start: w.offset()}
+	err := w.skip()
+	s.End = w.offset()
+	if first != '{' && first != '[' {
+		s.Start = s.End
 	}
-	end := int(w.InputOffset())
-	d, ok := t.(json.Delim)
-	if !ok {
-		return Span{end, end}, nil
-	}
-	s := Span{Start: end - 1}
-	for w.More() {
-		if d == '{' {
-			if err := w.end(); err != nil { // the name
-				return s, err
-			}
-		}
-		if err := w.skip(); err != nil {
-			return s, err
-		}
-	}
-	err = w.end()
-	s.End = int(w.InputOffset())
 	return s, err
 }

@@ -68,14 +68,18 @@ func (e event) tag() records.Tag {
 	return records.TagOf([]byte(e.sender), e.olm.Sender[:], []byte{byte(e.olm.Message.Type)}, e.olm.Message.Body)
 }
 
+// split returns the members of an event: of one that is known to be valid JSON
+// [jsonobject.Split], otherwise [jsonobject.Members].
+type split func(raw []byte) (map[string]json.RawMessage, bool)
+
 // parseEvent reads an event for the device with an identity key.
-func parseEvent(index int, raw []byte, own ratchet.PublicKey) event {
+func parseEvent(index int, raw []byte, members split, own ratchet.PublicKey) event {
 	e := event{raw: raw, index: index}
 	if len(raw) > MaxEvent {
 		e.err = fmt.Errorf("%w: it has %d", ErrEventSize, len(raw))
 		return e
 	}
-	fields, ok := jsonobject.Members(raw)
+	fields, ok := members(raw)
 	if !ok {
 		e.err = fmt.Errorf("%w: it is no object", ErrEvent)
 		return e

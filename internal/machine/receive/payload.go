@@ -1,9 +1,12 @@
 package receive
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -55,40 +58,52 @@ type expected struct {
 	// known is the Ed25519 key of the device that has the sender key, as far as it
 	// is known from elsewhere.
 	known *account.VerifyKey
-	// proofs are of earlier events, nil: of none.
+	// proofs are of earlier events, zero: of none.
 	proofs proofs
 }
 
-// proofs are sender_device_keys whose signature was verified, byte for byte, and
-// what they prove. A device sends the same ones with each of its events, and
-// verifying them costs as much as the rest of taking in a room key.
-type proofs map[proof]device.Keys
-
-type proof struct {
-	of  device.Name
-	raw string
+// proofs remember which sender_device_keys were verified, and what they prove. That
+// follows from their bytes alone, so it is never out of date. A device sends the same
+// ones with each of its events, and verifying them costs as much as the rest of taking
+// in a room key.
+type proofs struct {
+	known *lru.Cache[proof, device.Keys]
 }
 
-// What proofs are kept of: the last of a few devices.
-const (
-	maxProofs    = 16
-	maxProofSize = 8 << 10 // bytes; those in use have less than one
-)
+// proof is the digest of a device's name and keys, byte for byte.
+type proof [sha256.Size]byte
+
+// maxProofs bounds them: those of the last few devices that wrote, some 300 bytes each.
+const maxProofs = 64
+
+func newProofs() proofs {
+	known, err := lru.New[proof, device.Keys](maxProofs)
+	if err != nil {
+		panic(err) // maxProofs is a constant above 0
+	}
+	return proofs{known}
+}
+
+func proofOf(of device.Name, raw []byte) (p proof) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s%d:%s", len(of.User), of.User, len(of.Device), of.Device)
+	h.Write(raw)
+	h.Sum(p[:0])
+	return p
+}
 
 // keys are what device keys prove to be a device's.
 func (p proofs) keys(of device.Name, raw []byte) (device.Keys, error) {
-	if p == nil || len(raw) > maxProofSize {
+	if p.known == nil {
 		return device.ParseKeys(of, raw)
 	}
-	if keys, ok := p[proof{of, string(raw)}]; ok {
+	name := proofOf(of, raw)
+	if keys, ok := p.known.Get(name); ok {
 		return keys, nil
 	}
 	keys, err := device.ParseKeys(of, raw)
 	if err == nil {
-		if len(p) >= maxProofs {
-			clear(p)
-		}
-		p[proof{of, string(raw)}] = keys
+		p.known.Add(name, keys)
 	}
 	return keys, err
 }

@@ -31,11 +31,12 @@ type Receiver struct {
 	messages *todevice.Messages
 	others   Others
 	own      atomic.Pointer[machine.Identity] // once it was read: it never changes
+	proofs   proofs
 }
 
 // New returns the receiver of an account.
 func New(a *machine.Account, m *todevice.Messages, o Others) *Receiver {
-	return &Receiver{account: a, messages: m, others: o}
+	return &Receiver{account: a, messages: m, others: o, proofs: newProofs()}
 }
 
 // From is who sent an encrypted event, as far as that is proved.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
@@ -34,7 +35,6 @@ type call struct {
 	identity machine.Identity
 	name     [8]byte // of the response, in Taking
 	events   []event // of the batch that is being decrypted
-	proofs   proofs  // of the events so far
 	out      Received
 	returned bool // some event was the caller's
 	ended    bool // the token, or the transaction, is committed
@@ -49,7 +49,7 @@ func (r *Receiver) Sync(ctx context.Context, t Ticket, response []byte) (Receive
 	if t.Sliding {
 		form = syncresponse.Sliding
 	}
-	c := &call{Receiver: r, ticket: t, proofs: proofs{}}
+	c := &call{Receiver: r, ticket: t}
 	return c.run(ctx, form, response)
 }
 
@@ -60,7 +60,7 @@ func (r *Receiver) Transaction(ctx context.Context, id string, body []byte) (Rec
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s", len(id), id)
 	h.Write(body)
-	c := &call{Receiver: r, proofs: proofs{}, service: &records.Transaction{Digest: [32]byte(h.Sum(nil))}}
+	c := &call{Receiver: r, service: &records.Transaction{Digest: [32]byte(h.Sum(nil))}}
 	done := false
 	err := r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)
@@ -121,12 +121,16 @@ func (c *call) countsNow(tx *txn.Tx) error {
 // takeEvents takes in the to-device events in batches of bounded size.
 func (c *call) takeEvents(ctx context.Context) error {
 	most := c.account.Store.PerCommit(machine.Share{Bytes: 256, Writes: 1, Checks: 1})
+	var members split = jsonobject.Split // they were validated with the response
+	if c.parsed.Deep {
+		members = jsonobject.Members
+	}
 	for all := c.parsed.ToDevice; len(all) > 0; {
 		c.events = c.events[:0]
 		for size := 0; len(all) > 0 && len(c.events) < most && (size == 0 || size+len(all[0].Of(c.response)) <= enoughEvents); all = all[1:] {
 			raw := all[0].Of(c.response)
 			size += max(len(raw), 1)
-			c.events = append(c.events, parseEvent(len(c.parsed.ToDevice)-len(all), raw, c.identity.Curve25519))
+			c.events = append(c.events, parseEvent(len(c.parsed.ToDevice)-len(all), raw, members, c.identity.Curve25519))
 		}
 		w := c.with()
 		if len(all) == 0 {
@@ -225,7 +229,7 @@ func (c *call) readKept(ctx context.Context, items []records.Item) error {
 		found, err := records.UnreadEvents.Records.GetAll(tx, names...)
 		for _, f := range found {
 			if f.OK {
-				e := parseEvent(Earlier, slices.Clone(f.Value.Raw), c.identity.Curve25519)
+				e := parseEvent(Earlier, slices.Clone(f.Value.Raw), jsonobject.Members, c.identity.Curve25519)
 				e.kept, e.number, e.at = true, f.Value.N, f.Value.At
 				events = append(events, e)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
@@ -126,7 +127,7 @@ func TestDamageThatHeals(t *testing.T) {
 				t.Errorf("%d kept, then %+v", kept, again)
 			}
 			for _, e := range again.Events {
-				if came := parseEvent(0, e.Kept, alice.own()); came.kind != typeEncrypted || came.sender != "@bob:example.org" || came.err != nil {
+				if came := parseEvent(0, e.Kept, jsonobject.Members, alice.own()); came.kind != typeEncrypted || came.sender != "@bob:example.org" || came.err != nil {
 					t.Errorf("%s was kept as %s", e.Type, e.Kept)
 				}
 			}
