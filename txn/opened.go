@@ -9,7 +9,7 @@ import (
 
 // openedKept bounds the records that are remembered as values, some hundred bytes
 // each.
-const openedKept = 1024
+const openedKept = 4096
 
 // opened remembers what the bytes of records were opened and decoded to, of kinds
 // that are [Record.Steady]. It is no cache of the store: each attempt reads the record,

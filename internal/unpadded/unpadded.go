@@ -18,6 +18,9 @@ var encoding = base64.RawStdEncoding
 // Encode returns the one text that this program writes for the bytes.
 func Encode(b []byte) string { return encoding.EncodeToString(b) }
 
+// Append appends what Encode returns to dst.
+func Append(dst, b []byte) []byte { return encoding.AppendEncode(dst, b) }
+
 // Decode returns the bytes of a text, padded as it must be or not at all. It
 // reports false for anything else, line breaks too.
 func Decode(s string) ([]byte, bool) {

@@ -25,7 +25,7 @@ const maxRooms = 16
 
 // Members: in which rooms others are, member/<user>.
 var Members = txn.Record[matrix.UserID, Member]{
-	Kind: "member", Codec: machine.Encoded(decodeMember),
+	Kind: "member", Codec: machine.Encoded(decodeMember), Steady: true,
 	Name: func(m Member) matrix.UserID { return m.User },
 	Path: func(n matrix.UserID) txn.Path { return txn.PathOf(string(n)) },
 }

@@ -13,7 +13,7 @@ import (
 
 // Peers: which sessions there are with a device, peer/<curve25519>.
 var Peers = txn.Record[ratchet.PublicKey, session.Peer]{
-	Kind: "peer", Codec: machine.Encoded(session.DecodePeer),
+	Kind: "peer", Codec: machine.Encoded(session.DecodePeer), Steady: true,
 	Name: session.Peer.Identity, Path: txn.Spelled[ratchet.PublicKey],
 }
 

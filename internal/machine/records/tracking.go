@@ -13,7 +13,7 @@ import (
 // Users: how far the devices of a user are known, user/<user>. Write them with
 // [PutUser].
 var Users = txn.Record[matrix.UserID, device.Tracking]{
-	Kind: "user", Codec: machine.Encoded(device.DecodeTracking),
+	Kind: "user", Codec: machine.Encoded(device.DecodeTracking), Steady: true,
 	Name: func(t device.Tracking) matrix.UserID { return t.User }, Path: pathOfUser,
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/pawlkv/pawl/account"
@@ -50,10 +51,40 @@ func (m perDevice) add(to device.Name, content json.RawMessage) {
 	m[to.User][to.Device] = content
 }
 
+// body is the body of the request. The contents are JSON as they are: of many devices
+// they have some hundred kilobytes, which package json would read once more.
 func (m perDevice) body() (json.RawMessage, error) {
-	return json.Marshal(struct {
-		Messages perDevice `json:"messages"`
-	}{m})
+	size := 32
+	for _, devices := range m {
+		for _, content := range devices {
+			size += len(content) + 128
+		}
+	}
+	body := append(make([]byte, 0, size), `{"messages":{`...)
+	for i, user := range slices.Sorted(maps.Keys(m)) {
+		var err error
+		if body, err = member(body, i, string(user)); err != nil {
+			return nil, err
+		}
+		body = append(body, '{')
+		for k, id := range slices.Sorted(maps.Keys(m[user])) {
+			if body, err = member(body, k, string(id)); err != nil {
+				return nil, err
+			}
+			body = append(body, m[user][id]...)
+		}
+		body = append(body, '}')
+	}
+	return append(body, `}}`...), nil
+}
+
+// member begins an object's member of a name, which is not the first if i is not 0.
+func member(object []byte, i int, name string) ([]byte, error) {
+	if i > 0 {
+		object = append(object, ',')
+	}
+	text, err := json.Marshal(name)
+	return append(append(object, text...), ':'), err
 }
 
 // roomKey is the content of m.room_key.
@@ -102,6 +133,7 @@ func (c *call) giveSome(tx *txn.Tx, p *plan, some []device.Keys) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer g.event.Wipe()
 	n := 0
 	for i, d := range some {
 		if i > 0 && !g.fits() {
@@ -129,8 +161,7 @@ type giving struct {
 	plan     *plan
 	tx       *txn.Tx
 	state    state
-	own      json.RawMessage
-	content  json.RawMessage
+	event    todevice.Event
 	messages perDevice
 	given    []device.Name
 	size     int
@@ -150,6 +181,11 @@ func (c *call) newGiving(tx *txn.Tx, s state, p *plan, some []device.Keys) (*giv
 	if err != nil {
 		return nil, err
 	}
+	defer clear(content)
+	event, err := todevice.NewEvent(s.v, own, roomKeyType, content)
+	if err != nil {
+		return nil, err
+	}
 	peers := make([]ratchet.PublicKey, len(some))
 	refs := make([]txn.Ref, 0, 2*len(some))
 	for i, d := range some {
@@ -159,7 +195,7 @@ func (c *call) newGiving(tx *txn.Tx, s state, p *plan, some []device.Keys) (*giv
 	if err := tx.Prefetch(refs...); err != nil {
 		return nil, err
 	}
-	return &giving{call: c, plan: p, tx: tx, state: s, own: own, content: content, messages: perDevice{}}, c.messages.Prefetch(tx, peers...)
+	return &giving{call: c, plan: p, tx: tx, state: s, event: event, messages: perDevice{}}, c.messages.Prefetch(tx, peers...)
 }
 
 func (c *call) shareName(s state, d device.Keys) records.ShareName {
@@ -187,7 +223,7 @@ func (g *giving) give(d device.Keys, place int) error {
 	share := group.Share{
 		Room: g.room, Session: g.state.out.ID(), User: d.User, Device: d.Device, Key: d.Curve25519, Outcome: group.NotReached, At: at,
 	}
-	event, over, err := g.Rooms.messages.EncryptIn(g.tx, g.state.v, d, g.own, roomKeyType, g.content)
+	event, over, err := g.Rooms.messages.EncryptEventIn(g.tx, g.state.v, d, g.event)
 	switch {
 	case unusable(err):
 		g.plan.retryAt(at.Time.Add(maxRetry))

@@ -99,6 +99,7 @@ type plan struct {
 	give                []device.Keys
 	withhold            []refusal
 	missing             []device.Keys // without a session
+	wanting             []wanting     // planKeys says whether they have one
 	told                map[device.Name]bool
 	newcomer            bool // somebody waits who was told nothing of this session
 	retry               time.Time
@@ -109,6 +110,12 @@ type plan struct {
 type refusal struct {
 	to   device.Keys
 	code group.Code
+}
+
+// wanting is a device that is to have the key, and what it was told of it.
+type wanting struct {
+	to   device.Keys
+	told group.Outcome
 }
 
 // plan looks at everything on which sharing depends.
@@ -146,6 +153,9 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := prefetchIdentities(tx, list); err != nil {
+		return nil, err
+	}
 	for i, user := range list {
 		if states[i] == devices.Awaited {
 			p.awaited = append(p.awaited, user)
@@ -165,7 +175,15 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 			p.rotate = group.SomebodyLeft
 		}
 	}
-	return p, nil
+	return p, c.planKeys(tx, p)
+}
+
+func prefetchIdentities(tx *txn.Tx, users []matrix.UserID) error {
+	refs := make([]txn.Ref, len(users))
+	for i, user := range users {
+		refs[i] = records.Identities.Ref(user)
+	}
+	return tx.Prefetch(refs...)
 }
 
 // lostRequest reports whether a request that carries the session's key is not there any
@@ -316,23 +334,34 @@ func (c *call) planDevice(tx *txn.Tx, s state, p *plan, d device.Device, share g
 	case share.Outcome == group.NotTaken && !due(share.At.Time.Add(maxRetry), now):
 		p.retryAt(share.At.Time.Add(maxRetry))
 	default:
-		return c.planKey(tx, p, d.Keys, share)
+		p.wanting = append(p.wanting, wanting{d.Keys, share.Outcome})
 	}
 	return nil
 }
 
-// planKey plans giving a device the key: in a session, or after a claim.
-func (c *call) planKey(tx *txn.Tx, p *plan, d device.Keys, share group.Share) error {
-	standings, err := c.claims.Look(tx, d)
-	if err != nil {
-		return err
+// lookAtOnce is how many devices' sessions are read in one round trip.
+const lookAtOnce = 128
+
+// planKeys plans giving the devices the key: in a session, or after a claim.
+func (c *call) planKeys(tx *txn.Tx, p *plan) error {
+	for some := range slices.Chunk(p.wanting, lookAtOnce) {
+		keys := make([]device.Keys, len(some))
+		for i, w := range some {
+			keys[i] = w.to
+		}
+		standings, err := c.claims.Look(tx, keys...)
+		if err != nil {
+			return err
+		}
+		for i, w := range some {
+			if standings[i].State == claims.Ready {
+				p.give = append(p.give, w.to)
+				continue
+			}
+			p.missing = append(p.missing, w.to)
+			p.told[w.to.Name] = w.told == group.NotReached
+		}
 	}
-	if standings[0].State == claims.Ready {
-		p.give = append(p.give, d)
-		return nil
-	}
-	p.missing = append(p.missing, d)
-	p.told[d.Name] = share.Outcome == group.NotReached
 	return nil
 }
 

@@ -81,16 +81,26 @@ func (m *Messages) Contact(tx *txn.Tx, peer ratchet.PublicKey) (records.Contact,
 // It fails with ErrNoSession, ErrSelf, ratchet.ErrExhausted, kv.ErrCorrupt (the
 // peer's record is damaged) or canonicaljson.ErrType (the content is no object).
 func (m *Messages) EncryptIn(tx *txn.Tx, v account.Account, to device.Keys, own json.RawMessage, eventType string, content json.RawMessage) (json.RawMessage, ratchet.SessionID, error) {
-	plaintext, err := payloadFor(v, to, own, eventType, content)
+	e, err := NewEvent(v, own, eventType, content)
 	if err != nil {
 		return nil, ratchet.SessionID{}, err
 	}
+	defer e.Wipe()
+	return m.EncryptEventIn(tx, v, to, e)
+}
+
+// EncryptEventIn is EncryptIn for an event that goes to other devices too.
+func (m *Messages) EncryptEventIn(tx *txn.Tx, v account.Account, to device.Keys, e Event) (json.RawMessage, ratchet.SessionID, error) {
+	plaintext, err := e.plaintext(to)
+	if err != nil {
+		return nil, ratchet.SessionID{}, err
+	}
+	defer clear(plaintext)
 	sent, err := m.encryptAs(tx, v, to.Curve25519, plaintext, Encryption{})
 	if err != nil {
 		return nil, ratchet.SessionID{}, err
 	}
-	event, err := encryptedEvent(v.Identity(), to.Curve25519, sent.Message)
-	return event, sent.Session, err
+	return encryptedEvent(v.Identity(), to.Curve25519, sent.Message), sent.Session, nil
 }
 
 // OpenOutbound stores a new session with a peer, opened with one of its one-time or
