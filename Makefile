@@ -89,13 +89,15 @@ test-floor:
 	$(GO) test -short -floor .
 
 # Where int has 32 bits. Badger refuses there, and the root's tests take SQLite, on
-# which the tables take minutes: "make crash" has them. A machine that runs no 386
-# programs builds and vets them.
+# which the tables take minutes: "make crash" has them, and what counts attempts and
+# costs, which are the same there. A machine that runs no 386 programs builds and vets
+# them.
+COUNTS := TestAttempts|TestEventCosts
 ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \
-		$(GO) test -short -skip '$(TABLES)' $(ON386); $(GO) test -run TestOpenRefusesNarrowInts ./kv/badgerkv;; \
+		$(GO) test -short -skip '$(TABLES)|$(COUNTS)' $(ON386); $(GO) test -run TestOpenRefusesNarrowInts ./kv/badgerkv;; \
 	*) set -ex; CGO_ENABLED=0 GOOS=linux GOARCH=386 $(GO) vet ./...;; esac
 
 # Without the race detector: those of the first folder are values that one goroutine
@@ -157,7 +159,7 @@ fuzz:
 
 crash:
 	$(GO) test -race -timeout 6h ./...
-	$(MAKE) test-386 TABLES='^$$'
+	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$'
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
