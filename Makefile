@@ -29,7 +29,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers peers browser synapse e2e e2e-long
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers peers browser synapse dendrite e2e e2e-long
 
 # Each part tells how long it took. Clients on a real homeserver are a part where they are
 # required: in CI.
@@ -124,6 +124,12 @@ build/synapse/installed: internal/proof/synapse/requirements.txt
 		build/synapse/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<; touch $@; \
 	else echo "without Synapse: $(PYTHON) is missing, older than 3.10 or without venv (python3-venv); set PYTHON to another"$(if $(PAWL_E2E),; exit 1); fi
 
+# Dendrite is another homeserver, which needs Go and a C compiler.
+DENDRITE := $(CURDIR)/build/dendrite
+dendrite: build/dendrite
+build/dendrite:
+	GOBIN=$(CURDIR)/build CGO_ENABLED=1 $(GO) install github.com/matrix-org/dendrite/cmd/dendrite@v0.13.8
+
 # Whole clients on Synapse: what is believed of it; mautrix-go's example with two lines
 # changed; three processes of one device that are killed and stopped while they talk, and
 # are not late; the scenarios; a bot of mautrix-go's that is imported; and a bridge that is
@@ -139,15 +145,17 @@ e2e: synapse
 	(cd mautrix && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestTwoLines|TestTalk|TestIdentity|TestRecoveryKey|TestTrustBothWays|TestKeyBackup|TestKeyFile' -synapse=$(SYNAPSE)); \
 	(cd mautrix && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestBridge/transactions_with_MSC4190|TestBridge/sync_without_MSC4190' -synapse=$(SYNAPSE))
 
-# The same in full, for hours, and beside it two processes of mautrix-go's own encryption
-# on one database: what is lost is printed. SEED is printed by each story, and plays it
-# again.
+# The same in full, for hours, on Dendrite too; and beside it two processes of
+# mautrix-go's own encryption on one database: what is lost is printed. SEED is printed by
+# each story, and plays it again.
 SEED ?= 0
 LONGSTORY := -story.messages=300 -story.kills=60 -story.freezes=5 -story.reboots=2 -story.late=2s
 LONGBRIDGE := -bridge.messages=500 -bridge.kills=20 -bridge.rooms=20 -bridge.ghosts=50
-e2e-long: synapse
-	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; export CGO_ENABLED=0; cd $(CLIENTS); \
+e2e-long: synapse dendrite
+	@if [ ! -e build/synapse/installed ]; then exit 0; fi; set -ex; export CGO_ENABLED=0; \
+	$(GO) test -count=1 -timeout 10m ./internal/proof/synapse -synapse=$(SYNAPSE) -dendrite=$(DENDRITE); cd $(CLIENTS); \
 	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestMainStory' -synapse=$(SYNAPSE) $(LONGSTORY) -clients.all -clients.seed=$(SEED); \
+	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestMainStory' -dendrite=$(DENDRITE) $(LONGSTORY) -clients.seed=$(SEED); \
 	$(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestStockStory' -synapse=$(SYNAPSE) -stock.messages=100 -clients.seed=$(SEED); \
 	$(GO) test -count=1 -timeout 12h $(ATONCE) -tags goolm . -run 'TestScenarios$$' -synapse=$(SYNAPSE) -clients.all -clients.seed=$(SEED); \
 	cd $(CURDIR)/mautrix; $(GO) test -v -count=1 -timeout 4h -tags goolm . -run 'TestBridge$$' -synapse=$(SYNAPSE) $(LONGBRIDGE) -bridge.seed=$(SEED)

@@ -20,8 +20,14 @@ type object = map[string]any
 // where Synapse is installed, or "": then the homeserver is that of package hs.
 var where = flag.String("synapse", "", "the virtual environment that has Synapse, for a real homeserver")
 
+// dendrite is Dendrite's program, or "".
+var dendrite = flag.String("dendrite", "", "the program of Dendrite, for another real homeserver")
+
 func homeserver(t *testing.T) hs.Homeserver {
 	t.Helper()
+	if *dendrite != "" {
+		return synapse.StartDendrite(t, *dendrite, "example.org")
+	}
 	if *where != "" {
 		return synapse.Start(t, *where, "example.org")
 	}

@@ -17,7 +17,7 @@ import (
 
 // What follows goes past the proxy: it is not in the log, and meets no faults.
 
-// ask asks Synapse for something that it grants.
+// ask asks the server for something that it grants.
 func (s *Server) ask(token, method, path string, body, into any) {
 	s.t.Helper()
 	text, err := json.Marshal(body)
@@ -40,15 +40,15 @@ func (s *Server) ask(token, method, path string, body, into any) {
 	defer answer.Body.Close()
 	text, err = io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK || json.Unmarshal(text, into) != nil {
-		s.t.Fatalf("synapse: %s %s: %s %s %v", method, path, answer.Status, text, err)
+		s.t.Fatalf("%s: %s %s: %s %s %v", s.kind.name, method, path, answer.Status, text, err)
 	}
 }
 
 // AddUser makes a user with the shared secret.
 func (s *Server) AddUser(id matrix.UserID, password string) {
 	s.t.Helper()
-	s.passwords[id] = password
-	s.register(id, password, false)
+	s.passwords[id] = s.kind.password(password)
+	s.register(id, s.passwords[id], false)
 }
 
 func (s *Server) register(id matrix.UserID, password string, admin bool) (token string) {
@@ -68,7 +68,7 @@ func (s *Server) register(id matrix.UserID, password string, admin bool) (token 
 		"nonce": nonce.Nonce, "username": name, "password": password, "admin": admin, "mac": hex.EncodeToString(mac.Sum(nil)),
 	}, &made)
 	if made.User != id {
-		s.t.Fatalf("synapse: made %s, want %s", made.User, id)
+		s.t.Fatalf("%s: made %s, want %s", s.kind.name, made.User, id)
 	}
 	return made.Token
 }
@@ -96,7 +96,7 @@ func (s *Server) Logout(id matrix.UserID, of matrix.DeviceID) {
 	s.ask(s.Token(id, of), "POST", "/_matrix/client/v3/logout", object{}, &object{})
 }
 
-// KeyCount is how many one-time keys Synapse has of a device: an upload of nothing says.
+// KeyCount is how many one-time keys the server has of a device: an upload of nothing says.
 func (s *Server) KeyCount(id matrix.UserID, of matrix.DeviceID) int {
 	s.t.Helper()
 	var answer struct {
@@ -106,8 +106,14 @@ func (s *Server) KeyCount(id matrix.UserID, of matrix.DeviceID) int {
 	return answer.Counts["signed_curve25519"]
 }
 
-// Timeline returns all events of a room, as an administrator sees them.
-func (s *Server) Timeline(id matrix.RoomID) (all []hs.Event) {
+// Timeline returns all events of a room.
+func (s *Server) Timeline(id matrix.RoomID) []hs.Event {
+	s.t.Helper()
+	return s.kind.timeline(s, id)
+}
+
+// administered are a room's events as an administrator of Synapse sees them.
+func (s *Server) administered(id matrix.RoomID) (all []hs.Event) {
 	s.t.Helper()
 	if s.admin == "" {
 		s.admin = s.register(matrix.UserID("@root:"+s.name), "root", true)
@@ -126,7 +132,7 @@ func (s *Server) Timeline(id matrix.RoomID) (all []hs.Event) {
 	}
 }
 
-// ForgetTransactions restarts Synapse, which remembers them in memory.
+// ForgetTransactions restarts the server, which remembers them in memory.
 func (s *Server) ForgetTransactions() {
 	s.t.Helper()
 	if err := s.Restart(); err != nil {
@@ -134,7 +140,7 @@ func (s *Server) ForgetTransactions() {
 	}
 }
 
-// Restart ends Synapse where it is, and starts it again.
+// Restart ends the server and starts it again.
 func (s *Server) Restart() error {
 	if err := s.process.end(); err != nil {
 		return err

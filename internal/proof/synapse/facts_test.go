@@ -16,7 +16,10 @@ import (
 
 // What Pawl believes of Synapse, so that a Synapse that changes is noticed.
 
-var where = flag.String("synapse", "", "the virtual environment that has Synapse")
+var (
+	where    = flag.String("synapse", "", "the virtual environment that has Synapse")
+	dendrite = flag.String("dendrite", "", "the program of Dendrite")
+)
 
 // TestFacts asks one Synapse, as two users of each fact who have a device each.
 func TestFacts(t *testing.T) {
@@ -40,6 +43,29 @@ func TestFacts(t *testing.T) {
 			users++
 			holds(t, s, enter(t, s, "alice"), enter(t, s, "bob"))
 		})
+	}
+}
+
+// TestFactsOfDendrite: its refusals have no code, and other words. Nothing of Pawl's may
+// go by one server's.
+func TestFactsOfDendrite(t *testing.T) {
+	if *dendrite == "" {
+		t.Skip("without Dendrite: run make e2e-long")
+	}
+	users++
+	s := StartDendrite(t, *dendrite, "example.org")
+	a, b := enter(t, s, "alice"), enter(t, s, "bob")
+	if status, o := a.uploads(object{"signed_curve25519:A": key("1")}); status != http.StatusOK {
+		t.Fatal(o)
+	}
+	status, o := a.uploads(object{"signed_curve25519:A": key("2")})
+	if _, coded := o["errcode"]; coded || status != http.StatusBadRequest || !strings.Contains(fmt.Sprint(o), "one-time key already exists") {
+		t.Errorf("an id with another key: %d %v", status, o)
+	}
+	// It has taken what it refused. Who goes by "refused is not taken" would have a key
+	// opened that it has forgotten.
+	if id, of := b.claims(a); id != "signed_curve25519:A" || of != "2" {
+		t.Errorf("claimed %s %s, want the key that was refused", id, of)
 	}
 }
 

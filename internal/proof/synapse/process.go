@@ -21,24 +21,27 @@ from synapse.app.homeserver import main
 main()
 `
 
-// ready is how long Synapse may take until it answers, on a busy machine.
+// ready is how long a server may take until it answers, on a busy machine.
 const ready = 2 * time.Minute
 
-// process is a Synapse that runs.
+// process is a server that runs.
 type process struct {
 	cmd   *exec.Cmd
 	alive io.Closer // its standard input
 	ended chan struct{}
 }
 
-// run starts Synapse and waits until it answers.
+// run starts the server and waits until it answers.
 func (s *Server) run() error {
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close() // it has its own
-	cmd := exec.Command(s.python, "-c", program, "-c", filepath.Join(s.dir, "homeserver.yaml"))
+	if err := os.Remove(filepath.Join(s.dir, "socket")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // it is left where a server was killed
+	}
+	cmd := s.kind.command(s)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	alive, err := cmd.StdinPipe()
 	if err != nil {
@@ -63,9 +66,9 @@ func (s *Server) answers() error {
 		select {
 		case <-tick.C:
 		case <-s.process.ended:
-			return fmt.Errorf("synapse: it ended before it answered")
+			return fmt.Errorf("%s: it ended before it answered", s.kind.name)
 		case <-deadline:
-			return errors.Join(fmt.Errorf("synapse: no answer for %v", ready), s.process.end())
+			return errors.Join(fmt.Errorf("%s: no answer for %v", s.kind.name, ready), s.process.end())
 		}
 	}
 }
@@ -85,17 +88,14 @@ func (s *Server) versions() bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// end kills the process, and waits until it has ended.
+// end ends the process, and waits until it has ended.
 func (p *process) end() error {
-	err := p.cmd.Process.Kill()
+	err := ignoreClosed(p.alive.Close())
 	<-p.ended
-	if errors.Is(err, os.ErrProcessDone) {
-		err = nil
-	}
-	return errors.Join(err, ignoreClosed(p.alive.Close()))
+	return err
 }
 
-// ignoreClosed: the pipe is closed with the process.
+// ignoreClosed: the pipe is closed once the process has ended by itself.
 func ignoreClosed(err error) error {
 	if errors.Is(err, os.ErrClosed) {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -12,13 +13,13 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 )
 
-// Server is a Synapse behind a proxy. What it is asked for by a test it does, or the
+// Server is a Synapse, or a Dendrite, behind a proxy. What it is asked for by a test it does, or the
 // test fails.
 type Server struct {
 	*hs.Proxy
 	t         testing.TB
 	name      string
-	python    string
+	kind      kind
 	dir       string
 	secret    string // with which users are made
 	client    *http.Client
@@ -35,17 +36,40 @@ type Service map[string]any
 
 var _ hs.Homeserver = (*Server)(nil)
 
+// kind is what differs from one server to another.
+type kind struct {
+	name      string
+	missing   string // what to do if it does not start
+	configure func(*Server) error
+	command   func(*Server) *exec.Cmd // ends when its standard input does
+	timeline  func(*Server, matrix.RoomID) []hs.Event
+	password  func(string) string // for what a test calls a password
+}
+
 // Start runs the Synapse of a virtual environment, until the test ends.
 func Start(t testing.TB, venv, name string, services ...Service) *Server {
 	t.Helper()
+	return start(t, name, kind{
+		name: "synapse", missing: "is it installed in " + venv + "? (make synapse)",
+		configure: (*Server).configure,
+		command: func(s *Server) *exec.Cmd {
+			return exec.Command(filepath.Join(venv, "bin", "python"), "-c", program, "-c", filepath.Join(s.dir, "homeserver.yaml"))
+		},
+		timeline: (*Server).administered,
+		password: func(text string) string { return text },
+	}, services...)
+}
+
+func start(t testing.TB, name string, of kind, services ...Service) *Server {
+	t.Helper()
 	// The path of a socket has to be short, which that of a test's directory is not.
-	dir, err := os.MkdirTemp("", "synapse")
+	dir, err := os.MkdirTemp("", of.name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(dir, "socket")
 	s := &Server{
-		t: t, name: name, dir: dir, secret: "secret", python: filepath.Join(venv, "bin", "python"), passwords: map[matrix.UserID]string{}, services: services,
+		t: t, name: name, dir: dir, secret: "secret", kind: of, passwords: map[matrix.UserID]string{}, services: services,
 		client: &http.Client{Transport: &http.Transport{
 			MaxIdleConnsPerHost: 100,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -54,11 +78,11 @@ func Start(t testing.TB, venv, name string, services ...Service) *Server {
 		}},
 	}
 	t.Cleanup(s.cleanup)
-	if err := s.configure(); err != nil {
+	if err := of.configure(s); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.run(); err != nil {
-		t.Fatalf("%v; is it installed in %s? (make synapse)", err, venv)
+		t.Fatalf("%v; %s", err, of.missing)
 	}
 	if s.Proxy, err = hs.StartProxy(s.client); err != nil {
 		t.Fatal(err)
@@ -66,21 +90,21 @@ func Start(t testing.TB, venv, name string, services ...Service) *Server {
 	return s
 }
 
-// cleanup ends Synapse by its process id, and leaves nothing of it.
+// cleanup ends the server by its process id, and leaves nothing of it.
 func (s *Server) cleanup() {
 	if s.Proxy != nil {
 		_ = s.Proxy.Close() // its clients have ended
 	}
 	if s.process != nil {
 		if err := s.process.end(); err != nil {
-			s.t.Errorf("synapse: %v", err)
+			s.t.Errorf("%s: %v", s.kind.name, err)
 		}
 	}
 	if s.t.Failed() {
 		text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-		s.t.Logf("Synapse said %s", text)
+		s.t.Logf("%s said %s", s.kind.name, text)
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
-		s.t.Errorf("synapse: %v", err)
+		s.t.Errorf("%s: %v", s.kind.name, err)
 	}
 }
