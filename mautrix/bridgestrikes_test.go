@@ -17,8 +17,13 @@ func (y *bridgeStory) strikes() map[int]strike {
 	all := map[int]strike{}
 	for i, at := range y.random.Perm(*bridgeMessages)[:*bridgeKills-inStarts] {
 		s := strike{inTransaction: i%2 == 0, inStart: i < inStarts, startAfter: y.until(1500 * time.Millisecond)}
-		if s.after = y.until(300 * time.Millisecond); s.inTransaction {
+		switch {
+		case i%4 == 0:
+			s.after = 0 // nothing of it is stored, let alone answered
+		case s.inTransaction:
 			s.after = y.until(30 * time.Millisecond)
+		default:
+			s.after = y.until(300 * time.Millisecond)
 		}
 		all[at] = s
 	}
