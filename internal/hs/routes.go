@@ -25,6 +25,7 @@ func endpoints() []endpoint {
 		{"register", "POST", "register", true, (*Server).register},
 		{"ping", "POST", "appservice/{service}/ping", true, (*Server).ping},
 		{"logout", "POST", "logout", false, (*Server).logout},
+		{"logout", "POST", "logout/all", false, (*Server).logoutAll},
 		{"whoami", "GET", "account/whoami", false, (*Server).whoami},
 		{"capabilities", "GET", "capabilities", false, constant(map[string]any{"capabilities": struct{}{}})},
 		{"pushrules", "GET", "pushrules/{rest...}", false, constant(map[string]any{"global": struct{}{}})},

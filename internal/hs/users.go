@@ -205,6 +205,15 @@ func (s *Server) logout(c *call) (any, error) {
 	return struct{}{}, nil
 }
 
+func (s *Server) logoutAll(c *call) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range slices.Clone(c.device.user.devices) {
+		s.leave(d)
+	}
+	return struct{}{}, nil
+}
+
 // leave removes a device with all that it has.
 func (s *Server) leave(d *device) {
 	delete(s.tokens, d.token)

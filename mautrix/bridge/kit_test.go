@@ -29,7 +29,7 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 )
 
-// patience is for a busy machine.
+// longest is for a busy machine.
 const longest = time.Minute
 
 const (
@@ -67,21 +67,24 @@ type world struct {
 	address *net.TCPAddr // where the bridge listens
 	folder  string
 	config  func(*bridgeconfig.Config) // changes it
+	store   any                        // nil: a path
+	log     zerolog.Logger
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	w := &world{T: t, folder: t.TempDir(), address: free(t), log: zerolog.New(io.Discard)}
+	w.service = hs.Service{URL: fmt.Sprintf("http://%s", w.address), ServerToken: "theservers", Token: "theservices", Prefix: "@net_"}
 	s, err := hs.Start("example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	for _, u := range []id.UserID{bridgeBot, ghost, carol} {
+	s.Register(w.service)
+	w.s, w.fake = s, s
+	for _, u := range []id.UserID{bridgeBot, ghost, carol, "@dave:example.org"} {
 		s.AddUser(matrix.UserID(u), "secret")
 	}
-	w := &world{T: t, s: s, fake: s, folder: t.TempDir(), address: free(t)}
-	w.service = hs.Service{URL: fmt.Sprintf("http://%s", w.address), ServerToken: "the server's", Token: "the service's", Prefix: "@net_"}
-	s.Register(w.service)
 	return w
 }
 
@@ -139,8 +142,12 @@ func (w *world) open() *bridge {
 		w.Fatal(err)
 	}
 	b := &bridge{world: w, db: db, connector: bridgematrix.NewConnector(w.settings()), moved: make(chan struct{})}
-	b.Bridge = bridgev2.NewBridge("net", db, zerolog.New(io.Discard), &b.connector.Config.Bridge, b.connector, network{}, commands.NewProcessor)
-	b.connector.Crypto = NewBridgeCrypto(b.connector, filepath.Join(w.folder, "bridge.pawl"))
+	b.Bridge = bridgev2.NewBridge("net", db, w.log, &b.connector.Config.Bridge, b.connector, network{}, commands.NewProcessor)
+	store := w.store
+	if store == nil {
+		store = filepath.Join(w.folder, "bridge.pawl")
+	}
+	b.connector.Crypto = NewBridgeCrypto(b.connector, store)
 	b.connector.EventProcessor.On(event.EventMessage, func(_ context.Context, e *event.Event) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -162,6 +169,7 @@ func (w *world) start() *bridge {
 	return b
 }
 
+// stop ends a bridge, as its process does.
 func (b *bridge) stop() {
 	if !b.ended {
 		b.ended = true
@@ -235,7 +243,11 @@ func (b *bridge) room(with *person) id.RoomID {
 		is, err := with.client.StateStore.IsEncrypted(b.Context(), room)
 		return err == nil && is
 	})
-	b.push()
+	with.awaits("the room, in the bridge's state", func() bool {
+		b.push()
+		is, err := b.connector.StateStore.IsEncrypted(b.Context(), room)
+		return err == nil && (is || !b.connector.Config.Encryption.Default) && b.connector.StateStore.IsInRoom(b.Context(), room, with.client.UserID)
+	})
 	return room
 }
 

@@ -3,12 +3,14 @@ package pawlbridge
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/exhttp"
 	"maunium.net/go/mautrix"
@@ -25,6 +27,9 @@ const transactionsPath = "/_matrix/app/v1/transactions/"
 // kind into one, of at most 64 KiB.
 const maxTransaction = 64 << 20
 
+// remembered is how many transactions are known that mautrix-go has.
+const remembered = 1000
+
 // patience is how long the homeserver waits for a store that is away.
 const patience = 30 * time.Second
 
@@ -37,7 +42,8 @@ const patience = 30 * time.Second
 // What of the to-device events is not Pawl's goes to handle, which may be nil, and is
 // acknowledged when that returns nil; the same event comes again if it does not. Then
 // mautrix-go gets the transaction as it came. A transaction that comes again changes
-// nothing.
+// nothing, and mautrix-go, which knows the last one only, gets none of the last 1,000
+// twice.
 //
 // The homeserver's token is checked first. Where something cannot be stored or handled
 // the answer is 503, and the homeserver sends the transaction again. Transactions over a
@@ -53,6 +59,10 @@ func commit(as *appservice.AppService, take func(ctx context.Context, id string,
 	as.WebsocketTransactionHandler = func(context.Context, appservice.WebsocketMessage) (bool, any) {
 		as.Log.Error().Msg("A transaction over the websocket is refused: it cannot be committed before it is answered; use HTTP")
 		return false, mautrix.MUnrecognized.WithMessage("Transactions over the websocket are refused")
+	}
+	done, err := lru.New[[sha256.Size]byte, struct{}](remembered)
+	if err != nil { // of a size below 1
+		panic(err)
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,10 +87,30 @@ func commit(as *appservice.AppService, take func(ctx context.Context, id string,
 				mautrix.MUnknown.WithMessage("The transaction could not be stored: send it again").WithStatus(http.StatusServiceUnavailable).Write(w)
 				return
 			}
+			name := sha256.Sum256(append([]byte(id+"\x00"), body...))
+			if done.Contains(name) {
+				exhttp.WriteEmptyJSONResponse(w, http.StatusOK)
+				return
+			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			next.ServeHTTP(w, r)
+			answered := &answer{w, http.StatusOK}
+			if next.ServeHTTP(answered, r); answered.status == http.StatusOK {
+				done.Add(name, struct{}{})
+			}
 		})
 	}
+}
+
+// answer knows the status of an answer.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
 }
 
 // takeTransaction commits a transaction and has its events handled. What is no

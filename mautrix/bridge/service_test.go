@@ -1,0 +1,268 @@
+package pawlbridge
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"go.mau.fi/util/exhttp"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/bridgev2/commands"
+	bridgematrix "maunium.net/go/mautrix/bridgev2/matrix"
+	"maunium.net/go/mautrix/crypto"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/kvtest/faulty"
+	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// open gives the world an open store whose commits fail while away says so.
+func (w *world) openStore(away *bool) *pawl.Store {
+	w.Helper()
+	engine := faulty.Wrap(memkv.New(), faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+		if away != nil && *away && c.Op == faulty.Commit {
+			return kv.ErrUnavailable
+		}
+		return nil
+	}})
+	store, err := pawl.Open(w.Context(), engine, pawl.WithKey([32]byte{1}))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.store = store
+	return store
+}
+
+// stored is what the store says of the bridge's device.
+func (b *bridge) stored(store *pawl.Store) pawl.Inspection {
+	b.Helper()
+	m, err := store.Machine(b.Context(), matrix.UserID(bridgeBot), matrix.DeviceID(b.connector.Crypto.Client().DeviceID))
+	if err != nil {
+		b.Fatal(err)
+	}
+	all, err := m.Inspect(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return all
+}
+
+// A transaction with a room key: from another than the homeserver it changes nothing; while
+// the store is away it is refused, and not handed on; and when it comes again it changes
+// nothing, and is not handled by mautrix-go's machine.
+func TestBridgeTransactions(t *testing.T) {
+	w := newWorld(t)
+	var away bool
+	store := w.openStore(&away)
+	b, p, room := w.with(nil)
+	sent := b.event(room, p.say(room, "hello"))
+	transaction, err := w.fake.Transaction(w.service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(token string) error {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.service.URL+transactionsPath+transaction.ID, strings.NewReader(string(transaction.Body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return errors.New(answer.Status)
+		}
+		return nil
+	}
+	before := b.stored(store)
+	nothing := func(what, status string, err error) {
+		t.Helper()
+		if err == nil || !strings.HasPrefix(err.Error(), status) {
+			t.Errorf("%s: %v, want %s", what, err, status)
+		}
+		if now := b.stored(store); !reflect.DeepEqual(now, before) {
+			t.Errorf("%s: the store has %+v, and had %+v", what, now, before)
+		}
+		if _, err := b.connector.Crypto.Decrypt(t.Context(), sent); !errors.Is(err, crypto.ErrNoSessionFound) {
+			t.Errorf("%s: the event is %v", what, err)
+		}
+		if n := b.count("hello"); n != 0 {
+			t.Errorf("%s: it was handed on", what)
+		}
+	}
+	nothing("another's token", "401", put("another's"))
+	away = true
+	err = put(w.service.ServerToken)
+	away = false
+	nothing("a store that is away", "503", err)
+	if err := put(w.service.ServerToken); err != nil {
+		t.Fatal(err)
+	}
+	b.readable("it, once it was stored", room, sent.ID, true) // before the bridge has handled it
+	b.reads("hello")
+	p.awaits("the end of requests", func() bool { return len(b.stored(store).Requests) == 0 })
+	after, asked := b.stored(store), len(w.s.Exchanges("keys/upload", "keys/claim", "sendToDevice"))
+	for range 3 {
+		if err := put(w.service.ServerToken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := b.stored(store); !reflect.DeepEqual(now, after) {
+		t.Errorf("again: the store has %+v, and had %+v", now, after)
+	}
+	p.say(room, "more")
+	b.reads("more")
+	if n := b.count("hello"); n != 1 {
+		t.Errorf("it was handed on %d times", n)
+	}
+	if n := len(w.s.Exchanges("keys/upload", "keys/claim", "sendToDevice")); n != asked {
+		t.Errorf("%d requests more than before", n-asked)
+	}
+}
+
+// A transaction that comes while the bridge starts waits for that.
+func TestTransactionBeforeInit(t *testing.T) {
+	w := newWorld(t)
+	b := w.open()
+	transaction, err := w.fake.Transaction(w.service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := exhttp.ApplyMiddleware(b.connector.AS.Router, b.connector.AS.Middleware...)
+	status := make(chan int)
+	go func() {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, transactionsPath+transaction.ID, strings.NewReader(string(transaction.Body)))
+		r.Header.Set("Authorization", "Bearer "+w.service.ServerToken)
+		a := httptest.NewRecorder()
+		handler.ServeHTTP(a, r)
+		status <- a.Code
+	}()
+	select {
+	case got := <-status:
+		t.Fatalf("before Init the answer is %d", got)
+	default:
+	}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-status; got != http.StatusOK {
+		t.Errorf("the answer is %d", got)
+	}
+	b.stop()
+	b.ended = true
+}
+
+// What a bridge cannot start with is said at once.
+func TestInitRefuses(t *testing.T) {
+	for what, c := range map[string]struct {
+		set   func(*bridgeconfig.Config)
+		store any
+		want  string
+	}{
+		"a websocket":       {func(c *bridgeconfig.Config) { c.Homeserver.Websocket = true }, nil, ErrWebsocket.Error()},
+		"a websocket proxy": {func(c *bridgeconfig.Config) { c.Homeserver.WSProxy = "wss://example.org" }, nil, ErrWebsocket.Error()},
+		"another store":     {func(*bridgeconfig.Config) {}, 7, "not int"},
+		"no path":           {func(*bridgeconfig.Config) {}, "", "the path is empty"},
+	} {
+		w := newWorld(t)
+		w.config, w.store = c.set, c.store
+		b := w.open()
+		if err := b.crypto().Init(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", what, err, c.want)
+		}
+	}
+}
+
+// A bridge whose device is given up goes on as a new one, which reads what the old one has
+// read, in each way that that is done.
+func TestNewDevice(t *testing.T) {
+	for name, c := range map[string]struct {
+		msc4190 bool
+		do      func(*bridge) *bridge
+	}{
+		"reset": {true, func(b *bridge) *bridge {
+			if err := b.crypto().Reset(b.Context(), true); err != nil {
+				b.Fatal(err)
+			}
+			return b
+		}},
+		"reset of a login": {false, func(b *bridge) *bridge {
+			if err := b.crypto().Reset(b.Context(), true); err != nil {
+				b.Fatal(err)
+			}
+			return b
+		}},
+		"logged out by somebody": {true, func(b *bridge) *bridge {
+			b.s.Logout(matrix.UserID(bridgeBot), matrix.DeviceID(b.connector.Crypto.Client().DeviceID))
+			return b.again()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b, p, room := w.with(func(config *bridgeconfig.Config) { config.Encryption.MSC4190 = c.msc4190 })
+			before := p.say(room, "before")
+			b.reads("before")
+			old := b.connector.Crypto.Client().DeviceID
+			b = c.do(b)
+			device := b.connector.Crypto.Client().DeviceID
+			if device == old || device == "" {
+				t.Errorf("the device is %q, and was %q", device, old)
+			}
+			p.awaits("that the old device is gone", func() bool {
+				all, err := p.helper.Machine().FetchKeys(t.Context(), []id.UserID{bridgeBot}, true)
+				return err == nil && all[bridgeBot][old] == nil && all[bridgeBot][device] != nil
+			})
+			b.readable("what the old device has read", room, before, true)
+			p.rotates(room)
+			p.say(room, "after")
+			b.reads("after")
+			b.say(room, "from the new device")
+			p.reads("from the new device")
+			if now := b.again().connector.Crypto.Client().DeviceID; now != device {
+				t.Errorf("started again the device is %q, want %q", now, device)
+			}
+		})
+	}
+}
+
+// The command discard-megolm-session, and members that go, have the next event go in
+// another session; whoever has gone does not read it.
+func TestRotation(t *testing.T) {
+	b, p, room := newWorld(t).with(nil)
+	dave := b.world.person("@dave:example.org", "PHONE")
+	if err := b.Bot.(*bridgematrix.ASIntent).Matrix.EnsureInvited(t.Context(), room, "@dave:example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dave.client.JoinRoomByID(t.Context(), room); err != nil {
+		t.Fatal(err)
+	}
+	b.push()
+	first := b.sessionOf(room, b.say(room, "one"))
+	dave.reads("one")
+	log := zerolog.Nop()
+	bridgematrix.CommandDiscardMegolmSession.Func(&commands.Event{Bot: b.Bot, Bridge: b.Bridge, RoomID: room, OrigRoomID: room, Ctx: t.Context(), Log: &log})
+	second := b.sessionOf(room, b.say(room, "two"))
+	dave.reads("two")
+	if _, err := dave.client.LeaveRoom(t.Context(), room); err != nil {
+		t.Fatal(err)
+	}
+	b.push()
+	third := b.sessionOf(room, b.say(room, "three"))
+	p.reads("three")
+	if first == second || second == third {
+		t.Errorf("sessions %s, %s and %s", first, second, third)
+	}
+	if igs, err := dave.helper.Machine().CryptoStore.GetGroupSession(t.Context(), room, third); igs != nil {
+		t.Errorf("who has gone has the key: %v", err)
+	}
+}
