@@ -143,7 +143,8 @@ e2e: synapse
 	(cd $(CLIENTS) && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestMainStory' -synapse=$(SYNAPSE) $(MAINSTORY)); \
 	(cd $(CLIENTS) && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestScenarios$$|TestImportedFromMautrix' -synapse=$(SYNAPSE)); \
 	(cd mautrix && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm . -run 'TestTwoLines|TestTalk|TestIdentity|TestRecoveryKey|TestTrustBothWays|TestKeyBackup|TestKeyFile' -synapse=$(SYNAPSE)); \
-	(cd mautrix && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestBridge/transactions_with_MSC4190|TestBridge/sync_without_MSC4190' -synapse=$(SYNAPSE))
+	(cd mautrix && $(GO) test -v -count=1 -timeout 10m -tags goolm . -run 'TestBridge/transactions_with_MSC4190|TestBridge/sync_without_MSC4190' -synapse=$(SYNAPSE)); \
+	(cd mautrix && $(GO) test -count=1 -timeout 10m $(ATONCE) -tags goolm ./bridge -run 'TestBridgeOnSynapse' -synapse=$(SYNAPSE))
 
 # The same in full, for hours, on Dendrite too; and beside it two processes of
 # mautrix-go's own encryption on one database: what is lost is printed. SEED is printed by

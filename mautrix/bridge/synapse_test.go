@@ -141,6 +141,7 @@ func TestBridgeOnSynapse(t *testing.T) {
 		"in syncs, login":          func(c *bridgeconfig.EncryptionConfig) { c.Appservice, c.MSC4190 = false, false },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var config bridgeconfig.Config
 			config.Encryption.MSC4190 = true
 			set(&config.Encryption)
