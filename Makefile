@@ -132,9 +132,9 @@ build/dendrite:
 
 # Whole clients on Synapse: what is believed of it; mautrix-go's example with two lines
 # changed; three processes of one device that are killed and stopped while they talk, and
-# are not late; the scenarios; a bot of mautrix-go's that is imported; and a bridge that is
-# killed, in each mode. They wait more
-# than they compute: two tests a processor, but for the story, which is timed.
+# are not late; the scenarios; a bot of mautrix-go's that is imported; and a bridge, which
+# is killed in each mode, and given each transaction again. They wait more than they
+# compute: two tests a processor, but for the story, which is timed.
 MAINSTORY := -story.messages=60 -story.kills=12 -story.freezes=1 -story.reboots=1 -story.late=2s
 ATONCE := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 e2e: synapse

@@ -36,6 +36,9 @@ const (
 	bridgeBot = id.UserID("@net_bot:example.org")
 	ghost     = id.UserID("@net_u_ghost:example.org")
 	carol     = id.UserID("@carol:example.org")
+
+	serviceToken = "theservices"
+	serverToken  = "theservers"
 )
 
 // network is a network that nobody is in.
@@ -60,8 +63,9 @@ func (network) CreateLogin(context.Context, *bridgev2.User, string) (bridgev2.Lo
 
 // world is a homeserver with an application service.
 type world struct {
-	*testing.T
+	testing.TB
 	s       hs.Homeserver
+	at      string     // where it is
 	fake    *hs.Server // nil: it is a real one, which sends transactions by itself
 	service hs.Service
 	address *net.TCPAddr // where the bridge listens
@@ -71,17 +75,17 @@ type world struct {
 	log     zerolog.Logger
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{T: t, folder: t.TempDir(), address: free(t), log: zerolog.New(io.Discard)}
-	w.service = hs.Service{URL: fmt.Sprintf("http://%s", w.address), ServerToken: "theservers", Token: "theservices", Prefix: "@net_"}
+	w := &world{TB: t, folder: t.TempDir(), address: free(t), log: zerolog.New(io.Discard)}
+	w.service = hs.Service{URL: fmt.Sprintf("http://%s", w.address), ServerToken: serverToken, Token: serviceToken, Prefix: "@net_"}
 	s, err := hs.Start("example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	s.Register(w.service)
-	w.s, w.fake = s, s
+	w.s, w.fake, w.at = s, s, s.URL()
 	for _, u := range []id.UserID{bridgeBot, ghost, carol, "@dave:example.org"} {
 		s.AddUser(matrix.UserID(u), "secret")
 	}
@@ -89,7 +93,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // free is an address that nobody listens at.
-func free(t *testing.T) *net.TCPAddr {
+func free(t testing.TB) *net.TCPAddr {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -102,8 +106,8 @@ func free(t *testing.T) *net.TCPAddr {
 // settings are a bridge's configuration.
 func (w *world) settings() *bridgeconfig.Config {
 	c := &bridgeconfig.Config{}
-	c.Homeserver.Address, c.Homeserver.Domain = w.s.URL(), "example.org"
-	c.AppService.ID, c.AppService.ASToken, c.AppService.HSToken = "net", w.service.Token, w.service.ServerToken
+	c.Homeserver.Address, c.Homeserver.Domain = w.at, "example.org"
+	c.AppService.ID, c.AppService.ASToken, c.AppService.HSToken = "net", serviceToken, serverToken
 	c.AppService.Hostname, c.AppService.Port = "127.0.0.1", uint16(w.address.Port)
 	c.AppService.Bot.Username, c.AppService.UsernameTemplate = "net_bot", "net_u_{{.}}"
 	c.Bridge.CommandPrefix = "!net"
@@ -253,7 +257,7 @@ func (b *bridge) room(with *person) id.RoomID {
 
 // person is a client of mautrix-go.
 type person struct {
-	*testing.T
+	testing.TB
 	client *mautrix.Client
 	helper *cryptohelper.CryptoHelper
 
@@ -269,7 +273,7 @@ func (w *world) person(user id.UserID, device id.DeviceID) *person {
 		w.Fatal(err)
 	}
 	c.DeviceID, c.Log = device, zerolog.New(io.Discard)
-	p := &person{T: w.T, client: c}
+	p := &person{TB: w.TB, client: c}
 	c.Syncer.(*mautrix.DefaultSyncer).OnEventType(event.EventMessage, func(_ context.Context, e *event.Event) {
 		p.mu.Lock()
 		defer p.mu.Unlock()

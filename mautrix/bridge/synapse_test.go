@@ -49,8 +49,8 @@ func (p *passage) list() []transaction {
 // MSC4190 or logs in: Synapse lets it do one of both.
 func onSynapse(t *testing.T, msc4190 bool) (*world, *passage) {
 	t.Helper()
-	w := &world{T: t, folder: t.TempDir(), address: free(t), log: zerolog.New(io.Discard)}
-	w.service = hs.Service{URL: fmt.Sprintf("http://%s", w.address), ServerToken: "theservers", Token: "theservices", Prefix: "@net_"}
+	w := &world{TB: t, folder: t.TempDir(), address: free(t), log: zerolog.New(io.Discard)}
+	w.service = hs.Service{URL: fmt.Sprintf("http://%s", w.address), ServerToken: serverToken, Token: serviceToken, Prefix: "@net_"}
 	to, err := url.Parse(w.service.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func onSynapse(t *testing.T, msc4190 bool) (*world, *passage) {
 		"de.sorunome.msc2409.push_ephemeral": true, "org.matrix.msc3202": true, "io.element.msc4190": msc4190,
 	})
 	s.AddUser(matrix.UserID(carol), "secret")
-	w.s = s
+	w.s, w.at = s, s.URL()
 	return w, p
 }
 
