@@ -80,4 +80,10 @@ var roomKeyMutants = []mutant{
 		old:  "return []outbox.ID{id}, nil", new: "return nil, nil",
 		pkgs: []string{"./internal/machine/keyrequests"},
 	},
+	{
+		name: "who joins a wait is told what was read before",
+		file: "internal/machine/events/wait.go",
+		old:  "if err != nil && ctx.Err() == nil {", new: "if false {",
+		pkgs: []string{"./internal/machine/events"},
+	},
 }
