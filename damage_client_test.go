@@ -270,7 +270,7 @@ func requestWords(all []pawl.Request) string {
 var harmedByClient = []string{
 	"account of phone", "aside of repair", "device of bob", "group-in of bob's key", "group-old of room", "group-out of busy room",
 	"group-out of old session", "group-shared of bob in room", "identity of bob", "identity of own", "key-answer of laptop's request",
-	"key-notice of notice sent", "key-request of asking", "mark of sweep", "member of bob in room", "no-olm of no olm",
+	"key-notice of notice sent", "key-request of asking", "mark of sweep", "member of bob", "no-olm of no olm",
 	"extra of extra", "import of import", "otk of last one-time key", "otk-pool of stranger", "outdated of grace", "own-signature of own", "owner of bob",
 	"peer of bob in room", "peer of carol in quiet room", "reach of erin in room", "reach of quiet room", "receipt of bob's key",
 	"refused of refusal", "refused-list of refusal", "replay of event", "request of asking", "request of busy room",
@@ -304,7 +304,7 @@ func TestEveryKindIsHarmed(t *testing.T) {
 var lostUnfound = map[string]string{
 	"aside":         "a copy that nothing reads",
 	"extra":         "only the program whose it is knows that there was one",
-	"group-shared":  "nothing names it: the device gets the key once more, and that it goes gives up nothing",
+	"group-shared":  "nothing names it: the device gets the key once more, and if it is gone another session is begun",
 	"identity":      "of others nothing names it: the key that is shown next is the first one",
 	"import":        "the import begins anew",
 	"key-answer":    "asked for again, or never",

@@ -206,11 +206,18 @@ func (q *Queries) ask(ctx context.Context, users []matrix.UserID) error {
 		}
 		var still []records.User
 		for _, u := range all {
+			first := !u.Followed() // the own user
 			if u, err = q.alive(tx, u); err != nil {
 				return err
 			}
-			if u.Due(epoch.All, q.account.Store.Now()) {
-				still = append(still, u)
+			if !u.Due(epoch.All, q.account.Store.Now()) {
+				continue
+			}
+			if still = append(still, u); first {
+				err = records.InNoRoom(tx, u.User)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		if len(still) == 0 {

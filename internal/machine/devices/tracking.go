@@ -14,7 +14,7 @@ import (
 
 // TrackShare is what [Track], [MarkOutdated] and [Left] take of a commit for each
 // user.
-var TrackShare = machine.Share{Bytes: records.UserShare.Bytes, Writes: records.UserShare.Writes + 1, Checks: records.UserShare.Checks + 2}
+var TrackShare = machine.Share{Bytes: records.UserShare.Bytes, Writes: records.UserShare.Writes + 2, Checks: records.UserShare.Checks + 3}
 
 // Track begins to follow the changes of users, whose devices are outdated until they
 // were asked for. Of whom is followed already nothing changes. Callers split what
@@ -22,6 +22,18 @@ var TrackShare = machine.Share{Bytes: records.UserShare.Bytes, Writes: records.U
 func Track(tx *txn.Tx, users ...matrix.UserID) error {
 	for _, user := range users {
 		if err := user.Check(); err != nil {
+			return err
+		}
+	}
+	all, err := records.UsersOf(tx, users...)
+	if err != nil {
+		return err
+	}
+	for _, u := range all {
+		if !u.Followed() {
+			err = records.InNoRoom(tx, u.User)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -51,15 +63,40 @@ func Follow(ctx context.Context, a *machine.Account, users ...matrix.UserID) err
 
 // MarkOutdated notes that the devices or keys of users changed, of those who are
 // followed: the server said so. A query that is under way does not cover it, and
-// nothing is sent in the rooms of these users before they were asked for. What is no
+// nothing is sent in the rooms of these users before they were asked for. Who may have a
+// key of a room is to be followed: where there is no record of that it is lost. What is no
 // user id is passed over.
 func MarkOutdated(tx *txn.Tx, users ...matrix.UserID) error {
+	lost, err := unfollowed(tx, users)
+	if err != nil {
+		return err
+	}
 	return change(tx, users, func(u records.User) (device.Tracking, bool) {
-		if u.Lost != nil {
+		if u.Lost != nil || slices.Contains(lost, u.User) {
 			return u.Track(), true
 		}
 		return u.Change(), u.Changes > 0 && u.Left.IsZero()
 	}, records.MarkRoomsOf)
+}
+
+// unfollowed returns those of some users whom nobody follows, and who may have a key of a
+// room of ours.
+func unfollowed(tx *txn.Tx, users []matrix.UserID) ([]matrix.UserID, error) {
+	users = slices.DeleteFunc(slices.Clone(users), func(u matrix.UserID) bool { return u.Check() != nil })
+	all, err := records.UsersOf(tx, users...)
+	if err != nil {
+		return nil, err
+	}
+	var none []matrix.UserID
+	for _, u := range all {
+		if !u.Followed() {
+			none = append(none, u.User)
+		}
+	}
+	if len(none) == 0 {
+		return nil, nil
+	}
+	return records.InSomeRoom(tx, none...)
 }
 
 // Left ends the tracking of users: nothing is heard of their changes any more. The own

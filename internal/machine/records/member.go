@@ -1,6 +1,7 @@
 package records
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/pawlkv/pawl/internal/machine"
@@ -11,7 +12,9 @@ import (
 
 // Member is in which rooms somebody is who may have a key of ours: what changes of
 // their devices changes with whom those are to be shared. It is written before
-// their devices are looked at, so that nothing that changes later is missed.
+// their devices are looked at, so that nothing that changes later is missed. Whoever
+// is followed has a record, be it of no room: where it is missing it is lost, and nobody
+// knows in which rooms the user is.
 type Member struct {
 	User  matrix.UserID
 	Rooms []matrix.RoomID
@@ -55,14 +58,58 @@ func IsMember(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) (is, certain b
 	return m.Many || listed, listed, err
 }
 
-// inAnyRoom reports whether a user may be in a room. Whose record was set aside is in
-// all of them.
+// inAnyRoom reports whether a user who is followed may be in a room. Whose record was set
+// aside, or is missing, is in all of them.
 func inAnyRoom(tx *txn.Tx, user matrix.UserID) (bool, error) {
-	_, known, err := Members.Get(tx, user)
+	m, known, err := Members.Get(tx, user)
 	if machine.IsSetAside(err) {
 		return true, nil
 	}
-	return known, err
+	return !known || m.inAny(), err
+}
+
+func (m Member) inAny() bool { return m.Many || len(m.Rooms) > 0 }
+
+// InNoRoom begins the record of a user, in the commit that begins to follow the user.
+func InNoRoom(tx *txn.Tx, user matrix.UserID) error {
+	_, known, err := Members.Get(tx, user)
+	if known || gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return Members.Put(tx, Member{User: user})
+}
+
+// InSomeRoom returns those of some users who may have a key of a room of ours: they are
+// to be followed, and their records say so.
+func InSomeRoom(tx *txn.Tx, users ...matrix.UserID) (some []matrix.UserID, err error) {
+	found, err := Members.GetAll(tx, users...)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range found {
+		switch {
+		case f.Err != nil && !gone(f.Err):
+			return nil, f.Err
+		case f.Err != nil, f.Value.inAny():
+			some = append(some, users[i])
+		}
+	}
+	return some, nil
+}
+
+// forgetMember ends the record of a user who is followed no more, and is in no room.
+func forgetMember(tx *txn.Tx, user matrix.UserID) error {
+	m, known, err := Members.Get(tx, user)
+	if gone(err) || err == nil && (!known || m.inAny()) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return Members.Delete(tx, user)
 }
 
 // SharesEncryptedRoom reports whether a user may be in an encrypted room in which we
@@ -90,14 +137,25 @@ func SharesEncryptedRoom(tx *txn.Tx, user matrix.UserID) (bool, error) {
 	return false, nil
 }
 
-// Enrol makes a change of a user's devices mark a room.
+// Enrol makes a change of a user's devices mark a room, in a commit that begins to follow
+// the user after that, if nobody does yet. Of whom is followed and has no record it is
+// lost in which other rooms they are.
 func Enrol(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) error {
-	m, _, err := Members.Get(tx, user)
+	m, known, err := Members.Get(tx, user)
 	switch {
 	case gone(err):
 		return nil // in all rooms
 	case err != nil || m.Many || slices.Contains(m.Rooms, room):
 		return err
+	}
+	if !known {
+		u, err := UsersOf(tx, user)
+		if err != nil {
+			return err
+		}
+		if u[0].Followed() {
+			return Members.Put(tx, Member{User: user, Many: true})
+		}
 	}
 	m.User = user
 	if len(m.Rooms) == maxRooms {
@@ -115,8 +173,6 @@ func Dismiss(tx *txn.Tx, user matrix.UserID, room matrix.RoomID) error {
 		return nil
 	case err != nil || !known || m.Many || !slices.Contains(m.Rooms, room):
 		return err
-	case len(m.Rooms) == 1:
-		return Members.Delete(tx, user)
 	}
 	m.Rooms = slices.DeleteFunc(slices.Clone(m.Rooms), func(r matrix.RoomID) bool { return r == room })
 	return Members.Put(tx, m)
@@ -129,14 +185,14 @@ const maxMarks = 256
 // that changes the user's devices, their keys, or how far they are trusted: nothing
 // is sent in them before it was shared once more. It takes at most 18 writes and
 // checks of the commit, and 1 and 2 once two fifths of it are used: then it marks all
-// rooms.
+// rooms, as it does where the user's record is lost.
 func MarkRoomsOf(tx *txn.Tx, user matrix.UserID) error {
 	m, known, err := Members.Get(tx, user)
 	lost := gone(err)
 	switch {
 	case err != nil && !lost:
 		return err
-	case lost || m.Many || known && !mayMark(tx, len(m.Rooms)):
+	case lost || !known || m.Many || len(m.Rooms) > 0 && !mayMark(tx, len(m.Rooms)):
 		return MarkAllRooms(tx)
 	}
 	for _, room := range m.Rooms {
@@ -167,11 +223,11 @@ func MarkRoom(tx *txn.Tx, id matrix.RoomID) error {
 	return Rooms.Put(tx, r.Change())
 }
 
-// MarkAllRooms marks all rooms. A count that cannot be read begins above all that it
-// can have been.
+// MarkAllRooms marks all rooms. A count that cannot be read, or is missing, begins above
+// all that it can have been.
 func MarkAllRooms(tx *txn.Tx) error {
-	c, _, err := RoomChanges.Get(tx)
-	if gone(err) {
+	c, known, err := RoomChanges.Get(tx)
+	if gone(err) || err == nil && !known {
 		at, err := tx.Version()
 		if err != nil {
 			return err
@@ -184,19 +240,25 @@ func MarkAllRooms(tx *txn.Tx) error {
 	return RoomChanges.Put(tx, RoomChange{c.Count + 1})
 }
 
-// Everywhere returns how often all rooms were marked. Damaged says why that cannot be
-// read; then they are all as if they were marked, until [MendEverywhere].
-func Everywhere(tx *txn.Tx) (count uint64, damaged, err error) {
-	c, _, err := RoomChanges.Get(tx)
-	if gone(err) {
+// Everywhere returns how often all rooms were marked. Uncounted says why that is not
+// known; then they are all as if they were marked, until [CountEverywhere]. Before the
+// first room is shared there is no count: where it is missing later it is lost.
+func Everywhere(tx *txn.Tx) (count uint64, uncounted, err error) {
+	c, known, err := RoomChanges.Get(tx)
+	switch {
+	case gone(err):
 		return 0, err, nil
+	case err == nil && !known:
+		return 0, errUncounted, nil
 	}
 	return c.Count, nil, err
 }
 
-// MendEverywhere puts the count in the place of one that cannot be read.
-func MendEverywhere(tx *txn.Tx) error {
-	if _, _, err := RoomChanges.Get(tx); !gone(err) {
+var errUncounted = errors.New("nobody counts yet how often all rooms changed")
+
+// CountEverywhere begins the count, or puts one in the place of one that cannot be read.
+func CountEverywhere(tx *txn.Tx) error {
+	if _, known, err := RoomChanges.Get(tx); known || err != nil && !gone(err) {
 		return err
 	}
 	return MarkAllRooms(tx)
@@ -227,7 +289,7 @@ func (m Member) check() error {
 	if err := m.User.Check(); err != nil {
 		return err
 	}
-	if len(m.Rooms) > maxRooms || m.Many != (len(m.Rooms) == 0) {
+	if len(m.Rooms) > maxRooms || m.Many && len(m.Rooms) > 0 {
 		return frame.ErrFormat
 	}
 	for _, room := range m.Rooms {

@@ -1,9 +1,11 @@
 package records_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv"
@@ -55,10 +57,22 @@ func isMember(t *testing.T, a *machine.Account, user matrix.UserID, room matrix.
 	return is
 }
 
-// TestMarkRoomsOf: the rooms of a user are marked, and no others.
+// follow has a user followed, who is in no room.
+func follow(t *testing.T, a *machine.Account, users ...matrix.UserID) {
+	t.Helper()
+	for _, user := range users {
+		do(t, a, func(tx *txn.Tx) error {
+			return errors.Join(records.InNoRoom(tx, user), records.PutUser(tx, device.Tracking{User: user}.Track()))
+		})
+	}
+}
+
+// TestMarkRoomsOf: the rooms of a user are marked, and no others; none of a user who is
+// followed and in none, and all of one of whom that is lost, who is in all from then on.
 func TestMarkRoomsOf(t *testing.T) {
 	a := newAccount(t)
 	mark := func() { do(t, a, func(tx *txn.Tx) error { return records.MarkRoomsOf(tx, bob) }) }
+	follow(t, a, bob)
 	mark()
 	enrol(t, a, bob, "!a", "!b")
 	enrol(t, a, "@carol:example.org", "!c", "!b")
@@ -76,7 +90,17 @@ func TestMarkRoomsOf(t *testing.T) {
 	if isMember(t, a, bob, "!b") {
 		t.Error("of no room, and still a member")
 	}
-	wantRecords(t, a, records.Kinds(), "member", 1) // carol
+	wantRecords(t, a, records.Kinds(), "member", 2) // bob, in none, and carol
+	do(t, a, func(tx *txn.Tx) error { return records.Members.Delete(tx, bob) })
+	_, before := marks(t, a)
+	mark()
+	if changed, all := marks(t, a, "!a", "!b", "!c"); fmt.Sprint(changed) != "[1 2 0]" || all <= before {
+		t.Errorf("where it is lost in which rooms: %v, %d", changed, all)
+	}
+	enrol(t, a, bob, "!a")
+	if !isMember(t, a, bob, "!b") {
+		t.Error("enrolled in a room again, who was lost is not in all")
+	}
 }
 
 // TestMarkManyRooms: who is in more rooms than are listed marks all of them, and
@@ -90,7 +114,7 @@ func TestMarkManyRooms(t *testing.T) {
 		t.Error("a member of many rooms is none of some")
 	}
 	do(t, a, func(tx *txn.Tx) error { return records.MarkRoomsOf(tx, bob) })
-	if changed, all := marks(t, a, "!0", "!39"); fmt.Sprint(changed, all) != "[0 0] 1" {
+	if changed, all := marks(t, a, "!0", "!39"); fmt.Sprint(changed) != "[0 0]" || all == 0 {
 		t.Errorf("the marks are %v, %d", changed, all)
 	}
 	// Many users in one commit, each in several rooms: the engine takes 100 writes.
@@ -125,17 +149,18 @@ func TestMemberDamage(t *testing.T) {
 			t.Errorf("set aside %v: no member", aside)
 		}
 		do(t, a, func(tx *txn.Tx) error { return records.MarkRoomsOf(tx, bob) })
-		if changed, all := marks(t, a, "!a", "!b"); fmt.Sprint(changed, all) != "[0 0] 1" {
-			t.Errorf("set aside %v: the marks are %v, %d", aside, changed, all)
+		changed, first := marks(t, a, "!a", "!b")
+		if fmt.Sprint(changed) != "[0 0]" || first == 0 {
+			t.Errorf("set aside %v: the marks are %v, %d", aside, changed, first)
 		}
 		enrol(t, a, bob, "!a")
 		do(t, a, func(tx *txn.Tx) error { return records.MarkRoomsOf(tx, bob) })
-		if _, all := marks(t, a); all != 2 {
+		if _, all := marks(t, a); all != first+1 {
 			t.Errorf("set aside %v: enrolled in one, the others are marked %d times", aside, all)
 		}
 		harm(t, a, aside, records.RoomChanges.Key)
 		do(t, a, func(tx *txn.Tx) error { return records.MarkRoomsOf(tx, bob) })
-		if _, all := marks(t, a); all <= 2 {
+		if _, all := marks(t, a); all <= first+1 {
 			t.Errorf("set aside %v: a count that was lost goes on at %d", aside, all)
 		}
 		enrol(t, a, "@carol:example.org", "!b")

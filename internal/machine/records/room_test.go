@@ -95,7 +95,7 @@ func TestRoomBounds(t *testing.T) {
 	}
 	full.Waiting = make([]RequestID, MaxWaiting+1)
 	for what, r := range map[string]interface{ Encode() ([]byte, error) }{
-		"too much waits": full, "no room": Room{}, "in no room": Member{User: "@a:b"}, "nobody": Member{Many: true},
+		"too much waits": full, "no room": Room{}, "nobody in no room": Member{}, "nobody": Member{Many: true},
 		"in some rooms and in many": Member{User: "@a:b", Many: true, Rooms: []matrix.RoomID{"!a"}},
 		"in too many":               Member{User: "@a:b", Rooms: make([]matrix.RoomID, maxRooms+1)},
 	} {

@@ -159,6 +159,9 @@ func isUnlisted(c *Checkup, now group.Outbound, s group.Share) bool {
 	if _, why := now.Retired(); why != group.Kept || s.Outcome != group.Given || at(c, &Rooms, s.Room) != whole {
 		return false // in a room of which nothing is known nothing is sent before it is shared
 	}
+	if at(c, &Members, s.User) == nothing && at(c, &Users, s.User) == whole {
+		return false // complained of with the user
+	}
 	is, _, err := IsMember(c.Tx, s.User, s.Room)
 	return err == nil && !is
 }
@@ -178,6 +181,20 @@ func enrolAgain(in userIn) *Fix {
 			return err
 		}
 		return giveUpOutbound(tx, a, in.room)
+	})
+}
+
+// inAllRooms has a user, of whom it is lost in which rooms they are, in all of them.
+func inAllRooms(user matrix.UserID) *Fix {
+	return inOne("have the user in all rooms", func(tx *txn.Tx, _ *machine.Account) error {
+		_, known, err := Members.Get(tx, user)
+		if known || err != nil {
+			return err
+		}
+		if err := Members.Put(tx, Member{User: user, Many: true}); err != nil {
+			return err
+		}
+		return MarkAllRooms(tx)
 	})
 }
 

@@ -56,6 +56,9 @@ type User struct {
 	Lost error
 }
 
+// Followed reports that the user is followed, or was, or that this is lost.
+func (u User) Followed() bool { return u.Changes > 0 || u.Lost != nil }
+
 // UsersOf returns how far users are known, in their order. Of whom there is no
 // record nothing is known, and nobody tracks them.
 func UsersOf(tx *txn.Tx, users ...matrix.UserID) ([]User, error) {
@@ -115,6 +118,9 @@ func allOutdated(tx *txn.Tx, a *machine.Account) error {
 // that tracking does not have.
 func checkUsers(c *Checkup) {
 	for t := range readable(c, &Users) {
+		if at(c, &Members, t.User) == nothing {
+			c.Find(Members.Kind, inAllRooms(t.User), "user %s is followed, and it is lost in which rooms the user is", t.User)
+		}
 		w, waits := t.Waiting()
 		if waits && slices.Contains([]state{nothing, aside}, at(c, &Outdated, w.User)) {
 			c.Find(Outdated.Kind, outdatedAgain(t.User), "user %s is outdated, and not on the list of those", t.User)

@@ -171,5 +171,8 @@ func forgetTracking(tx *txn.Tx, s *Sweep, user matrix.UserID, all bool) error {
 	if err := Users.Delete(tx, user); err != nil {
 		return err
 	}
+	if err := forgetMember(tx, user); err != nil {
+		return err
+	}
 	return Outdated.Delete(tx, user)
 }

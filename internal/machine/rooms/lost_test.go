@@ -1,12 +1,17 @@
 package rooms_test
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/rooms"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
@@ -121,4 +126,84 @@ func (h *handle) reads(id matrix.DeviceID) bool {
 	must(h.T, err)
 	_, has := h.peers[device.Name{User: carol, Device: id}].keys[info.Session]
 	return has
+}
+
+// records returns the keys of all records of an account.
+func (h *handle) records() (keys []string) {
+	h.Helper()
+	scope, _ := h.account.DB.Scope()
+	view := h.store.Snapshot()
+	defer view.Close()
+	for e, err := range view.Scan(h.Context(), scope+"/") {
+		must(h.T, err)
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+// TestDeviceChangeAfterALoss: whichever record is lost, as if it had never been, nothing
+// is encrypted once a device of a member has come or gone before the key was shared once
+// more, nor if it was shared in another room meanwhile; and then the new device reads, and
+// the one that is gone does not.
+func TestDeviceChangeAfterALoss(t *testing.T) {
+	kinds := map[string]int{}
+	for n, gone, elsewhere := 0, false, false; ; {
+		w := newWorld(t)
+		w.add(bob, "B1")
+		w.add(bob, "B2")
+		h := w.handle()
+		h.elsewhere = quiet
+		inQuiet := func() {
+			for range 5 {
+				_, err := h.rooms.Share(t.Context(), quiet, []matrix.UserID{bob}, settings)
+				must(t, err)
+				h.sendAll()
+			}
+		}
+		h.shareAll(bob)
+		inQuiet()
+		h.mustEncrypt("before")
+		all := h.records()
+		if n == len(all) {
+			break
+		}
+		scope, _ := h.account.DB.Scope()
+		kind, _, _ := strings.Cut(strings.TrimPrefix(all[n], scope+"/"), "/")
+		told := fmt.Sprintf("record %d of %d, of kind %s, gone %v, elsewhere %v", n, len(all), kind, gone, elsewhere)
+		w.lose(all[n])
+		if elsewhere {
+			s, err := h.rooms.Share(t.Context(), quiet, []matrix.UserID{bob}, settings)
+			if err == nil && !s.Done {
+				h.sendAll()
+			}
+		}
+		w.now = w.now.Add(time.Second)
+		id := matrix.DeviceID("B3")
+		if gone {
+			id = "B2"
+			w.peers[device.Name{User: bob, Device: id}].gone = true
+		} else {
+			w.add(bob, id)
+		}
+		h.changes(bob)
+		_, err := h.encrypt("meanwhile")
+		switch {
+		case err == nil:
+			t.Errorf("%s: encrypted under an index that others have", told)
+		case errors.Is(err, rooms.ErrNotShared), errors.Is(err, rooms.ErrRotate):
+			kinds[kind]++
+			h.shareAll(bob)
+			if got := w.readers(h.mustEncrypt("after")); slices.Contains(got, string(id)) == gone {
+				t.Errorf("%s: then %q read", told, got)
+			}
+		}
+		if gone, elsewhere = !gone, gone != elsewhere; !gone && !elsewhere {
+			n++
+		}
+	}
+	for _, kind := range []string{"member", "user", "room", "room-changes", "group-out", "group-shared", "device", "owner"} {
+		if kinds[kind] < 4 {
+			t.Errorf("%d times a record of kind %s was lost and the change was noticed: %v", kinds[kind], kind, kinds)
+		}
+	}
 }

@@ -32,7 +32,7 @@ type state struct {
 	room       records.Room
 	known      bool
 	everywhere uint64
-	unreadable bool // the count of everywhere is
+	uncounted  bool // how often everywhere is not known
 	out        group.Outbound
 	has        bool  // there is a session that can be read
 	lost       error // there was one, which is damaged
@@ -58,11 +58,11 @@ func readState(tx *txn.Tx, v account.Account, room matrix.RoomID) (s state, err 
 	if s.room, s.known, err = records.ReadRoom(tx, room); err != nil {
 		return s, err
 	}
-	var damaged error
-	if s.everywhere, damaged, err = records.Everywhere(tx); err != nil {
+	var uncounted error
+	if s.everywhere, uncounted, err = records.Everywhere(tx); err != nil {
 		return s, err
 	}
-	s.unreadable = damaged != nil
+	s.uncounted = uncounted != nil
 	s.out, s.has, err = records.Outbound.Get(tx, room)
 	switch {
 	case machine.IsDamage(err):
@@ -75,7 +75,7 @@ func readState(tx *txn.Tx, v account.Account, room matrix.RoomID) (s state, err 
 
 // whole reports whether the session was shared with everybody, and nothing has
 // changed since.
-func (s state) whole() bool { return s.known && !s.unreadable && s.room.Whole(s.everywhere) }
+func (s state) whole() bool { return s.known && !s.uncounted && s.room.Whole(s.everywhere) }
 
 // due returns why the session is to be replaced, if it is: where nothing is known of
 // the room any more nobody knows what it was shared under.
@@ -129,7 +129,7 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.has || !s.known || s.unreadable || !sameRules(wanted, s.room) || s.due(now) != group.Kept {
+	if !s.has || !s.known || s.uncounted || !sameRules(wanted, s.room) || s.due(now) != group.Kept {
 		return &plan{unprepared: true}, nil
 	}
 	lost, err := lostRequest(tx, s.room)
@@ -300,10 +300,13 @@ func (c *call) planUser(tx *txn.Tx, s state, p *plan, user matrix.UserID, shares
 	}
 	p.damaged = append(p.damaged, damaged.All()...)
 	for _, d := range all {
+		share, told := shares[d.Name]
+		if !told && goneSince(d, s.out.Begun().Time, c.account.Store.Now()) {
+			p.rotate = group.SomebodyLeft
+		}
 		if !d.Usable() || !d.Olm || !d.Megolm || d.Curve25519 == s.v.Identity() {
 			continue // its share is one of those that are left
 		}
-		share, told := shares[d.Name]
 		if told && share.Key != d.Curve25519 {
 			continue
 		}
@@ -313,6 +316,13 @@ func (c *call) planUser(tx *txn.Tx, s state, p *plan, user matrix.UserID, shares
 		}
 	}
 	return nil
+}
+
+// goneSince reports whether a device is gone since the session began, so that it may have
+// its key: if nobody knows that it was told anything of it, that may be lost. A time that
+// is not yet was set by a clock that was wrong.
+func goneSince(d device.Device, began, now time.Time) bool {
+	return d.Gone.After(began) && !d.Gone.After(now)
 }
 
 func (c *call) planDevice(tx *txn.Tx, s state, p *plan, d device.Device, share group.Share) error {

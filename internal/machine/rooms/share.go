@@ -206,7 +206,7 @@ func (c *call) current(tx *txn.Tx, p *plan) (state, error) {
 	if err != nil {
 		return s, err
 	}
-	if !s.known || !s.has || s.unreadable || s.room.Changed != p.changed || s.everywhere != p.everywhere || s.out.ID() != p.session ||
+	if !s.known || !s.has || s.uncounted || s.room.Changed != p.changed || s.everywhere != p.everywhere || s.out.ID() != p.session ||
 		s.due(c.account.Store.Now()) != group.Kept {
 		return s, errChanged
 	}
@@ -266,8 +266,8 @@ func (c *call) setUp(ctx context.Context, why group.Why, old group.SessionID) er
 		if err != nil {
 			return err
 		}
-		if s.unreadable {
-			if err := records.MendEverywhere(tx); err != nil {
+		if s.uncounted {
+			if err := records.CountEverywhere(tx); err != nil {
 				return err
 			}
 		}

@@ -218,4 +218,16 @@ var recordMutants = []mutant{
 		old:  "if s.Outcome.Has() {", new: "if !s.Outcome.Has() {",
 		pkgs: []string{"./internal/machine/upkeep"},
 	},
+	{
+		name: "whose record is lost is in no room",
+		file: "internal/machine/records/member.go",
+		old:  "case lost || !known || m.Many", new: "case lost || m.Many",
+		pkgs: []string{"./internal/machine/records", "./internal/machine/rooms"},
+	},
+	{
+		name: "who is enrolled after a loss is in that room alone",
+		file: "internal/machine/records/member.go",
+		old:  "if u[0].Followed() {", new: "if false {",
+		pkgs: []string{"./internal/machine/records", "./internal/machine/rooms"},
+	},
 }

@@ -80,4 +80,10 @@ var roomMutants = []mutant{
 		old:  "if err != nil || lost {", new: "if err != nil || lost && err != nil {",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
+	{
+		name: "a device that is gone had no key if nobody knows that it was told",
+		file: "internal/machine/rooms/plan.go",
+		old:  "!told && goneSince(", new: "false && goneSince(",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
 }
