@@ -105,7 +105,9 @@ func (s IdentityState) String() string { return roomkeys.IdentityState(s).String
 // reads an event first, in whichever process, makes the place its own, and another
 // event with it is refused from then on. The same event may be read as often as one
 // likes. Which event has the place is stored unsynced: a power failure may forget it
-// of the latest ones.
+// of the latest ones. An event without an id is checked and not recorded: it takes no
+// place, however often it is read, and where an event with an id has the place it is
+// another one, and refused.
 //
 // Errors, none of which changes anything:
 //

@@ -209,7 +209,8 @@ func TestRefusedEvents(t *testing.T) {
 	}
 }
 
-// TestNamelessEvents: they are checked, and take nobody's place.
+// TestNamelessEvents: they are checked, and take nobody's place; where an event with an
+// id has that they are another event.
 func TestNamelessEvents(t *testing.T) {
 	h, s := newTalk(t, memkv.New())
 	e := s.encrypt(room, "", text(room, "push"))
@@ -225,6 +226,10 @@ func TestNamelessEvents(t *testing.T) {
 	}
 	if _, err := h.keys.Decrypt(t.Context(), e); err != nil || h.size() != before+1 {
 		t.Errorf("the same again: %v", err)
+	}
+	e.ID = ""
+	if _, err := h.keys.Decrypt(t.Context(), e); !errors.Is(err, roomkeys.ErrReplay) || h.size() != before+1 {
+		t.Errorf("without an id where one with has the place: %v", err)
 	}
 }
 
