@@ -75,7 +75,7 @@ func (h *home) knows(s *sender, id matrix.DeviceID) {
 	name := device.Name{User: s.user, Device: id}
 	h.do(func(tx *txn.Tx) error {
 		d := device.Device{Claim: device.Claim{Keys: device.Keys{Name: name, Curve25519: s.curve, Ed25519: s.ed, Olm: true, Megolm: true}}, Seen: h.now}
-		if err := records.PutUser(tx, device.Tracking{User: s.user}.Track()); err != nil {
+		if err := errors.Join(records.InNoRoom(tx, s.user), records.PutUser(tx, device.Tracking{User: s.user}.Track())); err != nil {
 			return err
 		}
 		if err := records.Owners.Put(tx, device.Owner{Key: s.curve, Claimers: []device.Name{name}}); err != nil {
