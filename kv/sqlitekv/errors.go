@@ -73,26 +73,18 @@ func advice(err error) string {
 	return ""
 }
 
-// whyNotOpened finds out which file cannot be opened: SQLite names none. Where all
-// of them can be by now, what was in the way has passed.
+// whyNotOpened finds out which file cannot be opened: SQLite names none.
 func whyNotOpened(err error, path string) error {
 	if !errors.Is(err, sqlite3.CANTOPEN) || errors.As(err, new(syscall.Errno)) {
 		return err
 	}
-	passed := true
 	for _, suffix := range []string{"", logSuffix, indexSuffix} {
 		file, why := files.OpenRegular(path+suffix, os.O_RDWR)
-		switch {
-		case why == nil:
+		if why == nil {
 			file.Close()
-		case errors.Is(why, fs.ErrNotExist):
-			passed = false // perhaps it cannot be made
-		default:
+		} else if !errors.Is(why, fs.ErrNotExist) {
 			return kv.OfSystem(why)
 		}
-	}
-	if passed {
-		return fmt.Errorf("%w: %s could not be opened, and can be now; try again", kv.ErrUnavailable, path)
 	}
 	return err
 }
