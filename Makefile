@@ -32,7 +32,7 @@ LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/includ
 .PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers peers browser synapse dendrite e2e e2e-long
 
 # Each part tells how long it took. Clients on a real homeserver are a part where they are
-# required: in CI.
+# required: with PAWL_E2E=1.
 PARTS := lint cross test-race test-whole test-floor test-386 test-interop test-clients $(if $(PAWL_E2E),synapse e2e)
 check:
 	@set -e; told=; for part in $(PARTS); do \
@@ -79,11 +79,10 @@ test: test-race test-whole test-floor
 # Packages of values, in which nothing runs beside anything else (internal/proof/effort
 # looks): the race detector has nothing to find there, and signs slowly.
 VALUES := account device matrix otk session internal/canonicaljson internal/jsonobject internal/message internal/pickle internal/pickle/libolm internal/pickle/vodozemac internal/record internal/record/recordtest internal/secret internal/syncresponse internal/unpadded
-# In openings processes fail one call of the system after the other, which takes the race
-# detector as long as anything else; what they open is run with it where it is made. "make
-# crash" has it.
+# Nor over commands and openings, whose processes do one thing after the other and take it
+# longest: what they use is run with it where it is made. "make crash" has both.
 test-race:
-	$(GO) test -race -short -skip '$(TABLES)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) internal/proof/openings))')
+	$(GO) test -race -short -skip '$(TABLES)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl internal/proof/openings))')
 
 test-whole:
 	$(GO) test -timeout 20m ./...
@@ -91,12 +90,12 @@ test-whole:
 test-floor:
 	$(GO) test -short -floor .
 
-# Where int has 32 bits. Badger refuses there, and the root's tests take SQLite, on
-# which the tables take minutes: "make crash" has them, and what counts attempts and
-# costs, which are the same there. A machine that runs no 386 programs builds and vets
-# them.
+# Where int has 32 bits. Badger refuses there, and the root's tests take SQLite, for
+# minutes: "make crash" has them, the tables, and what counts attempts and costs, which are
+# the same there. A machine that runs no 386 programs builds and vets them.
 COUNTS := TestAttempts|TestEventCosts
-ON386 := . ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
+ROOT386 :=
+ON386 := $(ROOT386) ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \
@@ -118,7 +117,7 @@ test-clients:
 	for m in $(GOOLM); do (cd $$m && $(WITHGOOLM) test -count=1 -timeout 20m -tags goolm ./...) || exit 1; done
 
 # Synapse, in the versions of requirements.txt and nothing else. It is optional on a
-# developer's machine and required in CI (PAWL_E2E=1).
+# developer's machine, and required with PAWL_E2E=1.
 SYNAPSE := $(CURDIR)/build/synapse
 synapse: build/synapse/installed
 build/synapse/installed: internal/proof/synapse/requirements.txt
@@ -137,8 +136,8 @@ build/dendrite:
 # changed; three processes of one device that are killed and stopped while they talk, and
 # are not late; the scenarios; a bot of mautrix-go's that is imported; and a bridge, which
 # is killed in each mode, and given each transaction again. They wait more than they
-# compute: two tests a processor, but for the story, whose delays are judged; CI, whose
-# machines are shared, prints them.
+# compute: two tests a processor, but for the story, whose delays are judged; where
+# PAWL_E2E is set, as it may be on shared machines, they are printed.
 MAINSTORY := -story.messages=60 -story.kills=12 -story.freezes=1 -story.reboots=1 $(if $(PAWL_E2E),,-story.late=2s)
 ATONCE := -parallel $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 e2e: synapse
@@ -172,7 +171,7 @@ fuzz:
 
 crash:
 	$(GO) test -race -timeout 6h ./...
-	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$'
+	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$' ROOT386=.
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
