@@ -108,7 +108,8 @@ func requestID(id outbox.ID) RequestID { return RequestID(id) }
 // It fails with a NotSharedError or a RotateError, after which ShareRoomKey goes on:
 // until every device is given the key or known not to get it, and as soon as any
 // process heard that members, devices, identities or settings changed since.
-// Otherwise with ErrContent (the content is no JSON object, or there is no type),
+// Otherwise with ErrContent (the content is no JSON object, what is to stand outside no
+// JSON, or there is no type),
 // matrix.ErrRoomID, ErrAlgorithm, ErrFormat1, ErrNeedsRecovery, ErrUnwitnessed,
 // account.ErrRetired or kv.ErrCorrupt.
 func (m *Machine) EncryptRoomEvent(ctx context.Context, room matrix.RoomID, eventType string, content json.RawMessage, options ...RoomEventOption) (json.RawMessage, error) {

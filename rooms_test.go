@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -302,5 +303,15 @@ func TestRoomEventOptions(t *testing.T) {
 		if err != nil || string(got.Content) != content || got.StateKey == nil || *got.StateKey != "k" || got.Type != "m.reaction" {
 			t.Errorf("bob reads %s %s, %v", got.Type, got.Content, err)
 		}
+	}
+	before, err := alice.Room(t.Context(), testRoom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.EncryptRoomEvent(t.Context(), testRoom, "m.reaction", []byte("{}"), pawl.RelationInside(json.RawMessage("{"))); !errors.Is(err, pawl.ErrContent) {
+		t.Errorf("a relation that is no JSON: %v", err)
+	}
+	if after, err := alice.Room(t.Context(), testRoom); err != nil || !reflect.DeepEqual(after, before) {
+		t.Errorf("it used an index: %+v, %v", after, err)
 	}
 }

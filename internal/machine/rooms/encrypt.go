@@ -76,6 +76,9 @@ func plaintextOf(room matrix.RoomID, eventType string, content []byte, form Form
 	if form.Inside {
 		outside = form.RelatesTo
 	}
+	if len(outside) > 0 && !json.Valid(outside) { // before an index is used for it
+		return nil, nil, roomkeys.ErrContent
+	}
 	plaintext, err = json.Marshal(e)
 	return plaintext, outside, err
 }
