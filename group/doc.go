@@ -8,7 +8,7 @@
 // decrypts every message from its index on, and is the same afterwards:
 //
 //	sender, err := group.NewSender(rand)
-//	shared := sender.Share()                     // m.room_key carries it
+//	shared, err := sender.Share()                // m.room_key carries it
 //	sender, message, err := sender.Encrypt(text) // store sender before message leaves
 //
 //	key, err := group.ParseSharedKey(shared)

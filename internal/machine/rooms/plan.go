@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
 	"github.com/pawlkv/pawl/internal/machine/devices"
+	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/matrix"
@@ -139,8 +140,9 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 	list := c.list(s.room)
 	p := &plan{changed: s.room.Changed, everywhere: s.everywhere, session: s.out.ID(), digest: digest(list), told: map[device.Name]bool{}}
 	if s.whole() && s.room.Members == p.digest && !due(s.room.Retry, now) && c.settings.Allow == nil {
-		p.whole = true
-		return p, nil
+		if p.whole, err = stillAsked(tx, s.room); p.whole || err != nil {
+			return p, err
+		}
 	}
 	if unprepared, err := c.unprepared(tx, list); err != nil || len(unprepared) > 0 {
 		return &plan{unprepared: true}, err
@@ -176,6 +178,18 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 		}
 	}
 	return p, c.planKeys(tx, p)
+}
+
+// stillAsked reports whether all requests are without an answer by which a room that is
+// shared asks for devices again: with one that was answered there may be a session to
+// give the key over. Where that cannot be read, the room's Retry decides.
+func stillAsked(tx *txn.Tx, r records.Room) (bool, error) {
+	for _, id := range r.Asking {
+		if _, there, err := outbox.Find(tx, id); err != nil && !machine.IsDamage(err) || err == nil && !there {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func prefetchIdentities(tx *txn.Tx, users []matrix.UserID) error {

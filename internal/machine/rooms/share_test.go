@@ -334,6 +334,33 @@ func TestUnreachable(t *testing.T) {
 	w.wantReaders(h.mustEncrypt("with all"), "B1", "C1", "D1")
 }
 
+// TestReachedLater: as soon as a device that was not reached has answered, in whichever
+// process, the next call gives it the key.
+func TestReachedLater(t *testing.T) {
+	w := newWorld(t)
+	w.add(carol, "C1")
+	dead := w.add(bob, "B1")
+	clear(dead.oneTime)
+	h, other := w.handle(), w.handle()
+	h.shareAll(bob, carol)
+	h.sendAll() // that there is no session with bob
+	w.refill(dead)
+	w.now = w.now.Add(15 * time.Minute)
+	if s := h.share(bob, carol); !s.Done || len(s.Requests) != 1 {
+		t.Fatalf("asking again: %+v", s)
+	}
+	if s := other.share(bob, carol); !s.Done {
+		t.Fatalf("the other process waits for who was not reached: %+v", s)
+	}
+	w.wantReaders(other.mustEncrypt("while it is asked for"), "C1")
+	other.sendAll()
+	h.shareAll(bob, carol)
+	w.wantReaders(h.mustEncrypt("with both"), "B1", "C1")
+	if s := h.share(bob, carol); !s.Done || len(s.Requests) > 0 {
+		t.Errorf("then there is more to do: %+v", s)
+	}
+}
+
 // TestRefused: a request that the server does not take holds nobody up, and its
 // devices are tried again later.
 func TestRefused(t *testing.T) {
