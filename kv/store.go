@@ -76,7 +76,8 @@ type Store interface {
 	// Watch yields the keys with the prefix whose latest change is newer than
 	// after, then goes on with those that change, until ctx ends or the store
 	// closes: a doorbell, not a log. Each change is yielded at least once,
-	// coalesced to the latest state of its key, in no promised order. Where the
+	// coalesced to the latest state of its key, in no promised order. To delete what
+	// is not there is no change. Where the
 	// engine cannot tell what changed since a version it yields a Change with
 	// Resync set, and the reader scans. So nothing falls between a snapshot of
 	// version v and a watch after v.

@@ -125,16 +125,22 @@ func (e *env) writeOnce(s kv.Store) (map[string]change, error) {
 	last := make(map[string]change)
 	var v kv.Version
 	for i := range gapCommits {
-		b := batch(v, put(fmt.Sprintf("p/%d", i), ""))
-		b.Writes[0].Delete = i%4 == 0
-		b.Sync = false
-		var err error
-		if v, err = s.Commit(e.ctx, b); err != nil {
-			return nil, err
+		key := fmt.Sprintf("p/%d", i)
+		writes := []kv.Write{put(key, ""), del(key)}
+		if i%4 != 0 {
+			writes = writes[:1]
 		}
-		last[b.Writes[0].Key] = change{v, v}
-		if b.Writes[0].Delete {
-			last[b.Writes[0].Key] = change{0, v}
+		for _, w := range writes {
+			b := batch(v, w)
+			b.Sync = false
+			var err error
+			if v, err = s.Commit(e.ctx, b); err != nil {
+				return nil, err
+			}
+			last[key] = change{v, v}
+			if w.Delete {
+				last[key] = change{0, v}
+			}
 		}
 	}
 	return last, nil
@@ -250,14 +256,15 @@ const muchChanges = 40_000
 
 func (e *env) writeMuch(s kv.Store, last map[string]change) {
 	most := s.Limits().Writes
+	var v kv.Version
 	for i := range muchChanges / most {
 		writes := make([]kv.Write, most)
 		for j := range writes {
 			writes[j] = put(fmt.Sprintf("p/%d/%d", i, j), "")
 		}
-		b := batch(0, writes...)
+		b := batch(v, writes...)
 		b.Sync = false
-		v := e.commit(s, b)
+		v = e.commit(s, b)
 		for _, w := range writes {
 			last[w.Key] = change{v, v}
 		}
