@@ -20,8 +20,8 @@ KILLS       ?= 3000
 CHROMIUM    ?= chromium
 PYTHON      ?= python3
 
-# Nested modules keep other people's Olm, and bbolt, out of Pawl's own dependencies.
-NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest
+# Nested modules keep other people's Olm, bbolt and etcd's server out of Pawl's own dependencies.
+NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest
 CLIENTS := internal/proof/clients
 # Those that have mautrix-go in them are built without C here.
 GOOLM := $(CLIENTS) mautrix
@@ -102,6 +102,7 @@ test-386:
 		$(GO) test -short -skip '$(TABLES)|$(COUNTS)' $(ON386); $(GO) test -run TestOpenRefusesNarrowInts ./kv/badgerkv;; \
 	*) set -ex; CGO_ENABLED=0 GOOS=linux GOARCH=386 $(GO) vet ./...;; esac
 
+# Debian's etcd-server is optional on a developer's machine, and required with PAWL_FLEET=1.
 # Without the race detector: those of the first folder are values that one goroutine
 # compares; processes are killed and started by the hundred, and Badger takes 20 times as
 # long to open with it; and sharing has been run with it on the engine in memory. "make
@@ -109,6 +110,7 @@ test-386:
 test-interop:
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./...
 	cd kv/sharekv/bbolttest && $(GO) test -count=1 -timeout 10m ./...
+	cd kv/etcdkv/etcdtest && $(GO) test -count=1 -timeout 10m ./...
 
 # Whole clients as processes on a homeserver. matrix-sdk-crypto needs Node 20 and
 # "npm ci" in its folder; it is optional on a developer's machine and required in CI
@@ -198,6 +200,7 @@ crash:
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) ./processes -processes.all
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) $$($(GO) list ./... | grep -v /processes)
 	cd kv/sharekv/bbolttest && $(GO) test -race -count=1 -timeout 6h ./...
+	cd kv/etcdkv/etcdtest && $(GO) test -race -count=1 -timeout 6h ./...
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 12h -tags goolm . -clients.all -clients.restarts=300 -clients.rounds=2000
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 6h -tags goolm -run 'TestScenarios$$/random_rounds' . -clients.all -clients.race -clients.rounds=50
 

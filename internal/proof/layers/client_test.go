@@ -24,6 +24,14 @@ var clients = map[string][]string{
 		"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace",
 		"google.golang.org/protobuf", "net/http", // Badger's, by way of expvar
 	}, everyClient...),
+	// The only one with gRPC, which the others are held against.
+	"kv/etcdkv": append([]string{
+		"github.com/coreos/go-semver", "github.com/coreos/go-systemd/v22", "github.com/golang/protobuf",
+		"github.com/grpc-ecosystem/grpc-gateway/v2", "go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/pkg/v3",
+		"go.etcd.io/etcd/client/v3", "go.uber.org/multierr", "go.uber.org/zap", "golang.org/x/net", "golang.org/x/text",
+		"google.golang.org/genproto/googleapis/api", "google.golang.org/genproto/googleapis/rpc",
+		"google.golang.org/grpc", "google.golang.org/protobuf", "net/http", "html/template",
+	}, everyClient...),
 }
 
 var everyClient = []string{

@@ -59,6 +59,7 @@ var table = map[string][]string{
 	"kv/internal/grouping":     {"kv"},
 	"kv/internal/latest":       {"kv"},
 	"kv/sqlitekv":              {"kv", "kv/witness", "internal/files", "internal/files/private", "kv/internal/turns", "kv/internal/watch", "kv/internal/grouping", "kv/internal/latest", "kv/internal/linked", "internal/holder"},
+	"kv/etcdkv":                {"kv", "kv/witness", "kv/internal/turns"},
 	"kv/witness":               {"kv", "internal/files"},
 	"kv/copykv":                {"kv"},
 	"kv/kvtest/...":            {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch"},

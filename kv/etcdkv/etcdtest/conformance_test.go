@@ -1,0 +1,64 @@
+package etcdtest
+
+import (
+	"crypto/rand"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/etcdkv"
+	"github.com/pawlkv/pawl/kv/kvtest"
+)
+
+func TestMain(m *testing.M) { Main(m) }
+
+// fewIDs lets IDs expire soon.
+const fewIDs = 64
+
+// open returns a database of a cluster.
+func open(t testing.TB, c *Cluster, options ...etcdkv.Option) *etcdkv.Database {
+	t.Helper()
+	return openAt(t, c.Endpoints(), options...)
+}
+
+func openAt(t testing.TB, endpoints []string, options ...etcdkv.Option) *etcdkv.Database {
+	t.Helper()
+	db, err := etcdkv.Open(t.Context(), clientv3.Config{Endpoints: endpoints}, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// storeOf opens a store.
+func storeOf(t testing.TB, db *etcdkv.Database, space string) kv.Store {
+	t.Helper()
+	store, err := db.Store(t.Context(), space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// TestConformance: the suite, on a cluster of three, with etcd's own limits and with more.
+func TestConformance(t *testing.T) {
+	Each(t, func(t *testing.T, server Server) {
+		c := Start(t, server, 3)
+		db := open(t, c, etcdkv.WithCommitIDs(fewIDs))
+		fresh := func(t testing.TB) kv.Store { return storeOf(t, db, rand.Text()) }
+		named := func(t testing.TB, dir string) kv.Store {
+			return storeOf(t, open(t, c, etcdkv.WithCommitIDs(fewIDs)), dir)
+		}
+		t.Run("empty", func(t *testing.T) { kvtest.Run(t, fresh, kvtest.CommitIDs(fewIDs)) })
+		t.Run("reopened", func(t *testing.T) { kvtest.RunReopen(t, named, kvtest.CommitIDs(fewIDs)) })
+		t.Run("shared", func(t *testing.T) { kvtest.RunShared(t, named, kvtest.CommitIDs(fewIDs)) })
+	})
+}
+
+// openErr is open for what may fail.
+func openErr(t testing.TB, c *Cluster, options ...etcdkv.Option) (*etcdkv.Database, error) {
+	t.Helper()
+	return etcdkv.Open(t.Context(), clientv3.Config{Endpoints: c.Endpoints()}, options...)
+}
