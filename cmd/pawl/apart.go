@@ -14,6 +14,12 @@ import (
 // apart refuses two places of which one is the other, or lies in it: whatever they
 // are called, by links, say.
 func apart(one, other place) error {
+	if one.server != nil || other.server != nil {
+		if one.String() == other.String() {
+			return fmt.Errorf("%s: that is where the store is: give another place", one)
+		}
+		return nil
+	}
 	if !one.covers(other.path) && !other.covers(one.path) {
 		return nil
 	}
@@ -27,6 +33,9 @@ func apart(one, other place) error {
 // covers reports whether a path leads to a file of the store, or into its
 // directory. It need not exist.
 func (p place) covers(path string) bool {
+	if p.server != nil {
+		return false
+	}
 	found, err := files.Resolve(path)
 	if err != nil {
 		return false // whoever opens it says why
@@ -96,6 +105,9 @@ func (p place) apartFromOutput(w io.Writer) error {
 
 // ownFiles are the files of the store, and all that lie in its directory.
 func (p place) ownFiles() (paths []string) {
+	if p.server != nil {
+		return nil
+	}
 	if p.sqlite {
 		for _, suffix := range append([]string{"", keySuffix, keyLockSuffix, witnessSuffix}, sqliteSuffixes...) {
 			paths = append(paths, p.real()+suffix)

@@ -22,7 +22,7 @@ func newConvert() *cobra.Command {
 		Use:   "convert STORE NEWSTORE",
 		Short: "Move a store to another place or engine",
 		Long: `Move a store with all its accounts to a place where there is none, from or to
-an SQLite file (sqlite:FILE) or within one engine. It opens there with the same
+an SQLite file (sqlite:FILE), a server (postgres://...?space=NAME) or within one engine. It opens there with the same
 passphrase, or with the key file, which goes along.
 
 A copy is made beside NEWSTORE and compared entry by entry. Then the accounts in
@@ -94,11 +94,13 @@ func bothPlaces(args []string) (from, to place, err error) {
 		return from, to, err
 	}
 	// Retired accounts name it, and commands are given elsewhere.
-	if to.path, err = filepath.Abs(to.path); err != nil {
-		return from, to, err
-	}
-	if info, err := os.Stat(filepath.Dir(to.path)); err != nil || !info.IsDir() {
-		return from, to, fmt.Errorf("%s must be a directory that exists", filepath.Dir(to.path))
+	if to.server == nil {
+		if to.path, err = filepath.Abs(to.path); err != nil {
+			return from, to, err
+		}
+		if info, err := os.Stat(filepath.Dir(to.path)); err != nil || !info.IsDir() {
+			return from, to, fmt.Errorf("%s must be a directory that exists", filepath.Dir(to.path))
+		}
 	}
 	if err := from.require(); err != nil {
 		return from, to, err

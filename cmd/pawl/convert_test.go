@@ -240,7 +240,7 @@ func (k *killing) expectUnusable(t *testing.T) {
 	}
 	for _, name := range names {
 		if copyName.MatchString(name) {
-			k.expectNoKeyring(t, place{to.sqlite, name}, key)
+			k.expectNoKeyring(t, place{sqlite: to.sqlite, path: name}, key)
 		}
 	}
 }

@@ -19,12 +19,16 @@ import (
 	"github.com/pawlkv/pawl/internal/files/private"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
+	"github.com/pawlkv/pawl/kv/witness"
 )
 
 // look opens a store so that nothing is written in it or beside it: through the
 // process that has it open, or else a private copy of its files. What is written
 // to the result stays in memory.
 func (p place) look(ctx context.Context) (kv.Store, error) {
+	if p.server != nil {
+		return p.server.look(ctx)
+	}
 	private.RemoveDead(lookCopies)
 	for began := time.Now(); ; {
 		store, err := p.lookRunning(ctx)
@@ -35,7 +39,8 @@ func (p place) look(ctx context.Context) (kv.Store, error) {
 		}
 		switch {
 		case err == nil:
-			return newLooked(store, p.witnessFile()), nil
+			load := func(context.Context) (witness.Mark, error) { return witness.ReadFile(p.witnessFile()) }
+			return newLooked(store, load), nil
 		case !passing || time.Since(began) > lookPatience:
 			return nil, err
 		}
@@ -113,7 +118,7 @@ func (p place) copyAside() (to place, remove func() error, err error) {
 		return place{}, nil, fmt.Errorf("a private copy is needed to look at %s: %w", p, kv.OfSystem(err))
 	}
 	remove = dir.Remove
-	to = place{p.sqlite, filepath.Join(dir.Path(), filepath.Base(p.real()))}
+	to = place{sqlite: p.sqlite, path: filepath.Join(dir.Path(), filepath.Base(p.real()))}
 	if err := p.copyFiles(to); err != nil {
 		return place{}, nil, errors.Join(err, remove())
 	}

@@ -212,7 +212,7 @@ func TestLookBesideALostLock(t *testing.T) {
 			if out, err := pawlCommand("init", prefix+path, "--user", "@alice:example.org", "--device", "A"); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			p := place{prefix != "", path}
+			p := place{sqlite: prefix != "", path: path}
 			for _, open := range []bool{false, true} {
 				var running kv.Store
 				if open {

@@ -23,8 +23,8 @@ type looked struct {
 	top map[string]kv.Entry // of version 0: deleted
 }
 
-func newLooked(under kv.Store, witnessFile string) *looked {
-	return &looked{Store: under, seen: &seenWitness{path: witnessFile}, top: make(map[string]kv.Entry)}
+func newLooked(under kv.Store, load func(context.Context) (witness.Mark, error)) *looked {
+	return &looked{Store: under, seen: &seenWitness{load: load}, top: make(map[string]kv.Entry)}
 }
 
 // Witness implements witness.Keeper.
@@ -40,7 +40,7 @@ func (l *looked) LostTail() (kept, committed kv.Version) {
 
 // seenWitness remembers the mark that would be saved.
 type seenWitness struct {
-	path string // of the file
+	load func(context.Context) (witness.Mark, error) // what there was before
 
 	mu    sync.Mutex
 	saved bool
@@ -48,13 +48,13 @@ type seenWitness struct {
 }
 
 // Load implements witness.Witness.
-func (w *seenWitness) Load(context.Context) (witness.Mark, error) {
+func (w *seenWitness) Load(ctx context.Context) (witness.Mark, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.saved {
 		return w.mark, nil
 	}
-	return witness.ReadFile(w.path)
+	return w.load(ctx)
 }
 
 // Save implements witness.Witness.

@@ -155,7 +155,7 @@ func TestLookRaisesNothing(t *testing.T) {
 	line := "pawl-key-1 " + base64.RawStdEncoding.EncodeToString(key[:]) + "\n"
 	for _, prefix := range []string{"", sqlitePrefix} {
 		dir := t.TempDir()
-		p := place{prefix != "", filepath.Join(dir, "store")}
+		p := place{sqlite: prefix != "", path: filepath.Join(dir, "store")}
 		err := os.CopyFS(p.path, os.DirFS("../../testdata/format1/badger"))
 		if p.sqlite {
 			err = errors.Join(os.RemoveAll(p.path), copyFile("../../testdata/format1/sqlite.db", p.path))

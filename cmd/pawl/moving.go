@@ -136,10 +136,10 @@ func (m *moving) finish(ctx context.Context, id string) error {
 
 // complete gives the copy what it takes to open it.
 func (m *moving) complete(ctx context.Context, whole place) (err error) {
-	// A directory has these files in it, and an SQLite file gets its name after
-	// they are beside it.
+	// A directory has these files in it, and an SQLite file, or a space, gets its name
+	// after they are beside it.
 	home := whole
-	if whole.sqlite {
+	if whole.sqlite || whole.server != nil {
 		home = m.to
 	}
 	target, err := whole.open(ctx)
@@ -151,6 +151,9 @@ func (m *moving) complete(ctx context.Context, whole place) (err error) {
 		if err := m.key.Ensure(home.keyFile()); err != nil {
 			return err
 		}
+	}
+	if whole.server != nil {
+		return m.CompleteCopy(ctx, target, witness.Of(target))
 	}
 	w := witness.NewFile(home.witnessFile())
 	defer func() { err = errors.Join(err, w.Close()) }()

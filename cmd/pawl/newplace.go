@@ -24,11 +24,25 @@ const (
 var sqliteSuffixes = []string{"-wal", "-shm", "-journal", "-gate", "-turns", "-new"}
 
 // aside is a place beside this one, for the same engine.
-func (p place) aside(infix, id string) place { return place{p.sqlite, p.path + infix + id} }
+func (p place) aside(infix, id string) place {
+	if p.server != nil {
+		return place{server: p.server.aside(infix + id)}
+	}
+	return place{sqlite: p.sqlite, path: p.path + infix + id}
+}
 
 // requireFree refuses a place where there is a store, or what is left of one.
 func (p place) requireFree() error {
+	if there, err := p.exists(); p.server != nil && (there || err != nil) {
+		if err == nil {
+			err = fmt.Errorf("%s is there already: give another place", p)
+		}
+		return err
+	}
 	taken := []string{p.path}
+	if p.server != nil {
+		taken = []string{p.keyFile()}
+	}
 	if p.sqlite {
 		for _, suffix := range append([]string{keySuffix, witnessSuffix}, sqliteSuffixes...) {
 			taken = append(taken, p.path+suffix)
@@ -46,6 +60,9 @@ func (p place) requireFree() error {
 }
 
 func (p place) exists() (bool, error) {
+	if p.server != nil {
+		return p.server.exists()
+	}
 	_, err := os.Lstat(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -56,6 +73,9 @@ func (p place) exists() (bool, error) {
 // isAlso reports whether two names are of one SQLite file: a renaming was
 // interrupted.
 func (p place) isAlso(other place) (bool, error) {
+	if p.server != nil {
+		return false, nil
+	}
 	one, err := os.Lstat(p.path)
 	if err != nil || !p.sqlite {
 		return false, err
@@ -70,6 +90,9 @@ func (p place) isAlso(other place) (bool, error) {
 // rename gives a closed store another place, where there is none. That of an
 // SQLite file leaves the engine's other files behind, which it makes again.
 func (p place) rename(to place) error {
+	if p.server != nil {
+		return p.server.rename(to.server)
+	}
 	if !p.sqlite {
 		if err := os.Rename(p.path, to.path); err != nil {
 			return err
@@ -87,6 +110,9 @@ func (p place) rename(to place) error {
 
 // removeAll removes a store with all its files.
 func (p place) removeAll() error {
+	if p.server != nil {
+		return p.server.remove()
+	}
 	err := os.RemoveAll(p.path)
 	if p.sqlite {
 		for _, suffix := range append([]string{keySuffix, keyLockSuffix, witnessSuffix}, sqliteSuffixes...) {
@@ -99,6 +125,14 @@ func (p place) removeAll() error {
 // leftovers returns the files beside the place that have an infix after its
 // name.
 func (p place) leftovers(infix string) ([]string, error) {
+	if p.server != nil {
+		var found []string
+		spaces, err := p.server.leftovers(infix)
+		for _, s := range spaces {
+			found = append(found, s.String())
+		}
+		return found, err
+	}
 	dir, prefix := filepath.Dir(p.path), filepath.Base(p.path)+infix
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -114,6 +148,13 @@ func (p place) leftovers(infix string) ([]string, error) {
 }
 
 func (p place) removeLeftovers(infix string) error {
+	if p.server != nil {
+		spaces, err := p.server.leftovers(infix)
+		for _, s := range spaces {
+			err = errors.Join(err, s.remove())
+		}
+		return err
+	}
 	found, err := p.leftovers(infix)
 	for _, path := range found {
 		err = errors.Join(err, os.RemoveAll(path))
@@ -130,6 +171,12 @@ type newLock struct{ *flock.Flock }
 // lockNew fails at once if another command makes a store at the place.
 func (p place) lockNew() (newLock, error) {
 	path := p.path + newLockSuffix
+	if p.server != nil {
+		path = p.companion(newLockSuffix)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return newLock{}, err
+		}
+	}
 	for {
 		lock := flock.New(path, flock.SetPermissions(lockMode))
 		ok, err := lock.TryLock()

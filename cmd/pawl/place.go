@@ -20,22 +20,30 @@ import (
 const sqlitePrefix = "sqlite:"
 
 // place is where a store is: a directory, which has Badger and all files of
-// this command in it, or an SQLite file, beside which they are.
+// this command in it; an SQLite file, beside which they are; or a space in a server.
 type place struct {
 	sqlite bool
 	path   string
+	server *serverPlace // nil: none
 }
 
 func parsePlace(text string) (place, error) {
+	if isServer(text) {
+		server, err := parseServer(text)
+		return place{server: server}, err
+	}
 	path, sqlite := strings.CutPrefix(text, sqlitePrefix)
 	if path == "" {
 		return place{}, cli.Usagef("give the store's file after %s", sqlitePrefix)
 	}
-	return place{sqlite, path}, nil
+	return place{sqlite: sqlite, path: path}, nil
 }
 
 // String returns what the user gives for the place.
 func (p place) String() string {
+	if p.server != nil {
+		return p.server.String()
+	}
 	if p.sqlite {
 		return sqlitePrefix + p.path
 	}
@@ -56,6 +64,9 @@ func (p place) witnessFile() string { return p.companion(witnessSuffix) }
 // companion returns a file of the command, which has its name from where the path
 // leads: all names of a store have the same files.
 func (p place) companion(suffix string) string {
+	if p.server != nil {
+		return p.server.companion(suffix)
+	}
 	if p.sqlite {
 		return p.real() + suffix
 	}
@@ -81,6 +92,9 @@ func (p place) real() string {
 // open opens the store at the place, or makes it. It logs through the logger of
 // the context.
 func (p place) open(ctx context.Context) (kv.Store, error) {
+	if p.server != nil {
+		return p.server.open(ctx)
+	}
 	if p.sqlite {
 		return p.openSQLite(ctx)
 	}
@@ -108,6 +122,13 @@ func (p place) openSQLite(ctx context.Context, more ...sqlitekv.Option) (kv.Stor
 // require keeps commands from making a store where there is none. The engines
 // look closer.
 func (p place) require() error {
+	if p.server != nil {
+		there, err := p.server.exists()
+		if err == nil && !there {
+			err = noStore(p)
+		}
+		return err
+	}
 	info, err := os.Stat(p.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -133,7 +154,7 @@ func (p place) require() error {
 // noStore is the error of a place without a store. Where there was one, which has
 // lost its files, nobody is told to make another in its place.
 func noStore(p place) error {
-	if _, err := os.Stat(p.witnessFile()); err == nil {
+	if _, err := os.Stat(p.witnessFile()); err == nil && p.server == nil {
 		return fmt.Errorf("%w: there was a store at %s, and its records are gone", kv.ErrCorrupt, p)
 	}
 	return fmt.Errorf("there is no store at %s: make one with 'pawl init %s --user USER --device DEVICE'", p, p)

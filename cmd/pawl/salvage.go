@@ -23,6 +23,9 @@ import (
 // salvage reads what can be read in the files of a store, and says all that is
 // wrong with them. What only a seal can prove is among it.
 func (p place) salvage() (entries []kv.Entry, faults []error, err error) {
+	if p.server != nil {
+		return nil, nil, fmt.Errorf("%s is in a server: there are no files to look at", p)
+	}
 	if p.sqlite {
 		found, err := sqlitekv.Salvage(p.path)
 		return with(found.Entries, found.Unchecked), found.Faults, err
@@ -48,6 +51,9 @@ func isFileDamage(err error) bool {
 // that cannot be told: somebody uses it, or it is no store.
 // They are looked at in a private copy, since SQLite writes when it looks.
 func (p place) faults() []error {
+	if p.server != nil {
+		return nil
+	}
 	copied, remove, err := p.copyAside()
 	if err != nil {
 		return nil
@@ -107,6 +113,9 @@ func (c *repairCommand) salvage(cmd *cobra.Command, args []string) error {
 	from, to, err := bothPlaces([]string{args[0], c.to})
 	if err != nil {
 		return err
+	}
+	if from.server != nil || to.server != nil {
+		return cli.Usagef("--to copies what can be read of a store's files to others, and a server keeps its own")
 	}
 	if err := c.apart(cmd, from); err != nil {
 		return err

@@ -32,6 +32,10 @@ var clients = map[string][]string{
 		"google.golang.org/genproto/googleapis/api", "google.golang.org/genproto/googleapis/rpc",
 		"google.golang.org/grpc", "google.golang.org/protobuf", "net/http", "html/template",
 	}, everyClient...),
+	"kv/pgkv": append([]string{
+		"github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2",
+		"golang.org/x/sync", "golang.org/x/text", "database/sql", // pgx's, for its types
+	}, everyClient...),
 }
 
 var everyClient = []string{
@@ -44,7 +48,7 @@ var everyClient = []string{
 var heavy = []string{"net/http", "testing", "database/sql", "html/template"}
 
 // notLinked are the folders of this module that no client links.
-var notLinked = []string{"bench/...", "cmd/...", "examples/...", "internal/cli", "internal/hs", "internal/proof/...", "kv/kvtest/...", "kv/sharekv/sharetest"}
+var notLinked = []string{"bench/...", "cmd/...", "examples/...", "internal/cli", "internal/hs", "internal/proof/...", "kv/kvtest/...", "kv/sharekv/sharetest", "kv/pgkv/pgtest"}
 
 func TestClientsLinkWhatTheyNeed(t *testing.T) {
 	for engine, want := range clients {

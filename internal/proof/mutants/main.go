@@ -41,7 +41,7 @@ type mutant struct {
 // one file, which is named after it or after what it belongs to; those that a homeserver
 // must see are in lives.go.
 var subjects = [][]mutant{
-	kvMutants, badgerMutants, sqliteMutants, shareMutants, txnMutants, olmMutants, groupMutants,
+	kvMutants, badgerMutants, sqliteMutants, postgresMutants, shareMutants, txnMutants, olmMutants, groupMutants,
 	recordMutants, toDeviceMutants, keyMutants, deviceMutants, roomKeyMutants, roomMutants,
 	receiveMutants, unwedgeMutants, importMutants, lineageMutants, commandMutants, lifeMutants,
 }

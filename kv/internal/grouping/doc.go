@@ -5,5 +5,6 @@
 //
 // A caller may give up as long as its request waits, and then it is certain
 // that nothing was applied. Once the committer has taken it the outcome is a
-// sync away, and the caller stays for it.
+// sync away, and the caller stays for it. Where it is a network away the committer
+// says when the caller may leave ([Request.Copied]), with an unknown outcome.
 package grouping

@@ -112,3 +112,27 @@ func TestQueue(t *testing.T) {
 		t.Errorf("run on a closed queue: %v", err)
 	}
 }
+
+// TestWhatIsCopiedMayBeLeft: once the committer needs the batch no more, who gives up has
+// an unknown outcome; an outcome that is there by then he has.
+func TestWhatIsCopiedMayBeLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := grouping.NewRequest(&kv.Batch{})
+		r.Take()
+		outcome := begin(ctx, r)
+		r.Copied()
+		synctest.Wait()
+		if len(outcome) != 0 {
+			t.Fatal("the caller left without a reason")
+		}
+		cancel()
+		if err := <-outcome; !errors.Is(err, kv.ErrUnknown) || !errors.Is(err, context.Canceled) {
+			t.Fatalf("left on its way: %v", err)
+		}
+		r.Answer(3, nil) // nobody listens
+		if version, err := r.Wait(ctx); version != 3 || err != nil {
+			t.Fatalf("answered before it was asked: version %d, %v", version, err)
+		}
+	})
+}

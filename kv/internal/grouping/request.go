@@ -3,6 +3,7 @@ package grouping
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -18,10 +19,12 @@ var errWithdrawn = errors.New("grouping: withdrawn")
 type Request struct {
 	Batch *kv.Batch
 	Since time.Time // when it was made
+	Note  int64     // the engine's own
 
 	state atomic.Int32 // waiting, taken or withdrawn
 	gone  atomic.Bool  // the caller wants it back
 	done  chan struct{}
+	left  chan struct{} // closed when the caller need not stay
 
 	version kv.Version // set before done is closed
 	err     error
@@ -35,7 +38,7 @@ const (
 
 // NewRequest returns a request that waits.
 func NewRequest(b *kv.Batch) *Request {
-	return &Request{Batch: b, Since: time.Now(), done: make(chan struct{})}
+	return &Request{Batch: b, Since: time.Now(), done: make(chan struct{}), left: make(chan struct{})}
 }
 
 // Answer ends the request with an outcome. The committer calls it once for
@@ -44,6 +47,11 @@ func (r *Request) Answer(version kv.Version, err error) {
 	r.version, r.err = version, err
 	close(r.done)
 }
+
+// Copied says that the committer reads the batch no more, and that its outcome may be
+// long in coming: a caller who gives up from now on has kv.ErrUnknown. The committer
+// calls it once, if at all, for a request that it has taken.
+func (r *Request) Copied() { close(r.left) }
 
 // Take makes the request the committer's, unless it was withdrawn.
 func (r *Request) Take() bool { return r.state.CompareAndSwap(waiting, taken) }
@@ -70,7 +78,8 @@ func (r *Request) Refuse(err error) {
 }
 
 // Wait returns the outcome. When ctx ends while the request is waiting, it is
-// withdrawn, and the error is the context's.
+// withdrawn, and the error is the context's; once it was taken the caller stays, unless
+// the committer says that it need not.
 func (r *Request) Wait(ctx context.Context) (kv.Version, error) {
 	select {
 	case <-r.done:
@@ -80,7 +89,15 @@ func (r *Request) Wait(ctx context.Context) (kv.Version, error) {
 	if r.gone.Store(true); r.state.CompareAndSwap(waiting, withdrawn) {
 		return 0, ctx.Err()
 	}
-	<-r.done
+	select {
+	case <-r.done:
+	case <-r.left:
+		select {
+		case <-r.done:
+		default:
+			return 0, fmt.Errorf("%w: %w", kv.ErrUnknown, ctx.Err())
+		}
+	}
 	if r.err == errWithdrawn {
 		return 0, ctx.Err()
 	}

@@ -1,0 +1,50 @@
+//go:build linux || darwin
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pawlkv/pawl/kv/pgkv/pgtest"
+)
+
+// TestServerScripts runs testdata/server: what a user types whose store is in a
+// server. STORE is its URL up to the name of the space.
+func TestServerScripts(t *testing.T) {
+	server := pgtest.Start(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/server",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", os.Getenv("GORACE"))
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("STORE", server.URL(pgtest.Superuser, "postgres")+"&space=")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "jsonget": cmdJSONGet},
+	})
+}
+
+// TestNoPasswordIsShown: no form of a URL with a password is taken, and no error
+// repeats it.
+func TestNoPasswordIsShown(t *testing.T) {
+	for _, url := range []string{
+		"postgres://bob:s3cret@host/db?space=s", "postgresql://:s3cret@host/db?space=s", "postgres://host/db?space=s&password=s3cret",
+		"postgres://bob:s3cret@host:port/db", "postgres://bob:s3%cret@host/db", "postgres:bob:s3cret@host", "postgres://bob:s3cret@[host/db",
+		"postgres://host/db?space=s&sslpassword=s3cret", "postgres://host/db?space=s;password=s3cret",
+		"postgres://host/db?space=s&sslmode=s3cret",
+	} {
+		p, err := parsePlace(url)
+		if err == nil {
+			t.Errorf("%s is taken as %s", url, p)
+			continue
+		}
+		if strings.Contains(err.Error(), "s3") || strings.Contains(err.Error(), "cret") {
+			t.Errorf("%s: the error repeats it: %v", url, err)
+		}
+	}
+}

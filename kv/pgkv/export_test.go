@@ -1,0 +1,9 @@
+package pgkv
+
+import "context"
+
+// Trim does at once what commits do now and then.
+func (d *DB) Trim(ctx context.Context, s *Store) error {
+	_, err := d.exec(ctx, newCall("trim", s.space).number(int64(d.keep)).number(keptChanges))
+	return err
+}

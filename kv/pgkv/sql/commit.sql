@@ -1,0 +1,149 @@
+-- Commits a group of batches in one space, each at a version of its own. What belongs
+-- to the batches lies in arrays, one after the other; the arrays p_reads, p_scans and
+-- p_writes say how many are whose.
+--
+-- It answers with a row for each batch: 1 applied, 2 refused before, 3 expired,
+-- 4 conflict, 5 waits for a turn, and then the version is the newest ticket that it
+-- waits for. Rows of kind 11 and 12 before a conflict name what is stale.
+CREATE FUNCTION pawl.commit(
+	p_space text, p_mode integer, p_lineage text, p_accept boolean, p_keep bigint,
+	p_random bytea[], p_began bigint[], p_again boolean[], p_ticket bigint[], p_came bigint[],
+	p_reads integer[], p_scans integer[], p_writes integer[],
+	p_keys bytea[], p_versions bigint[],
+	p_prefixes bytea[], p_uppers bytea[], p_yields integer[], p_yield_keys bytea[], p_yield_versions bigint[],
+	p_write_keys bytea[], p_values bytea[]
+) RETURNS TABLE (o_kind integer, o_version bigint, o_name bytea) LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+	v_space pawl.spaces;
+	v_head bigint;
+	v_turns boolean;
+	v_durable boolean := false;
+	v_known bigint;
+	v_refused boolean;
+	v_waits bigint;
+	v_keys bytea[];
+	v_values bytea[];
+	v_gone bytea[];
+	v_stale boolean;
+	v_yields integer[];
+	v_read integer := 0;
+	v_scan integer := 0;
+	v_yield integer := 0;
+	v_yielded integer;
+	v_write integer := 0;
+BEGIN
+	v_space := pawl.enter(p_space, p_mode);
+	PERFORM pawl.fit(v_space, p_lineage, p_accept);
+	v_head := v_space.head;
+	v_turns := EXISTS (SELECT FROM pawl.turns t WHERE t.space = v_space.id);
+	FOR i IN 1 .. cardinality(p_random) LOOP
+		v_keys := p_write_keys[v_write + 1 : v_write + p_writes[i]];
+		v_values := p_values[v_write + 1 : v_write + p_writes[i]];
+		v_yields := p_yields[v_scan + 1 : v_scan + p_scans[i]];
+		v_yielded := coalesce((SELECT sum(y) FROM unnest(v_yields) y), 0);
+		v_waits := NULL;
+		v_stale := false;
+		o_name := NULL;
+		SELECT d.version, d.refused INTO v_known, v_refused
+			FROM pawl.ids d WHERE d.space = v_space.id AND d.random = p_random[i];
+		IF v_known > v_head - p_keep THEN
+			o_kind := CASE WHEN v_refused THEN 2 ELSE 1 END;
+			o_version := v_known;
+			v_durable := true;
+		ELSIF v_known IS NOT NULL OR p_began[i] < v_head - p_keep THEN
+			o_kind := 3;
+			o_version := 0;
+		ELSE
+			IF v_turns THEN
+				v_waits := pawl.turn_before(v_space.id, v_keys, p_ticket[i], p_came[i]);
+			END IF;
+			IF v_waits IS NOT NULL THEN
+				o_kind := 5;
+				o_version := v_waits;
+			ELSE
+				-- What was read must hold still.
+				IF p_reads[i] > 0 OR p_scans[i] > 0 THEN
+					o_version := 0;
+					FOR o_kind, o_name IN SELECT 10 + s.o_kind, s.o_name FROM pawl.stale(v_space.id,
+						p_keys[v_read + 1 : v_read + p_reads[i]], p_versions[v_read + 1 : v_read + p_reads[i]],
+						p_prefixes[v_scan + 1 : v_scan + p_scans[i]], p_uppers[v_scan + 1 : v_scan + p_scans[i]], v_yields,
+						p_yield_keys[v_yield + 1 : v_yield + v_yielded], p_yield_versions[v_yield + 1 : v_yield + v_yielded]) s
+					LOOP
+						v_stale := true;
+						RETURN NEXT;
+					END LOOP;
+				END IF;
+				o_name := NULL;
+				o_kind := CASE WHEN v_stale THEN 4 ELSE 1 END;
+				o_version := v_head;
+				IF NOT v_stale OR p_again[i] THEN
+					-- The next version: that of the commit, or of the refusal.
+					v_head := v_head + 1;
+					o_version := v_head;
+					v_durable := true;
+					IF v_stale THEN
+						v_keys := '{}';
+						v_values := '{}';
+					END IF;
+					v_gone := '{}';
+					IF array_position(v_values, NULL) IS NOT NULL THEN
+						v_gone := ARRAY(SELECT w.key FROM unnest(v_keys, v_values) AS w(key, value) WHERE w.value IS NULL);
+						v_keys := ARRAY(SELECT w.key FROM unnest(v_keys, v_values) AS w(key, value) WHERE w.value IS NOT NULL);
+						v_values := array_remove(v_values, NULL);
+						DELETE FROM pawl.entries e USING unnest(v_gone) AS w(key) WHERE e.space = v_space.id AND e.key = w.key;
+					END IF;
+					INSERT INTO pawl.ids (space, random, version, refused) VALUES (v_space.id, p_random[i], v_head, v_stale);
+					INSERT INTO pawl.changes (space, version, keys, gone) VALUES (v_space.id, v_head, v_keys, v_gone);
+					INSERT INTO pawl.entries (space, key, version, value)
+						SELECT v_space.id, w.key, v_head, w.value FROM unnest(v_keys, v_values) AS w(key, value)
+						ON CONFLICT (space, key) DO UPDATE SET version = EXCLUDED.version, value = EXCLUDED.value;
+				END IF;
+			END IF;
+		END IF;
+		RETURN NEXT;
+		v_read := v_read + p_reads[i];
+		v_scan := v_scan + p_scans[i];
+		v_yield := v_yield + v_yielded;
+		v_write := v_write + p_writes[i];
+	END LOOP;
+	IF v_head <> v_space.head THEN
+		UPDATE pawl.spaces s SET head = v_head WHERE s.id = v_space.id;
+	END IF;
+	PERFORM pawl.durability(v_durable);
+END
+$$;
+
+-- Says how the transaction ends: on disk, and on the standbys that count, also where it
+-- only repeats an answer, of which nobody knows how far it had come; or whenever it is
+-- convenient, if it has changed nothing. Every commit is durable, asked for or not: who
+-- has read one that a crash takes back lives on, and would take another of the same
+-- version for it.
+CREATE FUNCTION pawl.durability(p_durable boolean) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	IF NOT p_durable THEN
+		PERFORM set_config('synchronous_commit', 'off', true);
+	ELSIF current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') THEN
+		PERFORM set_config('synchronous_commit', 'on', true);
+	END IF;
+	PERFORM set_config('bytea_output', 'hex', true); -- in which keys are named
+	IF current_setting('client_min_messages') = 'error' THEN
+		-- That a wait for standbys was cancelled is told as a warning.
+		PERFORM set_config('client_min_messages', 'warning', true);
+	END IF;
+END
+$$;
+
+-- Forgets IDs and changes that nobody looks for any more. It locks no space.
+CREATE FUNCTION pawl.trim(p_space text, p_ids bigint, p_changes bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off AS $$
+DECLARE
+	v_space pawl.spaces;
+BEGIN
+	PERFORM set_config('synchronous_commit', 'off', true);
+	SELECT * INTO v_space FROM pawl.spaces s WHERE s.name = p_space;
+	DELETE FROM pawl.ids d WHERE d.space = v_space.id AND d.version <= v_space.head - p_ids;
+	DELETE FROM pawl.changes c WHERE c.space = v_space.id AND c.version <= v_space.head - p_changes;
+END
+$$;

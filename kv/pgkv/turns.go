@@ -1,0 +1,224 @@
+package pgkv
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
+)
+
+// turnQueue grants turns: first among the callers of this process, then among
+// processes, who take tickets in a table. So each process has one ticket on a key at
+// most, and turns go around.
+type turnQueue struct {
+	store *Store
+	table *turns.Table // of this process; its turns do not expire by themselves
+
+	mu      sync.Mutex
+	tickets map[kv.TurnID]int64 // of turns that are granted
+	woken   chan struct{}       // closed when some turn has ended
+}
+
+func newTurnQueue(s *Store) *turnQueue {
+	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
+	return &turnQueue{
+		store: s, table: turns.New(kv.EmbeddedTurnLife, never),
+		tickets: make(map[kv.TurnID]int64), woken: make(chan struct{}),
+	}
+}
+
+// ticketLife is how long a ticket is kept of a process that does not ask again: it may
+// be gone.
+const ticketLife = 2 * time.Second
+
+// take is kv.Store.Turn. A turn lasts from when the server has granted it.
+func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
+	turn, err := q.table.Take(ctx, keys...)
+	if err != nil {
+		return kv.Turn{}, err
+	}
+	ticket, err := q.queue(ctx, keys)
+	if err != nil {
+		turn.Release()
+		return kv.Turn{}, err
+	}
+	q.mu.Lock()
+	q.tickets[turn.ID] = ticket
+	q.mu.Unlock()
+	end := sync.OnceFunc(func() {
+		q.mu.Lock()
+		_, held := q.tickets[turn.ID]
+		delete(q.tickets, turn.ID)
+		q.mu.Unlock()
+		if held { // not closed meanwhile
+			q.leave(ticket)
+		}
+		turn.Release()
+	})
+	alarm := time.AfterFunc(kv.EmbeddedTurnLife, end)
+	return kv.Turn{ID: turn.ID, Release: func() {
+		if alarm.Stop() {
+			go end()
+		}
+	}}, nil
+}
+
+// ticket is that of a turn of this process, 0 if it is not granted or over.
+func (q *turnQueue) ticket(turn kv.TurnID) int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.tickets[turn]
+}
+
+// queue takes a ticket and waits until it is granted.
+func (q *turnQueue) queue(ctx context.Context, keys []string) (ticket int64, err error) {
+	s := q.store
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	wait := q.begin()
+	defer wait.end()
+	defer func() {
+		if err != nil && ticket != 0 {
+			go q.leave(ticket)
+		}
+		if err != nil && s.life.Err() != nil {
+			err = kv.ErrClosed
+		}
+	}()
+	for {
+		granted := false
+		if ticket == 0 {
+			ticket, granted, err = q.ask(ctx, keys)
+		} else {
+			ticket, granted, err = q.askAgain(ctx, ticket)
+		}
+		if err != nil || granted {
+			return ticket, err
+		}
+		if ticket == 0 { // it was dropped, since we were away
+			continue
+		}
+		if err := wait.pause(ctx); err != nil {
+			return ticket, err
+		}
+	}
+}
+
+func (q *turnQueue) ask(ctx context.Context, keys []string) (ticket int64, granted bool, err error) {
+	s := q.store
+	rows, err := s.db.exec(ctx, newCall("ask", s.space).number(int64(s.db.set.mode)).add(array(keys, appendKey)).
+		number(kv.EmbeddedTurnLife.Milliseconds()).number(ticketLife.Milliseconds()))
+	if err != nil || len(rows) != 1 {
+		return 0, false, ofRead(ctx, err)
+	}
+	ticket, err = rows[0].number(0)
+	return ticket, string(rows[0][1]) == "t", err
+}
+
+func (q *turnQueue) askAgain(ctx context.Context, ticket int64) (same int64, granted bool, err error) {
+	s := q.store
+	rows, err := s.db.exec(ctx, newCall("ask_again", s.space).number(ticket).
+		number(kv.EmbeddedTurnLife.Milliseconds()).number(ticketLife.Milliseconds()))
+	if err != nil || len(rows) != 1 {
+		return ticket, false, ofRead(ctx, err)
+	}
+	said, err := rows[0].number(0)
+	if said < 0 {
+		return 0, false, err
+	}
+	return ticket, said == 1, err
+}
+
+// leave ends turns on the server, where they would end by themselves soon.
+func (q *turnQueue) leave(tickets ...int64) {
+	s := q.store
+	ctx, cancel := context.WithTimeout(context.Background(), kv.EmbeddedTurnLife)
+	defer cancel()
+	statement := newCall("leave", s.space).add(array(tickets, appendNumber[int64])).text(s.db.set.schema)
+	if _, err := s.db.exec(ctx, statement); err != nil {
+		s.db.set.logger.Debug("a turn lasts until it expires", slog.Any("error", err))
+	}
+	q.wake()
+}
+
+// wake lets those look again who wait for turns.
+func (q *turnQueue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.woken)
+	q.woken = make(chan struct{})
+}
+
+// close ends the turns that were taken through the store.
+func (q *turnQueue) close() {
+	q.table.Close()
+	q.mu.Lock()
+	var held []int64
+	for turn, ticket := range q.tickets {
+		held = append(held, ticket)
+		delete(q.tickets, turn)
+	}
+	q.mu.Unlock()
+	if len(held) > 0 {
+		q.leave(held...)
+	}
+}
+
+// How often who waits for a turn looks by himself whether it has come.
+const (
+	firstLook = 2 * time.Millisecond
+	lastLook  = 32 * time.Millisecond
+)
+
+// turnWait is a wait for turns of other processes.
+type turnWait struct {
+	queue *turnQueue
+	woken <-chan struct{}
+	step  time.Duration
+	leave func() // the bells, nil before there is anything to wait for
+}
+
+// begin begins one: what ends from now on is not missed.
+func (q *turnQueue) begin() *turnWait {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return &turnWait{queue: q, woken: q.woken, step: firstLook}
+}
+
+// pause returns when some turn has ended since the last pause, or after a while.
+func (w *turnWait) pause(ctx context.Context) error {
+	s := w.queue.store
+	if w.leave == nil {
+		w.leave = s.db.bells.join(s.space, func(of byte) {
+			if of != ofCommits {
+				w.queue.wake()
+			}
+		})
+	}
+	timer := time.NewTimer(w.step)
+	defer timer.Stop()
+	select {
+	case <-w.woken:
+		w.step = firstLook
+	case <-timer.C:
+		w.step = min(2*w.step, lastLook)
+	case <-s.life.Done():
+		return kv.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	w.queue.mu.Lock()
+	defer w.queue.mu.Unlock()
+	w.woken = w.queue.woken
+	return nil
+}
+
+func (w *turnWait) end() {
+	if w.leave != nil {
+		w.leave()
+	}
+}
