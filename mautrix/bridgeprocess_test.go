@@ -27,6 +27,26 @@ func build(t *testing.T, folder string) string {
 	return program
 }
 
+// begin starts a program. What it complains of is in its output, unless somebody else is
+// told.
+func begin(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out io.Reader) {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = cmd.Stdout
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return in, out
+}
+
 // line is what a program takes and tells: see the command echobridge.
 type line struct {
 	Event   string          `json:"event,omitempty"`
@@ -57,18 +77,8 @@ func talk(t *testing.T, heard func(line), program string, arguments ...string) *
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, arguments...)
 	p := &talker{t: t, cmd: cmd, log: new(tail), gone: make(chan struct{})}
 	cmd.Stderr = p.log
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.in = in
+	var out io.Reader
+	p.in, out = begin(t, cmd)
 	go func() {
 		defer close(p.gone)
 		lines := bufio.NewScanner(out)

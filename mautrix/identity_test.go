@@ -61,17 +61,7 @@ func startSDK(t *testing.T, s hs.Homeserver, user id.UserID, device id.DeviceID)
 	needsNode(t)
 	cmd := exec.CommandContext(t.Context(), "node", "bot.mjs")
 	cmd.Dir, cmd.Stderr = nodebot, os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	in, out := begin(t, cmd)
 	p := &sdk{t: t, in: in}
 	p.more = sync.NewCond(&p.mu)
 	heard := make(chan struct{})

@@ -62,18 +62,7 @@ type running struct {
 func run(t *testing.T, s hs.Homeserver, program, database string) *running {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-homeserver", s.URL(), "-username", "alice", "-password", "secret", "-database", database)
-	keyboard, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = cmd.Stdout
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	keyboard, out := begin(t, cmd)
 	r := &running{cmd, t, keyboard, make(chan string, 1000)}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	go func() {

@@ -9,21 +9,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/bridgev2/database"
-	"maunium.net/go/mautrix/bridgev2/networkid"
-	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/hs"
-	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -61,72 +54,6 @@ func (b *bridge) again() *bridge {
 	return b.world.start()
 }
 
-// event is one of a room, as the server has it.
-func (b *bridge) event(room id.RoomID, name id.EventID) *event.Event {
-	b.Helper()
-	e, err := b.connector.Crypto.Client().GetEvent(b.Context(), room, name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e.Type.Class = event.MessageEventType
-	if err := e.Content.ParseRaw(e.Type); err != nil && !errors.Is(err, event.ErrContentAlreadyParsed) {
-		b.Fatal(err)
-	}
-	return e
-}
-
-func (b *bridge) sessionOf(room id.RoomID, name id.EventID) id.SessionID {
-	b.Helper()
-	return b.event(room, name).Content.AsEncrypted().SessionID
-}
-
-// readable fails the test unless an event can be read, or cannot since its key is given up.
-func (b *bridge) readable(what string, room id.RoomID, name id.EventID, want bool) {
-	b.Helper()
-	_, err := b.connector.Crypto.Decrypt(b.Context(), b.event(room, name))
-	if want && err != nil || !want && !errors.Is(err, group.ErrForgotten) && !errors.Is(err, group.ErrTooEarly) {
-		b.Errorf("%s can be read: want %v, is %v", what, want, err)
-	}
-}
-
-// forgets waits until an event cannot be read any more.
-func (b *bridge) forgets(p *person, what string, room id.RoomID, name id.EventID) {
-	b.Helper()
-	e := b.event(room, name)
-	p.awaits("the end of "+what, func() bool {
-		b.push()
-		_, err := b.connector.Crypto.Decrypt(b.Context(), e)
-		return errors.Is(err, group.ErrForgotten)
-	})
-}
-
-func (b *bridge) olm() *crypto.OlmMachine {
-	b.Helper()
-	h, err := b.crypto().helper()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return h.Machine()
-}
-
-// rotates makes somebody send in another session.
-func (p *person) rotates(room id.RoomID) {
-	p.Helper()
-	if err := p.helper.Machine().CryptoStore.RemoveOutboundGroupSession(p.Context(), room); err != nil {
-		p.Fatal(err)
-	}
-}
-
-// withheld waits for a notice that a key is withheld.
-func (p *person) withheld(code event.RoomKeyWithheldCode) {
-	p.Helper()
-	p.awaits(string(code), func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return slices.ContainsFunc(p.failed, func(err error) bool { return errors.Is(err, &event.RoomKeyWithheldEventContent{Code: code}) })
-	})
-}
-
 // both runs a test with a switch off and on.
 func both(set func(c *bridgeconfig.EncryptionConfig, on bool), test func(w *world, on bool, config func(*bridgeconfig.Config))) func(*testing.T) {
 	return func(t *testing.T) {
@@ -136,24 +63,10 @@ func both(set func(c *bridgeconfig.EncryptionConfig, on bool), test func(w *worl
 	}
 }
 
-// ages changes when a session's key came, and starts the bridge again.
-func (b *bridge) ages(p *person, room id.RoomID, name id.EventID, to time.Time) *bridge {
-	b.Helper()
-	session := b.sessionOf(room, name)
-	b.push()
-	igs, err := b.olm().CryptoStore.GetGroupSession(b.Context(), room, session)
-	if err != nil || igs == nil {
-		b.Fatalf("the session is %v, %v", igs, err)
-	}
-	igs.ReceivedAt = to
-	if err := b.olm().CryptoStore.PutGroupSession(b.Context(), igs); err != nil {
-		b.Fatal(err)
-	}
-	return b.again()
-}
-
-// shows shows of each field of bridgeconfig.EncryptionConfig that it is honoured.
-var shows = map[string]func(*testing.T){
+// showsUse shows of each field of bridgeconfig.EncryptionConfig that it is honoured, but for
+// those of the next three maps: which keys are deleted, who is given some, and how long one
+// is used.
+var showsUse = map[string]func(*testing.T){
 	"Allow": func(t *testing.T) {
 		w := newWorld(t)
 		w.config = func(c *bridgeconfig.Config) { c.Encryption.Allow = false }
@@ -278,307 +191,6 @@ var shows = map[string]func(*testing.T){
 			}
 		}
 	},
-
-	"DeleteKeys.DeleteOutboundOnAck": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.DeleteOutboundOnAck = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		name := b.say(room, "hello")
-		ack := event.Content{Parsed: &event.BeeperRoomKeyAckEventContent{RoomID: room, SessionID: b.sessionOf(room, name)}}
-		if _, err := p.client.SendToDevice(w.Context(), event.ToDeviceBeeperRoomKeyAck, &mautrix.ReqSendToDevice{Messages: map[id.UserID]map[id.DeviceID]*event.Content{
-			bridgeBot: {b.connector.Crypto.Client().DeviceID: &ack},
-		}}); err != nil {
-			w.Fatal(err)
-		}
-		b.push()
-		b.readable("its own", room, name, !on)
-	}),
-	"DeleteKeys.DontStoreOutbound": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.DontStoreOutbound = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		name := b.say(room, "hello")
-		p.reads("hello")
-		b.readable("its own", room, name, !on)
-	}),
-	"DeleteKeys.RatchetOnDecrypt": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.RatchetOnDecrypt = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		name := p.say(room, "one")
-		b.reads("one")
-		b.readable("what was read", room, name, !on)
-		p.say(room, "two")
-		b.reads("two")
-	}),
-	"DeleteKeys.DeleteFullyUsedOnDecrypt": both(func(c *bridgeconfig.EncryptionConfig, on bool) {
-		c.DeleteKeys.DeleteFullyUsedOnDecrypt = on
-		c.Rotation.EnableCustom, c.Rotation.Messages, c.Rotation.Milliseconds = true, 2, 604_800_000
-	}, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		first := p.say(room, "one")
-		b.reads("one")
-		b.readable("one of two", room, first, true)
-		p.say(room, "two")
-		b.reads("two")
-		b.readable("one of two, when both were read", room, first, !on)
-	}),
-	"DeleteKeys.DeletePrevOnNewSession": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.DeletePrevOnNewSession = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		first := p.say(room, "one")
-		b.reads("one")
-		p.rotates(room)
-		second := p.say(room, "two")
-		b.reads("two")
-		b.readable("what came in the previous session", room, first, !on)
-		b.readable("what came in the last session", room, second, true)
-	}),
-	"DeleteKeys.DeleteOnDeviceDelete": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.DeleteOnDeviceDelete = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		b.say(room, "so that carol is followed")
-		late := w.person(carol, "TABLET")
-		late.awaits("the room's encryption", func() bool {
-			is, err := late.client.StateStore.IsEncrypted(w.Context(), room)
-			return err == nil && is
-		})
-		name := late.say(room, "from the tablet")
-		b.reads("from the tablet")
-		b.knows(p, carol, 2)
-		w.s.Logout(matrix.UserID(carol), "TABLET")
-		b.goes(p, carol, "TABLET")
-		if on {
-			b.forgets(p, "what a device said that is gone", room, name)
-		} else {
-			b.readable("what a device said that is gone", room, name, true)
-		}
-	}),
-	"DeleteKeys.PeriodicallyDeleteExpired": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.PeriodicallyDeleteExpired = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, p, room := w.with(set)
-		old := p.say(room, "old")
-		b.reads("old")
-		p.rotates(room)
-		young := p.say(room, "young")
-		b.reads("young")
-		b = b.ages(p, room, old, time.Now().Add(-15*24*time.Hour))
-		if on {
-			b.forgets(p, "what is older than twice a week", room, old)
-		}
-		b.readable("what is old", room, old, !on)
-		b.readable("what is young", room, young, true)
-	}),
-	"DeleteKeys.DeleteOutdatedInbound": both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.DeleteKeys.DeleteOutdatedInbound = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		w.config = func(c *bridgeconfig.Config) {} // before it was set
-		b := w.start()
-		p := w.person(carol, "LAPTOP")
-		room := b.room(p)
-		old := p.say(room, "old")
-		b.reads("old")
-		w.config = set
-		b = b.again()
-		b.readable("what came before it was set", room, old, !on)
-		p.rotates(room)
-		young, own := p.say(room, "young"), b.say(room, "own")
-		b.reads("young")
-		b = b.again()
-		b.readable("what came since", room, young, true)
-		b.readable("its own", room, own, true)
-	}),
-
-	"VerificationLevels.Receive": func(t *testing.T) {
-		b, p, room := newWorld(t).with(func(c *bridgeconfig.Config) {
-			c.Encryption.VerificationLevels.Receive = id.TrustStateCrossSignedTOFU
-		})
-		b.say(room, "not for all")
-		p.withheld(event.RoomKeyWithheldUnverified)
-	},
-	"VerificationLevels.Send": func(t *testing.T) {
-		b, p, room := newWorld(t).with(func(c *bridgeconfig.Config) {
-			c.Encryption.VerificationLevels.Send = id.TrustStateCrossSignedTOFU
-			c.Matrix.MessageErrorNotices = true
-		})
-		p.say(room, "from a device that is not signed")
-		p.awaits("that it is refused", func() bool {
-			b.push()
-			return p.heard("your device is not trusted")
-		})
-		if n := b.count("from a device that is not signed"); n != 0 {
-			t.Errorf("it was handed on %d times", n)
-		}
-	},
-	"VerificationLevels.Share": func(t *testing.T) {
-		for level, want := range map[id.TrustState]event.RoomKeyWithheldCode{id.TrustStateUnset: "", id.TrustStateCrossSignedTOFU: event.RoomKeyWithheldUnverified} {
-			b, p, room := newWorld(t).with(func(c *bridgeconfig.Config) {
-				c.Encryption.AllowKeySharing, c.Encryption.VerificationLevels.Share = true, level
-			})
-			b.portal(room)
-			b.say(room, "so that carol is followed")
-			p.reads("so that carol is followed")
-			b.decides(carol, "LAPTOP", room, want)
-		}
-	},
-	"AllowKeySharing": func(t *testing.T) {
-		t.Run("who", func(t *testing.T) {
-			b, p, room := newWorld(t).with(func(c *bridgeconfig.Config) {
-				c.Encryption.AllowKeySharing = true
-				c.Bridge.Permissions[string(carol)] = &bridgeconfig.PermissionLevelUser
-			})
-			b.say(room, "so that carol is followed")
-			p.reads("so that carol is followed")
-			b.decides(carol, "LAPTOP", room, event.RoomKeyWithheldUnavailable)
-			b.portal(room)
-			b.decides(carol, "LAPTOP", room, event.RoomKeyWithheldUnauthorized)
-			b.connector.Config.Encryption.AllowKeySharing = false
-			b.decides(carol, "LAPTOP", room, "none")
-		})
-		both(func(c *bridgeconfig.EncryptionConfig, on bool) { c.AllowKeySharing = on }, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-			b, p, room := w.with(set)
-			b.portal(room)
-			name := b.say(room, "hello")
-			p.reads("hello")
-			late := w.person(carol, "TABLET")
-			session := b.sessionOf(room, name)
-			olm := late.helper.Machine()
-			content := b.event(room, name).Content.AsEncrypted()
-			if err := olm.SendRoomKeyRequest(w.Context(), room, content.SenderKey, session, "", map[id.UserID][]id.DeviceID{bridgeBot: {b.connector.Crypto.Client().DeviceID}}); err != nil {
-				w.Fatal(err)
-			}
-			late.awaits("an answer", func() bool {
-				b.push()
-				igs, err := olm.CryptoStore.GetGroupSession(w.Context(), room, session)
-				if on {
-					return igs != nil
-				}
-				return errors.Is(err, crypto.ErrGroupSessionWithheld)
-			})
-		})(t)
-	},
-
-	"Rotation.EnableCustom": both(func(c *bridgeconfig.EncryptionConfig, on bool) {
-		c.Rotation.EnableCustom, c.Rotation.Messages, c.Rotation.Milliseconds = on, 1, 7_200_000
-	}, func(w *world, on bool, set func(*bridgeconfig.Config)) {
-		b, _, room := w.with(set)
-		if got := b.sessionOf(room, b.say(room, "one")) != b.sessionOf(room, b.say(room, "two")); got != on {
-			w.Errorf("%v: another session: %v", on, got)
-		}
-	}),
-	"Rotation.Messages": func(t *testing.T) {
-		b, _, room := newWorld(t).with(func(c *bridgeconfig.Config) {
-			r := &c.Encryption.Rotation
-			r.EnableCustom, r.Messages, r.Milliseconds = true, 2, 7_200_000
-		})
-		var sessions []id.SessionID
-		for _, body := range []string{"one", "two", "three"} {
-			sessions = append(sessions, b.sessionOf(room, b.say(room, body)))
-		}
-		if sessions[0] != sessions[1] || sessions[1] == sessions[2] {
-			t.Errorf("sessions %v", sessions)
-		}
-	},
-	"Rotation.Milliseconds": func(t *testing.T) {
-		w := newWorld(t)
-		store, err := pawl.Open(t.Context(), memkv.New(), pawl.WithKey([32]byte{1}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.store = store
-		b, _, room := w.with(func(c *bridgeconfig.Config) {
-			r := &c.Encryption.Rotation
-			r.EnableCustom, r.Messages, r.Milliseconds = true, 100, 7_200_000
-		})
-		b.say(room, "hello")
-		m, err := store.Machine(t.Context(), matrix.UserID(bridgeBot), matrix.DeviceID(b.connector.Crypto.Client().DeviceID))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info, err := m.Room(t.Context(), matrix.RoomID(room)); err != nil || info.Settings.Age != 2*time.Hour {
-			t.Errorf("a session is used for %v, %v", info.Settings.Age, err)
-		}
-	},
-	"Rotation.DisableDeviceChangeKeyRotation": func(t *testing.T) {
-		w, log := newWorld(t), &lines{}
-		w.log = zerolog.New(log)
-		b, p, room := w.with(func(c *bridgeconfig.Config) { c.Encryption.Rotation.DisableDeviceChangeKeyRotation = true })
-		if !log.has("one that is gone always does") {
-			t.Error("no warning")
-		}
-		first := b.sessionOf(room, b.say(room, "one"))
-		late := w.person(carol, "TABLET")
-		b.knows(p, carol, 2)
-		second := b.sessionOf(room, b.say(room, "two"))
-		late.reads("two")
-		w.s.Logout(matrix.UserID(carol), "TABLET")
-		b.goes(p, carol, "TABLET")
-		if third := b.sessionOf(room, b.say(room, "three")); first != second || third == second {
-			t.Errorf("sessions %s, with a new device %s, without it %s", first, second, third)
-		}
-	},
-}
-
-// count is how often the bridge has read something.
-func (b *bridge) count(body string) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, e := range b.read {
-		if e.Content.AsMessage().Body == body {
-			n++
-		}
-	}
-	return n
-}
-
-// heard reports whether somebody has read something with a part.
-func (p *person) heard(part string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.read, func(e *event.Event) bool { return strings.Contains(e.Content.AsMessage().Body, part) })
-}
-
-// knows waits until the bridge knows of some devices of a user.
-func (b *bridge) knows(p *person, user id.UserID, n int) {
-	b.Helper()
-	p.awaits("devices", func() bool {
-		b.push()
-		all, err := b.olm().CryptoStore.GetDevices(b.Context(), user)
-		return err == nil && len(all) == n
-	})
-}
-
-// goes waits until the bridge knows that a device is gone.
-func (b *bridge) goes(p *person, user id.UserID, device id.DeviceID) {
-	b.Helper()
-	p.awaits("the end of a device", func() bool {
-		b.push()
-		all, err := b.olm().CryptoStore.GetDevices(b.Context(), user)
-		return err == nil && all[device] == nil
-	})
-}
-
-// portal makes a room one of the bridge's, whose carol is a user.
-func (b *bridge) portal(room id.RoomID) {
-	b.Helper()
-	portal, err := b.GetPortalByKey(b.Context(), networkid.PortalKey{ID: "chat"})
-	if err == nil {
-		portal.MXID = room
-		err = portal.Save(b.Context())
-	}
-	if err == nil {
-		_, err = b.GetUserByMXID(b.Context(), carol)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
-// decides compares what is answered to a device that asks for a key: "" is the key.
-func (b *bridge) decides(user id.UserID, device id.DeviceID, room id.RoomID, want event.RoomKeyWithheldCode) {
-	b.Helper()
-	d, err := b.olm().CryptoStore.GetDevice(b.Context(), user, device)
-	if err != nil || d == nil {
-		b.Fatalf("the device is %v, %v", d, err)
-	}
-	got := event.RoomKeyWithheldCode("")
-	if r := b.crypto().keyShare(b.Context(), d, event.RequestedKeyInfo{RoomID: room}); r == &crypto.KeyShareRejectNoResponse {
-		got = "none"
-	} else if r != nil {
-		got = r.Code
-	}
-	if got != want {
-		b.Errorf("the answer is %q, want %q", got, want)
-	}
 }
 
 // Every field of mautrix-go's configuration of encryption is honoured: one that is new has
@@ -598,6 +210,10 @@ func TestConfiguration(t *testing.T) {
 	}
 	walk("", reflect.TypeFor[bridgeconfig.EncryptionConfig]())
 	slices.Sort(names)
+	shows := map[string]func(*testing.T){}
+	for _, some := range []map[string]func(*testing.T){showsUse, showsDeleting, showsSharing, showsRotation} {
+		maps.Copy(shows, some)
+	}
 	if known := slices.Sorted(maps.Keys(shows)); !slices.Equal(names, known) {
 		t.Fatalf("mautrix-go has %q, shown are %q", names, known)
 	}

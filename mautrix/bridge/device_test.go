@@ -1,0 +1,84 @@
+package pawlbridge
+
+import (
+	"strings"
+	"testing"
+
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// What a bridge cannot start with is said at once.
+func TestInitRefuses(t *testing.T) {
+	for what, c := range map[string]struct {
+		set   func(*bridgeconfig.Config)
+		store any
+		want  string
+	}{
+		"a websocket":       {func(c *bridgeconfig.Config) { c.Homeserver.Websocket = true }, nil, ErrWebsocket.Error()},
+		"a websocket proxy": {func(c *bridgeconfig.Config) { c.Homeserver.WSProxy = "wss://example.org" }, nil, ErrWebsocket.Error()},
+		"another store":     {func(*bridgeconfig.Config) {}, 7, "not int"},
+		"no path":           {func(*bridgeconfig.Config) {}, "", "the path is empty"},
+	} {
+		w := newWorld(t)
+		w.config, w.store = c.set, c.store
+		b := w.open()
+		if err := b.crypto().Init(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", what, err, c.want)
+		}
+	}
+}
+
+// A bridge whose device is given up goes on as a new one, which reads what the old one has
+// read, in each way that that is done.
+func TestNewDevice(t *testing.T) {
+	for name, c := range map[string]struct {
+		msc4190 bool
+		do      func(*bridge) *bridge
+	}{
+		"reset": {true, func(b *bridge) *bridge {
+			if err := b.crypto().Reset(b.Context(), true); err != nil {
+				b.Fatal(err)
+			}
+			return b
+		}},
+		"reset of a login": {false, func(b *bridge) *bridge {
+			if err := b.crypto().Reset(b.Context(), true); err != nil {
+				b.Fatal(err)
+			}
+			return b
+		}},
+		"logged out by somebody": {true, func(b *bridge) *bridge {
+			b.s.Logout(matrix.UserID(bridgeBot), matrix.DeviceID(b.connector.Crypto.Client().DeviceID))
+			return b.again()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b, p, room := w.with(func(config *bridgeconfig.Config) { config.Encryption.MSC4190 = c.msc4190 })
+			before := p.say(room, "before")
+			b.reads("before")
+			old := b.connector.Crypto.Client().DeviceID
+			b = c.do(b)
+			device := b.connector.Crypto.Client().DeviceID
+			if device == old || device == "" {
+				t.Errorf("the device is %q, and was %q", device, old)
+			}
+			p.awaits("that the old device is gone", func() bool {
+				all, err := p.helper.Machine().FetchKeys(t.Context(), []id.UserID{bridgeBot}, true)
+				return err == nil && all[bridgeBot][old] == nil && all[bridgeBot][device] != nil
+			})
+			b.readable("what the old device has read", room, before, true)
+			p.rotates(room)
+			p.say(room, "after")
+			b.reads("after")
+			b.say(room, "from the new device")
+			p.reads("from the new device")
+			if now := b.again().connector.Crypto.Client().DeviceID; now != device {
+				t.Errorf("started again the device is %q, want %q", now, device)
+			}
+		})
+	}
+}
