@@ -21,6 +21,12 @@ type RoomEvent struct {
 	ID      matrix.EventID
 	Sender  matrix.UserID
 	Content json.RawMessage // at most 1 MiB
+	// AllowMismatched has an event read, too, whose session is by a device of another user
+	// than its sender, as a bridge's bot encrypts for the users of another network. The
+	// state of its Sender is DeviceMismatched then, and the device is the one that made the
+	// session: show such an event as nobody's whom encryption vouches for. Without it that
+	// is ErrOtherUser.
+	AllowMismatched bool
 }
 
 // Session returns the session that the event was encrypted in, for WaitForRoomKey and
@@ -77,7 +83,8 @@ const (
 	// DeviceDisputed: several devices claim the key, and none has proved that it has it.
 	DeviceDisputed = DeviceState(roomkeys.Disputed)
 	// DeviceMismatched: the key is another device's, or another user's than the
-	// event's sender. Only a key from a bundle, a backup or a file is read then.
+	// event's sender. Only a key from a bundle, a backup or a file is read then, or where
+	// RoomEvent.AllowMismatched says so.
 	DeviceMismatched = DeviceState(roomkeys.Mismatched)
 )
 
@@ -120,7 +127,8 @@ func (s IdentityState) String() string { return roomkeys.IdentityState(s).String
 //     group.ErrForgotten: it was given up by [Machine.ForgetRoomKeys];
 //   - of the message: group.ErrSignature, group.ErrMAC, ErrReplay (another event
 //     has its place), ErrOtherRoom (the session or the message is of another
-//     room), ErrOtherUser (the session is by a device of somebody else);
+//     room), ErrOtherUser (the session is by a device of somebody else, unless
+//     AllowMismatched is set);
 //   - of the account: account.ErrRetired, ErrFormat1.
 func (m *Machine) DecryptRoomEvent(ctx context.Context, e RoomEvent) (DecryptedRoomEvent, error) {
 	o, err := m.roomKeys.Decrypt(ctx, roomkeys.Event(e))

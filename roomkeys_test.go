@@ -192,6 +192,10 @@ func TestRoomKeyOfAnUnknownDevice(t *testing.T) {
 		if _, err := alice.DecryptRoomEvent(t.Context(), e); !errors.Is(err, pawl.ErrOtherUser) {
 			t.Errorf("as another's: %v", err)
 		}
+		e.AllowMismatched = true
+		if got, err := alice.DecryptRoomEvent(t.Context(), e); err != nil || got.Sender.State != pawl.DeviceMismatched || got.Sender.Device.User != bob.id.UserID {
+			t.Errorf("as another's, allowed: %+v, %v", got.Sender, err)
+		}
 		alice.intact()
 	}
 }

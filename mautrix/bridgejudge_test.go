@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ func newReader(y *bridgeStory) *reader {
 		r.told[l.ID] = l
 		close(r.changed)
 		r.changed = make(chan struct{})
-	}, y.programs[1], y.store, bridgeBot.String(), y.device.String(), "@echo_")
+	}, y.programs[1], y.store, bridgeBot.String(), y.device.String())
 	return r
 }
 
@@ -99,7 +100,7 @@ func (y *bridgeStory) judge() {
 		fresh.say(toRead(y, id.RoomID(e.Room), id.EventID(e.ID), id.UserID(e.Sender), e.Content))
 	}
 	for _, e := range events {
-		read := map[string]string{"the bridge's device": fresh.tells(string(e.ID)).Body, "bob": y.bobReads(e)}
+		read := map[string]string{"the bridge's device": fresh.tells(string(e.ID)).Body, "bob": y.reads(y.bob, e), "alice": y.reads(y.alice, e)}
 		a := y.carol.do("read", map[string]any{"room": e.Room, "event_id": e.ID, "timeout_ms": patience.Milliseconds()})
 		read["carol"], _ = a["body"].(string)
 		for who, body := range read {
@@ -116,7 +117,7 @@ func (y *bridgeStory) judge() {
 	y.gate.mu.Lock()
 	defer y.gate.mu.Unlock()
 	y.t.Logf("%d messages to the network, of which mautrix-go dropped %d between its 200 and the handler; %d from it; %d kills; "+
-		"all %d events that Synapse accepted are read by all four; all %d to-device events for the bridge were received; transactions were answered %v (0: not at all)",
+		"all %d events that Synapse accepted are read by all five; all %d to-device events for the bridge were received; transactions were answered %v (0: not at all)",
 		len(y.spoken), dropped, len(y.said), y.kills, len(events), letters, y.gate.statuses)
 }
 
@@ -137,8 +138,8 @@ func (y *bridgeStory) accepted() (all []hs.Event) {
 	return all
 }
 
-// bobReads has the client of mautrix-go read an event.
-func (y *bridgeStory) bobReads(e hs.Event) string {
+// reads has a client read an event.
+func (y *bridgeStory) reads(p *program, e hs.Event) string {
 	y.t.Helper()
 	evt := &event.Event{
 		Type: event.EventEncrypted, RoomID: id.RoomID(e.Room), ID: id.EventID(e.ID), Sender: id.UserID(e.Sender), Timestamp: e.Time,
@@ -148,13 +149,16 @@ func (y *bridgeStory) bobReads(e hs.Event) string {
 		y.t.Error(err)
 		return ""
 	}
-	d, err := y.bob.client.Crypto.Decrypt(y.t.Context(), evt)
-	if c := evt.Content.AsEncrypted(); errors.Is(err, crypto.ErrNoSessionFound) && y.bob.client.Crypto.WaitForSession(y.t.Context(), evt.RoomID, c.SenderKey, c.SessionID, patience) {
-		d, err = y.bob.client.Crypto.Decrypt(y.t.Context(), evt)
+	d, err := p.client.Crypto.Decrypt(y.t.Context(), evt)
+	if c := evt.Content.AsEncrypted(); errors.Is(err, crypto.ErrNoSessionFound) && p.client.Crypto.WaitForSession(y.t.Context(), evt.RoomID, c.SenderKey, c.SessionID, patience) {
+		d, err = p.client.Crypto.Decrypt(y.t.Context(), evt)
 	}
 	if err != nil {
-		y.t.Errorf("bob: %s: %v", e.ID, err)
+		y.t.Errorf("%s: %s: %v", p.client.UserID, e.ID, err)
 		return ""
+	}
+	if ghosts := strings.HasPrefix(string(e.Sender), "@echo_"); ghosts && d.Mautrix.TrustState != id.TrustStateUnknownDevice {
+		y.t.Errorf("%s: %s of %s is %v", p.client.UserID, e.ID, e.Sender, d.Mautrix.TrustState)
 	}
 	return d.Content.AsMessage().Body
 }
@@ -242,7 +246,7 @@ func (y *bridgeStory) checkKeys() {
 	y.t.Helper()
 	seen := map[id.KeyID]int{}
 	for _, e := range y.server.Exchanges("keys/upload") {
-		if e.User == matrix.UserID(bob) || e.User == matrix.UserID(carol) {
+		if slices.Contains([]id.UserID{bob, carol, alice}, id.UserID(e.User)) {
 			continue
 		}
 		for key := range oneTimeKeys(y.t, e.Request) {

@@ -41,6 +41,7 @@ type bridgeStory struct {
 	random   *rand.Rand
 	bob      *program
 	carol    *sdk
+	alice    *program // on Pawl; she only reads
 
 	mu      sync.Mutex
 	bridge  *talker
@@ -59,8 +60,8 @@ type bridgeStory struct {
 
 // A bridge on bridgev2 with Pawl's crypto is killed at random instants, also within
 // transactions and while it starts: after the last start every event of a room that
-// Synapse accepted is read by the bridge's device, by a program that read along and by
-// both peers, and no to-device event was lost.
+// Synapse accepted is read by the bridge's device, by a program that read along, by both
+// peers and by a client on Pawl, and no to-device event was lost.
 func TestBridge(t *testing.T) {
 	if *where == "" {
 		t.Skip("without Synapse: run make e2e")
@@ -116,7 +117,7 @@ func newBridgeStory(t *testing.T, programs [2]string, appservice, msc4190 bool) 
 	})
 	config, err := json.Marshal(map[string]any{
 		"Homeserver": y.server.URL(), "Domain": "example.org", "AppToken": "as-token", "ServerToken": "hs-token", "Socket": socket, "Folder": folder,
-		"Appservice": appservice, "MSC4190": msc4190, "Rooms": *bridgeRooms, "Ghosts": *bridgeGhosts, "Users": []id.UserID{bob, carol}, "Rotation": 1,
+		"Appservice": appservice, "MSC4190": msc4190, "Rooms": *bridgeRooms, "Ghosts": *bridgeGhosts, "Users": []id.UserID{bob, carol, alice}, "Rotation": 1,
 	})
 	y.config = filepath.Join(folder, "config.json")
 	if err == nil {
@@ -125,7 +126,7 @@ func newBridgeStory(t *testing.T, programs [2]string, appservice, msc4190 bool) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, u := range []id.UserID{bob, carol} {
+	for _, u := range []id.UserID{bob, carol, alice} {
 		y.server.AddUser(matrix.UserID(u), "secret")
 	}
 	return y
@@ -192,19 +193,23 @@ func (y *bridgeStory) begin() {
 	y.t.Helper()
 	y.bob = startMautrix(y.t, y.server, bob, "LAPTOP")
 	y.carol = startSDK(y.t, y.server, carol, "NODE")
+	y.alice = startPawl(y.t, y.server, y.server.Login(matrix.UserID(alice), matrix.DeviceID(phone)), at(y.t.TempDir(), "alice.pawl"))
 	y.launch()
 	y.await("the start of the bridge", func() bool { return y.ready })
 	if y.t.Failed() {
 		return
 	}
 	for _, room := range y.rooms {
-		if _, err := y.bob.client.JoinRoomByID(y.t.Context(), room); err != nil {
-			y.t.Fatal(err)
+		for _, p := range []*program{y.bob, y.alice} {
+			if _, err := p.client.JoinRoomByID(y.t.Context(), room); err != nil {
+				y.t.Fatal(err)
+			}
 		}
 		y.carol.do("join", map[string]any{"room": room})
 	}
 	for _, room := range y.rooms {
 		y.bob.awaitEncrypted(room)
+		y.alice.awaitEncrypted(room)
 	}
 	y.settle()
 	along := newReader(y)
@@ -216,7 +221,8 @@ func (y *bridgeStory) settle() {
 	y.t.Helper()
 	ctx, cancel := context.WithTimeout(y.t.Context(), patience)
 	defer cancel()
-	if err := y.server.Settle(ctx, map[matrix.UserID]matrix.DeviceID{matrix.UserID(bob): "LAPTOP", matrix.UserID(carol): "NODE"}); err != nil {
+	peers := map[matrix.UserID]matrix.DeviceID{matrix.UserID(bob): "LAPTOP", matrix.UserID(carol): "NODE", matrix.UserID(alice): matrix.DeviceID(phone)}
+	if err := y.server.Settle(ctx, peers); err != nil {
 		y.t.Fatal(err)
 	}
 }

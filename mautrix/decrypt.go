@@ -41,7 +41,10 @@ func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Ev
 	if err := h.checkFields(); err != nil {
 		return nil, err
 	}
-	of := pawl.RoomEvent{Room: h.encryptedIn(evt), ID: matrix.EventID(evt.ID), Sender: matrix.UserID(evt.Sender), Content: content}
+	of := pawl.RoomEvent{
+		Room: h.encryptedIn(evt), ID: matrix.EventID(evt.ID), Sender: matrix.UserID(evt.Sender), Content: content,
+		AllowMismatched: true, // as mautrix-go does: bridges encrypt for others
+	}
 	d, err := m.DecryptRoomEvent(ctx, of)
 	if err == nil && d.Sender.State == pawl.DeviceUnknown && h.askFor(ctx, m, of.Sender) {
 		d, err = m.DecryptRoomEvent(ctx, of)
@@ -62,7 +65,7 @@ func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Ev
 	if evt.StateKey != nil && d.StateKey != nil && h.olm.AllowEncryptedState {
 		out.StateKey, out.Type.Class = d.StateKey, event.StateEventType
 	}
-	trust(&out.Mautrix, d)
+	trust(&out.Mautrix, d, evt.Sender)
 	if err := out.Content.UnmarshalJSON(d.Content); err != nil {
 		return nil, fmt.Errorf("failed to parse the decrypted content: %w", err)
 	}
@@ -116,7 +119,7 @@ func (h *CryptoHelper) askFor(ctx context.Context, m *pawl.Machine, sender matri
 }
 
 // trust says who sent an event, in mautrix-go's words.
-func trust(info *event.MautrixInfo, d pawl.DecryptedRoomEvent) {
+func trust(info *event.MautrixInfo, d pawl.DecryptedRoomEvent, sender id.UserID) {
 	who := d.Sender
 	switch d.Provenance {
 	case group.File, group.Backup:
@@ -131,6 +134,9 @@ func trust(info *event.MautrixInfo, d pawl.DecryptedRoomEvent) {
 		who = *d.Forwarder
 	}
 	info.TrustState = trustState(who)
+	if !info.ForwardedKeys && who.State == pawl.DeviceMismatched && (who.Device.Device == "" || id.UserID(who.Device.User) != sender) {
+		info.TrustState = id.TrustStateUnknownDevice // mautrix-go looks for it among the sender's devices
+	}
 	if who.State == pawl.DeviceKnown || who.State == pawl.DeviceGone {
 		info.TrustSource = &id.Device{
 			UserID: id.UserID(who.Device.User), DeviceID: id.DeviceID(who.Device.Device),
@@ -174,7 +180,6 @@ var errorsOf = []struct{ ours, theirs error }{
 	{group.ErrForgotten, crypto.ErrNoSessionFound},
 	{pawl.ErrReplay, crypto.ErrDuplicateMessageIndex},
 	{pawl.ErrOtherRoom, crypto.ErrWrongRoom},
-	{pawl.ErrOtherUser, crypto.ErrDeviceKeyMismatch},
 	{pawl.ErrAlgorithm, crypto.ErrUnsupportedAlgorithm},
 	{group.ErrSignature, olm.ErrBadSignature},
 	{group.ErrMAC, olm.ErrBadMAC},

@@ -33,7 +33,6 @@ func TestErrors(t *testing.T) {
 		{withheld(&group.IndexError{First: 7, Index: 3}), olm.ErrUnknownMessageIndex},
 		{pawl.ErrReplay, crypto.ErrDuplicateMessageIndex},
 		{pawl.ErrOtherRoom, crypto.ErrWrongRoom},
-		{pawl.ErrOtherUser, crypto.ErrDeviceKeyMismatch},
 		{pawl.ErrAlgorithm, crypto.ErrUnsupportedAlgorithm},
 		{group.ErrSignature, olm.ErrBadSignature},
 		{group.ErrMAC, olm.ErrBadMAC},
@@ -67,6 +66,10 @@ func TestTrust(t *testing.T) {
 	party := func(state pawl.DeviceState, trust device.Trust, identity pawl.IdentityState) pawl.Party {
 		return pawl.Party{State: state, Trust: trust, Identity: identity, Device: device.Name{User: "@bob:example.org", Device: "LAPTOP"}}
 	}
+	another := party(pawl.DeviceMismatched, 0, 0)
+	another.Device.User = "@netbot:example.org"
+	nobody := party(pawl.DeviceMismatched, 0, 0)
+	nobody.Device.Device = ""
 	helper := party(pawl.DeviceKnown, device.Verified, pawl.IdentityVerified)
 	for name, c := range map[string]struct {
 		of     pawl.DecryptedRoomEvent
@@ -80,6 +83,8 @@ func TestTrust(t *testing.T) {
 		"changed":      {pawl.DecryptedRoomEvent{Provenance: group.Direct, Sender: party(pawl.DeviceKnown, device.CrossSigned, pawl.IdentityChanged)}, id.TrustStateCrossSignedUntrusted, true},
 		"verified":     {pawl.DecryptedRoomEvent{Provenance: group.Direct, Sender: party(pawl.DeviceKnown, device.Verified, pawl.IdentityVerified)}, id.TrustStateCrossSignedVerified, true},
 		"mismatched":   {pawl.DecryptedRoomEvent{Provenance: group.Direct, Sender: party(pawl.DeviceMismatched, 0, 0)}, id.TrustStateDeviceKeyMismatch, false},
+		"another's":    {pawl.DecryptedRoomEvent{Provenance: group.Direct, Sender: another}, id.TrustStateUnknownDevice, false},
+		"nobody's":     {pawl.DecryptedRoomEvent{Provenance: group.Direct, Sender: nobody}, id.TrustStateUnknownDevice, false},
 		"disputed":     {pawl.DecryptedRoomEvent{Provenance: group.Direct, Sender: party(pawl.DeviceDisputed, 0, 0)}, id.TrustStateDeviceKeyMismatch, false},
 		"backup":       {pawl.DecryptedRoomEvent{Provenance: group.Backup, Sender: helper}, id.TrustStateBackup, false},
 		"file":         {pawl.DecryptedRoomEvent{Provenance: group.File, Sender: helper}, id.TrustStateBackup, false},
@@ -88,7 +93,7 @@ func TestTrust(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got event.MautrixInfo
-			trust(&got, c.of)
+			trust(&got, c.of, bob)
 			forwarded := c.of.Provenance == group.Forwarded
 			if got.TrustState != c.trust || (got.TrustSource != nil) != c.source || got.ForwardedKeys != forwarded {
 				t.Errorf("got %v, by %+v, forwarded %v; want %v, %v, %v", got.TrustState, got.TrustSource, got.ForwardedKeys, c.trust, c.source, forwarded)

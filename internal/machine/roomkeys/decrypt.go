@@ -23,6 +23,8 @@ type Event struct {
 	ID      matrix.EventID // "": not known yet; the event is checked, and not recorded
 	Sender  matrix.UserID
 	Content json.RawMessage
+	// AllowMismatched: it is read whosever device made its session.
+	AllowMismatched bool
 }
 
 // Opened is an event that was read.
@@ -212,7 +214,7 @@ func (k *Keys) explain(tx *txn.Tx, in encrypted, why error) error {
 func (k *Keys) who(tx *txn.Tx, in encrypted, opened group.Opened, out *Opened) error {
 	l := looker{tx: tx, own: k.account.Name.User}
 	var err error
-	if out.Sender, err = l.owner(opened.Source, in.Sender); err != nil {
+	if out.Sender, err = l.owner(opened.Source, in.Event); err != nil {
 		return err
 	}
 	if out.Forwarder, err = l.giver(opened.Source); err != nil {

@@ -362,6 +362,45 @@ func TestForwarder(t *testing.T) {
 	}
 }
 
+// TestAllowMismatched: an event of a session by somebody else's device is read where the
+// reader allows it, and says whose the device is; it takes the place of its message as any
+// other. Who is only said to be another, in whose name the key came, is told as well.
+func TestAllowMismatched(t *testing.T) {
+	h, s := newTalk(t, memkv.New())
+	ghost := s.encrypt(room, "$1", text(room, "by a ghost"))
+	ghost.Sender = "@ghost:example.org"
+	if _, err := h.keys.Decrypt(t.Context(), ghost); !errors.Is(err, roomkeys.ErrOtherUser) {
+		t.Errorf("not allowed: %v", err)
+	}
+	ghost.AllowMismatched = true
+	want := roomkeys.Party{Curve25519: s.curve, Ed25519: s.ed, Device: device.Name{User: bob, Device: "SENDER"}, State: roomkeys.Mismatched}
+	for _, process := range []*home{h, h, h.beside()} {
+		got, err := process.keys.Decrypt(t.Context(), ghost)
+		if err != nil || got.Sender != want || string(got.Content) != `{"body":"by a ghost"}` {
+			t.Errorf("allowed: %+v, %v; want %+v", got.Sender, err, want)
+		}
+	}
+	again := ghost
+	again.ID = "$2"
+	if _, err := h.keys.Decrypt(t.Context(), again); !errors.Is(err, roomkeys.ErrReplay) {
+		t.Errorf("another event with the same message: %v", err)
+	}
+	own := s.encrypt(room, "$3", text(room, "by bob"))
+	own.AllowMismatched = true
+	if got, err := h.keys.Decrypt(t.Context(), own); err != nil || got.Sender.State != roomkeys.Known {
+		t.Errorf("the sender's own: %v, %v", got.Sender.State, err)
+	}
+
+	h, s = newHome(t, memkv.New()), newSender(t, bob)
+	must(t, second(h.receive(s.from(false), roomkeys.RoomKey, s.roomKey(room))))
+	ghost = s.encrypt(room, "$1", text(room, "by a ghost"))
+	ghost.Sender, ghost.AllowMismatched = "@ghost:example.org", true
+	got, err := h.keys.Decrypt(t.Context(), ghost)
+	if err != nil || got.Sender.State != roomkeys.Mismatched || got.Sender.Device != (device.Name{User: ghost.Sender}) {
+		t.Errorf("by a device that nobody knows: %+v, %v", got.Sender, err)
+	}
+}
+
 // TestHintsSaveTrips: whoever has read in a session reads the next message of it with
 // one round trip and its commit.
 func TestHintsSaveTrips(t *testing.T) {

@@ -27,7 +27,8 @@ const (
 	// Disputed: several devices claim the key, and none has proved it.
 	Disputed
 	// Mismatched: the key is that of another device, or of another user than the
-	// event's sender. Only a copy that nobody vouches for is read then.
+	// event's sender. Only a copy that nobody vouches for is read then, unless the event
+	// allows it.
 	Mismatched
 )
 
@@ -90,19 +91,19 @@ func (l *looker) passed(err error) error {
 
 // owner returns whose event it is that was read with a key of this source. It fails
 // with ErrOtherUser where the session is vouched for as that of a device, and the
-// event is not that device's.
-func (l *looker) owner(source group.Source, sender matrix.UserID) (Party, error) {
-	p := Party{Curve25519: source.Sender, Ed25519: source.Claimed, Device: device.Name{User: sender}}
+// event is not that device's and does not allow that.
+func (l *looker) owner(source group.Source, e Event) (Party, error) {
+	p := Party{Curve25519: source.Sender, Ed25519: source.Claimed, Device: device.Name{User: e.Sender}}
 	if err := l.find(&p); err != nil {
 		return p, err
 	}
 	if p.State == Unknown {
-		if err := l.unsettled(&p, sender); err != nil {
+		if err := l.unsettled(&p, e.Sender); err != nil {
 			return p, err
 		}
 	}
-	if p.State == Mismatched && source.Provenance >= group.Forwarded {
-		return p, fmt.Errorf("%w: session of %s in an event of %s", ErrOtherUser, p.Curve25519, sender)
+	if p.State == Mismatched && source.Provenance >= group.Forwarded && !e.AllowMismatched {
+		return p, fmt.Errorf("%w: session of %s in an event of %s", ErrOtherUser, p.Curve25519, e.Sender)
 	}
 	return p, nil
 }

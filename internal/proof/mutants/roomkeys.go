@@ -23,7 +23,7 @@ var roomKeyMutants = []mutant{
 	{
 		name: "a room event: the session of another user's device is read",
 		file: "internal/machine/roomkeys/who.go",
-		old:  "if p.State == Mismatched && source.Provenance >= group.Forwarded {", new: "if false {",
+		old:  "if p.State == Mismatched && source.Provenance >= group.Forwarded && !e.AllowMismatched {", new: "if false {",
 		pkgs: []string{"./internal/machine/roomkeys"},
 	},
 	{

@@ -1,7 +1,6 @@
 // Command alongside is a second program of a bridge's device: it reads what it is given
 // from the bridge's store, while that is used or after. Its arguments are the store, the
-// user and the device, and the beginning of the user ids of ghosts, whose events the
-// bridge's device encrypts.
+// user and the device.
 //
 // A line with the event "read" has an event of a room in it, and is answered with its body
 // as soon as its key is there. One with "letter" has an Olm message in it, and is answered
@@ -36,13 +35,13 @@ type line struct {
 }
 
 func main() {
-	if err := run(context.Background(), os.Args[1], matrix.UserID(os.Args[2]), matrix.DeviceID(os.Args[3]), os.Args[4]); err != nil {
+	if err := run(context.Background(), os.Args[1], matrix.UserID(os.Args[2]), matrix.DeviceID(os.Args[3])); err != nil {
 		fmt.Fprintln(os.Stderr, "alongside:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, path string, user matrix.UserID, device matrix.DeviceID, ghosts string) error {
+func run(ctx context.Context, path string, user matrix.UserID, device matrix.DeviceID) error {
 	engine, err := badgerkv.Open(path)
 	if err != nil {
 		return err
@@ -74,7 +73,7 @@ func run(ctx context.Context, path string, user matrix.UserID, device matrix.Dev
 			if q.Event == "letter" {
 				a.Body, err = letter(ctx, machine, q.Content)
 			} else {
-				a.Body, err = read(ctx, machine, user, ghosts, q.Content)
+				a.Body, err = read(ctx, machine, q.Content)
 			}
 			if err != nil {
 				a.Error = err.Error()
@@ -89,7 +88,7 @@ func run(ctx context.Context, path string, user matrix.UserID, device matrix.Dev
 }
 
 // read reads an event of a room, and waits for its key.
-func read(ctx context.Context, machine *pawl.Machine, own matrix.UserID, ghosts string, text []byte) (string, error) {
+func read(ctx context.Context, machine *pawl.Machine, text []byte) (string, error) {
 	var e struct {
 		Room    matrix.RoomID  `json:"room_id"`
 		ID      matrix.EventID `json:"event_id"`
@@ -99,11 +98,7 @@ func read(ctx context.Context, machine *pawl.Machine, own matrix.UserID, ghosts 
 	if err := json.Unmarshal(text, &e); err != nil {
 		return "", err
 	}
-	sender := e.Sender
-	if strings.HasPrefix(string(sender), ghosts) {
-		sender = own
-	}
-	event := pawl.RoomEvent{Room: e.Room, ID: e.ID, Sender: sender, Content: e.Content}
+	event := pawl.RoomEvent{Room: e.Room, ID: e.ID, Sender: e.Sender, Content: e.Content, AllowMismatched: true} // ghosts' are the bot's
 	for {
 		d, err := machine.DecryptRoomEvent(ctx, event)
 		if errors.Is(err, group.ErrNoKey) {
