@@ -3,13 +3,17 @@ package pawlmautrix
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/crypto/cryptohelper"
 	"maunium.net/go/mautrix/crypto/olm"
@@ -193,5 +197,31 @@ func TestUpstreamLogsInWithItsOwnStoreOnly(t *testing.T) {
 	h.LoginAs = &mautrix.ReqLogin{Type: mautrix.AuthTypePassword}
 	if err := h.Init(t.Context()); err == nil || err.Error() != "LoginAs can only be used with a managed crypto store" {
 		t.Errorf("Init: %v", err)
+	}
+}
+
+// The homeserver sends a transaction again, after another one.
+func TestUpstreamRemembersOneTransaction(t *testing.T) {
+	as := appservice.Create()
+	as.Registration = &appservice.Registration{ServerToken: "the server's"}
+	put := func(name string) {
+		t.Helper()
+		text := fmt.Sprintf(`{"events":[{"type":"m.room.message","room_id":"!r","event_id":"$%s","sender":%q,"content":{}}]}`, name, bob)
+		q := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "/_matrix/app/v1/transactions/"+name, strings.NewReader(text))
+		q.Header.Set("Authorization", "Bearer the server's")
+		a := httptest.NewRecorder()
+		if as.Router.ServeHTTP(a, q); a.Code != http.StatusOK {
+			t.Fatal(a.Code, a.Body)
+		}
+	}
+	for _, name := range []string{"1", "1", "2", "1"} {
+		put(name)
+	}
+	var got []id.EventID
+	for len(as.Events) > 0 {
+		got = append(got, (<-as.Events).ID)
+	}
+	if want := []id.EventID{"$1", "$2", "$1"}; !slices.Equal(got, want) {
+		t.Errorf("handled were %v, want %v: the first again, since the second took its place", got, want)
 	}
 }
