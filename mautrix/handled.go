@@ -47,6 +47,51 @@ func (e *earlier) drop(ctx context.Context, s *Store, events []entry) (left []en
 	return left, places, nil
 }
 
+// left returns a transaction without the messages that were handled. Places are counted
+// in what it returns.
+func (e *earlier) left(ctx context.Context, s *Store, transaction []byte) ([]byte, error) {
+	if err := e.look(ctx, s); err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	if !time.Now().Before(e.until) || json.Unmarshal(transaction, &members) != nil {
+		return transaction, nil // whoever parses it says what is wrong
+	}
+	changed := false
+	for name, raw := range members {
+		var came []json.RawMessage
+		if !isToDevice(name) || json.Unmarshal(raw, &came) != nil {
+			continue
+		}
+		left := make([]json.RawMessage, 0, len(came))
+		for _, raw := range came {
+			var one entry
+			if json.Unmarshal(raw, &one) == nil {
+				handled, err := e.handled(ctx, s, one)
+				if err != nil {
+					return nil, err
+				}
+				if handled {
+					continue
+				}
+			}
+			left = append(left, raw)
+		}
+		if len(left) == len(came) {
+			continue
+		}
+		changed = true
+		var err error
+		if members[name], err = json.Marshal(left); err != nil {
+			return nil, err
+		}
+	}
+	if !changed {
+		return transaction, nil
+	}
+	return json.Marshal(members)
+}
+
 // look finds out, once, whether the device was imported.
 func (e *earlier) look(ctx context.Context, s *Store) error {
 	if e.looked {

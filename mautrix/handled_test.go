@@ -18,6 +18,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/pawlkv/pawl/kv/memkv"
+	"github.com/pawlkv/pawl/matrix"
 )
 
 // A message that mautrix-go had handled before the device was imported comes again: it
@@ -86,6 +87,69 @@ func TestMessagesFromBeforeTheImport(t *testing.T) {
 			}
 			if asked != c.refused {
 				t.Errorf("%d requests ask for the sender, want %d", asked, c.refused)
+			}
+		})
+	}
+}
+
+// In a transaction of an application service it is the same: what mautrix-go had handled is
+// left out, and what else there is is Pawl's.
+func TestTransactionsFromBeforeTheImport(t *testing.T) {
+	for what, c := range map[string]struct {
+		imported time.Duration // ago; 0: never
+		refused  int
+	}{
+		"imported now":        {time.Second, 1},
+		"imported long since": {hashLife + time.Hour, 2},
+		"not imported":        {0, 2},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := server(t)
+			p := newProgram(t, s, alice, phone, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)))
+			said := new(tail)
+			p.client.Log = zerolog.New(said)
+			h, err := NewCryptoHelper(p.client, []byte("secret"), at(t.TempDir(), "bot.pawl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			if err := h.Init(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			own, err := h.machine.Identity(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			letter := func() (event string, hash [32]byte) {
+				peer, body := lostMessage(t, id.Curve25519(own.Curve25519.String()))
+				raw, err := base64.RawStdEncoding.DecodeString(body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprintf(`{"type":"m.room.encrypted","sender":%q,"to_user_id":%q,"to_device_id":%q,"content":{"algorithm":"m.olm.v1.curve25519-aes-sha2","sender_key":%q,"ciphertext":{%q:{"type":0,"body":%q}}}}`,
+					bob, alice, phone, peer, own.Curve25519, body), sha256.Sum256(raw)
+			}
+			handled, hash := letter()
+			another, _ := letter()
+			if err := put(t.Context(), h.keys, spaceHashes, hex.EncodeToString(hash[:]), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if c.imported != 0 {
+				if err := put(t.Context(), h.keys, spaceAccount, importedAt, time.Now().Add(-c.imported)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			body := fmt.Sprintf(`{"events":[],"de.sorunome.msc2409.to_device":[%s,%s]}`, handled, another)
+			if err := h.ReceiveTransaction(t.Context(), "1", []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(said.String(), "was not taken"); n != c.refused {
+				t.Errorf("%d events were refused, want %d: %s", n, c.refused, said)
+			}
+			for _, no := range []string{"[]", "{", `{"to_device":{}}`, `{"to_device":[7]}`} {
+				if err := h.ReceiveTransaction(t.Context(), no, []byte(no)); err != nil {
+					t.Errorf("%s: %v", no, err)
+				}
 			}
 		})
 	}

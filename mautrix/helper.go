@@ -61,6 +61,7 @@ type CryptoHelper struct {
 
 	receiver  *receiver
 	receiving sync.Mutex // a transaction
+	earlier   earlier    // of transactions
 
 	shared   sync.Map // of rooms whose keys were shared since Init: what with
 	asked    sync.Map // of senders whose devices were asked for

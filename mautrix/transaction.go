@@ -29,6 +29,9 @@ func (h *CryptoHelper) ReceiveTransaction(ctx context.Context, name string, body
 	}
 	h.receiving.Lock() // whoever sends one again does not wait for the first to end
 	defer h.receiving.Unlock()
+	if body, err = h.earlier.left(ctx, h.keys, body); err != nil {
+		return err
+	}
 	received, err := m.ReceiveTransaction(ctx, name, body)
 	if errors.Is(err, pawl.ErrResponse) {
 		return nil
@@ -74,7 +77,7 @@ func addressed(body []byte, user id.UserID, device id.DeviceID) (all []*event.Ev
 			return all
 		}
 		var list []json.RawMessage
-		if name != "to_device" && !strings.HasSuffix(name, ".to_device") || json.Unmarshal(value, &list) != nil {
+		if !isToDevice(name) || json.Unmarshal(value, &list) != nil {
 			continue
 		}
 		for _, raw := range list {
@@ -93,4 +96,9 @@ func addressed(body []byte, user id.UserID, device id.DeviceID) (all []*event.Ev
 		}
 	}
 	return all
+}
+
+// isToDevice reports whether a member of a transaction is a list of to-device events.
+func isToDevice(name string) bool {
+	return name == "to_device" || strings.HasSuffix(name, ".to_device")
 }
