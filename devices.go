@@ -108,6 +108,21 @@ func (m *Machine) VerifyIdentity(ctx context.Context, user matrix.UserID, master
 	return devices.Verify(ctx, m.account, user, master)
 }
 
+// TakeSignature takes in a signature on a user's master key before an answer to /keys/query
+// shows it: one that the program has made with the own user-signing key on another user's,
+// or with this device's key (Sign) on the own one. What follows from it is as from an
+// answer, and the next answer goes before it: upload it first.
+//
+// It returns whether the user's identity has it. It does not take one on another master key
+// than the one that is known, by another key, or that does not hold over a master key as
+// clients make it, without anything else beside it.
+//
+// It fails with kv.ErrCorrupt if the identity cannot be read, ErrFormat1 or
+// account.ErrRetired.
+func (m *Machine) TakeSignature(ctx context.Context, user matrix.UserID, master, by account.VerifyKey, signature account.Signature) (bool, error) {
+	return devices.TakeSignature(ctx, m.account, user, master, by, signature)
+}
+
 // Sign signs a JSON object with the account's Ed25519 key, as the Matrix
 // specification has it (appendix "Signing JSON"), and returns it with this signature
 // and those that it has: the own master key, say, for

@@ -28,6 +28,39 @@ type Identity struct {
 // IsZero reports that the user has no cross-signing keys.
 func (i Identity) IsZero() bool { return i.Master == (account.VerifyKey{}) }
 
+// Signed is the identity with a signature on its master key: by the own user-signing key,
+// or by the own device if it is the own identity. It is false for any other, and for one
+// that does not hold over what clients make of a master key.
+func (i Identity) Signed(own Own, by account.VerifyKey, signature account.Signature) (Identity, bool) {
+	if i.IsZero() {
+		return i, false
+	}
+	key, name := i.Master.String(), by.String()
+	mine := i.User == own.User
+	if mine {
+		name = string(own.Device)
+	}
+	raw, err := json.Marshal(map[string]any{
+		"user_id": i.User, "usage": []string{"master"}, "keys": map[string]string{"ed25519:" + key: key},
+		"signatures": map[matrix.UserID]map[string]string{own.User: {"ed25519:" + name: signature.String()}},
+	})
+	if err != nil {
+		return i, false
+	}
+	o, err := parseObject(raw)
+	switch {
+	case err != nil || by == (account.VerifyKey{}) || o.signed(own.User, name, by) != nil:
+		return i, false
+	case mine && by == own.Ed25519:
+		i.SignedHere = true
+	case !mine && by == own.Identity.UserSigning:
+		i.VouchedBy = by
+	default:
+		return i, false
+	}
+	return i, true
+}
+
 // Own is the device that judges, and its user's cross-signing keys, as far as they
 // are known.
 type Own struct {

@@ -15,8 +15,12 @@ type signed map[id.UserID]map[id.Ed25519]string
 
 func keyName(user id.UserID, key id.Ed25519) string { return string(user) + " " + string(key) }
 
-// PutSignature implements crypto.Store.
+// PutSignature implements crypto.Store. One of the own user's on a master key is Pawl's from
+// then on, before the server has shown it.
 func (s *Store) PutSignature(ctx context.Context, user id.UserID, key id.Ed25519, by id.UserID, byKey id.Ed25519, signature string) error {
+	if err := s.tellSignature(ctx, user, key, by, byKey, signature); err != nil {
+		return err
+	}
 	return change(ctx, s, spaceSignatures, keyName(user, key), func(v *signed, _ bool) (bool, error) {
 		if *v == nil {
 			*v = signed{}
@@ -28,6 +32,22 @@ func (s *Store) PutSignature(ctx context.Context, user id.UserID, key id.Ed25519
 		(*v)[by][byKey] = signature
 		return changed, nil
 	})
+}
+
+// tellSignature has Pawl take a signature, if it is of a kind that says who is verified.
+func (s *Store) tellSignature(ctx context.Context, user id.UserID, key id.Ed25519, by id.UserID, byKey id.Ed25519, signature string) error {
+	own, err := s.machine.Identity(ctx)
+	if err != nil || by != id.UserID(own.UserID) {
+		return err
+	}
+	master, wrong := account.ParseVerifyKey(string(key))
+	signer, alsoWrong := account.ParseVerifyKey(string(byKey))
+	signed, notEither := account.ParseSignature(signature)
+	if wrong != nil || alsoWrong != nil || notEither != nil {
+		return nil // mautrix-go's to judge
+	}
+	_, err = s.machine.TakeSignature(ctx, matrix.UserID(user), master, signer, signed)
+	return err
 }
 
 // GetSignaturesForKeyBy implements crypto.Store: those that mautrix-go has put. Of those

@@ -94,6 +94,10 @@ func (q *Queries) own(tx *txn.Tx) (device.Own, error) {
 	if err != nil {
 		return device.Own{}, err
 	}
+	return ownOf(tx, v)
+}
+
+func ownOf(tx *txn.Tx, v account.Account) (device.Own, error) {
 	k, err := records.IdentityOf(tx, v.User())
 	if err != nil && !machine.IsDamage(err) {
 		return device.Own{}, err

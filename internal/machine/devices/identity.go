@@ -53,6 +53,39 @@ func judge(ctx context.Context, a *machine.Account, user matrix.UserID, master a
 	})
 }
 
+// TakeSignature takes in a signature on the master key of a user, as the next answer will
+// show it. It returns whether the identity has it then.
+func TakeSignature(ctx context.Context, a *machine.Account, user matrix.UserID, master, by account.VerifyKey, signature account.Signature) (taken bool, err error) {
+	err = records.OnRaised(ctx, a, func() error {
+		return a.Do(ctx, func(tx *txn.Tx) error {
+			taken = false
+			v, err := a.ActiveRaised(tx)
+			if err != nil {
+				return err
+			}
+			k, err := records.IdentityOf(tx, user)
+			if err != nil {
+				return err
+			}
+			own, err := ownOf(tx, v)
+			if err != nil {
+				return err
+			}
+			signed, holds := k.Signed(own, by, signature)
+			if taken = holds && k.Master == master; !taken || signed == k.Identity {
+				return nil
+			}
+			next := k
+			next.Identity = signed
+			if err := records.Identities.Put(tx, next); err != nil {
+				return err
+			}
+			return changedIdentity(tx, a, v, k, next)
+		})
+	})
+	return taken && err == nil, err
+}
+
 // changedIdentity notes what follows from a user's identity being another, or
 // trusted in another way. On the own one rests how far all others are trusted. Whom
 // its user-signing key vouches for only answers tell that came when it was known, so

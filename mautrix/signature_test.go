@@ -1,0 +1,70 @@
+package pawlmautrix
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"maunium.net/go/mautrix/id"
+
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/hs"
+	"github.com/pawlkv/pawl/matrix"
+)
+
+// Whom mautrix-go's machine signs Pawl sees verified at once, and by its strategies: nothing
+// comes from the server in between.
+func TestSignatureIsSeenAtOnce(t *testing.T) {
+	s := server(t)
+	bot := startPawl(t, s, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)), at(t.TempDir(), "bot.pawl"))
+	olm, m := olmOf(bot), bot.helper.(*CryptoHelper).machine
+	peer := startMautrix(t, s, bob, "LAPTOP")
+	room := makeRoom(t, bot, peer)
+	theirs := identify(t, peer)
+	identify(t, bot)
+	sees(t, m, alice, "the own identity", func(u pawl.UserInfo) bool { return u.Verified && u.Current })
+	if _, err := olm.FetchKeys(t.Context(), []id.UserID{bob}, true); err != nil {
+		t.Fatal(err)
+	}
+	sees(t, m, bob, "whom mautrix-go asked for", func(u pawl.UserInfo) bool {
+		return u.Current && !u.Verified && len(u.Devices) == 1 && u.Devices[0].Trust == device.CrossSigned
+	})
+	for _, endpoint := range []string{"sync", "keys/query"} {
+		s.Fail(hs.Fault{Endpoint: endpoint, User: matrix.UserID(alice), Do: hs.Effect{Status: http.StatusInternalServerError}})
+	}
+	asked := len(s.Exchanges("keys/query"))
+	if err := olm.SignUser(t.Context(), bob, theirs); err != nil {
+		t.Fatal(err)
+	}
+	u, err := m.Devices(t.Context(), matrix.UserID(bob))
+	if err != nil || !u.Verified || u.Devices[0].Trust != device.Verified {
+		t.Errorf("who is signed is verified: %v, his device is %v, %v", u.Verified, u.Devices[0].Trust, err)
+	}
+	if now := s.Exchanges("keys/query"); slices.ContainsFunc(now[asked:], func(e hs.Exchange) bool { return e.User == matrix.UserID(alice) && e.Status == http.StatusOK }) {
+		t.Error("the server was asked in between")
+	}
+	s.Heal()
+	send := bot.helper.(*CryptoHelper).sender.send
+	for claimed := false; !claimed; {
+		sharing, err := m.ShareRoomKey(t.Context(), matrix.RoomID(room), []matrix.UserID{matrix.UserID(alice), matrix.UserID(bob)}, pawl.RoomSettings{Strategy: group.Verified})
+		if err != nil || sharing.Done || sharing.NobodyVerified {
+			t.Fatalf("nothing was claimed of his device for a key that only the verified get: %+v, %v", sharing, err)
+		}
+		for _, r := range sharing.Requests {
+			claimed = claimed || r.Kind == pawl.KeysClaim && strings.Contains(string(r.Body), `"LAPTOP"`)
+			if err := send(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(sharing.Requests) == 0 {
+			<-time.After(5 * time.Millisecond) // the bot is asking
+		}
+	}
+	if got := trustOf(t, olm, bob, "LAPTOP"); got != id.TrustStateCrossSignedVerified {
+		t.Errorf("mautrix-go has him as %v", got)
+	}
+}
