@@ -80,10 +80,12 @@ test: test-race test-whole test-floor
 # Packages of values, in which nothing runs beside anything else (internal/proof/effort
 # looks): the race detector has nothing to find there, and signs slowly.
 VALUES := account device matrix otk session internal/canonicaljson internal/jsonobject internal/message internal/pickle internal/pickle/libolm internal/pickle/vodozemac internal/record internal/record/recordtest internal/secret internal/syncresponse internal/unpadded
-# Nor over commands and openings, whose processes do one thing after the other and take it
-# longest: what they use is run with it where it is made. "make crash" has both.
+# Nor in tests of the root that one goroutine plays, or that run a program, for seconds;
+ALONE := TestREADMEExample|TestRoomKeysHoldLittle|TestRoomEventsAtRest|TestBadInput|TestStepsOfOneMessage|TestKeyLimit|TestFullPool|TestAbandonedKeysAreNotEvictedFirst|TestAttemptsOfEveryCall|TestNoKeyIsUsedTwiceWhateverIsRestored|TestTravellersWithoutWitnessReuseKeys
+# nor over commands and openings, whose processes do one thing after the other and take it
+# longest: what they use is run with it where it is made. "make crash" has all.
 test-race:
-	$(GO) test -race -short -skip '$(TABLES)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl internal/proof/openings))')
+	$(GO) test -race -short -skip '$(TABLES)|$(ALONE)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl internal/proof/openings))')
 
 test-whole:
 	$(GO) test -timeout 20m ./...

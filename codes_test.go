@@ -243,6 +243,7 @@ var inner = map[string]string{
 	"kv/witness.ErrNone":    "Open takes it for an answer",
 	"kv/witness.ErrCopied":  "Open takes it for an answer",
 	"kv/witness.ErrDamaged": "Open takes it for an answer",
+	"kv/pgkv.ErrNoSchema":   "pgkv.Open returns it, where there is no store yet",
 	"kv/sharekv.ErrHeld":    "the process becomes a guest, or is answered with kv.ErrInUse",
 }
 
