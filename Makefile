@@ -204,6 +204,7 @@ crash:
 	cd internal/proof/interop && $(GO) test -race -count=1 -timeout 6h $(LIBOLM) $$($(GO) list ./... | grep -v /processes)
 	cd kv/sharekv/bbolttest && $(GO) test -race -count=1 -timeout 6h ./...
 	cd kv/etcdkv/etcdtest && $(GO) test -race -count=1 -timeout 6h ./...
+	cd kv/etcdkv/etcdtest && $(GO) test -count=1 -timeout 6h . -run 'TestProcesses|TestHistory' -etcd.rounds=50
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 12h -tags goolm . -clients.all -clients.restarts=300 -clients.rounds=2000
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 6h -tags goolm -run 'TestScenarios$$/random_rounds' . -clients.all -clients.race -clients.rounds=50
 

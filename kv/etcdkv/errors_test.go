@@ -155,18 +155,21 @@ func TestDeadline(t *testing.T) {
 
 // TestAnotherCluster: an answer of another cluster, or of an older state, is none.
 func TestAnotherCluster(t *testing.T) {
-	for name, header := range map[string]*pb.ResponseHeader{
-		"another cluster":  {ClusterId: fakeCluster + 1, Revision: 9},
-		"an older state":   {ClusterId: fakeCluster, Revision: 3},
-		"an older version": {ClusterId: fakeCluster, Revision: 9},
+	for name, row := range map[string]struct {
+		header         *pb.ResponseHeader
+		revision, head int64 // that were seen
+	}{
+		"another cluster":  {&pb.ResponseHeader{ClusterId: fakeCluster + 1, Revision: 9}, 4, 0},
+		"an older state":   {&pb.ResponseHeader{ClusterId: fakeCluster, Revision: 3}, 4, 0},
+		"an older version": {&pb.ResponseHeader{ClusterId: fakeCluster, Revision: 9}, 4, 4},
 	} {
 		_, s := serve(t, short, func(r *pb.TxnRequest) (*pb.TxnResponse, error) {
 			out := nothing(r)
-			out.Header = header
+			out.Header = row.header
 			return out, nil
 		})
-		s.revision.Store(4)
-		s.head.Store(4)
+		s.revision.Store(row.revision)
+		s.head.Store(row.head)
 		snap := s.Snapshot()
 		if _, err := snap.Version(t.Context()); !errors.Is(err, kv.ErrUnusable) {
 			t.Errorf("%s: a view: %v, want %v", name, err, kv.ErrUnusable)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/etcdkv"
 )
 
 // TestMembersFail: members are killed, and suspended beyond every deadline, one after the
@@ -21,9 +20,11 @@ func TestMembersFail(t *testing.T) {
 		var writers sync.WaitGroup
 		logs := make([]ledger, 4)
 		for i := range logs {
-			logs[i] = ledger{name: fmt.Sprint(i), store: storeOf(t, open(t, c, etcdkv.WithCommitIDs(fewIDs)), "shared")}
+			logs[i] = ledger{name: fmt.Sprint(i), store: storeOf(t, open(t, c), "shared")}
 			writers.Go(func() { logs[i].write(ctx) })
 		}
+		heard := &listener{known: make(map[string]bool)}
+		writers.Go(func() { heard.listen(ctx, logs[0].store) })
 		for _, m := range c.Members {
 			during(t, logs)
 			m.Kill()
@@ -36,12 +37,44 @@ func TestMembersFail(t *testing.T) {
 			c.Await(t)
 		}
 		during(t, logs)
+		for i := range logs { // a watch goes on through all of it
+			last := logs[i].last()
+			await(t, func(context.Context) bool { return heard.knows(last) })
+		}
 		stop()
 		writers.Wait()
+		if !errors.Is(heard.ended, context.Canceled) {
+			t.Errorf("the watch has ended: %v", heard.ended)
+		}
 		for i := range logs {
 			logs[i].check(t)
 		}
 	})
+}
+
+// listener is what a watch has told of.
+type listener struct {
+	mu    sync.Mutex
+	known map[string]bool
+	ended error
+}
+
+func (l *listener) listen(ctx context.Context, s kv.Store) {
+	for change, err := range s.Watch(ctx, "", 0) {
+		if err != nil {
+			l.ended = err
+			return
+		}
+		l.mu.Lock()
+		l.known[change.Key] = true
+		l.mu.Unlock()
+	}
+}
+
+func (l *listener) knows(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known[key]
 }
 
 // during waits until each writer has had something acknowledged since.
@@ -62,7 +95,15 @@ type ledger struct {
 	acked   []string
 	refused []string
 	unknown []string // and never resolved
+	asked   int      // how many were asked for again
 	failed  error
+}
+
+// last is the newest key that was acknowledged.
+func (l *ledger) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.acked[len(l.acked)-1]
 }
 
 func (l *ledger) count() int {
@@ -71,21 +112,29 @@ func (l *ledger) count() int {
 	return len(l.acked)
 }
 
-// write makes commits, each asked for again until it is known.
+// write makes commits, each from a view of its own and asked for again until it is known.
 func (l *ledger) write(ctx context.Context) {
-	var version kv.Version
 	for n := 0; ctx.Err() == nil; n++ {
 		key := fmt.Sprintf("%s/%06d", l.name, n)
+		view := l.store.Snapshot()
+		version, err := view.Version(ctx)
+		view.Close()
+		if errors.Is(err, kv.ErrUnavailable) || ctx.Err() != nil {
+			continue
+		}
+		if err != nil {
+			l.note(key, &kv.Batch{}, err)
+			return
+		}
 		b := &kv.Batch{
 			ID: kv.NewCommitID(version), Reads: []kv.Read{{Key: key}}, Sync: true,
 			Writes: []kv.Write{{Key: key, Value: []byte(key)}, {Key: "hot", Value: []byte(key)}},
 		}
-		applied, err := l.store.Commit(context.WithoutCancel(ctx), b)
+		_, err = l.store.Commit(context.WithoutCancel(ctx), b)
 		for kv.OutcomeOf(err).MayAsk() && (b.Again || kv.OutcomeOf(err) == kv.Unknown) {
 			b.Again = true
-			applied, err = l.store.Commit(context.WithoutCancel(ctx), b)
+			_, err = l.store.Commit(context.WithoutCancel(ctx), b)
 		}
-		version = max(version, applied)
 		l.note(key, b, err)
 	}
 }
@@ -93,6 +142,9 @@ func (l *ledger) write(ctx context.Context) {
 func (l *ledger) note(key string, b *kv.Batch, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if b.Again {
+		l.asked++
+	}
 	switch outcome := kv.OutcomeOf(err); {
 	case err == nil:
 		l.acked = append(l.acked, key)
@@ -130,5 +182,8 @@ func (l *ledger) check(t *testing.T) {
 			t.Errorf("%s was refused and is there", key)
 		}
 	}
-	t.Logf("writer %s: %d acknowledged, %d refused, %d never known", l.name, len(l.acked), len(l.refused), len(l.unknown))
+	if len(l.unknown) > 0 {
+		t.Errorf("writer %s: nobody knows of %q", l.name, l.unknown)
+	}
+	t.Logf("writer %s: %d acknowledged, %d refused; %d were asked for again", l.name, len(l.acked), len(l.refused), l.asked)
 }

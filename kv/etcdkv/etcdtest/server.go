@@ -11,13 +11,14 @@ import (
 // memberEnv makes a test's program a member of a cluster.
 const memberEnv = "PAWL_ETCDTEST_MEMBER"
 
-// Main is what TestMain does.
-func Main(m *testing.M) {
+// Main is what TestMain does: it is a member if it was started as one, and runs the tests
+// otherwise.
+func Main(run func()) {
 	if os.Getenv(memberEnv) != "" {
 		etcdmain.Main(os.Args)
 		return
 	}
-	os.Exit(m.Run())
+	run()
 }
 
 // Server is a program that members are.
