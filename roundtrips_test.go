@@ -58,3 +58,24 @@ func TestRoundTrips(t *testing.T) {
 	batch("a batch, the first of a process", bob.on(bob.kv, observed), 3)
 	batch("a batch", app, 2)
 }
+
+// TestRoundTripsOfASync: room keys of known devices cost the same round trips however
+// many come.
+func TestRoundTripsOfASync(t *testing.T) {
+	w := newClientWard(t)
+	trips := 0
+	phone := w.phone.on(w.phone.kv, pawl.WithObserver(func(r txn.Report) { trips += r.RoundTrips }))
+	receive := func(keys int) int {
+		var events []object
+		for i := range keys {
+			events = append(events, []*device{w.bob, w.carol}[i%2].letter(phone, "m.room_key", roomKeyOf(t, newRoomSender(t))))
+		}
+		trips = 0
+		phone.synced(nil, events...)
+		return trips
+	}
+	receive(2) // so that the sessions are known
+	if few, many := receive(2), receive(40); few != many {
+		t.Errorf("2 room keys take %d round trips, 40 take %d", few, many)
+	}
+}

@@ -2,6 +2,8 @@ package receive
 
 import (
 	"github.com/pawlkv/pawl/account"
+	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/keyrequests"
@@ -30,13 +32,20 @@ func Handed(a *machine.Account, room *roomkeys.Keys, requests *keyrequests.Reque
 		SawPushed: func(tx *txn.Tx, count *int, unused []string) error {
 			return keys.SawPushed(tx, a, count, unused)
 		},
+		Uploads: []txn.Ref{records.Pool.Ref(), records.UploadStates.Ref()},
 		KeyRequest: func(tx *txn.Tx, v account.Account, m Message) error {
 			return requests.Receive(tx, v, m.Place, m.From.User, m.Content)
 		},
-		OwnerOf:     records.OwnerOf,
-		DeviceOf:    records.Devices.Get,
-		Prove:       devices.Prove,
-		Reads:       func(key ratchet.PublicKey) []txn.Ref { return []txn.Ref{records.Owners.Ref(key)} },
+		OwnerOf:  records.OwnerOf,
+		DeviceOf: records.Devices.Get,
+		Prove:    devices.Prove,
+		Reads:    func(key ratchet.PublicKey) []txn.Ref { return []txn.Ref{records.Owners.Ref(key)} },
+		Sends: func(by device.Name) []txn.Ref {
+			return []txn.Ref{records.Devices.Ref(by), records.Identities.Ref(by.User), records.Identities.Ref(a.Name.User)}
+		},
+		Gives: func(s group.SessionID) []txn.Ref {
+			return []txn.Ref{records.GroupIns.Ref(s), records.KeyRequests.Ref(s)}
+		},
 		Outdated:    func(tx *txn.Tx, u matrix.UserID) error { return devices.MarkOutdated(tx, u) },
 		Left:        func(tx *txn.Tx, u matrix.UserID) error { return devices.Left(tx, a, u) },
 		AllOutdated: func(tx *txn.Tx, v account.Account) error { return devices.AllOutdated(tx, a, v) },

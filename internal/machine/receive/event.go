@@ -51,6 +51,8 @@ type event struct {
 	olm     *todevice.Incoming // nil: it is not encrypted
 	err     error              // why it cannot be read whatever the store has
 
+	payload map[string]json.RawMessage // the members of what was decrypted; nil: it is no object
+
 	kept   bool          // it is of an earlier response, and kept since
 	number uint64        // among those
 	at     record.Moment // when it was kept

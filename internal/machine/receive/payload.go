@@ -116,8 +116,14 @@ func (p proofs) keys(of device.Name, raw []byte) (device.Keys, error) {
 // Members are found by their exact names; of two of one name the last counts, and
 // others are not looked at.
 func checkPayload(plaintext []byte, e expected) (payload, error) {
-	fields, ok := jsonobject.Members(plaintext)
-	if !ok {
+	fields, _ := jsonobject.Members(plaintext)
+	return checkMembers(fields, e)
+}
+
+// checkMembers is checkPayload for the members of a plaintext, nil where it is no
+// object.
+func checkMembers(fields map[string]json.RawMessage, e expected) (payload, error) {
+	if fields == nil {
 		return payload{}, &PayloadError{"payload", errType}
 	}
 	top := object{"payload", fields}

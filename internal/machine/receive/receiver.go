@@ -82,14 +82,19 @@ type Others struct {
 	SawCounts func(tx *txn.Tx, v account.Account, since Uploads, count *int, unused []string) error
 	// SawPushed is told the same by a transaction; nil: nobody is.
 	SawPushed func(tx *txn.Tx, count *int, unused []string) error
+	// Uploads names what the three of them look at.
+	Uploads []txn.Ref
 	// OwnerOf and DeviceOf are what is known of others' devices.
 	OwnerOf  func(tx *txn.Tx, key ratchet.PublicKey) (device.Owner, bool, error)
 	DeviceOf func(tx *txn.Tx, name device.Name) (device.Device, bool, error)
 	// Prove is told that a device with an Ed25519 key has a Curve25519 key that others
 	// claim too.
 	Prove func(tx *txn.Tx, key ratchet.PublicKey, by device.Name, ed25519 account.VerifyKey) error
-	// Reads names what OwnerOf looks at.
+	// Reads names what OwnerOf looks at, Sends what an event of a device is taken by, and
+	// Gives what is looked at for a room key of a session.
 	Reads func(key ratchet.PublicKey) []txn.Ref
+	Sends func(by device.Name) []txn.Ref
+	Gives func(s group.SessionID) []txn.Ref
 	// Outdated, Left and AllOutdated are told whose devices may have changed, and
 	// UserCost is what one user takes of a commit.
 	Outdated    func(tx *txn.Tx, user matrix.UserID) error

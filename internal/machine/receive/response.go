@@ -62,7 +62,7 @@ func (r *Receiver) Transaction(ctx context.Context, id string, body []byte) (Rec
 	h.Write(body)
 	c := &call{Receiver: r, service: &records.Transaction{Digest: [32]byte(h.Sum(nil))}}
 	done := false
-	err := r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
+	err := r.view(ctx, []txn.Ref{records.Sync.Ref()}, func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)
 		if machine.IsDamage(err) {
 			err = nil // as if it were not there: see endNow
@@ -134,7 +134,7 @@ func (c *call) takeEvents(ctx context.Context) error {
 		}
 		w := c.with()
 		if len(all) == 0 {
-			w.Last = c.endIn
+			w.Last, w.LastReads = c.endIn, c.ends()
 		}
 		if err := c.decrypt(ctx, w); err != nil {
 			return err
@@ -144,7 +144,9 @@ func (c *call) takeEvents(ctx context.Context) error {
 }
 
 func (c *call) with() todevice.With[outcome] {
-	return todevice.With[outcome]{Before: c.before, Each: c.each, Writes: EventShare.Writes, Checks: EventShare.Checks}
+	return todevice.With[outcome]{
+		Before: c.before, Apart: c.apart, Ahead: c.ahead, Each: c.each, Writes: EventShare.Writes, Checks: EventShare.Checks,
+	}
 }
 
 // decrypt takes in the events of a batch.
@@ -182,6 +184,9 @@ func (c *call) note(o outcome) {
 // repaired since.
 func (c *call) tryUnread(ctx context.Context) error {
 	shelf, err := txn.View(ctx, c.account.DB, func(tx *txn.Tx) (records.Shelf, error) {
+		if err := tx.Prefetch(c.account.Ref(), records.UnreadEvents.List.Ref()); err != nil {
+			return records.Shelf{}, err
+		}
 		if _, err := c.active(tx); err != nil {
 			return records.Shelf{}, err
 		}

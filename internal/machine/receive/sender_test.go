@@ -43,6 +43,21 @@ func TestSenderKeyIsOneUsers(t *testing.T) {
 	alice.intact()
 }
 
+// TestSenderKeyOfTheEventBefore: whose a key is that nobody knew, the first event of a
+// sync says for the second.
+func TestSenderKeyOfTheEventBefore(t *testing.T) {
+	alice, bob := newPhone(t, memkv.New()), newPeer(t, "@bob:example.org", "LAPTOP")
+	first, second := bob.roomKey(alice, "one"), bob.roomKey(alice, "two")
+	out := alice.sync("T1", first, as("@mallory:example.org", second))
+	if len(out.Refused) != 1 || !errors.Is(out.why(t, 1), ErrSenderKey) {
+		t.Errorf("%+v, want ErrSenderKey of the second", out.Refused)
+	}
+	if out := alice.sync("T2", second); len(out.Refused) > 0 || alice.effect("m.room_key two") != 1 {
+		t.Errorf("the event itself: %+v", out)
+	}
+	alice.intact()
+}
+
 // TestKnownDevice: a device that is known by an answer has its keys, whatever an
 // event says.
 func TestKnownDevice(t *testing.T) {

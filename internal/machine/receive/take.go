@@ -2,16 +2,20 @@ package receive
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
 )
 
@@ -21,6 +25,47 @@ type outcome struct {
 	refused   *Refusal
 	keys      []RoomKey
 	duplicate bool // all that it does was done before
+}
+
+// apart reports whether an event may be decrypted before those that come before it were
+// taken: it is known whose its sender key is, and what is taken changes that of keys
+// only that several devices claim.
+func (c *call) apart(tx *txn.Tx, i int) bool {
+	owner, owned, err := c.owner(tx, c.events[i])
+	return err == nil && owned && !owner.Open
+}
+
+// ahead reads at once what taking events that were decrypted looks at, as far as what
+// they say tells.
+func (c *call) ahead(tx *txn.Tx, first int, results []todevice.Result) error {
+	var refs []txn.Ref
+	met := make(map[ratchet.PublicKey]bool)
+	for i, r := range results {
+		e := &c.events[first+i]
+		if e.payload = nil; e.olm == nil || r.Err != nil {
+			continue
+		}
+		e.payload, _ = jsonobject.Members(r.Plaintext)
+		if owner, owned, err := c.owner(tx, *e); err == nil && owned && !owner.Open && !met[e.olm.Sender] {
+			met[e.olm.Sender] = true
+			refs = append(refs, c.others.Sends(owner.Claimers[0])...)
+		}
+		if s, ok := givenIn(e.payload); ok {
+			refs = append(refs, c.others.Gives(s)...)
+		}
+	}
+	return tx.Prefetch(refs...)
+}
+
+// givenIn returns the session that a payload says to have the key of.
+func givenIn(payload map[string]json.RawMessage) (s group.SessionID, ok bool) {
+	if kind, _ := jsonobject.Text(payload["type"]); kind != typeRoomKey && kind != typeForwardedKey {
+		return s, false
+	}
+	content, _ := jsonobject.Split(payload["content"])
+	id, _ := jsonobject.Text(content["session_id"])
+	s, err := group.ParseSessionID(id)
+	return s, err == nil
 }
 
 // each takes one event in its turn: r is its decryption, if it is encrypted. Nothing
@@ -179,7 +224,7 @@ func (c *call) open(tx *txn.Tx, e event, r todevice.Result) (Message, error) {
 	if known != nil {
 		want.known = &known.Ed25519
 	}
-	p, err := checkPayload(r.Plaintext, want)
+	p, err := checkMembers(e.payload, want)
 	if err != nil {
 		return Message{}, err
 	}

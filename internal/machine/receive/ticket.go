@@ -3,6 +3,7 @@ package receive
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -69,7 +70,7 @@ func (r *Receiver) store(tx *txn.Tx, h *Held) (bool, error) {
 
 // Next returns the ticket of the next request.
 func (r *Receiver) Next(ctx context.Context, sliding bool) (t Ticket, err error) {
-	err = r.view(ctx, func(tx *txn.Tx, _ account.Account) error {
+	err = r.view(ctx, r.ends(), func(tx *txn.Tx, _ account.Account) error {
 		s, err := records.ReadSync(tx)
 		if err != nil {
 			return err
@@ -89,10 +90,17 @@ func (r *Receiver) Next(ctx context.Context, sliding bool) (t Ticket, err error)
 	return t, err
 }
 
-// view looks at an account, which is raised for it if it must be.
-func (r *Receiver) view(ctx context.Context, look func(tx *txn.Tx, v account.Account) error) error {
+// ends names what the end of a response looks at, and the ticket of the next request.
+func (r *Receiver) ends() []txn.Ref { return append(slices.Clip(r.others.Uploads), records.Sync.Ref()) }
+
+// view looks at an account, which is raised for it if it must be, and at what is named
+// with it.
+func (r *Receiver) view(ctx context.Context, refs []txn.Ref, look func(tx *txn.Tx, v account.Account) error) error {
 	return records.OnRaised(ctx, r.account, func() error {
 		_, err := txn.View(ctx, r.account.DB, func(tx *txn.Tx) (struct{}, error) {
+			if err := tx.Prefetch(append(refs, r.account.Ref())...); err != nil {
+				return struct{}{}, err
+			}
 			v, err := r.active(tx)
 			if err != nil {
 				return struct{}{}, err

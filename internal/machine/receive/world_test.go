@@ -114,6 +114,8 @@ func (p *phone) takes() Others {
 			return nil
 		},
 		Reads:       func(ratchet.PublicKey) []txn.Ref { return nil },
+		Sends:       func(device.Name) []txn.Ref { return nil },
+		Gives:       func(group.SessionID) []txn.Ref { return nil },
 		Outdated:    func(tx *txn.Tx, u matrix.UserID) error { return leave(tx, "outdated "+string(u)) },
 		Left:        func(tx *txn.Tx, u matrix.UserID) error { return leave(tx, "left "+string(u)) },
 		AllOutdated: func(tx *txn.Tx, _ account.Account) error { return leave(tx, "all outdated") },

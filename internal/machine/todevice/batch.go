@@ -33,6 +33,8 @@ var MessageShare = machine.Share{Writes: 6, Checks: session.MaxPerPeer + 10}
 const (
 	// fewSessions are asked for in one round trip: a megabyte at most.
 	fewSessions = 128
+	// maxRun messages are decrypted before anything is done with the first of them.
+	maxRun = 128
 	// enoughRead bytes are read before no more sessions are asked for. A
 	// thousand senders with a session each need half of it.
 	enoughRead = 1 << 20
@@ -60,6 +62,12 @@ type With[T any] struct {
 	// Before, if there is one, is called with each message before it is decrypted.
 	// Its error is the message's answer, and keeps it from being decrypted.
 	Before func(tx *txn.Tx, letter int) error
+	// Apart, if there is one, reports that neither Before nor decrypting a letter hangs
+	// on what Each does with those before it: then it may be decrypted before that.
+	Apart func(tx *txn.Tx, letter int) bool
+	// Ahead, if there is one, is called with some letters' results before Each is called
+	// with each of them: it reads at once what all of them will look at.
+	Ahead func(tx *txn.Tx, letter int, results []Result) error
 	// Each is called with each letter in turn, after it was decrypted; Result is
 	// zero but for its place for one that is plain. What it returns leaves with
 	// the commit, and an error ends the call. It may run more than once.
@@ -70,6 +78,8 @@ type With[T any] struct {
 	// need not take it: who has to know says so in Tx.OnCommit. An error ends the
 	// call.
 	Last func(tx *txn.Tx) error
+	// LastReads is what Last looks at, as far as it can be named before.
+	LastReads []txn.Ref
 }
 
 // DecryptBatch decrypts messages in their order. When a commit fails, the
@@ -163,14 +173,51 @@ func (b *batch[T]) decryptSome(tx *txn.Tx, all []tried, last bool) ([]T, error) 
 	if tx.Attempt() > splitAfter && len(all) > 1 {
 		return nil, errSplit
 	}
-	n, err := b.prefetch(tx, all)
+	var more []txn.Ref
+	if last {
+		more = b.LastReads
+	}
+	n, err := b.prefetch(tx, all, more)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]T, n)
-	for i, in := range all[:n] {
-		if i > 0 && !tx.Room(MessageShare.Writes+b.Writes, MessageShare.Checks+b.Checks) {
-			return results[:i], nil
+	results := make([]T, 0, n)
+	for len(results) < n {
+		run := b.decryptRun(tx, all[:n], len(results))
+		if len(run) == 0 {
+			return results, nil
+		}
+		if b.Ahead != nil {
+			if err := b.Ahead(tx, len(b.out)+len(results), run); err != nil {
+				return nil, err
+			}
+		}
+		for _, r := range run {
+			done, err := b.Each(tx, len(b.out)+len(results), r)
+			if err != nil {
+				return nil, err
+			}
+			results = append(results, done)
+		}
+	}
+	if last && n == len(all) {
+		return results, b.Last(tx)
+	}
+	return results, nil
+}
+
+// decryptRun decrypts the letter that is next and those after it that may be decrypted
+// before Each was called with it: none, if the commit takes no more.
+func (b *batch[T]) decryptRun(tx *txn.Tx, all []tried, next int) (run []Result) {
+	var met map[session.ReceiptID]bool
+	for i := next; i < min(len(all), next+maxRun); i++ {
+		in, ahead := all[i], len(run)+1
+		if i > 0 && !tx.Room(MessageShare.Writes+ahead*b.Writes, MessageShare.Checks+ahead*b.Checks) {
+			return run
+		}
+		// Of what comes twice the second is a duplicate of what is done with the first.
+		if len(run) > 0 && (in.plain || in.err != nil || b.Apart == nil || met[in.receipt] || !b.Apart(tx, len(b.out)+i)) {
+			return run
 		}
 		in.place = i
 		r := Result{Err: in.err, Place: i}
@@ -180,21 +227,24 @@ func (b *batch[T]) decryptSome(tx *txn.Tx, all []tried, last bool) ([]T, error) 
 		if !in.plain && r.Err == nil {
 			r.Decrypted, r.Err = b.decrypt(tx, in.parsed)
 		}
-		if results[i], err = b.Each(tx, len(b.out)+i, r); err != nil {
-			return nil, err
+		run = append(run, r)
+		// What is no new message in a session is judged by what there is now.
+		if in.plain || r.Err != nil || r.Duplicate || r.Reopened {
+			return run
 		}
+		if met == nil {
+			met = make(map[session.ReceiptID]bool)
+		}
+		met[in.receipt] = true
 	}
-	if last && n == len(all) {
-		return results, b.Last(tx)
-	}
-	return results, nil
+	return run
 }
 
-// prefetch reads what the messages need, in two round trips, or in one if all
+// prefetch reads what the messages need, and more, in two round trips, or in one if all
 // senders' sessions were hinted at, or in more if they are many. It returns for
 // how many of the messages: at least one.
-func (m *Messages) prefetch(tx *txn.Tx, all []tried) (int, error) {
-	if err := tx.Prefetch(m.names(all)...); err != nil {
+func (m *Messages) prefetch(tx *txn.Tx, all []tried, more []txn.Ref) (int, error) {
+	if err := tx.Prefetch(append(m.names(all), more...)...); err != nil {
 		return 0, err
 	}
 	var refs []txn.Ref

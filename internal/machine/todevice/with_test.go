@@ -143,3 +143,49 @@ func TestDecryptWithLastAlone(t *testing.T) {
 		t.Errorf("%d receipts, %v", n, err)
 	}
 }
+
+// TestDecryptWithAhead: letters of which that may be are decrypted before those before
+// them were done with, and what is said of each is what is said without.
+func TestDecryptWithAhead(t *testing.T) {
+	const here, plain = 5, 6 // places of letters
+	for _, apart := range []bool{false, true} {
+		a := newAccount(t, memkv.New())
+		first, second := meet(t, a, 3, []opened{open(t, 1, 0)})
+		foreign := first[0]
+		foreign.Message = open(t, 1, 0).next[0]
+		var letters []todevice.Letter
+		for _, in := range []todevice.Incoming{first[0], second[0], first[0], foreign, first[1], second[1], {}, first[2], second[2]} {
+			letters = append(letters, todevice.Letter{Incoming: in, Plain: len(letters) == plain})
+		}
+		var steps []string
+		w := todevice.With[string]{
+			Ahead: func(_ *txn.Tx, i int, run []todevice.Result) error {
+				steps = append(steps, fmt.Sprintf("%d to %d", i, i+len(run)-1))
+				return nil
+			},
+			Each: func(tx *txn.Tx, i int, r todevice.Result) (string, error) {
+				steps = append(steps, fmt.Sprint(i))
+				if r.Err == nil && i != plain {
+					receipt, _, err := records.Receipts.Get(tx, r.Receipt)
+					must(t, err)
+					must(t, records.Receipts.Put(tx, receipt.Acknowledged()))
+				}
+				return fmt.Sprintf("%d %s %t %t", r.Place, r.Plaintext, r.Duplicate, errors.Is(r.Err, todevice.ErrAlreadyProcessed)), nil
+			},
+		}
+		want := []string{"0 to 0", "0", "1 to 1", "1", "2 to 2", "2", "3 to 3", "3", "4 to 4", "4", "5 to 5", "5", "6 to 6", "6", "7 to 7", "7", "8 to 8", "8"}
+		if apart {
+			w.Apart = func(_ *txn.Tx, i int) bool { return i != here }
+			want = []string{"0 to 1", "0", "1", "2 to 2", "2", "3 to 3", "3", "4 to 4", "4", "5 to 5", "5", "6 to 6", "6", "7 to 8", "7", "8"}
+		}
+		out, err := todevice.DecryptWith(t.Context(), todevice.New(a), letters, w)
+		must(t, err)
+		said := []string{
+			"0 next false false", "1 next false false", "2  false true", "3  false false", "4 next false false",
+			"5 next false false", "6  false false", "7 next false false", "8 next false false",
+		}
+		if !slices.Equal(steps, want) || !slices.Equal(out, said) {
+			t.Errorf("apart %t:\n%q, want\n%q\n%q, want\n%q", apart, steps, want, out, said)
+		}
+	}
+}

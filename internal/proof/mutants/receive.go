@@ -9,6 +9,12 @@ var receiveMutants = []mutant{
 		pkgs: []string{"./internal/jsonobject"},
 	},
 	{
+		name: "events are decrypted before it is known whose their sender key is",
+		file: "internal/machine/receive/take.go",
+		old:  "return err == nil && owned && !owner.Open\n", new: "return err == nil || owned || owner.Open\n",
+		pkgs: []string{"./internal/machine/receive"},
+	},
+	{
 		name: "what one device proved with its keys, another has too",
 		file: "internal/machine/receive/payload.go",
 		old:  "fmt.Fprintf(h, \"%d:%s%d:%s\", len(of.User), of.User, len(of.Device), of.Device)", new: "_ = of",

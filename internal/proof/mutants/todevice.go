@@ -82,6 +82,18 @@ var toDeviceMutants = []mutant{
 		pkgs: []string{"./internal/machine/todevice", "."},
 	},
 	{
+		name: "a message that comes twice is decrypted twice before anything is done with it",
+		file: "internal/machine/todevice/batch.go",
+		old:  " || met[in.receipt] ||", new: " ||",
+		pkgs: []string{"./internal/machine/todevice"},
+	},
+	{
+		name: "what nobody reads is judged after the messages that follow it",
+		file: "internal/machine/todevice/batch.go",
+		old:  "if in.plain || r.Err != nil || r.Duplicate || r.Reopened {", new: "if in.plain || r.Duplicate || r.Reopened {",
+		pkgs: []string{"./internal/machine/todevice"},
+	},
+	{
 		name: "all messages of a batch have one place in the order",
 		file: "internal/machine/todevice/batch.go",
 		old:  "\t\tin.place = i\n", new: "",
