@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"math"
 	"testing"
 
@@ -87,5 +88,24 @@ func TestIndicesDoNotWrap(t *testing.T) {
 	}
 	if k, err := s.Key().Advance(0); err == nil || !k.IsZero() {
 		t.Errorf("from the last index to the first: %v, want ErrTooEarly", err)
+	}
+}
+
+// TestBegin: a message that is made later is the one that Encrypt returns, however
+// often it is made.
+func TestBegin(t *testing.T) {
+	s := mustSender(t, 90)
+	want, body, err := s.Encrypt([]byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, message, err := s.Begin([]byte("text"))
+	if err != nil || next.Index() != 1 || *next.state.Peek() != *want.state.Peek() {
+		t.Fatalf("the sender after it is at %d, %v", next.Index(), err)
+	}
+	for range 2 {
+		if got := message(); !bytes.Equal(got, body) {
+			t.Errorf("message %x, want %x", got, body)
+		}
 	}
 }

@@ -64,6 +64,18 @@ func (s Sender) Index() uint32 {
 // The sender it was called on still holds the key of this message. Store the next
 // one before the message leaves, or the key will be used twice.
 func (s Sender) Encrypt(plaintext []byte) (Sender, []byte, error) {
+	next, message, err := s.Begin(plaintext)
+	if err != nil {
+		return Sender{}, nil, err
+	}
+	return next, message(), nil
+}
+
+// Begin is Encrypt for whoever has something to do while the message is made, most of
+// which is its signature: storing the next sender, say. The message is made by the
+// function that it returns, from the plaintext as it is then, and is the same each
+// time.
+func (s Sender) Begin(plaintext []byte) (next Sender, message func() []byte, err error) {
 	st := s.state.Peek()
 	switch {
 	case st == nil:
@@ -71,9 +83,9 @@ func (s Sender) Encrypt(plaintext []byte) (Sender, []byte, error) {
 	case st.ratchet.index == maxIndex:
 		return Sender{}, nil, ErrExhausted
 	}
-	next := *st
-	next.ratchet.advance(st.ratchet.index + 1)
-	return Sender{state: secret.Hide(next)}, st.ratchet.seal(st.signing, plaintext), nil
+	after := *st
+	after.ratchet.advance(st.ratchet.index + 1)
+	return Sender{state: secret.Hide(after)}, func() []byte { return st.ratchet.seal(st.signing, plaintext) }, nil
 }
 
 // Key returns the key that reads what is encrypted from now on: our own copy.

@@ -3,6 +3,7 @@ package rooms
 import (
 	"context"
 	"encoding/json"
+	"sync"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
@@ -52,17 +53,52 @@ func (r *Rooms) Encrypt(ctx context.Context, room matrix.RoomID, eventType strin
 	if err != nil {
 		return nil, err
 	}
-	defer clear(plaintext)
+	m := making{plaintext: plaintext, outside: outside}
+	defer m.end()
 	err = records.OnRaised(ctx, r.account, func() error {
-		sent, err := txn.Do(ctx, r.account.DB, func(tx *txn.Tx) (encrypted, error) { return r.encrypt(tx, room, plaintext) })
+		made, err := txn.Do(ctx, r.account.DB, func(tx *txn.Tx) (*made, error) { return r.encrypt(tx, room, &m) })
 		if err != nil {
 			return err
 		}
-		sent.RelatesTo = outside
-		out, err = json.Marshal(sent)
+		m.attempts.Wait()
+		out, err = made.content, made.err
 		return err
 	})
 	return out, err
+}
+
+// making is the event of one call. Each attempt encrypts it anew, and does so while its
+// commit is under way: all that has to be stored before the message leaves is that its
+// index is used.
+type making struct {
+	plaintext []byte
+	outside   json.RawMessage
+	attempts  sync.WaitGroup
+}
+
+// made is what an attempt encrypts. It is there when attempts have ended.
+type made struct {
+	content json.RawMessage
+	err     error
+}
+
+// end erases the plaintext when nothing reads it any more.
+func (m *making) end() {
+	m.attempts.Wait()
+	clear(m.plaintext)
+}
+
+// begin begins to encrypt. The content is whole but for the ciphertext.
+func (m *making) begin(probe *txn.Probe, message func() []byte, content encrypted) *made {
+	out := new(made)
+	content.RelatesTo = m.outside
+	m.attempts.Go(func() {
+		began := probe.Begin()
+		content.Ciphertext = unpadded.Encode(message())
+		out.content, out.err = json.Marshal(content)
+		probe.End(txn.Computing, began)
+	})
+	return out
 }
 
 func plaintextOf(room matrix.RoomID, eventType string, content []byte, form Form) (plaintext []byte, outside json.RawMessage, err error) {
@@ -85,36 +121,33 @@ func plaintextOf(room matrix.RoomID, eventType string, content []byte, form Form
 
 // encrypt takes the next index of the session, in a commit that holds only if
 // nothing has changed since the session was shared with everybody who is to have it.
-func (r *Rooms) encrypt(tx *txn.Tx, room matrix.RoomID, plaintext []byte) (encrypted, error) {
+func (r *Rooms) encrypt(tx *txn.Tx, room matrix.RoomID, m *making) (*made, error) {
 	c := call{Rooms: r, room: room}
 	s, err := c.read(tx)
 	if err != nil {
-		return encrypted{}, err
+		return nil, err
 	}
 	now := r.account.Store.Now()
 	if s.has {
 		if why := s.due(now); why != group.Kept {
-			return encrypted{}, &RotateError{why}
+			return nil, &RotateError{why}
 		}
 	}
 	if !s.has || !s.whole() {
 		open, err := unanswered(tx, s.room)
 		if err != nil {
-			return encrypted{}, err
+			return nil, err
 		}
-		return encrypted{}, &NotSharedError{open}
+		return nil, &NotSharedError{open}
 	}
-	probe := tx.Probe()
-	began := probe.Begin()
-	next, message, err := s.out.Sender().Encrypt(plaintext)
-	probe.End(txn.Computing, began)
+	next, message, err := s.out.Sender().Begin(m.plaintext)
 	if err != nil {
-		return encrypted{}, err
+		return nil, err
 	}
-	return encrypted{
-		Algorithm: account.Megolm, Ciphertext: unpadded.Encode(message), Device: s.v.Device(),
-		SenderKey: s.v.Identity().String(), Session: s.out.ID().String(),
-	}, records.Outbound.Put(tx, s.out.Sent(next, now))
+	out := m.begin(tx.Probe(), message, encrypted{
+		Algorithm: account.Megolm, Device: s.v.Device(), SenderKey: s.v.Identity().String(), Session: s.out.ID().String(),
+	})
+	return out, records.Outbound.Put(tx, s.out.Sent(next, now))
 }
 
 // Rotate gives up the session that we send in: the next message goes in another.
