@@ -368,6 +368,13 @@ func (c *call) follow(ctx context.Context) error {
 	}
 	for some := range slices.Chunk(all, c.account.Store.PerCommit(followShare)) {
 		err := c.account.Do(ctx, func(tx *txn.Tx) error {
+			refs := []txn.Ref{c.account.Ref()}
+			for _, user := range some {
+				refs = append(refs, records.Members.Ref(user), records.Users.Ref(user))
+			}
+			if err := tx.Prefetch(refs...); err != nil {
+				return err
+			}
 			if _, err := c.account.SendingRaised(tx); err != nil {
 				return err
 			}
