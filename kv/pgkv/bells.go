@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,12 +32,13 @@ type bells struct {
 
 // bell is somebody who waits. The byte says for what it rings; the function does not
 // wait.
-type bell struct{ ring func(of byte) }
+type bell struct{ ring func(of byte, ticket int64) }
 
 // What a bell rings for: the first byte of a notification.
 const (
 	ofCommits byte = 'c'
-	ofTurns   byte = 't'
+	ofTurns   byte = 't' // some have ended
+	ofGrant   byte = 'g' // of a ticket
 	ofAny     byte = 0
 )
 
@@ -46,7 +49,7 @@ func newBells(d *DB) *bells {
 }
 
 // join rings a bell for a space until leave is called.
-func (b *bells) join(space string, ring func(of byte)) (leave func()) {
+func (b *bells) join(space string, ring func(of byte, ticket int64)) (leave func()) {
 	one := &bell{ring}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,7 +93,7 @@ func (b *bells) stopIfIdle() {
 func (b *bells) close() { b.die() }
 
 // ring rings the bells of a space, or all of them if it is empty.
-func (b *bells) ring(space string, of byte) {
+func (b *bells) ring(space string, of byte, ticket int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for name, bells := range b.joined {
@@ -98,7 +101,7 @@ func (b *bells) ring(space string, of byte) {
 			continue
 		}
 		for one := range bells {
-			one.ring(of)
+			one.ring(of, ticket)
 		}
 	}
 }
@@ -111,7 +114,7 @@ func (b *bells) listen(ctx context.Context) {
 			return
 		}
 		b.db.set.logger.Warn("nothing is told of changes for a while: they are looked for", slog.Any("error", err))
-		b.ring("", ofAny)
+		b.ring("", ofAny, 0)
 		select {
 		case <-ctx.Done():
 		case <-time.After(b.db.set.poll):
@@ -133,16 +136,29 @@ func (b *bells) hear(ctx context.Context) error {
 	if _, err := conn.PgConn().Exec(ctx, "LISTEN "+b.db.schema).ReadAll(); err != nil {
 		return err
 	}
-	b.ring("", ofAny) // what came before is not told
+	b.ring("", ofAny, 0) // what came before is not told
 	for {
 		told, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
-		if told.Payload != "" {
-			b.ring(told.Payload[1:], told.Payload[0])
-		}
+		b.heard(told.Payload)
 	}
+}
+
+// heard rings for a notification: a letter, the ticket and a space if it is of a grant,
+// and the name of the space.
+func (b *bells) heard(payload string) {
+	if payload == "" {
+		return
+	}
+	of, space, ticket := payload[0], payload[1:], int64(0)
+	if of == ofGrant {
+		number, name, _ := strings.Cut(space, " ")
+		space = name
+		ticket, _ = strconv.ParseInt(number, 10, 64) // 0, which is no ticket, if it is none
+	}
+	b.ring(space, of, ticket)
 }
 
 func (b *bells) connect(ctx context.Context) (*pgx.Conn, error) {
@@ -199,7 +215,7 @@ func (b *bells) look(ctx context.Context) error {
 		}
 		b.mu.Unlock()
 		if moved {
-			b.ring(name, ofAny)
+			b.ring(name, ofAny, 0)
 		}
 	}
 	return nil

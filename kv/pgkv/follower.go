@@ -62,8 +62,8 @@ func (f *follower) enter() {
 		return
 	}
 	ctx, cancel := context.WithCancel(f.store.life)
-	leave := f.store.db.bells.join(f.store.space, func(of byte) {
-		if of != ofTurns {
+	leave := f.store.db.bells.join(f.store.space, func(of byte, _ int64) {
+		if of == ofCommits || of == ofAny {
 			f.committed()
 		}
 	})

@@ -124,7 +124,7 @@ func (s *Store) commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 			return version, err
 		}
 		note = stands.ticket
-		if err := wait.pause(ctx); err != nil {
+		if _, err := wait.pause(ctx); err != nil {
 			return 0, err
 		}
 	}

@@ -19,6 +19,7 @@ type turnQueue struct {
 
 	mu      sync.Mutex
 	tickets map[kv.TurnID]int64 // of turns that are granted
+	granted map[int64]bool      // tickets that wait, and those of them that are granted
 	woken   chan struct{}       // closed when some turn has ended
 }
 
@@ -26,7 +27,7 @@ func newTurnQueue(s *Store) *turnQueue {
 	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
 	return &turnQueue{
 		store: s, table: turns.New(kv.EmbeddedTurnLife, never),
-		tickets: make(map[kv.TurnID]int64), woken: make(chan struct{}),
+		tickets: make(map[kv.TurnID]int64), granted: make(map[int64]bool), woken: make(chan struct{}),
 	}
 }
 
@@ -89,11 +90,16 @@ func (q *turnQueue) queue(ctx context.Context, keys []string) (ticket int64, err
 			err = kv.ErrClosed
 		}
 	}()
-	for {
-		granted := false
-		if ticket == 0 {
-			ticket, granted, err = q.ask(ctx, keys)
-		} else {
+	for mustAsk := true; ; {
+		granted := ticket != 0 && q.isGranted(ticket)
+		switch {
+		case granted:
+		case ticket == 0:
+			if ticket, granted, err = q.ask(ctx, keys); err == nil {
+				q.expect(ticket)
+				defer q.forget(ticket)
+			}
+		case mustAsk || len(keys) == 0:
 			ticket, granted, err = q.askAgain(ctx, ticket)
 		}
 		if err != nil || granted {
@@ -102,10 +108,43 @@ func (q *turnQueue) queue(ctx context.Context, keys []string) (ticket int64, err
 		if ticket == 0 { // it was dropped, since we were away
 			continue
 		}
-		if err := wait.pause(ctx); err != nil {
+		if mustAsk, err = wait.pause(ctx); err != nil {
 			return ticket, err
 		}
 	}
+}
+
+// expect lets a notification say that a ticket is granted.
+func (q *turnQueue) expect(ticket int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.granted[ticket] = false
+}
+
+func (q *turnQueue) forget(ticket int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.granted, ticket)
+}
+
+func (q *turnQueue) isGranted(ticket int64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.granted[ticket]
+}
+
+// hear takes a notification: that a ticket is granted, or 0 for anything else that may
+// have changed.
+func (q *turnQueue) hear(ticket int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if _, ours := q.granted[ticket]; ours {
+		q.granted[ticket] = true
+	} else if ticket != 0 {
+		return
+	}
+	close(q.woken)
+	q.woken = make(chan struct{})
 }
 
 func (q *turnQueue) ask(ctx context.Context, keys []string) (ticket int64, granted bool, err error) {
@@ -138,19 +177,12 @@ func (q *turnQueue) leave(tickets ...int64) {
 	s := q.store
 	ctx, cancel := context.WithTimeout(context.Background(), kv.EmbeddedTurnLife)
 	defer cancel()
-	statement := newCall("leave", s.space).add(array(tickets, appendNumber[int64])).text(s.db.set.schema)
+	statement := newCall("leave", s.space).add(array(tickets, appendNumber[int64])).
+		number(kv.EmbeddedTurnLife.Milliseconds()).text(s.db.set.schema)
 	if _, err := s.db.exec(ctx, statement); err != nil {
 		s.db.set.logger.Debug("a turn lasts until it expires", slog.Any("error", err))
 	}
-	q.wake()
-}
-
-// wake lets those look again who wait for turns.
-func (q *turnQueue) wake() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	close(q.woken)
-	q.woken = make(chan struct{})
+	q.hear(0)
 }
 
 // close ends the turns that were taken through the store.
@@ -189,13 +221,14 @@ func (q *turnQueue) begin() *turnWait {
 	return &turnWait{queue: q, woken: q.woken, step: firstLook}
 }
 
-// pause returns when some turn has ended since the last pause, or after a while.
-func (w *turnWait) pause(ctx context.Context) error {
+// pause returns when some turn has ended since the last pause, or after a while: then
+// whoever waits has to ask by himself.
+func (w *turnWait) pause(ctx context.Context) (mustAsk bool, err error) {
 	s := w.queue.store
 	if w.leave == nil {
-		w.leave = s.db.bells.join(s.space, func(of byte) {
+		w.leave = s.db.bells.join(s.space, func(of byte, ticket int64) {
 			if of != ofCommits {
-				w.queue.wake()
+				w.queue.hear(ticket)
 			}
 		})
 	}
@@ -205,16 +238,16 @@ func (w *turnWait) pause(ctx context.Context) error {
 	case <-w.woken:
 		w.step = firstLook
 	case <-timer.C:
-		w.step = min(2*w.step, lastLook)
+		w.step, mustAsk = min(2*w.step, lastLook), true
 	case <-s.life.Done():
-		return kv.ErrClosed
+		return false, kv.ErrClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	w.queue.mu.Lock()
 	defer w.queue.mu.Unlock()
 	w.woken = w.queue.woken
-	return nil
+	return mustAsk, nil
 }
 
 func (w *turnWait) end() {

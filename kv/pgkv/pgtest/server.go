@@ -47,7 +47,7 @@ type Shared struct {
 func (s *Shared) Get(t testing.TB) *Server {
 	t.Helper()
 	if s.server == nil && s.err == nil {
-		s.server, s.err = start(nil)
+		s.server, s.err = start([]string{"max_connections=400"})
 	}
 	need(t, s.err)
 	return s.server

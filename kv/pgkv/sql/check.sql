@@ -1,3 +1,7 @@
+-- Each key is looked up by itself (a LIMIT within LATERAL keeps it so): whatever is known
+-- of the size of a table when a plan is made, which is kept for long, no plan compares
+-- all keys with all.
+
 -- What of a batch's reads (kind 1) and scans (kind 2) holds no longer. The arrays
 -- yields say how many of the keys and versions after them belong to each prefix.
 CREATE FUNCTION pawl.stale(
@@ -13,7 +17,7 @@ BEGIN
 	IF cardinality(p_keys) > 0 THEN
 		RETURN QUERY SELECT 1, r.key
 			FROM unnest(p_keys, p_versions) AS r(key, version)
-			LEFT JOIN pawl.entries e ON e.space = p_id AND e.key = r.key
+			LEFT JOIN LATERAL (SELECT e.version FROM pawl.entries e WHERE e.space = p_id AND e.key = r.key LIMIT 1) e ON true
 			WHERE coalesce(e.version, 0) <> r.version;
 	END IF;
 	FOR i IN 1 .. cardinality(p_prefixes) LOOP
@@ -21,8 +25,8 @@ BEGIN
 			WHERE e.space = p_id AND e.key >= p_prefixes[i] AND e.key < p_uppers[i];
 		SELECT count(*) INTO v_same
 			FROM unnest(p_yield_keys[v_from + 1 : v_from + p_yields[i]], p_yield_versions[v_from + 1 : v_from + p_yields[i]]) AS y(key, version)
-			JOIN pawl.entries e ON e.space = p_id AND e.key = y.key AND e.version = y.version
-			WHERE y.key >= p_prefixes[i] AND y.key < p_uppers[i];
+			CROSS JOIN LATERAL (SELECT e.version FROM pawl.entries e WHERE e.space = p_id AND e.key = y.key LIMIT 1) e
+			WHERE y.key >= p_prefixes[i] AND y.key < p_uppers[i] AND e.version = y.version;
 		IF v_there <> p_yields[i] OR v_same <> p_yields[i] THEN
 			o_kind := 2;
 			o_name := p_prefixes[i];

@@ -92,7 +92,9 @@ BEGIN
 						v_gone := ARRAY(SELECT w.key FROM unnest(v_keys, v_values) AS w(key, value) WHERE w.value IS NULL);
 						v_keys := ARRAY(SELECT w.key FROM unnest(v_keys, v_values) AS w(key, value) WHERE w.value IS NOT NULL);
 						v_values := array_remove(v_values, NULL);
-						DELETE FROM pawl.entries e USING unnest(v_gone) AS w(key) WHERE e.space = v_space.id AND e.key = w.key;
+						DELETE FROM pawl.entries e WHERE e.ctid = ANY (ARRAY(
+							SELECT d.ctid FROM unnest(v_gone) AS w(key)
+							CROSS JOIN LATERAL (SELECT d.ctid FROM pawl.entries d WHERE d.space = v_space.id AND d.key = w.key LIMIT 1) d));
 					END IF;
 					INSERT INTO pawl.ids (space, random, version, refused) VALUES (v_space.id, p_random[i], v_head, v_stale);
 					INSERT INTO pawl.changes (space, version, keys, gone) VALUES (v_space.id, v_head, v_keys, v_gone);

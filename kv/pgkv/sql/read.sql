@@ -27,7 +27,7 @@ BEGIN
 	RETURN QUERY SELECT -1, coalesce(e.version, 0), k.key, NULL::bytea
 		FROM pawl.changes c
 		CROSS JOIN LATERAL unnest(c.keys || c.gone) AS k(key)
-		LEFT JOIN pawl.entries e ON e.space = v_space.id AND e.key = k.key
+		LEFT JOIN LATERAL (SELECT e.version FROM pawl.entries e WHERE e.space = v_space.id AND e.key = k.key LIMIT 1) e ON true
 		WHERE c.space = v_space.id AND c.version > p_seen;
 END
 $$;
@@ -36,11 +36,13 @@ CREATE FUNCTION pawl.get(p_space text, p_seen bigint, p_keys bytea[])
 RETURNS TABLE (o_kind integer, o_version bigint, o_key bytea, o_value bytea) LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
+DECLARE
+	v_id bigint := (SELECT s.id FROM pawl.spaces s WHERE s.name = p_space);
 BEGIN
 	RETURN QUERY SELECT * FROM pawl.head_since(p_space, p_seen);
 	RETURN QUERY SELECT r.place::integer, e.version, NULL::bytea, e.value
 		FROM unnest(p_keys) WITH ORDINALITY AS r(key, place)
-		JOIN pawl.entries e ON e.space = (SELECT s.id FROM pawl.spaces s WHERE s.name = p_space) AND e.key = r.key;
+		CROSS JOIN LATERAL (SELECT e.version, e.value FROM pawl.entries e WHERE e.space = v_id AND e.key = r.key LIMIT 1) e;
 END
 $$;
 
@@ -110,5 +112,6 @@ $$;
 -- The heads of spaces, for those who watch many.
 CREATE FUNCTION pawl.heads(p_names text[]) RETURNS TABLE (o_name text, o_head bigint) LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-	SELECT s.name, s.head FROM unnest(p_names) AS n(name) JOIN pawl.spaces s ON s.name = n.name
+	SELECT s.name, s.head FROM unnest(p_names) AS n(name)
+	CROSS JOIN LATERAL (SELECT s.name, s.head FROM pawl.spaces s WHERE s.name = n.name LIMIT 1) s
 $$;

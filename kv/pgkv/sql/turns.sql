@@ -67,6 +67,9 @@ BEGIN
 	IF v_turn.ticket IS NULL OR v_turn.expires <= clock_timestamp() THEN
 		RETURN -1;
 	END IF;
+	IF v_turn.granted THEN
+		RETURN 1;
+	END IF;
 	IF v_turn.expires < clock_timestamp() + p_patience / 2 * interval '1 ms' THEN
 		UPDATE pawl.turns t SET expires = clock_timestamp() + p_patience * interval '1 ms'
 			WHERE t.space = v_space.id AND t.ticket = p_ticket;
@@ -83,17 +86,30 @@ BEGIN
 END
 $$;
 
--- Ends turns, and wakes those of other processes who wait. Nothing of it reaches the
--- disk, so that the notification holds up nobody.
-CREATE FUNCTION pawl.leave(p_space text, p_tickets bigint[], p_channel text) RETURNS void LANGUAGE plpgsql VOLATILE
+-- Ends turns, and grants those that stood behind them: to be told so is all that who
+-- waits for one needs. Turns on the whole space are granted by who asks, under the lock
+-- of the space. Nothing of it reaches the disk, so that the notifications hold up nobody.
+CREATE FUNCTION pawl.leave(p_space text, p_tickets bigint[], p_life bigint, p_channel text) RETURNS void LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off AS $$
 DECLARE
 	v_id bigint;
+	v_next bigint;
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	SELECT s.id INTO v_id FROM pawl.spaces s WHERE s.name = p_space;
 	DELETE FROM pawl.turns t WHERE t.space = v_id AND t.ticket = ANY (p_tickets);
-	PERFORM pg_notify(p_channel, 't' || p_space) WHERE EXISTS (SELECT FROM pawl.turns t WHERE t.space = v_id);
+	FOR v_next IN
+		UPDATE pawl.turns t SET granted = true, expires = clock_timestamp() + p_life * interval '1 ms'
+		WHERE t.space = v_id AND NOT t.granted AND t.keys <> '{}' AND t.expires > clock_timestamp()
+			AND NOT EXISTS (
+				SELECT FROM pawl.turns o
+				WHERE o.space = v_id AND o.ticket < t.ticket AND o.expires > clock_timestamp()
+					AND (o.keys = '{}' OR o.keys && t.keys))
+		RETURNING t.ticket
+	LOOP
+		PERFORM pg_notify(p_channel, 'g' || v_next || ' ' || p_space);
+	END LOOP;
+	PERFORM pg_notify(p_channel, 't' || p_space);
 END
 $$;
 
