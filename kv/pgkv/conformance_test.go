@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl/internal/proof/effort"
 	"github.com/pawlkv/pawl/kv"
@@ -82,5 +83,27 @@ func TestHistoryOfProcesses(t *testing.T) {
 	dir, rng, open := crewOf(t)
 	crew := processes.NewSwapCrew(t, 4, dir, rng)
 	crew.KillAtRandom(*historyKills)
+	crew.Check(open)
+}
+
+// TestFrozenProcess: whenever a process is stopped, others go on to commit in the same
+// space, to the same keys; and when it goes on nothing is lost or done twice.
+func TestFrozenProcess(t *testing.T) {
+	dir, rng, open := crewOf(t)
+	crew := processes.NewCrew(t, 3, dir, rng)
+	for range len(crew.Members) {
+		crew.Wait("counted")
+	}
+	for range *historyKills {
+		crew.Pause(5 * time.Millisecond)
+		frozen := rng.IntN(len(crew.Members))
+		crew.Members[frozen].Freeze()
+		for others := 0; others < 5; {
+			if crew.Wait("counted") != frozen { // or what it has said before
+				others++
+			}
+		}
+		crew.Members[frozen].Thaw()
+	}
 	crew.Check(open)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -55,9 +54,8 @@ func inSpace(role func(kv.Store, string) error) processes.Role {
 	}
 }
 
-func spaceIn(dir string) string {
-	return "space of " + filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir)
-}
+// spaceIn is a space of one directory alone.
+func spaceIn(dir string) string { return dir[max(0, len(dir)-200):] }
 
 func newPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
