@@ -50,6 +50,7 @@ func TestTakeSignature(t *testing.T) {
 	take("by the self-signing key", bob, masterB, a.self.Public(), bySelf, false)
 	take("on another master key", bob, masterA, vouching, byUser, false)
 	take("of the own device on another's", bob, masterB, w.own.Fingerprint(), w.signature(w.signAs(b.masterObject, alice, "OWN", w.own.Sign), alice, "OWN"), false)
+	take("by another key in the device's name", alice, masterA, a.self.Public(), w.signature(w.signAs(a.masterObject, alice, "OWN", a.self.Sign), alice, "OWN"), false)
 	take("of whom nothing is known", carol, masterB, vouching, byUser, false)
 	take("by no key", bob, masterB, account.VerifyKey{}, byUser, false)
 	if now := p.marks(room)[0]; now != before {
