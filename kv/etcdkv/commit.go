@@ -23,6 +23,9 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	if len(b.Writes) == 0 && b.Checks() > s.db.set.direct() {
+		return s.validateByView(ctx, b)
+	}
 	if len(b.Writes) == 0 {
 		return s.validate(ctx, b)
 	}
@@ -74,8 +77,16 @@ const maxTries = 32
 // apply makes the transaction of a commit, again if it was certainly refused for a reason
 // that is no conflict.
 func (s *Store) apply(ctx context.Context, b *kv.Batch) (kv.Version, error) {
+	byView := b.Checks() > s.db.set.direct() || proto.Size(s.attempt(b, nil, 0).request) > s.db.set.maxBytes
 	for try := range maxTries {
-		version, again, err := s.try(ctx, s.attempt(b, try))
+		var before *settled
+		if byView {
+			var err error
+			if before, err = s.settle(ctx, b); err != nil {
+				return 0, err
+			}
+		}
+		version, again, err := s.try(ctx, s.attempt(b, before, try))
 		if !again {
 			return version, err
 		}
@@ -87,7 +98,7 @@ func (s *Store) apply(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 // another is to be made.
 func (s *Store) try(ctx context.Context, a *attempt) (version kv.Version, again bool, err error) {
 	if n := proto.Size(a.request); n > s.db.set.maxBytes {
-		return 0, false, fmt.Errorf("%w: a request of %d bytes with the keys of its checks, at most %d", kv.ErrTooLarge, n, s.db.set.maxBytes)
+		return 0, false, fmt.Errorf("%w: a request of %d bytes, at most %d", kv.ErrTooLarge, n, s.db.set.maxBytes)
 	}
 	limited, cancel := context.WithTimeout(ctx, s.db.set.wait)
 	defer cancel()
@@ -97,7 +108,7 @@ func (s *Store) try(ctx context.Context, a *attempt) (version kv.Version, again 
 		case err == nil:
 			return s.outcome(ctx, a, response)
 		case judge(err) == full:
-			version, err := s.afterFull(ctx, a.batch, err)
+			version, err := s.afterFull(ctx, a, err)
 			return version, false, err
 		case judge(err) != later || !pause(limited, n):
 			return 0, false, commitError(ctx, sent, err)
@@ -108,6 +119,7 @@ func (s *Store) try(ctx context.Context, a *attempt) (version kv.Version, again 
 // attempt is one transaction of a commit.
 type attempt struct {
 	batch   *kv.Batch
+	settled *settled // nil: the transaction makes the checks
 	epoch   epoch
 	known   int64 // revision up to which turns are known, -1 if they do not matter any more
 	head    int64 // that was seen before
@@ -120,8 +132,8 @@ type attempt struct {
 // attempt makes the transaction. It holds if nothing was recorded of the ID, the reads
 // hold, no turn is there that the commit does not know of, the epoch is the one in which
 // it records the ID, and the store did not go back.
-func (s *Store) attempt(b *kv.Batch, try int) *attempt {
-	a := &attempt{batch: b, known: s.turns.known(try), head: s.head.Load(), seen: s.seen()}
+func (s *Store) attempt(b *kv.Batch, before *settled, try int) *attempt {
+	a := &attempt{batch: b, settled: before, known: s.turns.known(try), head: s.head.Load(), seen: s.seen()}
 	a.epoch, a.next = s.epochNow()
 	for _, number := range a.epoch.numbers() {
 		a.ids = append(a.ids, s.at.id(number, b.ID))
@@ -131,9 +143,9 @@ func (s *Store) attempt(b *kv.Batch, try int) *attempt {
 	if b.Again {
 		failure = append(failure, txnOp(&pb.TxnRequest{Compare: guards, Success: a.record(s.at, refusedMark)}))
 	}
-	compare := append(s.at.checks(b), guards...)
+	compare := append(a.checks(s.at), guards...)
 	if b.ID.Began < a.epoch.Drop {
-		compare = append(compare, modified(pb.Compare_LESS, 0, s.at.head(), nil)) // never: only what is known of the ID is asked for
+		compare = append(compare, never(s.at)) // only what is known of the ID is asked for
 		failure = a.failure(s.at)
 	}
 	success := a.record(s.at, appliedMark)
@@ -156,6 +168,9 @@ func (a *attempt) guards(at place) []*pb.Compare {
 	}
 	if a.head > 0 {
 		guards = append(guards, modified(pb.Compare_GREATER, a.head-1, at.head(), nil))
+	}
+	if a.settled != nil {
+		guards = append(guards, modified(pb.Compare_EQUAL, int64(a.settled.version), at.head(), nil))
 	}
 	if a.known >= 0 {
 		from, end := at.turns()
@@ -190,5 +205,8 @@ func (a *attempt) failure(at place) []*pb.RequestOp {
 	}
 	from, end := at.turns()
 	ops = append(ops, rangeOp(&pb.RangeRequest{Key: from, RangeEnd: end, KeysOnly: true}))
+	if a.settled != nil {
+		return ops
+	}
 	return append(ops, at.looks(a.batch)...)
 }

@@ -57,7 +57,7 @@ func WithWait(d time.Duration) Option {
 
 // WithMaxOps tells that all members of the cluster take so many operations in one
 // transaction (their --max-txn-ops, 128 by default), so that a commit may have more
-// writes and checks. All who open a store should tell the same: what one could write in
+// writes. All who open a store should tell the same: what one could write in
 // one commit the other may have to split.
 func WithMaxOps(n int) Option {
 	return func(s *settings) { s.maxOps = n }
@@ -93,11 +93,15 @@ func (s *settings) check() error {
 	return nil
 }
 
+// direct is how many checks a transaction makes by itself.
+func (s *settings) direct() int { return s.maxOps - maxMoreOps }
+
 // limits returns what a commit may hold: a third of a request is for the keys of its
-// checks, and what is around them.
+// checks, and what is around them. More checks than a transaction makes are made by a view
+// before it (settled.go).
 func (s *settings) limits(commitIDs int) kv.Limits {
 	return kv.Limits{
-		Bytes: s.maxBytes / 3 * 2, Writes: s.maxOps - maxMoreOps, Checks: s.maxOps - maxMoreOps,
+		Bytes: s.maxBytes / 3 * 2, Writes: s.maxOps - maxMoreOps, Checks: kv.EmbeddedChecks,
 		CommitIDs: commitIDs, TurnLife: turnLife,
 	}
 }

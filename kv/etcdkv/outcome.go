@@ -41,10 +41,12 @@ func (s *Store) outcome(ctx context.Context, a *attempt, response *pb.TxnRespons
 	if r.recorded != nil {
 		s.recorded(a, r.recorded.Responses, response.Header.Revision)
 	}
-	stale := s.at.stale(a.batch, r.looks)
+	stale := a.stale(s.at, r.looks)
 	switch {
 	case stale != nil && (!a.batch.Again || r.recorded != nil):
 		return 0, false, stale
+	case a.settled != nil && r.head.GetModRevision() != int64(a.settled.version):
+		return 0, true, nil // something has changed since the view
 	case a.known >= 0 && r.turns > a.known:
 		err := s.turns.await(ctx, a.batch, response.Header.Revision)
 		return 0, err == nil, err
@@ -111,12 +113,23 @@ func fateOf(id *mvccpb.KeyValue) (kv.Version, error) {
 // says so of one that it refused, and of one that it applied and that took the last of the
 // room. A read after the answer sees which. What holds no more can not be recorded as
 // refused.
-func (s *Store) afterFull(ctx context.Context, b *kv.Batch, why error) (kv.Version, error) {
+func (s *Store) afterFull(ctx context.Context, tried *attempt, why error) (kv.Version, error) {
+	unread := func(err error) error {
+		return fmt.Errorf("%w: etcd has no room, and whether it took the commit could not be read: %w", kv.ErrUnknown, err)
+	}
+	b := tried.batch
 	for range maxTries {
-		a := s.attempt(b, 0)
+		before := tried.settled
+		if before != nil {
+			var err error
+			if before, err = s.settle(ctx, b); err != nil {
+				return 0, unread(err)
+			}
+		}
+		a := s.attempt(b, before, 0)
 		response, err := s.read(ctx, &pb.TxnRequest{Success: a.failure(s.at)})
 		if err != nil {
-			return 0, fmt.Errorf("%w: etcd has no room, and whether it took the commit could not be read: %w", kv.ErrUnknown, err)
+			return 0, unread(err)
 		}
 		r := readRefusal(a, response.Responses)
 		switch {
@@ -130,7 +143,7 @@ func (s *Store) afterFull(ctx context.Context, b *kv.Batch, why error) (kv.Versi
 		case b.ID.Began < a.epoch.Drop:
 			return 0, kv.ErrExpired
 		}
-		stale := s.at.stale(b, r.looks)
+		stale := a.stale(s.at, r.looks)
 		switch {
 		case stale != nil && b.Again:
 			return 0, fmt.Errorf("%w: etcd has no room to record a refusal: %w", kv.ErrUnknown, why)

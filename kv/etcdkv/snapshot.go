@@ -34,7 +34,7 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) ([]kv.Entry, error) 
 	}
 	at := n.store.at
 	entries := make([]kv.Entry, len(keys))
-	parts := slices.Collect(slices.Chunk(indices(keys), n.store.limits.Checks))
+	parts := slices.Collect(slices.Chunk(indices(keys), n.store.db.set.direct()))
 	if len(parts) == 0 {
 		_, err := n.read(ctx, nil)
 		return entries, err

@@ -26,14 +26,14 @@ func TestLimits(t *testing.T) {
 		c := Start(t, server, 1)
 		s := storeOf(t, open(t, c), "alice")
 		floor := kv.Floor()
-		if got := s.Limits(); got.Bytes != floor.Bytes || got.Writes != 112 || got.Checks != 112 || got.CommitIDs != kv.EmbeddedCommitIDs {
+		if got := s.Limits(); got.Bytes != floor.Bytes || got.Writes != 112 || got.Checks != kv.EmbeddedChecks || got.CommitIDs != kv.EmbeddedCommitIDs {
 			t.Errorf("limits %+v", got)
 		}
 		checkMost(t, s)
 
 		larger := Start(t, server, 1, "--max-txn-ops", "1024", "--max-request-bytes", fmt.Sprint(6<<20))
 		s = storeOf(t, open(t, larger, etcdkv.WithMaxOps(1024), etcdkv.WithMaxRequestBytes(6<<20)), "alice")
-		if got := s.Limits(); got.Bytes != 4<<20 || got.Writes != 1008 || got.Checks != 1008 {
+		if got := s.Limits(); got.Bytes != 4<<20 || got.Writes != 1008 || got.Checks != kv.EmbeddedChecks {
 			t.Errorf("limits %+v", got)
 		}
 		checkMost(t, s)

@@ -55,7 +55,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 	ctx := t.Context()
 	var keys []string
-	for i := range s.Limits().Checks {
+	for i := range s.Limits().Writes {
 		keys = append(keys, fmt.Sprint(i))
 	}
 	b := &kv.Batch{ID: kv.NewCommitID(0), Reads: []kv.Read{{Key: "k"}}, Writes: []kv.Write{{Key: "k"}}, Again: true}
