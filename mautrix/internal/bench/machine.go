@@ -178,6 +178,7 @@ func (a *alone) share(ctx context.Context, room id.RoomID) error {
 		}
 		if s.Done {
 			a.shared[room] = true
+			a.kick() // what nobody waits for, as with the helper
 			return nil
 		}
 		if err := a.deliver(ctx, s.Requests); err != nil {
