@@ -134,4 +134,10 @@ var commandMutants = []mutant{
 		old:  "|| !now.found || !now.same(k) {", new: "|| !now.found {",
 		pkgs: []string{"./keyfile"},
 	},
+	{
+		name: "the password in a URL is taken from the command line",
+		file: "cmd/pawl/serverplace.go",
+		old:  "if _, has := u.User.Password(); has || ", new: "if _, has := u.User.Password(); has && false || ",
+		test: "TestNoPasswordIsShown|TestServerScripts", pkgs: []string{"./cmd/pawl"},
+	},
 }

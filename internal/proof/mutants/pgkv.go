@@ -38,4 +38,28 @@ var postgresMutants = []mutant{
 		old:  `if e.SeverityUnlocalized == "ERROR" {`, new: `if e.SeverityUnlocalized != "" {`,
 		pkgs: []string{"./kv/pgkv"},
 	},
+	{
+		name: "a commit that no standby may have is taken for one that the quorum has",
+		file: "kv/pgkv/db.go",
+		old:  "if heard.notReplicated {", new: "if heard.notReplicated && false {",
+		test: "TestReplicationWaitCancelled", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "PostgreSQL does not notice that another server has taken its place",
+		file: "kv/pgkv/sql/space.sql",
+		old:  "IF v_now <> p_lineage OR v_now <> p_space.lineage AND NOT p_accept THEN", new: "IF false THEN",
+		test: "TestPromotedTimeline|TestRestoredDump", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "PostgreSQL takes IDs that it has dropped for new ones",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "ELSIF v_known IS NOT NULL OR p_began[i] < v_head - p_keep THEN", new: "ELSIF false THEN",
+		pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a standby of PostgreSQL is read",
+		file: "kv/pgkv/sql/space.sql",
+		old:  "IF pg_is_in_recovery() THEN", new: "IF false THEN",
+		test: "TestStandby", pkgs: []string{"./kv/pgkv"},
+	},
 }
