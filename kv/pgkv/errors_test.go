@@ -149,24 +149,20 @@ func takeAll(t *testing.T, s *pgtest.Server) (taken []func()) {
 // TestShutdownDuringCommit: a server that is shut down while a commit waits for its lock
 // leaves it unknown, and the identical batch is applied once when it is back.
 func TestShutdownDuringCommit(t *testing.T) {
-	s := pgtest.Start(t)
+	s := pgtest.Start(t, "max_prepared_transactions=1")
 	store := openOn(t, s).Store("s")
 	first := mustCommit(t, store, put(0, "k", "1"))
 	for round, how := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT} {
-		holder, look := s.Connect(t), s.Connect(t)
-		tx, err := holder.Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.Exec(t.Context(), `SELECT FROM pawl.spaces WHERE name = 's' FOR NO KEY UPDATE`); err != nil {
-			t.Fatal(err)
-		}
+		// A prepared transaction holds the lock: one of a connection would let go of
+		// it in the shutdown, perhaps before the commit is told to end.
+		s.SQL(t, `BEGIN`, `SELECT FROM pawl.spaces WHERE name = 's' FOR NO KEY UPDATE`, `PREPARE TRANSACTION 'held'`)
+		look := s.Connect(t)
 		b := put(first, fmt.Sprint("round", round), "2")
 		done := begin(t.Context(), store, b)
 		awaitLocked(t, look, "commit")
 		s.Stop(how)
 		wantOutcome(t, "a commit during "+how.String(), (<-done).err, kv.Unknown, "")
-		_, err = store.Commit(t.Context(), put(first, "k", "none"))
+		_, err := store.Commit(t.Context(), put(first, "k", "none"))
 		if o := kv.OutcomeOf(err); o != kv.Unsent && o != kv.Unknown { // a connection of before may take it
 			t.Errorf("a commit without a server: %v", err)
 		}
@@ -175,6 +171,7 @@ func TestShutdownDuringCommit(t *testing.T) {
 			t.Errorf("a read without a server: %v, want %v", err, kv.ErrUnavailable)
 		}
 		s.Begin(t)
+		s.SQL(t, `ROLLBACK PREPARED 'held'`)
 		b.Again = true
 		if version := mustCommit(t, store, b); version != first+1 {
 			t.Errorf("the identical batch: version %d, want %d", version, first+1)

@@ -206,7 +206,8 @@ func (s *Server) Dir() string { return s.dir }
 // PID is the process's to which all others of the server belong.
 func (s *Server) PID() int { return s.process.Process.Pid }
 
-// SQL runs statements as the superuser, each in a transaction of its own.
+// SQL runs statements as the superuser, each in a transaction of its own unless they
+// begin one.
 func (s *Server) SQL(t testing.TB, statements ...string) {
 	t.Helper()
 	conn := s.Connect(t)
