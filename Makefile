@@ -83,9 +83,10 @@ VALUES := account device matrix otk session internal/canonicaljson internal/json
 # Nor in tests of the root that one goroutine plays, or that run a program, for seconds;
 ALONE := TestREADMEExample|TestRoomKeysHoldLittle|TestRoomEventsAtRest|TestBadInput|TestStepsOfOneMessage|TestKeyLimit|TestFullPool|TestAbandonedKeysAreNotEvictedFirst|TestAttemptsOfEveryCall|TestNoKeyIsUsedTwiceWhateverIsRestored|TestTravellersWithoutWitnessReuseKeys
 # nor over commands and openings, whose processes do one thing after the other and take it
-# longest: what they use is run with it where it is made. "make crash" has all.
+# longest: what they use is run with it where it is made; nor over PostgreSQL, where most
+# happens in the server. "make crash" has all.
 test-race:
-	$(GO) test -race -short -skip '$(TABLES)|$(ALONE)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl internal/proof/openings))')
+	$(GO) test -race -short -skip '$(TABLES)|$(ALONE)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl kv/pgkv internal/proof/openings))')
 
 test-whole:
 	$(GO) test -timeout 20m ./...
@@ -93,12 +94,12 @@ test-whole:
 test-floor:
 	$(GO) test -short -floor .
 
-# Where int has 32 bits. Badger refuses there, and the root's tests take SQLite, for
-# minutes: "make crash" has them, the tables, and what counts attempts and costs, which are
-# the same there. A machine that runs no 386 programs builds and vets them.
+# Where int has 32 bits. Badger refuses there, and the root's tests and those of machines
+# take SQLite, for minutes: "make crash" has them, the tables, and what counts attempts and
+# costs, which are the same there. A machine that runs no 386 programs builds and vets them.
 COUNTS := TestAttempts|TestEventCosts
-ROOT386 :=
-ON386 := $(ROOT386) ./internal/machine/... ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
+ROOT386 := ./internal/machine/records
+ON386 := $(ROOT386) ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \
@@ -113,7 +114,7 @@ test-386:
 test-interop:
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./...
 	cd kv/sharekv/bbolttest && $(GO) test -count=1 -timeout 10m ./...
-	cd kv/etcdkv/etcdtest && $(GO) test -count=1 -timeout 10m ./...
+	cd kv/etcdkv/etcdtest && $(GO) test -short -count=1 -timeout 10m ./...
 
 # Whole clients as processes on a homeserver. matrix-sdk-crypto needs Node 20 and
 # "npm ci" in its folder; it is optional on a developer's machine and required in CI
@@ -176,7 +177,7 @@ fuzz:
 
 crash:
 	$(GO) test -race -timeout 6h ./...
-	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$' ROOT386=.
+	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$' ROOT386='. ./internal/machine/...'
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000
