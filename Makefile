@@ -95,12 +95,12 @@ test-whole:
 test-floor:
 	$(GO) test -short -floor .
 
-# Where int has 32 bits. Badger refuses there, and the root's tests and those of machines
-# take SQLite, for minutes: "make crash" has them, the tables, and what counts attempts and
+# Where int has 32 bits. Badger refuses there, and the root's tests, those of machines and
+# those of SQLite take minutes: "make crash" has them, the tables, and what counts attempts and
 # costs, which are the same there. A machine that runs no 386 programs builds and vets them.
 COUNTS := TestAttempts|TestEventCosts
 ROOT386 := ./internal/machine/records
-ON386 := $(ROOT386) ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv ./kv/sqlitekv
+ON386 := $(ROOT386) ./matrix ./ratchet ./otk ./session ./account ./group ./roomkeyfile ./internal/record/... ./internal/secret ./internal/canonicaljson ./internal/message ./txn/... ./kv ./kv/memkv
 test-386:
 	@case "$$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH)" in \
 	linux/amd64|linux/386) set -ex; export CGO_ENABLED=0 GOARCH=386; \
@@ -178,7 +178,7 @@ fuzz:
 
 crash:
 	$(GO) test -race -timeout 6h ./...
-	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$' ROOT386='. ./internal/machine/...'
+	$(MAKE) test-386 TABLES='^$$' COUNTS='^$$' ROOT386='. ./internal/machine/... ./kv/sqlitekv'
 	$(GO) test -run 'TestSchedules$$' -timeout 6h . -story.schedules=$(SCHEDULES)
 	$(GO) test -run 'TestRounds$$' -timeout 6h . -story.rounds=$(ROUNDS)
 	$(GO) test -run TestRoomEventsAtRest -timeout 1h . -rest.messages=100000

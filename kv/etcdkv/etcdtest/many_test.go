@@ -18,7 +18,7 @@ import (
 // TestManyChecks: a batch with more checks than a transaction makes is applied only if
 // nothing changed since they were made, names what is stale, and stays refused.
 func TestManyChecks(t *testing.T) {
-	Each(t, func(t *testing.T, server Server) {
+	EachInFull(t, func(t *testing.T, server Server) {
 		c := Start(t, server, 1)
 		var meanwhile atomic.Pointer[func()] // called once, before something is written
 		hold := func(ctx context.Context, method string, request, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, options ...grpc.CallOption) error {

@@ -14,7 +14,7 @@ import (
 // other, whoever leads, while several commit. What was acknowledged is there, what was
 // refused is not, and what is unknown is resolved by the identical batch.
 func TestMembersFail(t *testing.T) {
-	Each(t, func(t *testing.T, server Server) {
+	EachInFull(t, func(t *testing.T, server Server) {
 		c := Start(t, server, 3)
 		ctx, stop := context.WithCancel(t.Context())
 		var writers sync.WaitGroup

@@ -102,7 +102,7 @@ func failAll(t *testing.T, c *Cluster, crew *processes.Crew) {
 // acknowledged is there, once, and one order explains all that was seen and committed.
 func TestProcesses(t *testing.T) {
 	effort.Processes(t)
-	Each(t, func(t *testing.T, server Server) {
+	EachInFull(t, func(t *testing.T, server Server) {
 		c := Start(t, server, 3)
 		crew := processes.NewCrew(crewOf(t, c))
 		failAll(t, c, crew)
@@ -113,7 +113,7 @@ func TestProcesses(t *testing.T) {
 // TestHistory is the same with transactions over several keys.
 func TestHistory(t *testing.T) {
 	effort.Processes(t)
-	Each(t, func(t *testing.T, server Server) {
+	EachInFull(t, func(t *testing.T, server Server) {
 		c := Start(t, server, 3)
 		crew := processes.NewSwapCrew(crewOf(t, c))
 		failAll(t, c, crew.Crew)

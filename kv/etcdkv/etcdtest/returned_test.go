@@ -43,7 +43,7 @@ func sends(t *testing.T, m *pawl.Machine) error {
 // TestRestoredIntoSameCluster: members whose data went back are seen by who was running,
 // and by a host that remembers.
 func TestRestoredIntoSameCluster(t *testing.T) {
-	Each(t, func(t *testing.T, server Server) {
+	EachInFull(t, func(t *testing.T, server Server) {
 		dir, marks := t.TempDir(), t.TempDir()
 		c := StartIn(t, server, dir, 1)
 		running := storeOf(t, open(t, c, etcdkv.WithWitnessDir(marks)), "alice")
@@ -102,7 +102,7 @@ func copyDir(t *testing.T, to, from string) {
 // TestRestoredIntoAnotherCluster: a store whose keys are in another cluster is seen by its
 // mark, on any host.
 func TestRestoredIntoAnotherCluster(t *testing.T) {
-	Each(t, func(t *testing.T, server Server) {
+	EachInFull(t, func(t *testing.T, server Server) {
 		c, other := Start(t, server, 1), Start(t, server, 1)
 		s := storeOf(t, open(t, c), "alice")
 		if err := sends(t, device(t, s)); err != nil {

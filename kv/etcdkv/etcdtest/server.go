@@ -64,3 +64,12 @@ func Each(t *testing.T, run func(t *testing.T, s Server)) {
 	t.Run("newest", func(t *testing.T) { run(t, Newest()) })
 	t.Run("debian", func(t *testing.T) { run(t, Debian(t)) })
 }
+
+// EachInFull runs a test on the newest server, and on the others too without -short.
+func EachInFull(t *testing.T, run func(t *testing.T, s Server)) {
+	if !testing.Short() {
+		Each(t, run)
+		return
+	}
+	t.Run("newest", func(t *testing.T) { run(t, Newest()) })
+}
