@@ -10,11 +10,11 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/proof/heap"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/roomkeyfile"
@@ -200,15 +200,9 @@ func TestRoomKeysHoldLittle(t *testing.T) {
 // holds is how much more is in use at most when call looks.
 func holds(t *testing.T, call func(look func())) (peak uint64) {
 	t.Helper()
-	inUse := func() uint64 {
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
-	began := inUse()
-	call(func() { now := inUse(); peak = max(peak, now-min(now, began)) })
-	return peak
+	m := heap.Start()
+	call(func() { m.Look() })
+	return m.Peak()
 }
 
 // looking looks now and then while keys go by, and at the last of them.

@@ -10,11 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/proof/heap"
 )
 
 // rewritten is a file that somebody changes between two passes.
@@ -110,11 +110,10 @@ func TestHoldsLittle(t *testing.T) {
 	for i := range some {
 		some[i] = newKey(t, uint32(i))
 	}
-	began := inUse()
-	peak := uint64(0)
+	m := heap.Start()
 	look := func(i int) {
 		if i%1000 == 0 {
-			peak = max(peak, inUse()-min(inUse(), began))
+			m.Look()
 		}
 	}
 	w, err := newWriter(f, rand.Reader, passphrase, 10)
@@ -137,19 +136,12 @@ func TestHoldsLittle(t *testing.T) {
 		n++
 		look(n)
 	}
-	if n != w.Count() || peak > most {
-		t.Errorf("%d of %d keys; %d bytes are held, want %d at most", n, w.Count(), peak, most)
+	if n != w.Count() || m.Peak() > most {
+		t.Errorf("%d of %d keys; %d bytes are held, want %d at most", n, w.Count(), m.Peak(), most)
 	}
 	info, err := f.Stat()
 	must(t, err)
-	t.Logf("%d keys in %d bytes: %d are held", n, info.Size(), peak)
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	var s runtime.MemStats
-	runtime.ReadMemStats(&s)
-	return s.HeapAlloc
+	t.Logf("%d keys in %d bytes: %d are held", n, info.Size(), m.Peak())
 }
 
 // BenchmarkRead is reading a file of 10,000 keys, the passphrase aside.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/proof/heap"
 	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/kv/memkv"
@@ -80,32 +81,24 @@ func many(t testing.TB, to *phone, n int, kind string) [][]byte {
 // most, and when it is over.
 func held(t testing.TB, alice *phone, body []byte) (during, after uint64, out Received) {
 	t.Helper()
-	inUse := func() uint64 {
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
 	commits := 0
-	began := uint64(0)
+	var m *heap.Meter
 	store := faulty.Wrap(alice.kv, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
 		if call.Op == faulty.Commit && len(call.Batch.Writes) > 0 {
 			if commits++; commits%4 == 1 {
-				during = max(during, over(inUse(), began))
+				m.Look()
 			}
 		}
 		return nil
 	}})
 	process := alice.on(store)
-	began = inUse()
+	m = heap.Start()
 	out, err := process.Sync(context.Background(), process.ticket(), body)
 	must(t, err)
-	after = over(inUse(), began)
+	during, after = m.Peak(), m.Look()
 	runtime.KeepAlive(body)
 	return during, after, out
 }
-
-func over(now, began uint64) uint64 { return now - min(began, now) }
 
 // TestEventsHoldLittle: many events in one response add little, whether they are
 // Pawl's or the caller's.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/proof/heap"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/kv/memkv"
@@ -120,16 +120,15 @@ func meet(t *testing.T, a *machine.Account, peers int, sessions []opened) (first
 type measured struct {
 	kv.Store
 	commits int
-	began   uint64
-	held    uint64
+	heap    *heap.Meter
 }
 
 func measure(store kv.Store) *measured {
-	m := &measured{began: inUse()}
+	m := &measured{heap: heap.Start()}
 	m.Store = faulty.Wrap(store, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
 		if call.Op == faulty.Commit && len(call.Batch.Writes) > 0 {
 			m.commits++
-			m.held = max(m.held, inUse()-m.began)
+			m.heap.Look()
 		}
 		return nil
 	}})
@@ -147,13 +146,6 @@ func (c copying) Get(ctx context.Context, keys ...string) ([]kv.Entry, error) {
 		entries[i].Value = slices.Clone(entries[i].Value)
 	}
 	return entries, err
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	var s runtime.MemStats
-	runtime.ReadMemStats(&s)
-	return s.HeapAlloc
 }
 
 // TestBatchHoldsLittle: whoever sends, a batch holds at most 16 MB over its
@@ -180,8 +172,8 @@ func testBatchHoldsLittle(t *testing.T, policy txn.CachePolicy) {
 	messages := todevice.New(a.Store.Account(a.Name))
 	decrypt(t, messages, first)
 	decrypt(t, messages, second) // the sessions are hinted at by now
-	if m.held > 16<<20 {
-		t.Errorf("%d bytes are held", m.held)
+	if m.heap.Peak() > 16<<20 {
+		t.Errorf("%d bytes are held", m.heap.Peak())
 	}
 	// Each commit of the first batch reads a megabyte of sessions and no more
 	// than two; the second batch needs one session of each peer.

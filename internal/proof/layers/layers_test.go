@@ -71,6 +71,7 @@ var table = map[string][]string{
 	"internal/proof/layers":    {},
 	"internal/proof/mutants":   {},
 	"internal/proof/effort":    {},
+	"internal/proof/heap":      {},
 	"internal/proof/upstream":  {},
 	"internal/proof/typecheck": {},
 	"internal/proof/prose":     {},
