@@ -221,6 +221,10 @@ func (b *bells) look(ctx context.Context) error {
 	return nil
 }
 
+// tellEvery is how long after a notification the next one comes: while much is
+// committed, one tells of many commits. Who has rested is told at once.
+const tellEvery = 2 * time.Millisecond
+
 // tell tells others that a space has changed, after the commit and in a transaction of
 // its own. While one such statement is on its way, what comes waits for the next.
 func (b *bells) tell(space string) {
@@ -250,6 +254,10 @@ func (b *bells) tellAll() {
 		_, err := b.db.exec(b.life, (&call{function: "tell"}).names(names).text(b.db.set.schema))
 		if err != nil && b.life.Err() == nil && !errors.Is(err, kv.ErrUnavailable) {
 			b.db.set.logger.Debug("others find changes by themselves", slog.Any("error", err))
+		}
+		select {
+		case <-time.After(tellEvery):
+		case <-b.life.Done():
 		}
 	}
 }

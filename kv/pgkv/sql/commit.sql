@@ -18,6 +18,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
 	v_space pawl.spaces;
 	v_head bigint;
+	v_fits boolean;
+	v_how text;
 	v_turns boolean;
 	v_durable boolean := false;
 	v_known bigint;
@@ -35,14 +37,17 @@ DECLARE
 	v_write integer := 0;
 BEGIN
 	v_space := pawl.enter(p_space, p_mode);
-	PERFORM pawl.fit(v_space, p_lineage, p_accept);
+	v_fits := pawl.fit(v_space, p_lineage, p_accept);
 	v_head := v_space.head;
 	v_turns := EXISTS (SELECT FROM pawl.turns t WHERE t.space = v_space.id);
 	FOR i IN 1 .. cardinality(p_random) LOOP
 		v_keys := p_write_keys[v_write + 1 : v_write + p_writes[i]];
 		v_values := p_values[v_write + 1 : v_write + p_writes[i]];
 		v_yields := p_yields[v_scan + 1 : v_scan + p_scans[i]];
-		v_yielded := coalesce((SELECT sum(y) FROM unnest(v_yields) y), 0);
+		v_yielded := 0;
+		IF p_scans[i] > 0 THEN
+			v_yielded := (SELECT sum(y) FROM unnest(v_yields) y);
+		END IF;
 		v_waits := NULL;
 		v_stale := false;
 		o_name := NULL;
@@ -113,7 +118,7 @@ BEGIN
 	IF v_head <> v_space.head THEN
 		UPDATE pawl.spaces s SET head = v_head WHERE s.id = v_space.id;
 	END IF;
-	PERFORM pawl.durability(v_durable);
+	v_how := pawl.durability(v_durable);
 END
 $$;
 
@@ -122,18 +127,22 @@ $$;
 -- convenient, if it has changed nothing. Every commit is durable, asked for or not: who
 -- has read one that a crash takes back lives on, and would take another of the same
 -- version for it.
-CREATE FUNCTION pawl.durability(p_durable boolean) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION pawl.durability(p_durable boolean) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	v_set text;
 BEGIN
 	IF NOT p_durable THEN
-		PERFORM set_config('synchronous_commit', 'off', true);
+		v_set := set_config('synchronous_commit', 'off', true);
 	ELSIF current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') THEN
-		PERFORM set_config('synchronous_commit', 'on', true);
+		v_set := set_config('synchronous_commit', 'on', true);
 	END IF;
-	PERFORM set_config('bytea_output', 'hex', true); -- in which keys are named
+	IF current_setting('bytea_output') <> 'hex' THEN
+		v_set := set_config('bytea_output', 'hex', true); -- in which keys are named
+	END IF;
 	IF current_setting('client_min_messages') = 'error' THEN
-		-- That a wait for standbys was cancelled is told as a warning.
-		PERFORM set_config('client_min_messages', 'warning', true);
+		v_set := set_config('client_min_messages', 'warning', true);
 	END IF;
+	RETURN v_set;
 END
 $$;
 

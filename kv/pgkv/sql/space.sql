@@ -29,22 +29,34 @@ END
 $$;
 
 -- The cluster and the timeline that it writes now; that of the control file is known
--- only at the next checkpoint.
-CREATE FUNCTION pawl.lineage() RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+-- only at the next checkpoint. The cluster is read from a file, once by each process of
+-- the server: it cannot change while one lives.
+CREATE FUNCTION pawl.lineage() RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	v_system text := current_setting('pawlkv.system', true);
+BEGIN
+	IF v_system IS NULL OR v_system = '' THEN
+		SELECT system_identifier INTO v_system FROM pg_control_system();
+		v_system := set_config('pawlkv.system', v_system, false);
+	END IF;
+	RETURN v_system || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8);
+END
 $$;
 
 -- Whether the server waits for standbys.
-CREATE FUNCTION pawl.is_synchronous() RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT current_setting('synchronous_standby_names') <> ''
+CREATE FUNCTION pawl.is_synchronous() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN current_setting('synchronous_standby_names') <> '';
+END
 $$;
 
--- Refuses to go on with a space that may have gone back in time. An asynchronous one may
--- have whenever the server is another cluster, or on another timeline, than when the
--- caller first asked (p_lineage); or than the space was last seen well on, unless the
--- caller has been told so (p_accept). A synchronous one may have when its
--- server does not wait for standbys.
-CREATE FUNCTION pawl.fit(p_space pawl.spaces, p_lineage text, p_accept boolean) RETURNS void LANGUAGE plpgsql STABLE AS $$
+-- Refuses to go on with a space that may have gone back in time, and is true otherwise:
+-- to assign it spares the query that PERFORM makes, as with durability. An asynchronous
+-- space may have gone back whenever the server is another cluster, or on another
+-- timeline, than when the caller first asked (p_lineage); or than the space was last seen
+-- well on, unless the caller has been told so (p_accept). A synchronous one may have when
+-- its server does not wait for standbys.
+CREATE FUNCTION pawl.fit(p_space pawl.spaces, p_lineage text, p_accept boolean) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_now text;
 BEGIN
@@ -52,12 +64,13 @@ BEGIN
 		IF NOT pawl.is_synchronous() THEN
 			RAISE EXCEPTION 'synchronous_standby_names is empty' USING ERRCODE = 'PW002';
 		END IF;
-		RETURN;
+		RETURN true;
 	END IF;
 	v_now := pawl.lineage();
 	IF v_now <> p_lineage OR v_now <> p_space.lineage AND NOT p_accept THEN
 		RAISE EXCEPTION 'the server is now %, the space was on %', v_now, p_space.lineage USING ERRCODE = 'PW003';
 	END IF;
+	RETURN true;
 END
 $$;
 
