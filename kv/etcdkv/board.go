@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
 )
 
 // ticket is a turn that some process has asked for.
@@ -122,7 +122,7 @@ func (b *board) apply(events []*clientv3.Event) {
 func (b *board) rank() {
 	slices.SortFunc(b.tickets, func(x, y *ticket) int { return cmp.Compare(x.revision, y.revision) })
 	for i, t := range b.tickets {
-		blocked := slices.ContainsFunc(b.tickets[:i], func(o *ticket) bool { return meet(o.keys, t.keys) })
+		blocked := slices.ContainsFunc(b.tickets[:i], func(o *ticket) bool { return turns.Meet(o.keys, t.keys) })
 		if !blocked && t.since.IsZero() {
 			t.since = time.Now()
 		}
@@ -192,18 +192,6 @@ func ticketOf(found *mvccpb.KeyValue) *ticket {
 	return &ticket{key: string(found.Key), revision: found.CreateRevision, keys: keys}
 }
 
-// hashes returns the keys of a turn, none for the whole store. Two keys may meet, and then
-// wait for each other.
-func hashes(keys []string) []uint64 {
-	hashed := make([]uint64, len(keys))
-	for i, key := range keys {
-		h := fnv.New64a()
-		h.Write([]byte(key))
-		hashed[i] = h.Sum64()
-	}
-	return hashed
-}
-
 func encodeHashes(keys []uint64) []byte {
 	var b []byte
 	for _, key := range keys {
@@ -220,13 +208,4 @@ func decodeHashes(b []byte) (keys []uint64, err error) {
 		return nil, errDamagedTicket
 	}
 	return keys, nil
-}
-
-// meet reports whether a turn on some keys holds up another, or a commit. One on the whole
-// store holds up everything.
-func meet(a, b []uint64) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(a, func(x uint64) bool { return slices.Contains(b, x) })
 }

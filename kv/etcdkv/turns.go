@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
@@ -31,22 +30,20 @@ type turnQueue struct {
 }
 
 func newTurnQueue(s *Store) *turnQueue {
-	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
 	return &turnQueue{
-		store: s, table: turns.New(turnLife, never), board: newBoard(s),
+		store: s, table: turns.New(turnLife, turns.Never), board: newBoard(s),
 		tickets: make(map[kv.TurnID]string), asked: make(map[string]struct{}),
 	}
 }
 
 // take is kv.Store.Turn. A turn lasts from when it is granted among processes.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
-	turn, err := q.table.Take(ctx, keys...)
+	var at string
+	turn, err := q.table.TakeAmong(ctx, keys, func() (err error) {
+		at, err = q.queue(ctx, turns.Hashes(keys))
+		return err
+	})
 	if err != nil {
-		return kv.Turn{}, err
-	}
-	at, err := q.queue(ctx, hashes(keys))
-	if err != nil {
-		turn.Release()
 		return kv.Turn{}, err
 	}
 	q.mu.Lock()
@@ -189,7 +186,7 @@ func (q *turnQueue) awaitOthers(ctx context.Context, b *kv.Batch, counts func(*t
 	for i, w := range b.Writes {
 		keys[i] = w.Key
 	}
-	wanted := hashes(keys)
+	wanted := turns.Hashes(keys)
 	q.mu.Lock()
 	_, holder := q.tickets[b.Turn]
 	q.mu.Unlock()
@@ -197,7 +194,7 @@ func (q *turnQueue) awaitOthers(ctx context.Context, b *kv.Batch, counts func(*t
 	var before []string
 	q.board.mu.Lock()
 	for _, t := range q.board.tickets {
-		if counts(t) && !q.own(t.key) && meet(t.keys, wanted) && (!holder || !t.since.IsZero()) {
+		if counts(t) && !q.own(t.key) && turns.Meet(t.keys, wanted) && (!holder || !t.since.IsZero()) {
 			before = append(before, t.key)
 		}
 	}

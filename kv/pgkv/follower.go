@@ -2,7 +2,6 @@ package pgkv
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"log/slog"
 	"sync"
@@ -36,22 +35,16 @@ func (f *follower) Watch(ctx context.Context, prefix string, after kv.Version) i
 	return func(yield func(kv.Change, error) bool) {
 		f.enter()
 		defer f.leave()
-		for from := after; ; from = 0 { // another hub knows nothing of where we were
-			hub, err := f.current(ctx)
-			if err != nil {
-				yield(kv.Change{}, err)
-				return
-			}
-			for change, err := range hub.Watch(ctx, prefix, from) {
-				if errors.Is(err, kv.ErrClosed) && f.store.life.Err() == nil {
-					break // the hub alone
-				}
-				if !yield(change, err) || err != nil {
-					return
-				}
-			}
-		}
+		watch.Follow(ctx, prefix, after, f.current, f.over)(yield)
 	}
+}
+
+// over returns why no hub takes the place of one that was closed, nil if one does.
+func (f *follower) over(*watch.Hub) error {
+	if f.store.life.Err() != nil {
+		return kv.ErrClosed
+	}
+	return nil
 }
 
 // enter begins to look if nobody has watched.

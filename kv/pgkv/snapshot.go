@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/views"
 )
 
 // snapshot is a view that moves on. Each call is one statement, which reads the newest
@@ -21,7 +22,7 @@ type snapshot struct {
 	// Of who reads.
 	begun    bool
 	version  kv.Version // of the last call
-	returned returned
+	returned views.Returned
 	gone     error // why nothing more can be read
 }
 
@@ -37,7 +38,7 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 	err = n.with(ctx, func() error {
 		entries, _, err = n.read(ctx, newCall("get", n.store.space).number(n.seen()).add(array(keys, appendKey)), keys)
 		if err == nil {
-			n.returned.add(entries)
+			n.returned.Add(entries)
 		}
 		return err
 	})
@@ -46,19 +47,7 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 
 // Scan implements kv.Snapshot. Between the parts that it reads the view moves on.
 func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, error] {
-	return func(yield func(kv.Entry, error) bool) {
-		s := &scan{view: n, scanned: scanned{prefix: prefix}, rest: true}
-		for {
-			entry, more, err := s.next(ctx)
-			if err != nil {
-				yield(kv.Entry{}, err)
-				return
-			}
-			if !more || !yield(entry, nil) {
-				return
-			}
-		}
-	}
+	return views.Entries(prefix, func(s *views.Scan) (kv.Entry, bool, error) { return n.next(ctx, s) })
 }
 
 // Version implements kv.Snapshot. All that the view has returned stood at that of
@@ -139,7 +128,7 @@ func (n *snapshot) read(ctx context.Context, c *call, keys []string) (entries []
 		switch {
 		case kind == 0:
 			head = version
-		case kind == -1 && !n.returned.stands(string(r[2]), version), kind == -2 && !n.returned.nothing():
+		case kind == -1 && !n.returned.Stands(string(r[2]), version), kind == -2 && !n.returned.Nothing():
 			n.gone = fmt.Errorf("%w: something that the view has returned: take a new snapshot", kv.ErrConflict)
 			return nil, false, n.gone
 		case kind == -3:
@@ -154,53 +143,23 @@ func (n *snapshot) read(ctx context.Context, c *call, keys []string) (entries []
 	return entries, more, nil
 }
 
-// scan is one that is under way. What it has read ahead counts as long as the
-// view has not moved on.
-type scan struct {
-	scanned
-	view  *snapshot
-	begun bool
-	ahead []kv.Entry
-	at    kv.Version // of the view when they were read
-	rest  bool       // there may be more behind them
-}
-
-// next returns the next entry, if there is one.
-func (s *scan) next(ctx context.Context) (entry kv.Entry, more bool, err error) {
-	err = s.view.with(ctx, func() error {
-		if !s.begun || len(s.ahead) == 0 && s.rest || len(s.ahead) > 0 && s.at != s.view.version {
-			if err := s.readAhead(ctx); err != nil {
-				return err
-			}
-		}
-		if len(s.ahead) == 0 {
-			s.whole = true
-			return nil
-		}
-		entry, s.ahead, more = s.ahead[0], s.ahead[1:], true
-		s.yielded = append(s.yielded, kv.Read{Key: entry.Key, Version: entry.Version})
-		return nil
-	})
-	return entry, more, err
-}
-
 // What a scan reads ahead at most; one entry more once it has so many bytes.
 const (
 	aheadRows  = 500
 	aheadBytes = 1 << 20
 )
 
-// readAhead reads a part.
-func (s *scan) readAhead(ctx context.Context) (err error) {
-	c := newCall("scan", s.view.store.space).number(s.view.seen()).
-		bytes(s.end()).bytes(after(s.prefix)).number(aheadRows).number(aheadBytes)
-	if s.ahead, s.rest, err = s.view.read(ctx, c, nil); err != nil {
+// next returns the next entry of a scan, if there is one.
+func (n *snapshot) next(ctx context.Context, s *views.Scan) (entry kv.Entry, more bool, err error) {
+	err = n.with(ctx, func() (err error) {
+		entry, more, err = s.Next(&n.returned, n.version, func(from string) (part views.Part, err error) {
+			c := newCall("scan", n.store.space).number(n.seen()).
+				bytes(from).bytes(after(s.Prefix)).number(aheadRows).number(aheadBytes)
+			part.Entries, part.More, err = n.read(ctx, c, nil)
+			part.At = n.version
+			return part, err
+		})
 		return err
-	}
-	if !s.begun {
-		s.begun = true
-		s.view.returned.scans = append(s.view.returned.scans, &s.scanned)
-	}
-	s.at = s.view.version
-	return nil
+	})
+	return entry, more, err
 }

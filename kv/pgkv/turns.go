@@ -24,9 +24,8 @@ type turnQueue struct {
 }
 
 func newTurnQueue(s *Store) *turnQueue {
-	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
 	return &turnQueue{
-		store: s, table: turns.New(kv.EmbeddedTurnLife, never),
+		store: s, table: turns.New(kv.EmbeddedTurnLife, turns.Never),
 		tickets: make(map[kv.TurnID]int64), granted: make(map[int64]bool), woken: make(chan struct{}),
 	}
 }
@@ -37,13 +36,12 @@ const ticketLife = 2 * time.Second
 
 // take is kv.Store.Turn. A turn lasts from when the server has granted it.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
-	turn, err := q.table.Take(ctx, keys...)
+	var ticket int64
+	turn, err := q.table.TakeAmong(ctx, keys, func() (err error) {
+		ticket, err = q.queue(ctx, keys)
+		return err
+	})
 	if err != nil {
-		return kv.Turn{}, err
-	}
-	ticket, err := q.queue(ctx, keys)
-	if err != nil {
-		turn.Release()
 		return kv.Turn{}, err
 	}
 	q.mu.Lock()

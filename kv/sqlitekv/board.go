@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"hash/fnv"
 	"os"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
 )
 
 // board is the file in which processes note the turns they ask for. It is
@@ -88,7 +88,7 @@ func (b *board) join(keys []string) (ticket uint64) {
 	b.change(func(s *boardState) {
 		s.last++
 		ticket = s.last
-		s.notes = append(s.notes, note{ticket: ticket, process: b.process, until: inTime(waitLife), keys: hashes(keys)})
+		s.notes = append(s.notes, note{ticket: ticket, process: b.process, until: inTime(waitLife), keys: turns.Hashes(keys)})
 	})
 	return ticket
 }
@@ -106,7 +106,7 @@ func (b *board) grant(ticket uint64, keys []string) bool {
 	b.change(func(s *boardState) {
 		i := s.find(ticket)
 		if i < 0 { // it has expired: ask again, for the same place unless others have come
-			s.notes = append(s.notes, note{ticket: ticket, process: b.process, keys: hashes(keys)})
+			s.notes = append(s.notes, note{ticket: ticket, process: b.process, keys: turns.Hashes(keys)})
 			slices.SortFunc(s.notes, func(x, y note) int { return cmp.Compare(x.ticket, y.ticket) })
 			i = s.find(ticket)
 		}
@@ -129,9 +129,9 @@ func (b *board) leave(ticket uint64) {
 // others returns the tickets that other processes have for one of the keys;
 // with granted only those that are granted.
 func (b *board) others(keys []string, granted bool) (tickets []uint64) {
-	wanted := hashes(keys)
+	wanted := turns.Hashes(keys)
 	for _, n := range b.read().notes {
-		if n.process != b.process && (n.granted || !granted) && meet(n.keys, wanted) {
+		if n.process != b.process && (n.granted || !granted) && turns.Meet(n.keys, wanted) {
 			tickets = append(tickets, n.ticket)
 		}
 	}
@@ -188,22 +188,3 @@ func (b *board) alter(fn func(*boardState)) {
 }
 
 func inTime(d time.Duration) int64 { return time.Now().Add(d).UnixMilli() }
-
-func hashes(keys []string) []uint64 {
-	hashed := make([]uint64, len(keys))
-	for i, key := range keys {
-		h := fnv.New64a()
-		h.Write([]byte(key))
-		hashed[i] = h.Sum64()
-	}
-	return hashed
-}
-
-// meet reports whether a turn on some keys holds up another, or a commit. One on
-// the whole store holds up everything.
-func meet(a, b []uint64) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(a, func(x uint64) bool { return slices.Contains(b, x) })
-}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
 )
 
 // FuzzBoard: whatever the file holds, it is read without a panic, and what is
@@ -81,7 +82,7 @@ func TestBoardGrantsInOrder(t *testing.T) {
 			for i, w := range waiting {
 				free := true
 				for _, earlier := range waiting[:i] {
-					free = free && !meet(hashes(earlier.keys), hashes(w.keys))
+					free = free && !turns.Meet(turns.Hashes(earlier.keys), turns.Hashes(w.keys))
 				}
 				if got := w.board.grant(w.ticket, w.keys); got != free {
 					r.Fatalf("ticket %d is granted: %v, want %v", w.ticket, got, free)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/turns"
 )
 
 // boardState is what the board says.
@@ -31,7 +32,7 @@ func (s *boardState) find(ticket uint64) int {
 
 // blocked reports whether somebody stands before the note.
 func (s *boardState) blocked(i int) bool {
-	return slices.ContainsFunc(s.notes[:i], func(n note) bool { return meet(n.keys, s.notes[i].keys) })
+	return slices.ContainsFunc(s.notes[:i], func(n note) bool { return turns.Meet(n.keys, s.notes[i].keys) })
 }
 
 // expire drops notes that are over, and those that last longer than any may:

@@ -46,25 +46,7 @@ func (f *follower) Watch(ctx context.Context, prefix string, after kv.Version) i
 	return func(yield func(kv.Change, error) bool) {
 		f.enter()
 		defer f.leave()
-		for from := after; ; from = 0 { // another hub knows nothing of where we were
-			hub, err := f.current(ctx)
-			if err != nil {
-				yield(kv.Change{}, err)
-				return
-			}
-			for change, err := range hub.Watch(ctx, prefix, from) {
-				if errors.Is(err, kv.ErrClosed) && !f.isClosed() {
-					break
-				}
-				if !yield(change, err) || err != nil {
-					return
-				}
-			}
-			if err := f.whyClosed(hub); err != nil {
-				yield(kv.Change{}, err)
-				return
-			}
-		}
+		watch.Follow(ctx, prefix, after, f.current, f.over)(yield)
 	}
 }
 
@@ -157,12 +139,14 @@ func (f *follower) current(ctx context.Context) (*watch.Hub, error) {
 	return f.hub, err
 }
 
-// whyClosed returns the reason for which a hub was given up, nil if it was
-// replaced by another.
-func (f *follower) whyClosed(hub *watch.Hub) error {
+// over returns why no hub takes the place of one that was closed, nil if one does.
+func (f *follower) over(hub *watch.Hub) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.hub == hub {
+	switch {
+	case f.isClosed():
+		return kv.ErrClosed
+	case f.hub == hub:
 		return nil
 	}
 	return f.failure

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/views"
 )
 
 // snapshot is a view that moves on. Each call has a read transaction of its own,
@@ -20,7 +21,7 @@ type snapshot struct {
 	mu       sync.Mutex // held for the time of a read
 	version  kv.Version // of the last call
 	opening  int        // the pool's at the first call, 0 before it
-	returned returned
+	returned views.Returned
 	gone     error // why nothing more can be read
 	closed   bool
 }
@@ -34,7 +35,7 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 	}
 	err = n.with(ctx, func(c *conn) error {
 		if entries, err = n.entries(ctx, c, keys); err == nil {
-			n.returned.addReads(entries)
+			n.returned.Add(entries)
 		}
 		return err
 	})
@@ -60,19 +61,24 @@ func (n *snapshot) entries(ctx context.Context, c *conn, keys []string) ([]kv.En
 
 // Scan implements kv.Snapshot. Between the parts that it reads the view moves on.
 func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, error] {
-	return func(yield func(kv.Entry, error) bool) {
-		s := &scan{view: n, scanned: scanned{prefix: prefix}, rest: true}
-		for {
-			entry, more, err := s.next(ctx)
-			if err != nil {
-				yield(kv.Entry{}, err)
-				return
-			}
-			if !more || !yield(entry, nil) {
-				return
-			}
-		}
+	return views.Entries(prefix, func(s *views.Scan) (kv.Entry, bool, error) { return n.next(ctx, s) })
+}
+
+// next returns the next entry of a scan, if there is one.
+func (n *snapshot) next(ctx context.Context, s *views.Scan) (entry kv.Entry, more bool, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.usable(ctx); err != nil {
+		return entry, false, err
 	}
+	return s.Next(&n.returned, n.version, func(from string) (part views.Part, err error) {
+		err = n.read(ctx, func(c *conn) (err error) {
+			part.Entries, part.More, err = c.scanPart(s.Prefix, from)
+			return err
+		})
+		part.At = n.version
+		return part, err
+	})
 }
 
 // Version implements kv.Snapshot. All that the view has returned stood at that of
@@ -92,7 +98,7 @@ func (n *snapshot) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
-	n.returned = returned{}
+	n.returned = views.Returned{}
 }
 
 // usable returns why the view cannot be read. Callers hold n.mu.
@@ -149,7 +155,7 @@ func (n *snapshot) read(ctx context.Context, fn func(*conn) error) (err error) {
 // move takes up the state that the connection reads. Callers hold n.mu.
 func (n *snapshot) move(c *conn, head kv.Version, opening int) error {
 	if n.opening != 0 && head != n.version {
-		stands, err := n.returned.standsIn(c, n.version, head)
+		stands, err := c.stands(&n.returned, n.version, head)
 		if err != nil {
 			return err
 		}

@@ -24,22 +24,20 @@ type turnQueue struct {
 }
 
 func newTurnQueue(b *board, g *gate, after turns.After) *turnQueue {
-	never := func(time.Duration, func()) func() bool { return func() bool { return true } }
 	return &turnQueue{
-		table: turns.New(kv.EmbeddedTurnLife, never), after: after,
+		table: turns.New(kv.EmbeddedTurnLife, turns.Never), after: after,
 		board: b, gate: g, tickets: make(map[kv.TurnID]uint64),
 	}
 }
 
 // take is kv.Store.Turn. A turn lasts from when it is granted among processes.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
-	turn, err := q.table.Take(ctx, keys...)
+	var ticket uint64
+	turn, err := q.table.TakeAmong(ctx, keys, func() (err error) {
+		ticket, err = q.queue(ctx, keys)
+		return err
+	})
 	if err != nil {
-		return kv.Turn{}, err
-	}
-	ticket, err := q.queue(ctx, keys)
-	if err != nil {
-		turn.Release()
 		return kv.Turn{}, err
 	}
 	q.mu.Lock()

@@ -28,8 +28,8 @@ var postgresMutants = []mutant{
 	},
 	{
 		name: "a view of PostgreSQL moves on whatever has changed",
-		file: "kv/pgkv/returned.go",
-		old:  "if was, seen := r.reads[key]; seen && was != version {", new: "if _, seen := r.reads[key]; seen && false {",
+		file: "kv/pgkv/snapshot.go",
+		old:  "case kind == -1 && !n.returned.Stands(string(r[2]), version), ", new: "case ",
 		pkgs: []string{"./kv/pgkv"},
 	},
 	{
