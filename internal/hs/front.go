@@ -30,7 +30,7 @@ type passing struct {
 func (f *front) pass(w http.ResponseWriter, p *passing) {
 	effect := f.effect(p)
 	e := Exchange{
-		At: time.Now(), Endpoint: p.endpoint, Method: p.Method, Path: p.URL.RequestURI(),
+		Began: time.Now(), Endpoint: p.endpoint, Method: p.Method, Path: p.URL.RequestURI(),
 		User: p.user, Device: p.device, Request: p.body,
 	}
 	switch {
@@ -40,6 +40,7 @@ func (f *front) pass(w http.ResponseWriter, p *passing) {
 	default:
 		e.Status, e.Answer = p.do()
 	}
+	e.At = time.Now()
 	e.Lost = effect.lost() || e.Status == 0
 	f.note(e)
 	if !effect.pause(p.Context()) || e.Lost {

@@ -9,8 +9,9 @@ import (
 
 // Exchange is a request and its answer.
 type Exchange struct {
-	Number   int // from 1, in the order in which they were done
-	At       time.Time
+	Number   int       // from 1, in the order in which they were done
+	Began    time.Time // when it was asked for
+	At       time.Time // when there was an answer: a sync may wait for it for long
 	Endpoint string
 	Method   string
 	Path     string // with the query

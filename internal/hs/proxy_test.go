@@ -3,6 +3,7 @@ package hs
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -70,6 +71,20 @@ func TestProxyWithoutServer(t *testing.T) {
 	}
 	if log := p.Exchanges(); len(log) != 1 || !log[0].Lost || log[0].Status != 0 {
 		t.Errorf("the log is %+v", log)
+	}
+}
+
+// TestExchangesAreTimed: what an answer says is known from the answer on, however long
+// before that it was asked for.
+func TestExchangesAreTimed(t *testing.T) {
+	var f front
+	var done time.Time
+	f.pass(httptest.NewRecorder(), &passing{Request: httptest.NewRequest("GET", base+"sync", nil), do: func() (int, []byte) {
+		done = time.Now()
+		return http.StatusOK, nil
+	}})
+	if e := f.Exchanges()[0]; e.Began.After(done) || e.At.Before(done) {
+		t.Errorf("what was done at %v began at %v, and was answered at %v", done, e.Began, e.At)
 	}
 }
 

@@ -4,12 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/pawlkv/pawl/internal/proof/clients/oracle"
-	"github.com/pawlkv/pawl/matrix"
 )
 
 // How much happens in the main story.
@@ -48,12 +46,12 @@ func mainStory(t *testing.T, c cast) {
 	y.peer(carol, "LAPTOP").join(y.room)
 	y.settle()
 	began := time.Now()
-	away := []oracle.Span{} // in which the device may not be told anything
 	p := plot{}
 	p.spread(r, *kills, func() { y.kill(r) })
-	p.spread(r, *freezes, func() { away = append(away, y.freeze(r)...) })
-	p.spread(r, *reboots, func() { away = append(away, y.reboot()) })
+	p.spread(r, *freezes, func() { y.freeze(r) })
+	p.spread(r, *reboots, y.reboot)
 	for i := range *messages {
+		y.noteOwner()
 		sending := y.sending(y.mine.next(), fmt.Sprint("ours ", i))
 		for _, happens := range p[i] {
 			happens()
@@ -64,7 +62,7 @@ func mainStory(t *testing.T, c cast) {
 	t.Logf("%d messages each way took %v; %d processes were killed", *messages, time.Since(began).Round(time.Millisecond), y.mine.killed)
 	y.settle()
 	y.judge()
-	y.delays(away)
+	y.delays()
 	y.tellCounts()
 }
 
@@ -95,13 +93,15 @@ func (p plot) spread(r *rand.Rand, times int, what func()) {
 func (y *story) kill(r *rand.Rand) {
 	i := y.mine.any(r)
 	y.moment(r)
+	from := time.Now()
 	y.mine.kill(i)
 	y.mine.revive(i)
+	y.notes(from, time.Now(), false, y.mine.processes[i].name+" was killed, and started again")
 }
 
 // freeze stops a process between two instructions, while the others go on. Where it owns
-// the store they wait for it: that time is returned.
-func (y *story) freeze(r *rand.Rand) (away []oracle.Span) {
+// the store they wait for it: what it has locked once it stands, it has until it goes on.
+func (y *story) freeze(r *rand.Rand) {
 	y.t.Helper()
 	i := y.mine.any(r)
 	d := y.mine.processes[i]
@@ -109,58 +109,25 @@ func (y *story) freeze(r *rand.Rand) (away []oracle.Span) {
 	if err := d.Signal(syscall.SIGSTOP); err != nil {
 		y.t.Fatal(err)
 	}
-	owns := y.mine.owns(d)
 	sending := y.sending(y.mine.processes[(i+1)%len(y.mine.processes)], "while another is frozen")
 	time.Sleep(time.Until(from.Add(frozen))) // that long, whatever happens
+	owns := slices.Contains(y.mine.owners(), d)
+	to := time.Now()
 	if err := d.Signal(syscall.SIGCONT); err != nil {
 		y.t.Fatal(err)
 	}
 	<-sending
-	if owns {
-		away = []oracle.Span{{From: from, To: time.Now()}}
-	}
-	y.t.Logf("%s was stopped for %v; it owned the store: %v", d.name, time.Since(from).Round(time.Millisecond), owns)
-	return away
+	y.notes(from, to, owns, fmt.Sprintf("%s was stopped; it owned the store: %v", d.name, owns))
+	y.t.Logf("%s was stopped for %v; it owned the store: %v; another sent within %v",
+		d.name, to.Sub(from).Round(time.Millisecond), owns, time.Since(from).Round(time.Millisecond))
 }
 
 // reboot starts the homeserver anew. Clients come back after they have paused.
-func (y *story) reboot() oracle.Span {
+func (y *story) reboot() {
 	y.t.Helper()
 	from := time.Now()
 	if err := y.server.Restart(); err != nil {
 		y.t.Fatal(err)
 	}
-	return oracle.Span{From: from, To: time.Now().Add(time.Second)}
-}
-
-// delays judges how long it took until a process of ours told what a peer had sent,
-// with the time taken out in which it could not. Its processes are killed one at a time:
-// there is always another that runs.
-func (y *story) delays(away []oracle.Span) {
-	y.t.Helper()
-	told := map[matrix.EventID]time.Time{}
-	for _, d := range y.mine.all {
-		for _, e := range d.Events() {
-			id := matrix.EventID(e.Event)
-			if first, known := told[id]; e.Name == "message" && e.Sender != string(y.mine.User) && (!known || e.At.Before(first)) {
-				told[id] = e.At
-			}
-		}
-	}
-	untold := 0 // read when it was asked for only
-	for _, m := range y.sent {
-		if _, was := told[m.Event]; !was && m.Sender != y.mine.User {
-			untold++
-		}
-	}
-	delays := oracle.Delays(oracle.Life{Exchanges: y.server.Exchanges("sync")}, told, away)
-	if len(delays) < *messages/2 {
-		y.t.Fatalf("%d messages of peers were told, of %d", len(delays), *messages)
-	}
-	last := delays[len(delays)-1]
-	y.t.Logf("messages of peers were told after %v (median) and %v (longest); %d of %d were told by no process, and read afterwards",
-		delays[len(delays)/2].Round(time.Millisecond), last.Round(time.Millisecond), untold, untold+len(told))
-	if *latest > 0 && last > *latest {
-		y.t.Errorf("a message was told %v after it was there, want at most %v", last, *latest)
-	}
+	y.notes(from, time.Now().Add(time.Second), true, "the server started anew, and clients came back")
 }

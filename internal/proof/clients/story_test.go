@@ -28,6 +28,8 @@ type story struct {
 	mine   *subject
 	peers  []*device
 
+	happened []incident // in the order in which it began
+
 	mu      sync.Mutex // guards sent, where several talk at once
 	sent    []oracle.Message
 	excused map[matrix.EventID]bool

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,12 +143,17 @@ func (m *subject) next() *device {
 // any is a process by chance.
 func (m *subject) any(r *rand.Rand) int { return r.IntN(len(m.processes)) }
 
-// owns reports whether a process has locked a file of the store, so that the others wait
-// for it.
-func (m *subject) owns(d *device) (owns bool) {
+// owners are the processes that have locked a file of the store: while one of them is
+// stopped the others wait for it.
+func (m *subject) owners() (all []*device) {
 	m.t.Helper()
 	err := filepath.WalkDir(m.store, func(path string, e os.DirEntry, err error) error {
-		owns = owns || holder.Of(path) == d.PID()
+		pid := holder.Of(path)
+		for _, d := range m.processes {
+			if d.PID() == pid && !slices.Contains(all, d) {
+				all = append(all, d)
+			}
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it was removed meanwhile
 		}
@@ -156,7 +162,7 @@ func (m *subject) owns(d *device) (owns bool) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return owns
+	return all
 }
 
 // later moves the device's clock. Only Pawl's has one.

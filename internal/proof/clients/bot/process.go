@@ -92,6 +92,9 @@ func (p *Process) Do(ctx context.Context, c Command) (Answer, error) {
 		_, err = p.in.Write(append(text, '\n'))
 	}
 	p.mu.Unlock()
+	if errors.Is(err, os.ErrClosed) {
+		err = p.gone() // which says how it ended
+	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("%s: %s: %w", p.name, c.Name, err)
 	}

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -10,6 +11,9 @@ import (
 
 // Span is some time.
 type Span struct{ From, To time.Time }
+
+// Meets reports whether some of the time between two moments is in the span.
+func (s Span) Meets(from, to time.Time) bool { return !s.From.After(to) && !s.To.Before(from) }
 
 // within is how much of the time between two moments is in the span.
 func (s Span) within(from, to time.Time) time.Duration {
@@ -22,29 +26,35 @@ func (s Span) within(from, to time.Time) time.Duration {
 	return max(0, to.Sub(from))
 }
 
-// Delays are how long it took until somebody told what another had sent, the shortest
-// first: from the moment that the homeserver gave an event to anybody, since then it can
-// be had. Its key is there by then, for a client shares it before it sends. The time is
-// taken out in which it could not be told: the spans, in the order in which they begin.
-// Events that were given to nobody or told by nobody have none.
-func Delays(l Life, told map[matrix.EventID]time.Time, away []Span) []time.Duration {
+// Delay is how long it took until somebody told what another had sent.
+type Delay struct {
+	Event       matrix.EventID
+	Given, Told time.Time
+	Took        time.Duration // between these, with the time taken out in which it could not be told
+}
+
+// Delays are those of some events, the shortest first: from the moment at which the
+// homeserver gave an event to anybody, since then it can be had. Its key is there by
+// then, for a client shares it before it sends. What is taken out are the spans, in the
+// order in which they begin. Events that were given to nobody or told by nobody have none.
+func Delays(l Life, told map[matrix.EventID]time.Time, away []Span) []Delay {
 	given := l.given()
-	var all []time.Duration
+	var all []Delay
 	for id, at := range told {
 		from, known := given[id]
 		if !known {
 			continue
 		}
-		delay := max(0, at.Sub(from))
+		d := Delay{Event: id, Given: from, Told: at, Took: max(0, at.Sub(from))}
 		for _, s := range away {
-			delay -= s.within(from, at)
+			d.Took -= s.within(from, at)
 			if s.To.After(from) {
 				from = s.To // no time is taken out twice
 			}
 		}
-		all = append(all, delay)
+		all = append(all, d)
 	}
-	slices.Sort(all)
+	slices.SortFunc(all, func(a, b Delay) int { return cmp.Or(cmp.Compare(a.Took, b.Took), cmp.Compare(a.Event, b.Event)) })
 	return all
 }
 

@@ -21,7 +21,7 @@ func TestDelays(t *testing.T) {
 			}
 			events += fmt.Sprintf(`{"event_id":%q}`, id)
 		}
-		return hs.Exchange{At: at(when), Endpoint: "sync", User: laptop.User, Device: laptop.ID,
+		return hs.Exchange{Began: at(when - 60), At: at(when), Endpoint: "sync", User: laptop.User, Device: laptop.ID,
 			Answer: fmt.Appendf(nil, `{"rooms":{"join":{"!r":{"timeline":{"events":[%s]}}}}}`, events)}
 	}
 	l := Life{Exchanges: []hs.Exchange{
@@ -35,7 +35,11 @@ func TestDelays(t *testing.T) {
 		"$d": at(9),  // given to nobody
 	}
 	away := []Span{{at(2), at(4)}, {at(3), at(4)}, {at(8), at(20)}, {at(30), at(40)}}
-	want := []time.Duration{0, time.Second, 6 * time.Second}
+	want := []Delay{
+		{"$c", at(5), at(5), 0},
+		{"$a", at(0), at(1), time.Second},
+		{"$b", at(0), at(10), 6 * time.Second},
+	}
 	if got := Delays(l, told, away); !slices.Equal(got, want) {
 		t.Errorf("the delays are %v, want %v", got, want)
 	}
