@@ -37,13 +37,13 @@ func (h *CryptoHelper) listen(m *pawl.Machine) {
 	}
 }
 
-// HandleEncrypted decrypts an event and hands it to the listeners. If its key is not
-// there it waits for it by itself; see firstWait.
+// HandleEncrypted decrypts an event and hands it to the listeners, once the store is
+// there. If its key is not there it waits for it by itself; see firstWait.
 func (h *CryptoHelper) HandleEncrypted(ctx context.Context, evt *event.Event) {
 	if h == nil {
 		return
 	}
-	decrypted, err := h.Decrypt(ctx, evt)
+	decrypted, err := h.decrypt(ctx, evt)
 	switch {
 	case err == nil:
 		h.dispatch(ctx, decrypted)
@@ -61,12 +61,22 @@ func (h *CryptoHelper) await(ctx context.Context, evt *event.Event) {
 		h.RequestSession(ctx, evt.RoomID, content.SenderKey, content.SessionID, evt.Sender, "")
 		h.wait(ctx, evt.RoomID, content.SessionID, evt.Sender, longWait)
 	}
-	decrypted, err := h.Decrypt(ctx, evt)
+	decrypted, err := h.decrypt(ctx, evt)
 	if err != nil {
 		h.undecryptable(evt, err)
 		return
 	}
 	h.dispatch(ctx, decrypted)
+}
+
+// decrypt is Decrypt for an event that does not come again: a store that is away is
+// waited for.
+func (h *CryptoHelper) decrypt(ctx context.Context, evt *event.Event) (decrypted *event.Event, err error) {
+	err = waiting(ctx, h.log, "Failed to decrypt an event, trying again", away, func() error {
+		decrypted, err = h.Decrypt(ctx, evt)
+		return err
+	})
+	return decrypted, err
 }
 
 func (h *CryptoHelper) dispatch(ctx context.Context, decrypted *event.Event) {
@@ -103,7 +113,9 @@ func (h *CryptoHelper) wait(ctx context.Context, room id.RoomID, session id.Sess
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = m.WaitForRoomKey(ctx, matrix.RoomID(room), name, matrix.UserID(sender))
+	err = waiting(ctx, h.log, "Failed to look for a room key, trying again", away, func() error {
+		return m.WaitForRoomKey(ctx, matrix.RoomID(room), name, matrix.UserID(sender))
+	})
 	var withheld *group.WithheldError
 	return err == nil || errors.As(err, &withheld)
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
@@ -153,33 +151,17 @@ func (r *receiver) refused(received pawl.Received) {
 // store calls until it has an answer that is final. A store that is away is waited for:
 // what is not committed must not be passed over.
 func (r *receiver) store(ctx context.Context, call func() error) bool {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 10*time.Second
-	for told := (time.Time{}); ; {
-		err := r.open()
-		if err == nil {
-			err = call()
+	err := waiting(ctx, r.log, "Failed to store what a sync brought, trying again", func(err error) bool { return !final(err) }, func() error {
+		if err := r.open(); err != nil {
+			return err
 		}
-		switch {
-		case err == nil:
-			return true
-		case ctx.Err() != nil:
-			return false
-		case final(err):
-			r.log.Err(err).Msg("The store cannot be used any more: syncing ends")
-			r.client.StopSync()
-			return false
-		}
-		if time.Since(told) > time.Minute {
-			r.log.Err(err).Msg("Failed to store what a sync brought, trying again")
-			told = time.Now()
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(pause.NextBackOff()):
-		}
+		return call()
+	})
+	if err != nil && ctx.Err() == nil {
+		r.log.Err(err).Msg("The store cannot be used any more: syncing ends")
+		r.client.StopSync()
 	}
+	return err == nil
 }
 
 // final reports an error that does not pass.
