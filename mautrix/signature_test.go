@@ -68,3 +68,25 @@ func TestSignatureIsSeenAtOnce(t *testing.T) {
 		t.Errorf("mautrix-go has him as %v", got)
 	}
 }
+
+// That mautrix-go has put a signature by own keys on a master key does not verify it while
+// nobody has verified the own user: Pawl's word goes first, as for who gets keys.
+func TestSignatureOfUnverifiedKeys(t *testing.T) {
+	s := server(t)
+	bot := startPawl(t, s, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)), at(t.TempDir(), "bot.pawl"))
+	m := bot.helper.(*CryptoHelper).machine
+	peer := startMautrix(t, s, bob, "LAPTOP")
+	room := makeRoom(t, bot, peer)
+	theirs, another := identify(t, peer), id.Ed25519(strings.Repeat("A", 43))
+	bot.say(room, "hello") // so that Pawl follows bob
+	sees(t, m, bob, "whom Pawl follows", func(u pawl.UserInfo) bool { return u.Current && !u.Identity.IsZero() })
+	store := olmOf(bot).CryptoStore
+	for key, want := range map[id.Ed25519]bool{theirs: false, another: true} { // Pawl knows nothing of the other
+		if err := store.PutSignature(t.Context(), bob, key, alice, another, "a signature"); err != nil {
+			t.Fatal(err)
+		}
+		if is, err := store.IsKeySignedBy(t.Context(), bob, key, alice, another); err != nil || is != want {
+			t.Errorf("%s is signed: %v, %v, want %v", key, is, err, want)
+		}
+	}
+}

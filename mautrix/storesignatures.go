@@ -60,13 +60,9 @@ func (s *Store) GetSignaturesForKeyBy(ctx context.Context, user id.UserID, key i
 	return v[by], err
 }
 
-// IsKeySignedBy implements crypto.Store: mautrix-go has put the signature, or Pawl has
-// verified it.
+// IsKeySignedBy implements crypto.Store: Pawl has verified the signature, or mautrix-go has
+// put it, and Pawl knows nothing that speaks against it.
 func (s *Store) IsKeySignedBy(ctx context.Context, user id.UserID, key id.Ed25519, by id.UserID, byKey id.Ed25519) (bool, error) {
-	v, _, err := read[signed](ctx, s, spaceSignatures, keyName(user, key))
-	if err != nil || v[by][byKey] != "" {
-		return err == nil, err
-	}
 	info, err := s.machine.Devices(ctx, matrix.UserID(user))
 	if err != nil {
 		return false, err
@@ -75,32 +71,40 @@ func (s *Store) IsKeySignedBy(ctx context.Context, user id.UserID, key id.Ed2551
 	if err != nil {
 		return false, err
 	}
-	return vouched(info, key, by, byKey, own), nil
+	if is, decided := vouched(info, key, by, byKey, id.UserID(own.UserID)); decided {
+		return is, nil
+	}
+	v, _, err := read[signed](ctx, s, spaceSignatures, keyName(user, key))
+	return err == nil && v[by][byKey] != "", err
 }
 
-// vouched reports that Pawl has verified a signature on a key of a user. On master keys
-// that is Pawl's word on who is verified: that somebody has compared one here is as good as
-// a signature by the own keys, and one by own keys that nobody has verified is none.
-func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, own pawl.Identity) bool {
+// vouched reports whether Pawl has verified a signature on a key of a user, and whether
+// that is all there is to say. On master keys that is Pawl's word on who is verified: that
+// somebody has compared one here is as good as a signature by the own keys, and one by own
+// keys that nobody has verified is none. Other signatures Pawl may not have seen yet.
+func vouched(u pawl.UserInfo, key id.Ed25519, by id.UserID, byKey id.Ed25519, own id.UserID) (is, decided bool) {
 	if u.Identity.IsZero() {
-		return false
+		return false, false
 	}
-	is := func(k account.VerifyKey, name id.Ed25519) bool {
+	same := func(k account.VerifyKey, name id.Ed25519) bool {
 		return k != (account.VerifyKey{}) && id.Ed25519(k.String()) == name
 	}
 	self := by == id.UserID(u.User)
 	switch {
-	case is(u.Identity.Master, key):
-		return by == id.UserID(own.UserID) && u.Verified
-	case is(u.Identity.SelfSigning, key), is(u.Identity.UserSigning, key):
-		return self && is(u.Identity.Master, byKey)
+	case same(u.Identity.Master, key):
+		is = by == own && u.Verified
+		return is, is || by == own && u.Current
+	case same(u.Identity.SelfSigning, key), same(u.Identity.UserSigning, key):
+		is = self && same(u.Identity.Master, byKey)
+		return is, is
 	}
 	for _, d := range u.Devices {
-		if is(d.Ed25519, key) {
-			return self && d.SignedBy == u.Identity.SelfSigning && is(u.Identity.SelfSigning, byKey)
+		if same(d.Ed25519, key) {
+			is = self && d.SignedBy == u.Identity.SelfSigning && same(u.Identity.SelfSigning, byKey)
+			return is, is
 		}
 	}
-	return false
+	return false, false
 }
 
 // DropSignaturesByKey implements crypto.Store. It returns how many mautrix-go had put.
