@@ -2,6 +2,8 @@
 # make quick   formatting and all tests with -short: a minute, while one works
 # make fuzz    every fuzz target, FUZZTIME each (default 60s)
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
+# make fleet   rounds of faults on PostgreSQL and etcd across hosts: FLEET of each (default 60), from SEED; as root hosts are network namespaces
+# make test-fleet  the same with each fault once, for a minute or so
 # make mutants breaks the code on purpose and expects tests to fail
 # make systems builds and vets everything for each system, which takes ten minutes where nothing is compiled yet
 # make upstream  power, damage and conformance tests with the newest release of every dependency
@@ -18,11 +20,12 @@ FUZZTIME    ?= 60s
 SCHEDULES   ?= 200000
 ROUNDS      ?= 5000
 KILLS       ?= 3000
+FLEET       ?= 60
 CHROMIUM    ?= chromium
 PYTHON      ?= python3
 
 # Nested modules keep other people's Olm, bbolt and etcd's server out of Pawl's own dependencies.
-NESTED := internal/proof/interop bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest
+NESTED := internal/proof/interop internal/proof/interop/fleets bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest
 CLIENTS := internal/proof/clients
 # Those that have mautrix-go in them are built without C here.
 GOOLM := $(CLIENTS) mautrix
@@ -30,7 +33,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients fuzz crash mutants upstream bench bench-peers bench-mautrix peers browser synapse dendrite e2e e2e-long
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet fuzz crash mutants upstream bench bench-peers bench-mautrix peers browser synapse dendrite e2e e2e-long
 
 # Each part tells how long it took. Clients on a real homeserver are a part where they are
 # required: with PAWL_E2E=1.
@@ -116,6 +119,15 @@ test-interop:
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./...
 	cd kv/sharekv/bbolttest && $(GO) test -count=1 -timeout 10m ./...
 	cd kv/etcdkv/etcdtest && $(GO) test -short -count=1 -timeout 10m ./...
+
+# PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
+# programs are optional on a developer's machine, and required with PAWL_FLEET=1. Long runs
+# print a seed, which SEED gives again.
+test-fleet:
+	cd internal/proof/interop/fleets && $(GO) test -count=1 -timeout 10m ./...
+
+fleet:
+	cd internal/proof/interop/fleets && PAWL_FLEET=1 $(GO) test -v -count=1 -timeout 24h . -fleet.rounds=$(FLEET) -fleet.seed=$(SEED)
 
 # Whole clients as processes on a homeserver. matrix-sdk-crypto needs Node 20 and
 # "npm ci" in its folder; it is optional on a developer's machine and required in CI

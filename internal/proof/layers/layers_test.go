@@ -76,6 +76,7 @@ var table = map[string][]string{
 	"internal/proof/upstream":  {},
 	"internal/proof/typecheck": {},
 	"internal/proof/prose":     {},
+	"internal/proof/fleet":     {},
 	"internal/proof/openings":  {},
 
 	"internal/files":         {},

@@ -76,6 +76,12 @@ type Child struct {
 // at the end of the test, if it still runs.
 func Start(t testing.TB, role, dir string, env ...string) *Child {
 	t.Helper()
+	return StartBy(t, (*exec.Cmd).Start, role, dir, env...)
+}
+
+// StartBy is Start of a process that start starts, on another host perhaps.
+func StartBy(t testing.TB, start func(*exec.Cmd) error, role, dir string, env ...string) *Child {
+	t.Helper()
 	c := &Child{t: t, cmd: exec.Command(os.Args[0], "-test.run=^$"), lines: make(chan string, 1<<16)}
 	c.cmd.Env = append(append(os.Environ(), roleEnv+"="+role, dirEnv+"="+dir), env...)
 	c.cmd.Stderr = os.Stderr
@@ -87,7 +93,7 @@ func Start(t testing.TB, role, dir string, env ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.cmd.Start(); err != nil {
+	if err := start(c.cmd); err != nil {
 		t.Fatal(err)
 	}
 	c.stdin = stdin
@@ -150,6 +156,20 @@ func (c *Child) Finish() {
 	}
 	if err := c.cmd.Wait(); err != nil {
 		c.t.Errorf("process %d: %v", c.PID(), err)
+	}
+}
+
+// Forget forgets what the process has said so far.
+func (c *Child) Forget() {
+	for {
+		select {
+		case _, alive := <-c.lines:
+			if !alive {
+				return
+			}
+		default:
+			return
+		}
 	}
 }
 

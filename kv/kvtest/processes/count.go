@@ -131,7 +131,7 @@ func (c *counting) commit(ctx context.Context, e event, b *kv.Batch) error {
 	if err := c.log.Encode(e); err != nil {
 		return err
 	}
-	err := resolved(ctx, c.store, b)
+	_, err := resolved(ctx, c.store, b)
 	c.done++
 	e.Return = clock()
 	switch kv.OutcomeOf(err) {
@@ -150,14 +150,16 @@ func (c *counting) commit(ctx context.Context, e event, b *kv.Batch) error {
 	return c.log.Encode(e)
 }
 
-// resolved commits, and resolves what is unknown for a while.
-func resolved(ctx context.Context, store kv.Store, b *kv.Batch) error {
-	_, err := store.Commit(ctx, b)
+// resolved commits, and resolves what is unknown for a while; it returns how often it had
+// to ask.
+func resolved(ctx context.Context, store kv.Store, b *kv.Batch) (asked int, err error) {
+	_, err = store.Commit(ctx, b)
 	b.Again = true
 	for end := time.Now().Add(Patience); kv.OutcomeOf(err) == kv.Unknown && time.Now().Before(end); {
+		asked++
 		if _, err := store.Commit(ctx, b); kv.OutcomeOf(err).Resolves() {
-			return err
+			return asked, err
 		}
 	}
-	return err
+	return asked, err
 }

@@ -4,6 +4,7 @@ package processes
 
 import (
 	"math/rand/v2"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,9 +22,13 @@ type Crew struct {
 	*testing.T
 	Dir     string
 	role    string
+	place   Place
 	Rand    *rand.Rand
 	Members []*Child
 }
+
+// Place is where the i-th member runs: what starts it, and more in its environment.
+type Place func(i int) (start func(*exec.Cmd) error, env []string)
 
 // NewCrew starts processes that count in the store in a directory, which must
 // have one of its own around it for the logs.
@@ -33,11 +38,21 @@ func NewCrew(t *testing.T, size int, dir string, rng *rand.Rand) *Crew {
 
 // NewCrewIn is NewCrew with processes in another role that counts.
 func NewCrewIn(t *testing.T, role string, size int, dir string, rng *rand.Rand) *Crew {
-	c := &Crew{T: t, Dir: dir, role: role, Rand: rng}
-	for range size {
-		c.Members = append(c.Members, Start(t, role, dir))
+	return newCrewAt(t, func(int) (func(*exec.Cmd) error, []string) { return (*exec.Cmd).Start, nil }, role, size, dir, rng)
+}
+
+func newCrewAt(t *testing.T, place Place, role string, size int, dir string, rng *rand.Rand) *Crew {
+	c := &Crew{T: t, Dir: dir, role: role, place: place, Rand: rng}
+	for i := range size {
+		c.Members = append(c.Members, c.start(i))
 	}
 	return c
+}
+
+func (c *Crew) start(i int) *Child {
+	c.Helper()
+	start, env := c.place(i)
+	return StartBy(c.T, start, c.role, c.Dir, env...)
 }
 
 // KillAtRandom kills so many members at any instant of their work, and starts
@@ -83,7 +98,7 @@ func (c *Crew) Pause(most time.Duration) {
 // Replace kills a member and starts another.
 func (c *Crew) Replace(i int) {
 	c.Members[i].Kill()
-	c.Members[i] = Start(c.T, c.role, c.Dir)
+	c.Members[i] = c.start(i)
 }
 
 // Check lets the members finish and holds what they say to have done against

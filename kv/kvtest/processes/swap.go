@@ -35,6 +35,11 @@ func NewSwapCrew(t *testing.T, size int, dir string, rng *rand.Rand) SwapCrew {
 	return SwapCrew{NewCrewIn(t, SwapRole, size, dir, rng)}
 }
 
+// NewSwapCrewAt is NewSwapCrew with members in other places.
+func NewSwapCrewAt(t *testing.T, place Place, size int, dir string, rng *rand.Rand) SwapCrew {
+	return SwapCrew{newCrewAt(t, place, SwapRole, size, dir, rng)}
+}
+
 // Check lets the members finish, and finds an order of all views and commits of
 // all of them that explains each, and what is in the store.
 func (c SwapCrew) Check(open func() (kv.Store, error)) {
@@ -67,6 +72,7 @@ type swap struct {
 	Call    int64  // nanoseconds of the machine's monotonic clock
 	Return  int64
 	Outcome string
+	Asked   int // how often a commit was sent again, until its outcome was known
 }
 
 // wasView is the Outcome of a view. Those of a commit are as of an event: it is
@@ -125,7 +131,7 @@ func swapOnce(s kv.Store, log *json.Encoder, process string, n int) error {
 	if err := log.Encode(one); err != nil {
 		return err
 	}
-	err = resolved(context.Background(), s, b)
+	one.Asked, err = resolved(context.Background(), s, b)
 	one.Return = clock()
 	switch kv.OutcomeOf(err) {
 	case kv.Applied:
@@ -205,10 +211,13 @@ func (c SwapCrew) swaps() []porcupine.Operation {
 
 func (c SwapCrew) checkSwaps(ops []porcupine.Operation, last values) {
 	c.Helper()
-	count := 0
+	count, asked := 0, map[string]int{}
 	for _, op := range ops {
 		if op.Output == applied {
 			count++
+		}
+		if op.Input.(swap).Asked > 0 || op.Output == unknown {
+			asked[op.Output.(string)]++
 		}
 	}
 	ops = append(ops, porcupine.Operation{
@@ -223,7 +232,9 @@ func (c SwapCrew) checkSwaps(ops []porcupine.Operation, last values) {
 	if count == 0 {
 		c.Error("nothing was committed")
 	}
-	c.Logf("%d views and commits are explained, %d of them applied", len(ops), count)
+	c.Logf("%d views and commits are explained, %d of them applied; of those whose outcome was unknown at first, "+
+		"%d had been applied or then were, %d were conflicts, %d certainly not applied, and of %d nobody was told",
+		len(ops), count, asked[applied], asked[conflict], asked[refused], asked[unknown])
 }
 
 // swapModel is registers that are read together and changed together if they are

@@ -32,6 +32,7 @@ type Server struct {
 	bin      string
 	settings []string
 	owner    *syscall.SysProcAttr
+	place    *Place // nil: on this machine, at a socket alone
 	process  *exec.Cmd
 	exited   chan struct{}
 }
@@ -69,6 +70,24 @@ func Start(t testing.TB, settings ...string) *Server {
 	return s
 }
 
+// Place is a host where a server listens, beside its socket.
+type Place struct {
+	Start   func(*exec.Cmd) error // starts a process there
+	Address string
+}
+
+// Port is where a server listens that has a Place.
+const Port = 5432
+
+// StartAt is Start of a server on another host, where anybody may connect.
+func StartAt(t testing.TB, place Place, settings ...string) *Server {
+	t.Helper()
+	s, err := startAt(&place, settings)
+	need(t, err)
+	t.Cleanup(s.remove)
+	return s
+}
+
 // errNone: PostgreSQL is not installed.
 var errNone = errors.New("without PostgreSQL: install postgresql (15 or later), or name the directory of its programs in PAWL_POSTGRES_BIN")
 
@@ -83,8 +102,10 @@ func need(t testing.TB, err error) {
 	}
 }
 
-func start(settings []string) (s *Server, err error) {
-	s = &Server{settings: settings}
+func start(settings []string) (s *Server, err error) { return startAt(nil, settings) }
+
+func startAt(place *Place, settings []string) (s *Server, err error) {
+	s = &Server{settings: settings, place: place}
 	if s.bin, err = programs(); err != nil {
 		return nil, err
 	}
@@ -95,6 +116,9 @@ func start(settings []string) (s *Server, err error) {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
 	err = s.run("initdb", "-D", s.data(), "-U", Superuser, "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync")
+	if err == nil && place != nil {
+		err = s.letAnybodyIn()
+	}
 	if err == nil {
 		err = s.begin()
 	}
@@ -160,6 +184,9 @@ func (s *Server) run(program string, args ...string) error {
 // begin starts the server and waits until it lets somebody in.
 func (s *Server) begin() error {
 	args := []string{"-D", s.data(), "-k", s.dir, "-c", "listen_addresses="}
+	if s.place != nil {
+		args[len(args)-1] += s.place.Address
+	}
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
 	}
@@ -170,7 +197,11 @@ func (s *Server) begin() error {
 	}
 	defer log.Close()
 	s.process.Stdout, s.process.Stderr = log, log
-	if err := s.process.Start(); err != nil {
+	start := (*exec.Cmd).Start
+	if s.place != nil {
+		start = s.place.Start
+	}
+	if err := start(s.process); err != nil {
 		return err
 	}
 	go func(process *exec.Cmd, exited chan struct{}) {
@@ -198,6 +229,11 @@ func (s *Server) begin() error {
 // URL leads a role to a database.
 func (s *Server) URL(role, database string) string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s", role, database, s.dir)
+}
+
+// HostURL leads a role to a database over the network, where the server has a Place.
+func (s *Server) HostURL(role, database string) string {
+	return fmt.Sprintf("postgres://%s@%s:%d/%s", role, s.place.Address, Port, database)
 }
 
 // Dir is where the server has its socket, its log, and in "data" its files.
@@ -252,6 +288,7 @@ func (s *Server) Log() string {
 
 func (s *Server) remove() {
 	if s.process != nil && s.process.Process != nil {
+		s.Continue()
 		s.Stop(syscall.SIGQUIT)
 	}
 	_ = os.RemoveAll(s.dir)

@@ -5,6 +5,7 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -13,7 +14,19 @@ import (
 // Standby starts a server that follows this one, for one test.
 func (s *Server) Standby(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	follows := &Server{bin: s.bin, settings: settings}
+	return s.standby(t, nil, settings)
+}
+
+// StandbyAt is Standby on another host, which follows this server's host.
+func (s *Server) StandbyAt(t testing.TB, place Place, settings ...string) *Server {
+	t.Helper()
+	over := fmt.Sprintf("primary_conninfo=host=%s port=%d user=%s application_name=standby", s.place.Address, Port, Superuser)
+	return s.standby(t, &place, append([]string{over}, settings...))
+}
+
+func (s *Server) standby(t testing.TB, place *Place, settings []string) *Server {
+	t.Helper()
+	follows := &Server{bin: s.bin, settings: settings, place: place}
 	var err error
 	if follows.dir, err = os.MkdirTemp("", "pawl-pg-"); err != nil {
 		t.Fatal(err)

@@ -34,9 +34,9 @@ func TestDirectoryRemoved(t *testing.T) {
 		hurried := setup
 		hurried.Within = soon
 		c := newFamily(t, hurried, other, kv.ErrUnusable, kv.ErrUnknown, context.DeadlineExceeded)
-		w := c.newWork(c.members...)
-		wait := w.begin()
-		c.pause(instant)
+		w := c.NewWork(c.Members...)
+		wait := w.Begin()
+		c.Pause(instant)
 		remove(t, dir)
 		wait()
 		c.wantUnusable("was removed")
@@ -48,9 +48,9 @@ func TestDirectoryRemoved(t *testing.T) {
 		}
 		next := newFamily(t, setup, other)
 		c.wantUnusable("was replaced")
-		next.redeliver(next.letter(false))
-		next.finish()
-		c.judge() // what they released before is as good as ever
+		next.Redeliver(next.Letter(false))
+		next.End()
+		c.Judge() // what they released before is as good as ever
 	})
 }
 
@@ -71,8 +71,8 @@ func remove(t *testing.T, dir string) {
 // wantUnusable checks that no process receives or sends.
 func (c *crew) wantUnusable(what string) {
 	c.Helper()
-	l := c.letter(false)
-	for _, m := range c.members {
+	l := c.Letter(false)
+	for _, m := range c.Members {
 		receiving := untimely(func() error { _, err := m.Receive(c.Context(), l); return err })
 		sending := untimely(func() error {
 			_, err := m.Machine.Encrypt(c.Context(), c.Bob.Identity(), []byte("text"))

@@ -49,32 +49,32 @@ func TestFullDisk(t *testing.T) {
 			fill(t, ballast)
 		}
 		refused := c.untilFull(full)
-		if _, err := c.any().Machine.Inspect(t.Context()); err != nil {
+		if _, err := c.Any().Machine.Inspect(t.Context()); err != nil {
 			t.Errorf("reading from a full disk: %v", err)
 		}
-		w := c.newWork(c.members...)
-		wait := w.begin()
-		c.pause(instant)
-		victim := c.owner()
-		victim.process.Doom()
+		w := c.NewWork(c.Members...)
+		wait := w.Begin()
+		c.Pause(instant)
+		victim := c.Owner()
+		victim.Process.Doom()
 		wait()
-		c.kill(victim)
+		c.Kill(victim)
 		if mounted {
 			if err := os.Remove(ballast); err != nil {
 				t.Fatal(err)
 			}
 		} else {
-			for len(c.members) > 0 {
-				c.close(c.members[0])
+			for len(c.Members) > 0 {
+				c.Close(c.Members[0])
 			}
-			c.setup.FileSize = 0
-			c.start(names[0])
-			c.start(names[1])
+			c.Setup.FileSize = 0
+			c.Start(names[0])
+			c.Start(names[1])
 		}
-		c.redeliver(append(w.letters, refused)...)
-		c.start(victim.Name)
-		c.redeliver(c.letter(false))
-		c.finish()
+		c.Redeliver(append(w.Letters, refused)...)
+		c.Start(victim.Name)
+		c.Redeliver(c.Letter(false))
+		c.End()
 	})
 }
 
@@ -119,8 +119,8 @@ const mostUntilFull = 1000
 func (c *crew) untilFull(full error) *story.Letter {
 	c.Helper()
 	for range mostUntilFull {
-		l := c.letter(false)
-		_, err := c.any().Receive(c.Context(), l)
+		l := c.Letter(false)
+		_, err := c.Any().Receive(c.Context(), l)
 		switch {
 		case errors.Is(err, full):
 			return l

@@ -24,7 +24,7 @@ type engine struct {
 func (e engine) Unwrap() kv.Store { return e.Store }
 
 // open opens the engine of a setup. tell is called when it begins to.
-func (s Setup) open(tell func()) (engine, error) {
+func (s Setup) open(openers map[string]Opener, tell func()) (engine, error) {
 	switch s.Engine {
 	case Badger:
 		return s.openBadger(tell)
@@ -36,7 +36,12 @@ func (s Setup) open(tell func()) (engine, error) {
 		store, err := sqlitekv.Open(filepath.Join(s.Dir, "store.db"), options...)
 		return engine{store, func() bool { return false }}, err
 	}
-	return engine{}, fmt.Errorf("processes: no engine %q", s.Engine)
+	open := openers[s.Engine]
+	if open == nil {
+		return engine{}, fmt.Errorf("processes: no engine %q", s.Engine)
+	}
+	store, err := open(s)
+	return engine{store, func() bool { return false }}, err
 }
 
 func (s Setup) openBadger(tell func()) (engine, error) {

@@ -25,7 +25,7 @@ func (c *crew) answer(m *member) {
 	c.Helper()
 	m.Post(c.Context(), false)
 	c.ReadAll()
-	c.judge()
+	c.Judge()
 }
 
 // talking is a crew whose app has answered the far side, so that neither side
@@ -33,8 +33,8 @@ func (c *crew) answer(m *member) {
 func talking(t *testing.T, engine string, other interop.Implementation) (c *crew, app *member) {
 	t.Helper()
 	c = newCrew(t, processes.Setup{Engine: engine, Patience: unhurried}, other)
-	app = c.start("app")
-	c.receive(app, c.letter(false), false)
+	app = c.Start("app")
+	c.receive(app, c.Letter(false), false)
 	c.answer(app)
 	return c, app
 }
@@ -56,7 +56,7 @@ func TestExtension(t *testing.T) {
 				t.Parallel()
 				c, app := talking(t, engine, other)
 				one.play(c, app)
-				c.finishUnrefused()
+				c.EndUnrefused()
 			})
 		})
 	}
@@ -66,31 +66,31 @@ func TestExtension(t *testing.T) {
 // too, and answers.
 func whileClosed(c *crew, app *member) {
 	for _, fresh := range []bool{false, true} {
-		c.close(app)
-		l := c.letter(fresh)
-		nse := c.start("nse")
+		c.Close(app)
+		l := c.Letter(fresh)
+		nse := c.Start("nse")
 		c.receive(nse, l, false)
-		c.close(nse)
-		app = c.start("app")
+		c.Close(nse)
+		app = c.Start("app")
 		c.receive(app, l, true)
 		c.answer(app)
-		c.receive(app, c.letter(false), false)
+		c.receive(app, c.Letter(false), false)
 	}
 }
 
 // forOldMessage: the push for a message comes after the app has gone on, once
 // for one that the app has had and once for one that it has not.
 func forOldMessage(c *crew, app *member) {
-	had, missed := c.letter(false), c.letter(false)
+	had, missed := c.Letter(false), c.Letter(false)
 	c.receive(app, had, false)
 	for range 3 {
-		c.receive(app, c.letter(false), false)
+		c.receive(app, c.Letter(false), false)
 		c.answer(app)
 	}
-	nse := c.start("nse")
+	nse := c.Start("nse")
 	c.receive(nse, had, true)
 	c.receive(nse, missed, false)
-	c.close(nse)
+	c.Close(nse)
 	c.receive(app, missed, true)
 	c.answer(app)
 }
@@ -103,34 +103,34 @@ const unread = 30
 // then syncs all.
 func withManyUnread(c *crew, app *member) {
 	app.SyncAll(c.Context())
-	c.close(app)
+	c.Close(app)
 	var letters []*story.Letter
 	for range unread {
-		letters = append(letters, c.letter(false))
+		letters = append(letters, c.Letter(false))
 	}
 	last := letters[unread-1]
-	nse := c.start("nse")
+	nse := c.Start("nse")
 	c.receive(nse, last, false)
-	app = c.start("app")
+	app = c.Start("app")
 	app.SyncAll(c.Context())
-	c.judge()
+	c.Judge()
 	for _, l := range letters {
 		c.receive(nse, l, true)
 	}
-	c.close(nse)
+	c.Close(nse)
 	c.answer(app)
 }
 
 // forNormalMessage: a process that was never there when the session was opened
 // decrypts in it, and sends.
 func forNormalMessage(c *crew, app *member) {
-	c.close(app)
-	l := c.letter(false)
+	c.Close(app)
+	l := c.Letter(false)
 	if l.Message.Type != 1 {
 		c.Fatalf("the message has type %d, want 1: both sides have talked", l.Message.Type)
 	}
-	nse := c.start("nse")
+	nse := c.Start("nse")
 	c.receive(nse, l, false)
 	c.answer(nse)
-	c.receive(nse, c.letter(false), false)
+	c.receive(nse, c.Letter(false), false)
 }

@@ -21,7 +21,7 @@ func TestFallbackKeyOfTwoPeers(t *testing.T) {
 	eachStore(t, func(t *testing.T, engine string, other interop.Implementation) {
 		t.Parallel()
 		c := newCrew(t, processes.Setup{Engine: engine, Patience: unhurried}, other)
-		app, nse := c.start("app"), c.start("nse")
+		app, nse := c.Start("app"), c.Start("nse")
 		key := c.fallbackKey(app)
 		for round := range times {
 			c.bothOpen(key, fmt.Sprintf("round %d", round), app, nse)
@@ -38,7 +38,7 @@ func TestFallbackKeyOfTwoPeers(t *testing.T) {
 				t.Errorf("peer %s has %+v, want one session with the fallback key", p.Curve25519, p.Sessions)
 			}
 		}
-		for _, m := range c.members {
+		for _, m := range c.Members {
 			if broken, err := m.Machine.Check(t.Context()); err != nil || len(broken) > 0 {
 				t.Errorf("%s: %q, %v", m.Name, broken, err)
 			}
@@ -123,7 +123,7 @@ func (c *crew) exchange(m *member, peer story.Peer) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if d, err := c.any().Machine.Decrypt(c.Context(), peer.Identity(), back); err != nil || string(d.Plaintext) != "and back" {
+	if d, err := c.Any().Machine.Decrypt(c.Context(), peer.Identity(), back); err != nil || string(d.Plaintext) != "and back" {
 		c.Fatalf("the answer to %s: %q, %v", m.Name, d.Plaintext, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/proof/interop"
 	"github.com/pawlkv/pawl/internal/proof/interop/processes"
+	"github.com/pawlkv/pawl/internal/proof/interop/processes/crews"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -34,43 +35,43 @@ func testStopped(t *testing.T, within time.Duration, refusals ...error) {
 		t.Parallel()
 		c := newFamily(t, processes.Setup{Engine: engine, Patience: short, Within: within}, other, refusals...)
 		for i := range freezes {
-			stopped := c.owner()
-			own := c.newWork(stopped)
-			wait := own.begin()
+			stopped := c.Owner()
+			own := c.NewWork(stopped)
+			wait := own.Begin()
 			if i%2 == 0 {
-				c.pause(instant)
+				c.Pause(instant)
 			} else {
 				wait() // it is stopped between two calls
 			}
-			if err := stopped.process.Freeze(); err != nil {
+			if err := stopped.Process.Freeze(); err != nil {
 				t.Fatal(err)
 			}
-			theirs := c.newWork(c.others(stopped)...)
-			theirs.begin()()
+			theirs := c.NewWork(c.others(stopped)...)
+			theirs.Begin()()
 			c.outlast(stopped)
-			if err := stopped.process.Continue(); err != nil {
+			if err := stopped.Process.Continue(); err != nil {
 				t.Fatal(err)
 			}
 			wait()
-			c.redeliver(append(own.letters, theirs.letters...)...)
+			c.Redeliver(append(own.Letters, theirs.Letters...)...)
 		}
-		refused := c.refused
-		for _, m := range c.members {
-			refused += m.process.Refused()
+		refused := c.Refused
+		for _, m := range c.Members {
+			refused += m.Process.Refused()
 		}
 		// Without its owner Badger serves nobody; SQLite has none.
 		if engine == processes.Badger && refused < freezes {
 			t.Errorf("%d calls were refused while the owner stood still %d times", refused, freezes)
 		}
 		t.Logf("%d calls were refused", refused)
-		c.finishUnhurried()
+		c.EndUnhurried()
 	})
 }
 
 // others returns all members but one.
 func (c *crew) others(than *member) []*member {
 	var others []*member
-	for _, m := range c.members {
+	for _, m := range c.Members {
 		if m != than {
 			others = append(others, m)
 		}
@@ -83,7 +84,7 @@ func (c *crew) outlast(stopped *member) {
 	c.Helper()
 	others := c.others(stopped)
 	for end, i := time.Now().Add(2*deadline), 0; time.Now().Before(end); i++ {
-		if _, err := others[i%len(others)].Machine.Inspect(c.Context()); err != nil && !refused(err) {
+		if _, err := others[i%len(others)].Machine.Inspect(c.Context()); err != nil && !crews.Refused(err) {
 			c.Fatalf("while another process stands still: %v", err)
 		}
 	}

@@ -22,27 +22,27 @@ func TestKilledDuringCommit(t *testing.T) {
 		t.Parallel()
 		c := newFamily(t, processes.Setup{Engine: engine, Patience: unhurried}, other, processes.ErrGone)
 		for i := range 2 * times {
-			victim := c.owner()
+			victim := c.Owner()
 			if i%2 == 1 {
 				victim = c.victimBut(victim)
 			}
-			letter := c.letter(c.one(3))
+			letter := c.Letter(c.One(3))
 			c.killAt(processes.Committing, victim, func() {
-				if c.one(2) {
-					c.pause(2 * time.Millisecond)
+				if c.One(2) {
+					c.Pause(2 * time.Millisecond)
 				}
 			}, func() { _, _ = victim.Receive(t.Context(), letter) })
-			c.start(victim.Name)
-			c.redeliver(letter)
+			c.Start(victim.Name)
+			c.Redeliver(letter)
 		}
-		c.finishUnrefused()
+		c.EndUnrefused()
 	})
 }
 
 // killAt kills a process when a call of it is at a moment, after a pause.
 func (c *crew) killAt(at processes.Moment, victim *member, pause, call func()) {
 	c.Helper()
-	if err := victim.process.Watch(at); err != nil {
+	if err := victim.Process.Watch(at); err != nil {
 		c.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -50,11 +50,11 @@ func (c *crew) killAt(at processes.Moment, victim *member, pause, call func()) {
 		defer close(done)
 		call()
 	}()
-	if _, err := processes.Await(at, victim.process); err != nil {
+	if _, err := processes.Await(at, victim.Process); err != nil {
 		c.Fatal(err)
 	}
 	pause()
-	c.kill(victim)
+	c.Kill(victim)
 	<-done
 }
 
@@ -69,26 +69,26 @@ func TestKilledAfterCommit(t *testing.T) {
 		t.Parallel()
 		c := newFamily(t, processes.Setup{Engine: engine, Patience: unhurried}, other, processes.ErrGone)
 		for i := range times {
-			victim := c.owner()
+			victim := c.Owner()
 			if i%2 == 1 {
 				victim = c.victimBut(victim)
 			}
 			victim.SyncAll(t.Context())
 			var letters []*story.Letter
 			for range 1 + (i%3)*many/2 {
-				letters = append(letters, c.letter(false))
+				letters = append(letters, c.Letter(false))
 			}
 			c.killAt(processes.Committed, victim, atOnce, func() { victim.SyncAll(t.Context()) })
-			heir := c.any()
+			heir := c.Any()
 			for j, l := range letters {
 				if d, err := heir.Receive(t.Context(), l); err != nil || !d.Duplicate || string(d.Plaintext) != string(l.Plaintext) {
 					t.Fatalf("message %d of a batch of %d that was committed: duplicate %v, error %v", j, len(letters), d.Duplicate, err)
 				}
 			}
-			c.start(victim.Name)
-			c.redeliver()
+			c.Start(victim.Name)
+			c.Redeliver()
 		}
-		c.finishUnrefused()
+		c.EndUnrefused()
 	})
 }
 
@@ -99,24 +99,24 @@ func TestKilledAfterSending(t *testing.T) {
 		t.Parallel()
 		c := newFamily(t, processes.Setup{Engine: engine, Patience: unhurried}, other, processes.ErrGone)
 		for range times {
-			victim := c.any()
+			victim := c.Any()
 			before := c.sending()
 			c.killAt(processes.Committed, victim, atOnce, func() { victim.Post(t.Context(), false) })
 			if got := c.sending(); got != before+1 {
 				t.Fatalf("the sending chain was at %d and is at %d after a message that nobody has", before, got)
 			}
-			c.any().Post(t.Context(), false)
-			c.start(victim.Name)
-			c.redeliver()
+			c.Any().Post(t.Context(), false)
+			c.Start(victim.Name)
+			c.Redeliver()
 		}
-		c.finishUnrefused()
+		c.EndUnrefused()
 	})
 }
 
 // sending returns where the chain is that the device sends in.
 func (c *crew) sending() uint32 {
 	c.Helper()
-	in, err := c.any().Machine.Inspect(c.Context())
+	in, err := c.Any().Machine.Inspect(c.Context())
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -138,24 +138,24 @@ func TestKilledDuringOpening(t *testing.T) {
 				t.Fatal(err)
 			}
 			opened := make(chan error, 1)
-			go func() { opened <- p.Open(c.setup) }()
+			go func() { opened <- p.Open(c.Setup) }()
 			if engine == processes.Badger {
 				if _, err := processes.Await(processes.Opening, p); err != nil {
 					t.Fatal(err)
 				}
 			}
-			c.pause(15 * time.Millisecond)
+			c.Pause(15 * time.Millisecond)
 			if err := p.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-opened; err != nil && !errors.Is(err, processes.ErrGone) {
 				t.Fatalf("opening: %v", err)
 			}
-			m := c.start("nse")
-			c.redeliver(c.letter(false))
-			c.close(m)
+			m := c.Start("nse")
+			c.Redeliver(c.Letter(false))
+			c.Close(m)
 		}
-		c.start("app")
-		c.finishUnrefused()
+		c.Start("app")
+		c.EndUnrefused()
 	})
 }

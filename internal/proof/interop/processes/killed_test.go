@@ -11,25 +11,6 @@ import (
 	"github.com/pawlkv/pawl/internal/proof/interop/processes"
 )
 
-var names = []string{"app", "nse", "share"}
-
-// newFamily is a crew of three that have talked with the far side.
-func newFamily(t *testing.T, setup processes.Setup, other interop.Implementation, excuses ...error) *crew {
-	t.Helper()
-	c := newCrew(t, setup, other, excuses...)
-	for _, name := range names {
-		c.start(name)
-	}
-	c.redeliver(c.letter(false))
-	c.members[0].Post(t.Context(), false)
-	c.ReadAll()
-	return c
-}
-
-// unhurried is the patience of processes when no other is ever stopped: only a
-// fault of ours could make them wait so long.
-const unhurried = time.Minute
-
 // instant is within what a process is at when it is killed.
 const instant = 4 * time.Millisecond
 
@@ -42,40 +23,40 @@ func TestKilledAtAnyInstant(t *testing.T) {
 		// Whoever dies, the others only wait: nothing is unavailable to them.
 		c := newFamily(t, processes.Setup{Engine: engine, Patience: unhurried}, other, processes.ErrGone)
 		for range *kills {
-			w := c.newWork(c.members...)
-			wait := w.begin()
-			c.pause(instant)
+			w := c.NewWork(c.Members...)
+			wait := w.Begin()
+			c.Pause(instant)
 			victims := []*member{c.victim()}
-			if c.one(6) {
-				c.pause(2 * instant) // during the takeover, perhaps
+			if c.One(6) {
+				c.Pause(2 * instant) // during the takeover, perhaps
 				victims = append(victims, c.victimBut(victims[0]))
 			}
 			for _, victim := range victims {
-				victim.process.Doom()
+				victim.Process.Doom()
 			}
 			wait()
 			for _, victim := range victims {
-				c.kill(victim)
+				c.Kill(victim)
 				c.restart(victim.Name)
 			}
-			c.redeliver(w.letters...)
+			c.Redeliver(w.Letters...)
 		}
-		c.finishUnrefused()
+		c.EndUnrefused()
 	})
 }
 
 func (c *crew) victim() *member {
-	if c.one(4) {
-		return c.any()
+	if c.One(4) {
+		return c.Any()
 	}
-	return c.owner()
+	return c.Owner()
 }
 
 // victimBut returns the process that took over from a dead one, if one has.
 func (c *crew) victimBut(dead *member) *member {
 	var second *member
-	for _, m := range c.members {
-		if m != dead && (second == nil || m.process.Owner()) {
+	for _, m := range c.Members {
+		if m != dead && (second == nil || m.Process.Owner()) {
 			second = m
 		}
 	}
@@ -85,14 +66,14 @@ func (c *crew) victimBut(dead *member) *member {
 // restart starts a process again, and may kill it while it opens the store.
 func (c *crew) restart(name string) {
 	c.Helper()
-	for c.one(6) {
+	for c.One(6) {
 		p, err := processes.Begin(name)
 		if err != nil {
 			c.Fatal(err)
 		}
 		opened := make(chan error, 1)
-		go func() { opened <- p.Open(c.setup) }()
-		c.pause(10 * instant)
+		go func() { opened <- p.Open(c.Setup) }()
+		c.Pause(10 * instant)
 		if err := p.Kill(); err != nil {
 			c.Error(err)
 		}
@@ -100,5 +81,5 @@ func (c *crew) restart(name string) {
 			c.Errorf("opening: %v", err)
 		}
 	}
-	c.start(name)
+	c.Start(name)
 }

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(m.Run())
 	}
-	if err := processes.Serve(os.Stdin, os.Stdout); err != nil {
+	if err := processes.Serve(os.Stdin, os.Stdout, nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

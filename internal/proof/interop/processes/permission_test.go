@@ -28,29 +28,29 @@ func TestPermissionsTaken(t *testing.T) {
 		dir, user := ownDirectory(t)
 		c := newFamily(t, processes.Setup{Engine: engine, Dir: dir, User: user, Patience: unhurried, Within: soon}, other,
 			processes.ErrGone, kv.ErrUnusable, kv.ErrUnknown, context.DeadlineExceeded)
-		w := c.newWork(c.members...)
-		wait := w.begin()
-		c.pause(instant)
+		w := c.NewWork(c.Members...)
+		wait := w.Begin()
+		c.Pause(instant)
 		if err := os.Chmod(dir, 0); err != nil {
 			t.Fatal(err)
 		}
 		wait()
 		want := map[string]error{processes.Badger: nil, processes.SQLite: kv.ErrUnusable}[engine]
-		if _, err := c.tryStart("late"); !errors.Is(err, want) {
+		if _, err := c.TryStart("late"); !errors.Is(err, want) {
 			t.Errorf("opening without the right to: %v, want %v", err, want)
 		}
-		victim := c.owner()
-		c.kill(victim)
-		after := c.newWork(c.members...)
-		after.begin()()
-		c.judge()
+		victim := c.Owner()
+		c.Kill(victim)
+		after := c.NewWork(c.Members...)
+		after.Begin()()
+		c.Judge()
 		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		c.redeliver(append(w.letters, after.letters...)...)
-		c.start(victim.Name)
-		c.redeliver(c.letter(false))
-		c.finishUnhurried()
+		c.Redeliver(append(w.Letters, after.Letters...)...)
+		c.Start(victim.Name)
+		c.Redeliver(c.Letter(false))
+		c.EndUnhurried()
 	})
 }
 

@@ -43,7 +43,12 @@ const Patience = 5 * time.Minute
 // Start starts a process and lets it open the store. If it cannot, the process
 // is gone and the error is of opening.
 func Start(name string, setup Setup) (*Process, error) {
-	p, err := Begin(name)
+	return StartBy((*exec.Cmd).Start, name, setup)
+}
+
+// StartBy is Start of a process that start starts, on another host perhaps.
+func StartBy(start func(*exec.Cmd) error, name string, setup Setup) (*Process, error) {
+	p, err := begin(start, name)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +59,9 @@ func Start(name string, setup Setup) (*Process, error) {
 }
 
 // Begin starts a process that has nothing open.
-func Begin(name string) (*Process, error) {
+func Begin(name string) (*Process, error) { return begin((*exec.Cmd).Start, name) }
+
+func begin(start func(*exec.Cmd) error, name string) (*Process, error) {
 	p := &Process{
 		Name: name, cmd: exec.Command(os.Args[0]),
 		moments: make(chan Moment, 1<<12), heard: make(chan struct{}), waiting: map[uint64]chan answer{},
@@ -72,7 +79,7 @@ func Begin(name string) (*Process, error) {
 		return nil, err
 	}
 	p.stdin, p.requests = stdin, gob.NewEncoder(stdin)
-	if err := p.cmd.Start(); err != nil {
+	if err := start(p.cmd); err != nil {
 		return nil, fmt.Errorf("processes: start %s: %w", name, err)
 	}
 	go p.receive(stdout)

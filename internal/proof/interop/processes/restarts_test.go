@@ -26,24 +26,24 @@ func TestRestarts(t *testing.T) {
 			c.turn(app, 6)
 			c.turn(nse, 4)
 			if app.now == nil && nse.now == nil {
-				nse.now = c.start("nse")
+				nse.now = c.Start("nse")
 			}
-			letters = append(letters, c.letter(c.one(10)))
+			letters = append(letters, c.Letter(c.One(10)))
 			for _, p := range []*phase{nse, app} {
 				c.catchUp(p, letters)
 			}
-			if c.one(2) {
-				c.answer(c.any())
+			if c.One(2) {
+				c.answer(c.Any())
 			}
-			if c.one(20) {
-				c.any().Publish(t.Context(), 1)
+			if c.One(20) {
+				c.Any().Publish(t.Context(), 1)
 			}
 			if i%10 == 0 {
-				c.check()
+				c.Check()
 			}
 		}
-		c.redeliver(letters...)
-		c.finishUnrefused()
+		c.Redeliver(letters...)
+		c.EndUnrefused()
 	})
 }
 
@@ -57,21 +57,21 @@ type phase struct {
 // turn starts a process that does not run, or ends it, in one of so many turns.
 func (c *crew) turn(p *phase, in int) {
 	c.Helper()
-	if !c.one(in) {
+	if !c.One(in) {
 		return
 	}
 	switch {
 	case p.now == nil:
-		p.now = c.start(p.name)
+		p.now = c.Start(p.name)
 		return
-	case c.one(2):
-		c.kill(p.now)
+	case c.One(2):
+		c.Kill(p.now)
 	default:
-		c.close(p.now)
+		c.Close(p.now)
 	}
 	p.now = nil
-	if c.one(2) {
-		p.now = c.start(p.name)
+	if c.One(2) {
+		p.now = c.Start(p.name)
 	}
 }
 
@@ -90,5 +90,5 @@ func (c *crew) catchUp(p *phase, letters []*story.Letter) {
 			c.Fatalf("%s: %v", p.name, err)
 		}
 	}
-	c.judge()
+	c.Judge()
 }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/design"
@@ -33,9 +34,10 @@ func Called() bool { return os.Getenv(environment) != "" }
 const environment = "PAWL_PROCESS"
 
 // Serve is the life of a process: it answers requests from r on w until there
-// are no more, and closes the store.
-func Serve(r io.Reader, w io.Writer) error {
-	s := &server{answers: gob.NewEncoder(w)}
+// are no more, and closes the store. It opens stores of Badger and SQLite, and those of
+// other engines by their openers.
+func Serve(r io.Reader, w io.Writer, openers map[string]Opener) error {
+	s := &server{answers: gob.NewEncoder(w), openers: openers}
 	requests := gob.NewDecoder(r)
 	var calls sync.WaitGroup
 	for {
@@ -56,7 +58,12 @@ func Serve(r io.Reader, w io.Writer) error {
 	}
 }
 
+// Opener opens the store of a setup. Closing the store gives up all that it has opened.
+type Opener func(Setup) (kv.Store, error)
+
 type server struct {
+	openers map[string]Opener
+
 	mu      sync.Mutex // of answers
 	answers *gob.Encoder
 
@@ -155,7 +162,7 @@ func (s *server) open(setup Setup) error {
 	}
 	s.setup = setup
 	s.watch.tell = s.tell
-	engine, err := setup.open(func() { s.tell(Opening) })
+	engine, err := setup.open(s.openers, func() { s.tell(Opening) })
 	if err != nil {
 		return err
 	}
@@ -169,6 +176,9 @@ func (s *server) open(setup Setup) error {
 		cache = txn.Validated
 	}
 	options := []pawl.Option{pawl.WithKey([32]byte{2}), pawl.WithCache(cache)}
+	if setup.Skew != 0 {
+		options = append(options, pawl.WithClock(func() time.Time { return time.Now().Add(setup.Skew) }))
+	}
 	if s.setup.Patience > 0 {
 		options = append(options, pawl.WithTransactions(txn.WithPatience(s.setup.Patience)))
 	}

@@ -21,13 +21,13 @@ func TestKilledDuringTakeover(t *testing.T) {
 			t.Parallel()
 			c := newFamily(t, processes.Setup{Engine: processes.Badger, Patience: unhurried, Tell: true}, other, processes.ErrGone)
 			for range times {
-				c.killInTurn(1 + c.rng.IntN(2))
-				for len(c.members) < len(names) {
-					c.start(names[len(c.members)])
+				c.killInTurn(1 + c.Rand.IntN(2))
+				for len(c.Members) < len(names) {
+					c.Start(names[len(c.Members)])
 				}
-				c.redeliver(c.letter(false))
+				c.Redeliver(c.Letter(false))
 			}
-			c.finishUnrefused()
+			c.EndUnrefused()
 		})
 		if !*all {
 			break
@@ -39,33 +39,33 @@ func TestKilledDuringTakeover(t *testing.T) {
 // all work.
 func (c *crew) killInTurn(heirs int) {
 	c.Helper()
-	w := c.newWork(c.members...)
-	for _, m := range c.members {
-		m.process.Forget()
-		w.add(func() { _, _ = m.Receive(c.Context(), w.letters[0]) }) // somebody needs the store
+	w := c.NewWork(c.Members...)
+	for _, m := range c.Members {
+		m.Process.Forget()
+		w.Add(func() { _, _ = m.Receive(c.Context(), w.Letters[0]) }) // somebody needs the store
 	}
-	wait := w.begin()
+	wait := w.Begin()
 	var asking sync.WaitGroup
-	victim := c.owner()
+	victim := c.Owner()
 	for range heirs {
-		c.kill(victim)
-		for _, p := range c.processes(nil) { // what they were at may be done
+		c.Kill(victim)
+		for _, p := range c.Processes(nil) { // what they were at may be done
 			asking.Go(func() { _, _ = p.Inspect(c.Context()) })
 		}
-		heir, err := processes.Await(processes.Opening, c.processes(nil)...)
+		heir, err := processes.Await(processes.Opening, c.Processes(nil)...)
 		if err != nil {
 			c.Fatal(err)
 		}
-		c.pause(10 * time.Millisecond)
-		victim = c.member(heir)
+		c.Pause(10 * time.Millisecond)
+		victim = c.Member(heir)
 	}
-	c.kill(victim)
+	c.Kill(victim)
 	wait()
 	asking.Wait()
-	if len(c.members) == 0 {
-		c.start(names[0])
+	if len(c.Members) == 0 {
+		c.Start(names[0])
 	}
-	c.redeliver(w.letters...)
+	c.Redeliver(w.Letters...)
 }
 
 // TestTwoTakeovers lets two processes notice at once that the owner is gone, and
@@ -73,11 +73,11 @@ func (c *crew) killInTurn(heirs int) {
 func TestTwoTakeovers(t *testing.T) {
 	c := newFamily(t, processes.Setup{Engine: processes.Badger, Patience: unhurried}, interop.Others()[0], processes.ErrGone)
 	for range times {
-		dead := c.owner()
-		dead.process.Doom()
-		letter := c.letter(false)
+		dead := c.Owner()
+		dead.Process.Doom()
+		letter := c.Letter(false)
 		calls := []func(){}
-		for _, m := range c.members {
+		for _, m := range c.Members {
 			if m != dead {
 				calls = append(calls, func() { _, _ = m.Receive(t.Context(), letter) })
 			}
@@ -90,7 +90,7 @@ func TestTwoTakeovers(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = p.Kill() })
 			calls = append(calls, func() {
-				if started[i] = p.Open(c.setup); started[i] == nil {
+				if started[i] = p.Open(c.Setup); started[i] == nil {
 					started[i] = p.Close()
 				}
 			})
@@ -99,15 +99,15 @@ func TestTwoTakeovers(t *testing.T) {
 		if err := errors.Join(started...); err != nil {
 			t.Fatal(err)
 		}
-		c.kill(dead)
-		c.start(dead.Name)
-		c.redeliver(letter)
+		c.Kill(dead)
+		c.Start(dead.Name)
+		c.Redeliver(letter)
 		owners := 0
-		for _, m := range c.members {
+		for _, m := range c.Members {
 			if _, err := m.Machine.Identity(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if m.process.Owner() {
+			if m.Process.Owner() {
 				owners++
 			}
 		}
@@ -115,5 +115,5 @@ func TestTwoTakeovers(t *testing.T) {
 			t.Fatalf("%d processes own the store", owners)
 		}
 	}
-	c.finishUnrefused()
+	c.EndUnrefused()
 }

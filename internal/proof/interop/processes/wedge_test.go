@@ -18,7 +18,7 @@ const chains = 7
 // then the app. It ends at the first thing that is broken.
 func wedge(c *crew) {
 	ctx := c.Context()
-	app, nse := c.start("app"), c.start("nse")
+	app, nse := c.Start("app"), c.Start("nse")
 	_, _ = nse.Receive(ctx, c.Send(false))
 	for range chains {
 		app.Post(ctx, false)
@@ -38,8 +38,8 @@ func TestWedge(t *testing.T) {
 		t.Parallel()
 		c := newCrew(t, processes.Setup{Engine: engine, Patience: unhurried}, other)
 		wedge(c)
-		c.judge()
-		c.finishUnrefused()
+		c.Judge()
+		c.EndUnrefused()
 	})
 }
 
@@ -51,7 +51,7 @@ func TestWedgeOnStaleCache(t *testing.T) {
 		t.Parallel()
 		c := newCrew(t, processes.Setup{Engine: engine, Stale: true}, other)
 		wedge(c)
-		broken := c.Finish(t.Context(), c.members[0].Handle, c.members[1].Handle)
+		broken := c.Finish(t.Context(), c.Members[0].Handle, c.Members[1].Handle)
 		for _, want := range []story.Oracle{story.FalseFailure, story.KeyReuse, story.Unreadable, story.Agreement} {
 			if !broken.Has(want) {
 				t.Errorf("oracle %s holds with a stale cache; broken are %v", want, broken.Oracles())

@@ -18,11 +18,14 @@ const (
 
 // Setup is how a process opens the store.
 type Setup struct {
-	Engine    string
-	Dir       string // the store's directory, or the one that its files are in
-	Create    bool   // make the device, which is not there
-	Validated bool   // use txn.Validated
-	Stale     bool   // put the cache of bench/design that breaks before the engine
+	Engine      string
+	Dir         string        // the store's directory, or the one that its files are in
+	URL         string        // where the store is, of an engine in Serve's openers
+	Skew        time.Duration // how far the clock of the process is ahead
+	Synchronous bool          // a space of PostgreSQL that is made is a synchronous one
+	Create      bool          // make the device, which is not there
+	Validated   bool          // use txn.Validated
+	Stale       bool          // put the cache of bench/design that breaks before the engine
 	// Patience is how long the engine waits for other processes, and a call for the
 	// outcome of its commit; 0: their default.
 	Patience time.Duration

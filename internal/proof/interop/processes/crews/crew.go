@@ -1,11 +1,12 @@
 //go:build unix
 
-package processes_test
+package crews
 
 import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -16,43 +17,62 @@ import (
 	"github.com/pawlkv/pawl/internal/proof/story"
 )
 
-// member is a process of the device, and what is noted of it.
-type member struct {
+// Unhurried is the patience of processes when no other is ever stopped: only a fault of
+// ours could make them wait so long.
+const Unhurried = time.Minute
+
+// Names are those of the processes of a family.
+var Names = []string{"app", "nse", "share"}
+
+// Member is a process of the device, and what is noted of it.
+type Member struct {
 	*story.Handle
-	process *processes.Process
+	Process *processes.Process
 }
 
-// crew is a device with its processes and its far side.
-type crew struct {
+// Crew is a device with its processes and its far side. Its methods fail the test.
+type Crew struct {
 	*testing.T
 	*story.World
-	rng   *rand.Rand
-	setup processes.Setup
+	Rand    *rand.Rand
+	Setup   processes.Setup // of those that are started from now on
+	Members []*Member       // that run
+	Refused int             // calls of processes that have ended, as Process.Refused counts
 
-	mu      sync.Mutex
-	last    *processes.Process // that was started
-	refused int                // calls of processes that have ended
-	members []*member
+	Through func(story.Device) story.Device // what stands between the story and a process; nil: nothing
+
+	place Place
+	mu    sync.Mutex
+	last  *processes.Process // that was started
+}
+
+// Place is where a process of a name runs: what starts it, and how it opens the store
+// there.
+type Place func(name string, setup processes.Setup) (start func(*exec.Cmd) error, there processes.Setup)
+
+// here is this machine, where all that is in a directory is the same to all.
+func here(_ string, setup processes.Setup) (func(*exec.Cmd) error, processes.Setup) {
+	return (*exec.Cmd).Start, setup
 }
 
 // keysAtFirst is how many one-time keys the server has when a story begins.
 const keysAtFirst = 3
 
-// newCrew makes a device. The process that made it, and was in no hurry, has
-// ended.
-func newCrew(t *testing.T, setup processes.Setup, other interop.Implementation, excuses ...error) *crew {
+// New makes a device whose processes run on this machine. The one that made it, and was in
+// no hurry, has ended. Errors that are excused say nothing of a message.
+func New(t *testing.T, seed uint64, setup processes.Setup, other interop.Implementation, excuses ...error) *Crew {
 	t.Helper()
-	c := &crew{T: t, setup: setup}
-	c.setup.Patience, c.setup.Within = unhurried, 0
-	from := *seed
-	if from == 0 {
-		from = rand.Uint64()
+	if setup.Dir == "" {
+		setup.Dir = t.TempDir()
 	}
-	t.Logf("-processes.seed=%d", from)
-	c.rng = rand.New(rand.NewPCG(from, 0))
-	if c.setup.Dir == "" {
-		c.setup.Dir = t.TempDir()
-	}
+	return NewIn(t, here, rand.New(rand.NewPCG(seed, 0)), setup, other, excuses...)
+}
+
+// NewIn is New with processes in other places, and a source of randomness.
+func NewIn(t *testing.T, place Place, rng *rand.Rand, setup processes.Setup, other interop.Implementation, excuses ...error) *Crew {
+	t.Helper()
+	c := &Crew{T: t, Setup: setup, Rand: rng, place: place}
+	c.Setup.Patience, c.Setup.Within = Unhurried, 0
 	w, err := story.NewWorld(t.Context(), story.Setting{
 		Peer: interop.NewPeer(other), Start: c.launch,
 		Excuse: func(err error) bool {
@@ -66,16 +86,28 @@ func newCrew(t *testing.T, setup processes.Setup, other interop.Implementation, 
 	if err := c.last.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c.setup.Patience, c.setup.Within = setup.Patience, setup.Within
+	c.Setup.Patience, c.Setup.Within = setup.Patience, setup.Within
 	return c
 }
 
+// Gather starts the processes of a family, which talk with the far side.
+func (c *Crew) Gather() {
+	c.Helper()
+	for _, name := range Names {
+		c.Start(name)
+	}
+	c.Redeliver(c.Letter(false))
+	c.Members[0].Post(c.Context(), false)
+	c.ReadAll()
+}
+
 // launch is a story.Start.
-func (c *crew) launch(_ context.Context, name string, create bool) (story.Device, error) {
-	setup := c.setup
+func (c *Crew) launch(_ context.Context, name string, create bool) (story.Device, error) {
+	setup := c.Setup
 	setup.Create = create
-	setup.Validated = !setup.Stale && c.one(2) // those of one store need not agree
-	p, err := processes.Start(name, setup)
+	setup.Validated = !setup.Stale && c.One(2) // those of one store need not agree
+	start, setup := c.place(name, setup)
+	p, err := processes.StartBy(start, name, setup)
 	if err != nil {
 		return nil, err
 	}
@@ -85,90 +117,96 @@ func (c *crew) launch(_ context.Context, name string, create bool) (story.Device
 		}
 	})
 	c.last = p
+	if c.Through != nil {
+		return c.Through(p), nil
+	}
 	return p, nil
 }
 
-// start starts a process. On a busy machine a short patience may end before
+// Start starts a process. On a busy machine a short patience may end before
 // another process says something.
-func (c *crew) start(name string) *member {
+func (c *Crew) Start(name string) *Member {
 	c.Helper()
 	for late := time.Now().Add(processes.Patience); ; {
-		m, err := c.tryStart(name)
+		m, err := c.TryStart(name)
 		if err == nil {
 			return m
 		}
-		if !refused(err) || time.Now().After(late) {
+		if !Refused(err) || time.Now().After(late) {
 			c.Fatal(err)
 		}
 	}
 }
 
-func (c *crew) tryStart(name string) (*member, error) {
+// TryStart is Start that tries once.
+func (c *Crew) TryStart(name string) (*Member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h, err := c.Open(c.Context(), name)
 	if err != nil {
 		return nil, err
 	}
-	m := &member{h, c.last}
-	c.members = append(c.members, m)
+	m := &Member{h, c.last}
+	c.Members = append(c.Members, m)
 	return m, nil
 }
 
-// close lets a process end.
-func (c *crew) close(m *member) {
+// Close lets a process end.
+func (c *Crew) Close(m *Member) {
 	c.Helper()
 	c.forget(m)
-	if err := m.process.Close(); err != nil {
+	if err := m.Process.Close(); err != nil {
 		c.Error(err)
 	}
 }
 
-// kill kills a process.
-func (c *crew) kill(m *member) {
+// Kill kills a process.
+func (c *Crew) Kill(m *Member) {
 	c.Helper()
 	c.forget(m)
-	if err := m.process.Kill(); err != nil {
+	if err := m.Process.Kill(); err != nil {
 		c.Error(err)
 	}
 }
 
-func (c *crew) forget(m *member) {
+func (c *Crew) forget(m *Member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.members = slices.DeleteFunc(c.members, func(one *member) bool { return one == m })
-	c.refused += m.process.Refused()
+	c.Members = slices.DeleteFunc(c.Members, func(one *Member) bool { return one == m })
+	c.Refused += m.Process.Refused()
 }
 
-// processes returns all that run, but one.
-func (c *crew) processes(but *member) []*processes.Process {
+// Processes returns all that run, but one.
+func (c *Crew) Processes(but *Member) []*processes.Process {
 	var others []*processes.Process
-	for _, m := range c.members {
+	for _, m := range c.Members {
 		if m != but {
-			others = append(others, m.process)
+			others = append(others, m.Process)
 		}
 	}
 	return others
 }
 
-// member returns the one whose process it is.
-func (c *crew) member(p *processes.Process) *member {
-	return c.members[slices.IndexFunc(c.members, func(m *member) bool { return m.process == p })]
+// Member returns the one whose process it is.
+func (c *Crew) Member(p *processes.Process) *Member {
+	return c.Members[slices.IndexFunc(c.Members, func(m *Member) bool { return m.Process == p })]
 }
 
-// owner returns the process that owns the store, or any where none does.
-func (c *crew) owner() *member {
-	for _, m := range c.members {
-		if m.process.Owner() {
+// Owner returns the process that owns the store, or any where none does.
+func (c *Crew) Owner() *Member {
+	for _, m := range c.Members {
+		if m.Process.Owner() {
 			return m
 		}
 	}
-	return c.any()
+	return c.Any()
 }
 
-func (c *crew) any() *member { return c.members[c.rng.IntN(len(c.members))] }
+// Any returns one of those that run.
+func (c *Crew) Any() *Member { return c.Members[c.Rand.IntN(len(c.Members))] }
 
-func (c *crew) one(in int) bool { return c.rng.IntN(in) == 0 }
+// One is true once in so many times.
+func (c *Crew) One(in int) bool { return c.Rand.IntN(in) == 0 }
 
-// pause is for an instant that nobody chose.
-func (c *crew) pause(most time.Duration) { <-time.After(time.Duration(c.rng.Int64N(int64(most)))) }
+// Pause is for an instant that nobody chose.
+func (c *Crew) Pause(most time.Duration) { <-time.After(time.Duration(c.Rand.Int64N(int64(most)))) }

@@ -1,0 +1,60 @@
+//go:build linux
+
+package fleet
+
+import (
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// thread is one of this process that a single goroutine has. What it starts and opens is in
+// its namespace, and what it starts lives no longer than it.
+type thread struct {
+	id     int
+	failed error // of its beginning
+	todo   chan func()
+}
+
+// newThread makes one, which begins with a call, if there is one.
+func newThread(begin func() error) *thread {
+	t := &thread{todo: make(chan func())}
+	ready := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // and never unlocks it: the thread ends with the goroutine
+		t.id = unix.Gettid()
+		if begin != nil {
+			t.failed = begin()
+		}
+		close(ready)
+		for fn := range t.todo {
+			fn()
+		}
+	}()
+	<-ready
+	return t
+}
+
+// do calls fn on the thread.
+func (t *thread) do(fn func()) {
+	done := make(chan struct{})
+	t.todo <- func() {
+		defer close(done)
+		fn()
+	}
+	<-done
+}
+
+func (t *thread) end() { close(t.todo) }
+
+// dieWithParent ends a process with the thread that starts it.
+func dieWithParent(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	attr := *cmd.SysProcAttr // others may use it too
+	attr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr = &attr
+}

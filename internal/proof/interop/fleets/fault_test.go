@@ -1,0 +1,95 @@
+//go:build linux
+
+package fleets
+
+import (
+	"time"
+
+	"github.com/pawlkv/pawl/internal/proof/fleet"
+	"github.com/pawlkv/pawl/internal/proof/interop/processes/crews"
+)
+
+// fault is something that happens to a site.
+type fault struct {
+	name string
+	// strike makes it happen, and says what to do about it.
+	strike func() blow
+	// lasts: it does for longer than any deadline, while those whom it does not strike go on.
+	lasts bool
+}
+
+// blow is a fault that has happened.
+type blow struct {
+	heal func()
+	done func() // after all were healed; nil: nothing
+}
+
+// cuts are the faults of the network: each host in each direction.
+func (s *site) cuts() (all []fault) {
+	cut := func(name string, host func() *fleet.Host, d fleet.Direction) fault {
+		return fault{name: name + " cut off " + string(d), lasts: true, strike: func() blow {
+			h := host()
+			h.Cut(s.T, d)
+			return blow{heal: func() { h.Join(s.T) }}
+		}}
+	}
+	for _, d := range []fleet.Direction{fleet.Out, fleet.In} {
+		all = append(all,
+			cut("host of processes", func() *fleet.Host { return s.clients[s.rng.IntN(len(s.clients))].Host }, d),
+			cut("host of a server", func() *fleet.Host { return s.servers[s.rng.IntN(len(s.servers))] }, d))
+	}
+	return all
+}
+
+// late is a connection whose bytes arrive after its successor's: that of the next commit of
+// the third host where one can be told, or all that there are.
+func (s *site) late() fault {
+	return fault{name: "late bytes", lasts: true, strike: func() blow {
+		before := make([]int64, len(s.slow()))
+		for i, p := range s.slow() {
+			before[i] = p.Late()
+			if s.commits == "" {
+				p.HoldOpen()
+			} else {
+				p.HoldNext(s.commits)
+			}
+		}
+		return blow{heal: func() {
+			for i, p := range s.slow() {
+				if held := p.Release(); held > 0 {
+					s.lateOnes += held
+					within(s.T, "what was held", func() { p.AwaitLate(before[i] + 1) })
+				}
+			}
+		}}
+	}}
+}
+
+// instant is within what all are at when something happens to them.
+const instant = 30 * time.Millisecond
+
+// onMember is what happens to a process of the crew, once in a round.
+func (r *round) onMember(kind string) (victim *crews.Member, b blow) {
+	victim = r.takeVictim()
+	if kind == killed {
+		victim.Process.Doom()
+		return victim, blow{heal: func() {}, done: func() {
+			r.crew.Kill(victim)
+			r.crew.Start(victim.Name)
+		}}
+	}
+	if err := victim.Process.Freeze(); err != nil {
+		r.site.Fatal(err)
+	}
+	return victim, blow{heal: func() {
+		if err := victim.Process.Continue(); err != nil {
+			r.site.Fatal(err)
+		}
+	}}
+}
+
+// Faults of processes.
+const (
+	killed  = "process killed"
+	stopped = "process stopped"
+)
