@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -48,7 +49,7 @@ never runs again, and did not run since it wrote FILE: then its sessions go on.
 
 The pickle key is the first line of the file that --pickle-key-file names, or
 comes from PAWL_PICKLE_KEY, or is asked for with --pickle-key. That of vodozemac
-has 32 bytes: as they are, or in base64.`,
+has 32 bytes: as they are, whatever they are, or in base64.`,
 		Example: "  pawl import phone.pawl --from vodozemac pickles.json --pickle-key-file key --dry-run",
 		Args:    cli.Arguments(storeAndList),
 		RunE:    c.run,
@@ -78,7 +79,7 @@ func (c *importCommand) run(cmd *cobra.Command, args []string) error {
 	if !known {
 		return cli.Usagef("--from %s: want libolm or vodozemac", cli.Shown(c.from))
 	}
-	key, err := c.pickleKey(cmd.Context())
+	key, err := c.pickleKey(cmd.Context(), p)
 	if err != nil {
 		return err
 	}
@@ -143,11 +144,11 @@ const (
 
 // pickleKey gets the key of the pickles. It is taken as it is: libolm's may be
 // anything, even nothing.
-func (c *importCommand) pickleKey(ctx context.Context) (key secret.Value[[]byte], err error) {
+func (c *importCommand) pickleKey(ctx context.Context, p pickler) (key secret.Value[[]byte], err error) {
 	var text []byte
 	switch env, given := os.LookupEnv(pickleKeyEnv); {
 	case c.keyFile != "":
-		text, err = firstLine(c.keyFile)
+		text, err = keyWithin(c.keyFile, p.keySize)
 	case c.askKey:
 		text, err = asked{"pickle key", "pickle-key-file", pickleKeyEnv}.onTerminal(ctx, "Enter the pickle key: ")
 	case given:
@@ -164,8 +165,9 @@ func (c *importCommand) pickleKey(ctx context.Context) (key secret.Value[[]byte]
 	return secret.Hide(text), nil
 }
 
-// firstLine returns the line that a file has.
-func firstLine(path string) ([]byte, error) {
+// keyWithin returns the line that a file has, or all of it if the key has so many bytes:
+// each of them may be that which ends a line.
+func keyWithin(path string, size int) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("pickle key: %w", err)
@@ -174,6 +176,13 @@ func firstLine(path string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(file, maxPickleKey+2))
 	if err != nil {
 		return nil, fmt.Errorf("pickle key: %w", err)
+	}
+	if whole := bytes.TrimSuffix(text, []byte("\n")); size > 0 {
+		for _, all := range [][]byte{text, whole, bytes.TrimSuffix(whole, []byte("\r"))} {
+			if len(all) == size {
+				return all, nil
+			}
+		}
 	}
 	return lineWithin(text), nil
 }

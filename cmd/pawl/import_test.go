@@ -202,6 +202,33 @@ func TestImportKeys(t *testing.T) {
 	}
 }
 
+// TestPickleKeyFiles: a key of random bytes is taken as it is, though some of them end
+// lines; one that may have any length is a line.
+func TestPickleKeyFiles(t *testing.T) {
+	plain := "a pickle key has thirty-two byte"
+	ends := "\n" + plain[:10] + "\r\n" + plain[:17] + "\r\n"
+	for what, c := range map[string]struct{ program, file, key string }{
+		"as it is":                      {"vodozemac", plain, plain},
+		"as a line":                     {"vodozemac", plain + "\n", plain},
+		"as a line that ends in CRLF":   {"vodozemac", plain + "\r\n", plain},
+		"with ends of lines":            {"vodozemac", ends, ends},
+		"with ends of lines, as a line": {"vodozemac", ends + "\n", ends},
+		"in base64":                     {"vodozemac", "YSBwaWNrbGUga2V5IGhhcyB0aGlydHktdHdvIGJ5dGU\nmore", "YSBwaWNrbGUga2V5IGhhcyB0aGlydHktdHdvIGJ5dGU"},
+		"of libolm, of that length":     {"libolm", ends, ""},
+		"of libolm":                     {"libolm", " key \nmore", " key "},
+		"of libolm, none":               {"libolm", "", ""},
+	} {
+		file := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := (&importCommand{keyFile: file}).pickleKey(t.Context(), picklers[c.program])
+		if err != nil || string(got.Reveal()) != c.key {
+			t.Errorf("%s: %q, %v, want %q", what, got.Reveal(), err, c.key)
+		}
+	}
+}
+
 // TestCorpusIsCommitted: what FuzzList begins with.
 func TestCorpusIsCommitted(t *testing.T) {
 	testfiles.Corpus(t, "FuzzList", map[string][]byte{
