@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os/exec"
@@ -61,8 +62,11 @@ func (h *Host) output(args ...string) (out string, err error) {
 
 // Dial connects to an address from the host.
 func (h *Host) Dial(d net.Dialer, network, address string) (conn net.Conn, err error) {
-	h.do(func() { conn, err = d.Dial(network, address) })
-	return conn, err
+	if h.thread == nil {
+		return d.Dial(network, address)
+	}
+	failed := h.thread.beside(func() { conn, err = d.Dial(network, address) })
+	return conn, errors.Join(failed, err)
 }
 
 // Listen listens at a port of the host, at any free one if it is 0.

@@ -3,6 +3,8 @@
 package fleet
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -48,6 +50,26 @@ func (t *thread) do(fn func()) {
 }
 
 func (t *thread) end() { close(t.todo) }
+
+// beside calls fn on another thread that is in the same namespace and ends with it, so that
+// it may wait without others.
+func (t *thread) beside(fn func()) error {
+	ns, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", t.id))
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	entered := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocks it
+		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			fn()
+		}
+		entered <- err
+	}()
+	return <-entered
+}
 
 // dieWithParent ends a process with the thread that starts it.
 func dieWithParent(cmd *exec.Cmd) {

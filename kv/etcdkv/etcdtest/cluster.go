@@ -15,14 +15,39 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 )
 
 // patience is how long a cluster may take to answer.
 const patience = time.Minute
 
+// Port is where members with a Place answer, and PeerPort where they answer each other.
+const (
+	Port     = 2379
+	PeerPort = 2380
+)
+
+// Place is a host where a member runs, and how the test reaches it.
+type Place struct {
+	Address string // "": this machine, at ports that are free
+	Start   func(*exec.Cmd) error
+	Dial    func(ctx context.Context, address string) (net.Conn, error)
+}
+
+// addresses returns where a member in the place answers clients and others.
+func (p *Place) addresses(t testing.TB) (client, peer string) {
+	t.Helper()
+	if p.Address == "" {
+		p.Start, p.Dial = start, nil
+		return freePort(t), freePort(t)
+	}
+	return fmt.Sprintf("%s:%d", p.Address, Port), fmt.Sprintf("%s:%d", p.Address, PeerPort)
+}
+
 // Cluster is one that runs until the test is over.
 type Cluster struct {
 	Members []*Member
+	dial    []grpc.DialOption // of the test
 }
 
 // Member is one process of a cluster.
@@ -30,6 +55,7 @@ type Member struct {
 	Client string // HOST:PORT
 	server Server
 	args   []string
+	start  func(*exec.Cmd) error
 	log    string
 	cmd    *exec.Cmd
 	ended  chan struct{}
@@ -45,15 +71,29 @@ func Start(t testing.TB, server Server, members int, args ...string) *Cluster {
 // StartIn is Start with the directory that the members' data is in, or was.
 func StartIn(t testing.TB, server Server, dir string, members int, args ...string) *Cluster {
 	t.Helper()
+	return startAt(t, server, dir, make([]Place, members), args...)
+}
+
+// StartAt is Start of a cluster with a member in each of some places.
+func StartAt(t testing.TB, server Server, places []Place, args ...string) *Cluster {
+	t.Helper()
+	return startAt(t, server, t.TempDir(), places, args...)
+}
+
+func startAt(t testing.TB, server Server, dir string, places []Place, args ...string) *Cluster {
+	t.Helper()
 	c := &Cluster{}
-	var peers, all []string
-	for i := range members {
-		peers = append(peers, freePort(t))
-		all = append(all, fmt.Sprintf("m%d=http://%s", i, peers[i]))
+	clients, peers, all := make([]string, len(places)), make([]string, len(places)), make([]string, len(places))
+	for i := range places {
+		clients[i], peers[i] = places[i].addresses(t)
+		all[i] = fmt.Sprintf("m%d=http://%s", i, peers[i])
+	}
+	if dial := places[0].Dial; dial != nil {
+		c.dial = append(c.dial, grpc.WithContextDialer(dial))
 	}
 	token := rand.Text()
-	for i := range members {
-		m := &Member{Client: freePort(t), server: server, log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))}
+	for i := range places {
+		m := &Member{Client: clients[i], server: server, start: places[i].Start, log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))}
 		m.args = append([]string{
 			"--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(dir, fmt.Sprintf("m%d", i)),
 			"--listen-client-urls", "http://" + m.Client, "--advertise-client-urls", "http://" + m.Client,
@@ -91,7 +131,7 @@ func (c *Cluster) Endpoints() []string {
 // Connect returns a plain client.
 func (c *Cluster) Connect(t testing.TB) *clientv3.Client {
 	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: c.Endpoints(), DialTimeout: patience, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: c.Endpoints(), DialTimeout: patience, DialOptions: c.dial, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +162,25 @@ func (c *Cluster) Await(t testing.TB) {
 	}
 }
 
+// Leader returns the member that leads, when there is one.
+func (c *Cluster) Leader(t testing.TB) *Member {
+	t.Helper()
+	client := c.Connect(t)
+	defer client.Close()
+	for late := time.Now().Add(patience); time.Now().Before(late); {
+		for _, m := range c.Members {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			said, err := client.Status(ctx, m.Client)
+			cancel()
+			if err == nil && said.Leader == said.Header.MemberId {
+				return m
+			}
+		}
+	}
+	t.Fatalf("none of %d members leads after %v", len(c.Members), patience)
+	return nil
+}
+
 // Run starts a member, for the first time or again.
 func (m *Member) Run(t testing.TB) {
 	t.Helper()
@@ -132,7 +191,7 @@ func (m *Member) Run(t testing.TB) {
 	defer log.Close()
 	cmd := m.server.command(m.args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := start(cmd); err != nil {
+	if err := m.start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})

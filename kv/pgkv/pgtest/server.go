@@ -286,6 +286,9 @@ func (s *Server) Log() string {
 	return strings.TrimSpace(string(log))
 }
 
+// Remove ends a server before its test does.
+func (s *Server) Remove() { s.remove() }
+
 func (s *Server) remove() {
 	if s.process != nil && s.process.Process != nil {
 		s.Continue()

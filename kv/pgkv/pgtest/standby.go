@@ -5,8 +5,10 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -17,11 +19,41 @@ func (s *Server) Standby(t testing.TB, settings ...string) *Server {
 	return s.standby(t, nil, settings)
 }
 
-// StandbyAt is Standby on another host, which follows this server's host.
+// StandbyAt is Standby on another host, which follows this server over the network.
 func (s *Server) StandbyAt(t testing.TB, place Place, settings ...string) *Server {
 	t.Helper()
-	over := fmt.Sprintf("primary_conninfo=host=%s port=%d user=%s application_name=standby", s.place.Address, Port, Superuser)
-	return s.standby(t, &place, append([]string{over}, settings...))
+	return s.standby(t, &place, settings)
+}
+
+// Follow makes a standby follow another server than before.
+func (s *Server) Follow(t testing.TB, primary *Server) {
+	t.Helper()
+	if err := s.follow(primary); err != nil {
+		t.Fatal(err)
+	}
+	s.SQL(t, "SELECT pg_reload_conf()")
+}
+
+// follow writes whom the server follows over the network where its settings are read last.
+func (s *Server) follow(primary *Server) error {
+	file, err := os.OpenFile(filepath.Join(s.data(), "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "primary_conninfo = 'host=%s port=%d user=%s connect_timeout=2'\n", primary.place.Address, Port, Superuser)
+	return errors.Join(err, file.Close())
+}
+
+// Received is how far a standby has received what its primary wrote.
+func (s *Server) Received(t testing.TB) (bytes int64) {
+	t.Helper()
+	conn := s.Connect(t)
+	defer conn.Close(context.Background())
+	err := conn.QueryRow(t.Context(), "SELECT (pg_last_wal_receive_lsn() - '0/0')::bigint").Scan(&bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
 }
 
 func (s *Server) standby(t testing.TB, place *Place, settings []string) *Server {
@@ -35,6 +67,9 @@ func (s *Server) standby(t testing.TB, place *Place, settings []string) *Server 
 	err = follows.own()
 	if err == nil {
 		err = follows.run("pg_basebackup", "-h", s.dir, "-U", Superuser, "-D", follows.data(), "-R", "-c", "fast", "--no-sync")
+	}
+	if err == nil && place != nil {
+		err = follows.follow(s)
 	}
 	if err == nil {
 		err = follows.begin()

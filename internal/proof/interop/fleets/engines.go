@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 
 	"github.com/pawlkv/pawl/internal/proof/interop/processes"
 	"github.com/pawlkv/pawl/kv"
@@ -43,11 +45,18 @@ func (s postgresStore) Close() error {
 	return err
 }
 
-func openPostgres(s processes.Setup) (kv.Store, error) {
+func openPostgres(s processes.Setup) (kv.Store, error) { return openPostgresBy(s, nil) }
+
+// openPostgresBy is openPostgres from a process that is on none of the hosts, which dials
+// from one.
+func openPostgresBy(s processes.Setup, dial pgconn.DialFunc) (kv.Store, error) {
 	ctx := context.Background()
 	config, err := pgxpool.ParseConfig(s.URL)
 	if err != nil {
 		return nil, err
+	}
+	if dial != nil {
+		config.ConnConfig.DialFunc = dial
 	}
 	pgkv.Prepare(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -75,9 +84,12 @@ type etcdStore struct {
 // Close implements kv.Store.
 func (s etcdStore) Close() error { return errors.Join(s.Store.Close(), s.db.Close()) }
 
-func openEtcd(s processes.Setup) (kv.Store, error) {
+func openEtcd(s processes.Setup) (kv.Store, error) { return openEtcdBy(s) }
+
+// openEtcdBy is openEtcd from a process that is on none of the hosts.
+func openEtcdBy(s processes.Setup, dial ...grpc.DialOption) (kv.Store, error) {
 	ctx := context.Background()
-	db, err := etcdkv.Open(ctx, clientv3.Config{Endpoints: strings.Split(s.URL, ",")}, etcdkv.WithWait(waitOf(s)), etcdkv.WithWitnessDir(s.Dir))
+	db, err := etcdkv.Open(ctx, clientv3.Config{Endpoints: strings.Split(s.URL, ","), DialOptions: dial}, etcdkv.WithWait(waitOf(s)), etcdkv.WithWitnessDir(s.Dir))
 	if err != nil {
 		return nil, err
 	}

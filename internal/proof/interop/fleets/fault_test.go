@@ -3,6 +3,7 @@
 package fleets
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
@@ -13,7 +14,7 @@ import (
 type fault struct {
 	name string
 	// strike makes it happen, and says what to do about it.
-	strike func() blow
+	strike func(r *round) blow // the round is nil in a history
 	// lasts: it does for longer than any deadline, while those whom it does not strike go on.
 	lasts bool
 }
@@ -27,7 +28,7 @@ type blow struct {
 // cuts are the faults of the network: each host in each direction.
 func (s *site) cuts() (all []fault) {
 	cut := func(name string, host func() *fleet.Host, d fleet.Direction) fault {
-		return fault{name: name + " cut off " + string(d), lasts: true, strike: func() blow {
+		return fault{name: name + " cut off " + string(d), lasts: true, strike: func(*round) blow {
 			h := host()
 			h.Cut(s.T, d)
 			return blow{heal: func() { h.Join(s.T) }}
@@ -41,10 +42,12 @@ func (s *site) cuts() (all []fault) {
 	return all
 }
 
-// late is a connection whose bytes arrive after its successor's: that of the next commit of
-// the third host where one can be told, or all that there are.
+// late is a connection whose bytes arrive after its successor's. Where a commit can be told
+// on its way it is that of the next one of the third host; otherwise all connections are held
+// from an instant on, and what has them is killed, so that another connects.
 func (s *site) late() fault {
-	return fault{name: "late bytes", lasts: true, strike: func() blow {
+	s.makesLate = true
+	return fault{name: "late bytes", lasts: true, strike: func(r *round) blow {
 		before := make([]int64, len(s.slow()))
 		for i, p := range s.slow() {
 			before[i] = p.Late()
@@ -54,7 +57,10 @@ func (s *site) late() fault {
 				p.HoldNext(s.commits)
 			}
 		}
-		return blow{heal: func() {
+		return blow{heal: func() {}, done: func() {
+			if s.commits == "" && r != nil {
+				r.replaceThird()
+			}
 			for i, p := range s.slow() {
 				if held := p.Release(); held > 0 {
 					s.lateOnes += held
@@ -63,6 +69,19 @@ func (s *site) late() fault {
 			}
 		}}
 	}}
+}
+
+// replaceThird kills the process on the third host, unless a fault has struck it, and waits
+// until another has read something.
+func (r *round) replaceThird() {
+	for _, m := range r.crew.Members {
+		if m.Name != crews.Names[len(crews.Names)-1] || slices.Contains(r.victims, m) {
+			continue
+		}
+		r.crew.Kill(m)
+		r.crew.Start(m.Name)
+		return
+	}
 }
 
 // instant is within what all are at when something happens to them.

@@ -23,7 +23,8 @@ const (
 
 // swap is the role of those processes.
 func swap(dir string) error {
-	s, err := openReached(processes.Setup{URL: os.Getenv(urlEnv), Dir: os.Getenv(ownEnv), Patience: short}, os.Getenv(engineEnv))
+	setup := processes.Setup{URL: os.Getenv(urlEnv), Dir: os.Getenv(ownEnv), Patience: short}
+	s, err := openReached(func() (kv.Store, error) { return openers[os.Getenv(engineEnv)](setup) })
 	if err != nil {
 		return err
 	}
@@ -31,9 +32,9 @@ func swap(dir string) error {
 }
 
 // openReached opens a store, when its server can be reached.
-func openReached(setup processes.Setup, engine string) (kv.Store, error) {
+func openReached(open func() (kv.Store, error)) (kv.Store, error) {
 	for late := time.Now().Add(processes.Patience); ; {
-		s, err := openers[engine](setup)
+		s, err := open()
 		if kv.OutcomeOf(err) != kv.Unsent || time.Now().After(late) {
 			return s, err
 		}
@@ -69,13 +70,16 @@ func (s *site) history() {
 			crew.Members[victim].Freeze()
 			b.heal = crew.Members[victim].Thaw
 		default:
-			b = f.strike()
+			b = f.strike(nil)
 		}
 		if f.lasts {
 			<-time.After(2 * deadline) // the fault is that it lasts so long
 		}
 		if b.heal != nil {
 			b.heal()
+		}
+		if b.done != nil {
+			b.done()
 		}
 	}
 	everybody(crew)

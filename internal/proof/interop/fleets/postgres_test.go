@@ -28,17 +28,19 @@ func newPostgres(t *testing.T) *site {
 	server := pgtest.StartAt(t, placeOf(host))
 	s.commits = ".commit("
 	s.open = func() (kv.Store, error) {
-		return openReached(processes.Setup{URL: server.URL(pgtest.Superuser, "postgres"), Dir: s.clients[0].dir}, postgres)
+		return openReached(func() (kv.Store, error) {
+			return openPostgres(processes.Setup{URL: server.URL(pgtest.Superuser, "postgres"), Dir: s.clients[0].dir})
+		})
 	}
 	for i := range s.clients {
 		s.clients[i].url = urlAt(s.reach(i, host, pgtest.Port))
 	}
 	s.faults = append(s.cuts(), s.late(),
-		fault{name: "server killed", strike: func() blow {
+		fault{name: "server killed", strike: func(*round) blow {
 			server.Kill()
 			return blow{heal: func() { server.Begin(t) }}
 		}},
-		fault{name: "server stopped", lasts: true, strike: func() blow {
+		fault{name: "server stopped", lasts: true, strike: func(*round) blow {
 			server.Freeze()
 			return blow{heal: server.Continue}
 		}},

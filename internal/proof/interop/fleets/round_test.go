@@ -63,10 +63,12 @@ func (s *site) devices(other interop.Implementation) {
 		}
 	}
 	unknown.report(s.T)
-	if s.lateOnes == 0 {
-		s.Error("no connection's bytes came late")
+	if s.makesLate {
+		s.Logf("the bytes of %d connections came late", s.lateOnes)
+		if s.lateOnes == 0 {
+			s.Error("no connection's bytes came late")
+		}
 	}
-	s.Logf("the bytes of %d connections came late", s.lateOnes)
 	c.EndUnhurried()
 }
 
@@ -87,7 +89,7 @@ func (r *round) play(faults []fault) {
 			_, b := r.onMember(f.name)
 			blows = append(blows, b)
 		} else {
-			blows = append(blows, f.strike())
+			blows = append(blows, f.strike(r))
 		}
 		lasts = lasts || f.lasts
 	}

@@ -29,7 +29,8 @@ type site struct {
 	excuses []error // that calls may end with, beside those of any fault
 
 	commits     string // what a commit has in it on its way to the server; "": nothing to tell it by
-	lateOnes    int    // connections whose bytes were late
+	makesLate   bool
+	lateOnes    int // connections whose bytes were late
 	synchronous bool
 	open        func() (kv.Store, error) // from the test's process, which is on none of the hosts
 }

@@ -94,3 +94,9 @@ func (p *Process) Inspect(context.Context) (pawl.Inspection, error) {
 	a, err := p.ask(request{Op: opInspect})
 	return a.Found, err
 }
+
+// Recover makes a device that went back in time fit to send.
+func (p *Process) Recover() error {
+	_, err := p.ask(request{Op: opRecover})
+	return err
+}

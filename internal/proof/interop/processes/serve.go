@@ -150,6 +150,8 @@ func (s *server) call(ctx context.Context, q request, a *answer) (err error) {
 		a.Broken, err = m.Check(ctx)
 	case opInspect:
 		a.Found, err = m.Inspect(ctx)
+	case opRecover:
+		_, err = m.Recover(ctx)
 	default:
 		err = fmt.Errorf("processes: no operation %d", q.Op)
 	}

@@ -71,6 +71,7 @@ const (
 	opSweep
 	opCheck
 	opInspect
+	opRecover
 )
 
 // request asks for one call. Fields that the call does not have are zero.
