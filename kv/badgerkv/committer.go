@@ -19,19 +19,25 @@ func (d *database) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) 
 		return d.validate(b)
 	}
 	r := grouping.NewRequest(b)
-	if err := d.queue.Add(r); err != nil {
-		return 0, err
+	if !d.committer.lead(r) {
+		if err := d.queue.Add(r); err != nil {
+			return 0, err
+		}
 	}
 	return r.Wait(ctx)
 }
 
-// committer is the only one that writes to Badger. All but ended is its
-// goroutine's. A commit's way through it: it waits in the queue, is considered
-// (run, round, consider), joins a group (admits, add), is written and synced with
-// the group (apply, write), becomes visible (applied) and is answered.
+// committer is the only one that writes to Badger. All but ended belongs to who works
+// at the queue: its goroutine, or the caller who leads. A commit's way through it: it
+// waits in the queue, or leads, is considered (run, round, consider), joins a group
+// (admits, add), is written and synced with the group (apply, write), becomes visible
+// (applied) and is answered.
 type committer struct {
 	*database
 	ended chan struct{}
+
+	waiting []*grouping.Request // of the goroutine
+	closed  bool                // likewise: it has seen that the queue is
 
 	wal    *wal
 	head   uint64 // the newest version
@@ -54,24 +60,45 @@ func (c *committer) run() {
 			c.wal.close()
 		}
 	}()
-	var waiting []*grouping.Request
-	for {
-		if len(waiting) == 0 {
+	for !c.closed {
+		if len(c.waiting) == 0 {
 			<-c.queue.Bell()
 		}
-		items, jobs, closed := c.queue.Take()
-		waiting = append(waiting, items...)
-		for _, job := range jobs {
-			job(closed)
-		}
-		if closed {
-			for _, r := range waiting {
-				r.Refuse(kv.ErrClosed)
-			}
-			return
-		}
-		waiting = c.round(waiting)
+		c.queue.Work(c.work)
 	}
+}
+
+// work runs the jobs, and commits a group of those who wait.
+func (c *committer) work() (waiting int) {
+	items, jobs, closed := c.queue.Take()
+	c.waiting = append(c.waiting, items...)
+	for _, job := range jobs {
+		job(closed)
+	}
+	if c.closed = closed; closed {
+		for _, r := range c.waiting {
+			r.Refuse(kv.ErrClosed)
+		}
+		return 0
+	}
+	waiting = len(c.waiting)
+	c.waiting = c.round(c.waiting)
+	return waiting
+}
+
+// lead commits one batch in the goroutine of its caller, if nobody else commits.
+func (c *committer) lead(r *grouping.Request) bool {
+	return c.queue.Lead(func() bool {
+		c.round([]*grouping.Request{r}) // a first one is always admitted
+		return true
+	}, func() { c.lose(r.Batch.ID) })
+}
+
+// lose ends committing after a panic in the middle of a commit, which may have been
+// written or not.
+func (c *committer) lose(id kv.CommitID) {
+	c.fail(errors.New("a panic in the middle of a commit"))
+	c.unknown = map[kv.CommitID]struct{}{id: {}}
 }
 
 // round applies a group of those who wait, and returns the others.

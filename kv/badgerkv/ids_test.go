@@ -207,3 +207,26 @@ func TestNewestVersionIsMissed(t *testing.T) {
 		}
 	}
 }
+
+// TestPanicInACommit: who commits himself has the panic. What became of his batch is
+// unknown, and the store takes no more.
+func TestPanicInACommit(t *testing.T) {
+	_, d := openSeen(t, filepath.Join(t.TempDir(), "store"), 1000)
+	d.committer.hooks.free = func(string) (space, error) { panic("broken") }
+	b := writing("a")
+	func() {
+		defer func() {
+			if r := recover(); r != "broken" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		_, err := d.Commit(t.Context(), b)
+		t.Errorf("no panic, and %v", err)
+	}()
+	if _, err := d.Commit(t.Context(), b); !errors.Is(err, kv.ErrUndecided) {
+		t.Errorf("the same batch again: %v, want %v", err, kv.ErrUndecided)
+	}
+	if _, err := d.Commit(t.Context(), writing("b")); !errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("another: %v, want %v", err, kv.ErrUnavailable)
+	}
+}

@@ -136,3 +136,77 @@ func TestWhatIsCopiedMayBeLeft(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoIsAloneLeads: a caller commits himself where nobody is in his way, and nowhere
+// else.
+func TestWhoIsAloneLeads(t *testing.T) {
+	q := grouping.NewQueue()
+	leads := func() bool {
+		called := false
+		led := q.Lead(func() bool { called = true; return true }, func() { t.Error("a batch is lost without a panic") })
+		if called != led {
+			t.Errorf("committed: %v, said: %v", called, led)
+		}
+		return led
+	}
+	expect := func(want bool, when string) {
+		t.Helper()
+		if leads() != want {
+			t.Errorf("%s: the caller leads: %v, want %v", when, !want, want)
+		}
+	}
+	expect(true, "an empty queue")
+	if q.Lead(func() bool { return false }, func() {}) {
+		t.Error("who left his batch alone has committed it")
+	}
+	if err := q.Add(grouping.NewRequest(&kv.Batch{})); err != nil {
+		t.Fatal(err)
+	}
+	expect(false, "a batch waits")
+	q.Take()
+	expect(true, "nothing waits any more")
+	if err := q.Run(func(bool) {}); err != nil {
+		t.Fatal(err)
+	}
+	expect(false, "a job waits")
+	q.Take()
+	q.Work(func() int { expect(false, "the committer works"); return 2 })
+	expect(false, "several came at once")
+	q.Work(func() int { return 1 })
+	expect(true, "they come one at a time again")
+	if !q.Pause() {
+		t.Fatal("an idle queue cannot be paused")
+	}
+	expect(false, "a pause")
+	if q.Pause() {
+		t.Error("two pauses at once")
+	}
+	q.Resume()
+	expect(true, "the pause is over")
+	q.Close()
+	expect(false, "closed")
+	if q.Pause() {
+		t.Error("a closed queue is paused")
+	}
+}
+
+// TestPanicWhileLeading: the caller has the panic, the engine knows that a batch is lost,
+// and nobody is kept from committing.
+func TestPanicWhileLeading(t *testing.T) {
+	q := grouping.NewQueue()
+	lost := 0
+	func() {
+		defer func() {
+			if r := recover(); r != "broken" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		q.Lead(func() bool { panic("broken") }, func() { lost++ })
+	}()
+	if lost != 1 {
+		t.Errorf("%d batches are lost, want 1", lost)
+	}
+	if !q.Lead(func() bool { return true }, func() {}) {
+		t.Error("nobody leads any more")
+	}
+}
