@@ -30,6 +30,8 @@ const (
 	readersEnd = 100 * time.Millisecond
 	blindWait  = 20 * time.Millisecond
 	stuckWait  = time.Millisecond
+	// nearPages are more than a commit mostly writes beside its values.
+	nearPages = 64
 )
 
 // checkpoints decides when the log goes to the database.
@@ -69,6 +71,12 @@ func (k *checkpoints) after(c *committer) {
 		c.set.logger.Warn("the log grows: a process is in the middle of a read: is it stopped?",
 			slog.Any("processes", processesOf(k.stuck)), slog.Int("bytes", used))
 	}
+}
+
+// isNear reports whether a commit of a size may be the one after which something is to
+// be done with the log.
+func (k *checkpoints) isNear(c *committer, size int) bool {
+	return c.conn.logged+2*size+nearPages*pageSize >= max(k.next, c.set.softLog)
 }
 
 // patience is how long readers are waited for.

@@ -12,8 +12,8 @@ import (
 	"github.com/pawlkv/pawl/kv/internal/latest"
 )
 
-// committer is the only one of this process that writes to the database. All
-// but queue and ended is its goroutine's.
+// committer is the only one of this process that writes to the database. All but queue
+// and ended belongs to who works at the queue: its goroutine, or the caller who leads.
 type committer struct {
 	path     string
 	set      *settings
@@ -54,24 +54,59 @@ func newCommitter(path string, set *settings) *committer {
 // run commits until the queue is closed.
 func (c *committer) run() {
 	defer close(c.ended)
-	for {
-		// That the queue is closed is told once, perhaps while we waited for the gate.
-		if len(c.waiting) == 0 && !c.closed {
+	for some, closed := false, false; !closed; {
+		if !some {
 			<-c.queue.Bell()
 		}
-		if c.collect(); c.closed {
-			c.refuse(kv.ErrClosed, time.Time{})
-			return
-		}
-		if len(c.waiting) > 0 && c.enter() {
-			if c.turns.taken() { // it was granted while we waited
-				c.afterTurn()
-				continue
-			}
+		c.queue.Work(func() int {
+			waiting := c.work()
+			some, closed = len(c.waiting) > 0, c.closed
+			return waiting
+		})
+	}
+}
+
+// work runs the jobs, and commits a group of those who wait.
+func (c *committer) work() (waiting int) {
+	if c.collect(); !c.closed && len(c.waiting) > 0 && c.enter() {
+		waiting = len(c.waiting)
+		if c.turns.taken() { // it was granted while we waited
+			c.afterTurn()
+		} else {
 			c.round()
 			c.gate.release()
 		}
 	}
+	// That the queue is closed is told once, perhaps while we waited for the gate.
+	if c.closed {
+		c.refuse(kv.ErrClosed, time.Time{})
+	}
+	return waiting
+}
+
+// lead commits one batch in the goroutine of its caller, if nobody else commits, here
+// or in another process, and if there is nothing to do that takes longer: whoever has
+// to wait can give up, which he cannot while he does it himself.
+func (c *committer) lead(r *grouping.Request) bool {
+	return c.queue.Lead(func() bool {
+		if len(c.waiting) > 0 || c.conn == nil || c.failed != nil || c.log.isNear(c, r.Batch.Size()) || !c.gate.try() {
+			return false
+		}
+		defer c.gate.release()
+		if c.turns.taken() {
+			return false
+		}
+		c.waiting = append(c.waiting, r)
+		c.round()
+		return true
+	}, func() { c.lose(r) })
+}
+
+// lose notes a panic in the middle of a commit, which may have been written or not.
+func (c *committer) lose(r *grouping.Request) {
+	c.waiting = nil
+	c.drop()
+	c.fail([]*grouping.Request{r}, errors.New("a panic in the middle of a commit"))
 }
 
 // afterTurn commits a group after the turn of another process on the whole store.
@@ -264,6 +299,30 @@ func (c *committer) drop() error {
 	conn := c.conn
 	c.conn = nil
 	return conn.close()
+}
+
+// lend lends the connection for a read, if nobody commits. Nothing is committed before
+// it is taken back.
+func (c *committer) lend() *conn {
+	if c == nil || !c.queue.Pause() {
+		return nil
+	}
+	if c.conn == nil || c.failed != nil {
+		c.queue.Resume()
+		return nil
+	}
+	c.conn.lent = true
+	return c.conn
+}
+
+// takeBack takes back what was lent. The next commit opens another in the place of one
+// that is not usable.
+func (c *committer) takeBack(usable bool) {
+	defer c.queue.Resume()
+	c.conn.lent = false
+	if !usable {
+		c.drop()
+	}
 }
 
 // fail notes a commit of unknown outcome.

@@ -20,6 +20,7 @@ type conn struct {
 	until time.Time       // likewise
 
 	done  func() // tells the pool that a read is over
+	lent  bool   // to the pool, by the committer
 	leave func() // lets go of the store's name, nil for a connection that has none
 	home  *home
 
@@ -201,7 +202,14 @@ func (c *conn) stmt(q query) (*sqlite3.Stmt, error) {
 
 // run executes a statement that yields nothing.
 func (c *conn) run(q query, args ...any) error {
-	return c.rows(q, func(*sqlite3.Stmt) (bool, error) { return true, nil }, args...)
+	stmt, err := c.stmt(q)
+	if err != nil {
+		return err
+	}
+	if err := bind(stmt, args); err != nil {
+		return translate(err)
+	}
+	return c.ended(stmt.Exec())
 }
 
 // rows calls fn for each row until it returns false. Arguments are []byte or
@@ -223,6 +231,12 @@ func (c *conn) rows(q query, fn func(*sqlite3.Stmt) (bool, error), args ...any) 
 		err = stmt.Err()
 	}
 	stmt.Reset() // repeats the error
+	return c.ended(err)
+}
+
+// ended is the error of a statement: that of the context, if it was that which ended
+// waiting for a lock.
+func (c *conn) ended(err error) error {
 	if ended := c.ctx.Err(); ended != nil && errors.Is(err, sqlite3.BUSY) {
 		return ended
 	}

@@ -68,6 +68,22 @@ func (g *gate) ask() <-chan error {
 	return g.asked
 }
 
+// try takes the gate if that is to be had at once, as ask does otherwise. Whatever is
+// wrong with it is left to ask.
+func (g *gate) try() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || g.busy || g.held {
+		return false
+	}
+	if locked, err := g.lock.TryLock(); !locked || err != nil || !g.isFile() {
+		g.lock.Unlock()
+		return false
+	}
+	g.held = true
+	return true
+}
+
 // release lets others commit, or gives up waiting.
 func (g *gate) release() {
 	g.mu.Lock()

@@ -18,6 +18,7 @@ type pool struct {
 	set     *settings
 	readers readers
 	latest  *latest.Entries
+	writer  *committer // whose connection is lent, too; nil: there is none
 
 	mu      sync.Mutex
 	closed  bool
@@ -30,7 +31,8 @@ func newPool(path string, set *settings) *pool {
 	return &pool{path: path, set: set, readers: readers{path: path}, latest: latest.New(0), opening: 1, used: new(sync.WaitGroup)}
 }
 
-// get returns a connection, and of which opening it is.
+// get returns a connection, and of which opening it is. That of the committer has read
+// what it has written: others read the pages that are in many commits again after each.
 func (p *pool) get() (c *conn, opening int, err error) {
 	p.mu.Lock()
 	if p.closed {
@@ -39,6 +41,11 @@ func (p *pool) get() (c *conn, opening int, err error) {
 	}
 	opening, used := p.opening, p.used
 	used.Add(1)
+	if c = p.writer.lend(); c != nil {
+		p.mu.Unlock()
+		c.done = used.Done
+		return c, opening, nil
+	}
 	if n := len(p.idle); n > 0 {
 		c = p.idle[n-1]
 		p.idle = p.idle[:n-1]
@@ -58,6 +65,10 @@ func (p *pool) get() (c *conn, opening int, err error) {
 // is closed.
 func (p *pool) put(c *conn, opening int, usable bool) {
 	defer c.done()
+	if c.lent {
+		p.writer.takeBack(usable)
+		return
+	}
 	p.mu.Lock()
 	if usable && !p.closed && opening == p.opening && len(p.idle) < maxIdle {
 		p.idle = append(p.idle, c)

@@ -60,8 +60,8 @@ var sqlOf = [queries]string{
 	qVersion:        `SELECT version FROM entries WHERE key = ?`,
 	qScan:           `SELECT key, version, value FROM entries WHERE key >= ? AND key < ? ORDER BY key`,
 	qScanToEnd:      `SELECT key, version, value FROM entries WHERE key >= ? ORDER BY key`,
-	qPut: `INSERT INTO entries (key, version, value) VALUES (?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET version = excluded.version, value = excluded.value`,
+	// In a table without a rowid that has no other index, REPLACE looks for nothing first.
+	qPut:    `REPLACE INTO entries (key, version, value) VALUES (?, ?, ?)`,
 	qDelete: `DELETE FROM entries WHERE key = ?`,
 	// An ID was recorded after it began, so that few rows are looked at.
 	qFindID:       `SELECT version, length(id) FROM commits WHERE version > ? AND id IN (?, ?)`,

@@ -70,6 +70,7 @@ func Open(path string, options ...Option) (*Store, error) {
 	s.committer = newCommitter(path, &s.set)
 	s.committer.gate, s.committer.changed = s.gate, s.follower.committed
 	s.committer.readers, s.committer.latest = &s.pool.readers, s.pool.latest
+	s.pool.writer = s.committer
 	if err := s.open(path); err != nil {
 		s.discard()
 		err = explained(path, whyNotWritten(err, path, 0))
@@ -169,8 +170,10 @@ func (s *Store) Commit(ctx context.Context, b *kv.Batch) (kv.Version, error) {
 	}
 	defer leave()
 	r := grouping.NewRequest(b)
-	if err := s.committer.queue.Add(r); err != nil {
-		return 0, err
+	if !s.committer.lead(r) {
+		if err := s.committer.queue.Add(r); err != nil {
+			return 0, err
+		}
 	}
 	return r.Wait(ctx)
 }
@@ -239,9 +242,12 @@ func (s *Store) Close() error {
 		s.follower.close()
 		s.committer.queue.Close()
 		<-s.committer.ended
-		if err := s.committer.checkSides(); err != nil {
-			s.set.logger.Warn("the store is closed, and not as it was opened", slog.Any("error", err))
-		}
+		s.committer.queue.Work(func() int { // a read may have its connection
+			if err := s.committer.checkSides(); err != nil {
+				s.set.logger.Warn("the store is closed, and not as it was opened", slog.Any("error", err))
+			}
+			return 0
+		})
 		s.failure = errors.Join(s.pool.drain(true), s.committer.drop())
 		s.gate.close()
 		s.headFile.close()
