@@ -179,7 +179,7 @@ func (c *Claims) settleSome(tx *txn.Tx, a asked, todo []result, failed []string,
 		return 0, err
 	}
 	if first {
-		if _, err := outbox.Read(tx, a.id); err != nil {
+		if err := outbox.Await(tx, a.id); err != nil {
 			return 0, err // another process was first
 		}
 		if err := outbox.Finish(tx, a.id); err != nil {

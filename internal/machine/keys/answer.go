@@ -54,7 +54,7 @@ func (u *Uploads) settle(ctx context.Context, r outbox.Request, apply func(*stan
 		if err != nil {
 			return err
 		}
-		if _, err := outbox.Read(tx, r.ID); err != nil {
+		if err := outbox.Await(tx, r.ID); err != nil {
 			return err
 		}
 		if s.uploads.Under.Request != r.ID {
@@ -241,7 +241,7 @@ func (u *Uploads) looked(ctx context.Context, r outbox.Request, response []byte)
 		if err != nil {
 			return false, err
 		}
-		if _, err := outbox.Read(tx, r.ID); err != nil {
+		if err := outbox.Await(tx, r.ID); err != nil {
 			return false, err
 		}
 		if err := outbox.Finish(tx, r.ID); err != nil {

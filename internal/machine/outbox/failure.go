@@ -169,7 +169,7 @@ func (p Plain) Sent(ctx context.Context, r Request, response []byte) error {
 		if _, err := p.Account.Active(tx); err != nil {
 			return err
 		}
-		if _, err := Read(tx, r.ID); err != nil {
+		if err := Await(tx, r.ID); err != nil {
 			return err
 		}
 		return Finish(tx, r.ID)

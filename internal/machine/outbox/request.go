@@ -110,6 +110,16 @@ func Read(tx *txn.Tx, id ID) (Request, error) {
 	return withBody(tx, r)
 }
 
+// Await fails with ErrNoRequest unless the request is there still: whoever applies its
+// answer asks so, and looks at no body, which some hundred kilobytes may be.
+func Await(tx *txn.Tx, id ID) error {
+	_, ok, err := Find(tx, id)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: %s", ErrNoRequest, id)
+	}
+	return err
+}
+
 func withBody(tx *txn.Tx, r records.Request) (Request, error) {
 	b, ok, err := records.RequestBodies.Get(tx, r.ID)
 	if err == nil && !ok || machine.IsSetAside(err) {

@@ -82,7 +82,7 @@ func (h Answers) end(tx *txn.Tx, id outbox.ID, c carried) error {
 	if _, err := h.Account.Active(tx); err != nil {
 		return err
 	}
-	if _, err := outbox.Read(tx, id); err != nil {
+	if err := outbox.Await(tx, id); err != nil {
 		return err
 	}
 	if err := h.release(tx, id, c.Room); err != nil {
@@ -149,7 +149,7 @@ func (h Answers) refused(ctx context.Context, r outbox.Request, c carried) error
 		some := todo[:min(len(todo), most)]
 		todo = todo[len(some):]
 		err := h.Account.Do(ctx, func(tx *txn.Tx) error {
-			if _, err := outbox.Read(tx, r.ID); err != nil {
+			if err := outbox.Await(tx, r.ID); err != nil {
 				return err
 			}
 			for _, to := range some {
