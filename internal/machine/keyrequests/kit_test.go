@@ -277,7 +277,7 @@ func (h *home) apply(from roomkeys.From, kind string, content json.RawMessage) e
 		if kind == keyrequests.Request {
 			return h.requests.Receive(tx, v, 0, from.User, content)
 		}
-		out, err := h.keys.Receive(tx, v, 0, from, kind, content)
+		out, err := h.keys.Receive(tx, v, 0, from, kind, roomkeys.Read(kind, content))
 		if err != nil || out.Provenance == 0 {
 			return err
 		}

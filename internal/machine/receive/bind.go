@@ -85,7 +85,10 @@ func (h handed) roomKey(tx *txn.Tx, v account.Account, m Message) ([]RoomKey, er
 		}
 		from.Trust = trust
 	}
-	out, err := h.keys.Receive(tx, v, m.Place, from, m.Type, m.Content)
+	if m.Read.IsZero() {
+		m.Read = roomkeys.Read(m.Type, m.Content)
+	}
+	out, err := h.keys.Receive(tx, v, m.Place, from, m.Type, m.Read)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/unpadded"
@@ -52,6 +53,7 @@ type event struct {
 	err     error              // why it cannot be read whatever the store has
 
 	payload map[string]json.RawMessage // the members of what was decrypted; nil: it is no object
+	roomKey roomkeys.Content           // that it brings; zero: none
 
 	kept   bool          // it is of an earlier response, and kept since
 	number uint64        // among those
@@ -60,6 +62,12 @@ type event struct {
 
 // Earlier is the index of an event that is of an earlier response.
 const Earlier = -1
+
+// givesKey reports whether the event brings a room key, as far as it was decrypted.
+func (e *event) givesKey() bool {
+	kind, _ := jsonobject.Text(e.payload["type"])
+	return kind == typeRoomKey
+}
 
 // tag is the same whenever the event comes: of an encrypted one by what is decrypted,
 // since servers write the rest anew.

@@ -11,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/keys"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/internal/secret"
@@ -69,6 +70,8 @@ type Message struct {
 	// Encrypted: From is who sent it.
 	Encrypted bool
 	Place     int // in its commit
+	// Read is the content of a room key that was read before, zero: it was not.
+	Read roomkeys.Content
 }
 
 // Others are what the parts of a response are for. What they return commits with

@@ -12,7 +12,9 @@ import (
 	"github.com/pawlkv/pawl/internal/jsonobject"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/parallel"
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
@@ -36,17 +38,24 @@ func (c *call) apart(tx *txn.Tx, i int) bool {
 }
 
 // ahead reads at once what taking events that were decrypted looks at, as far as what
-// they say tells.
+// they say tells. The room keys that they bring are verified meanwhile.
 func (c *call) ahead(tx *txn.Tx, first int, results []todevice.Result) error {
+	events := c.events[first : first+len(results)]
+	for i := range events {
+		e := &events[i]
+		e.payload, e.roomKey = nil, roomkeys.Content{}
+		if e.olm != nil && results[i].Err == nil {
+			e.payload, _ = jsonobject.Members(results[i].Plaintext)
+		}
+	}
+	defer verify(events)()
 	var refs []txn.Ref
 	met := make(map[ratchet.PublicKey]bool)
-	for i, r := range results {
-		e := &c.events[first+i]
-		if e.payload = nil; e.olm == nil || r.Err != nil {
+	for i, e := range events {
+		if e.olm == nil || results[i].Err != nil {
 			continue
 		}
-		e.payload, _ = jsonobject.Members(r.Plaintext)
-		if owner, owned, err := c.owner(tx, *e); err == nil && owned && !owner.Open && !met[e.olm.Sender] {
+		if owner, owned, err := c.owner(tx, e); err == nil && owned && !owner.Open && !met[e.olm.Sender] {
 			met[e.olm.Sender] = true
 			refs = append(refs, c.others.Sends(owner.Claimers[0])...)
 		}
@@ -55,6 +64,29 @@ func (c *call) ahead(tx *txn.Tx, first int, results []todevice.Result) error {
 		}
 	}
 	return tx.Prefetch(refs...)
+}
+
+// keysAtOnce is for how many room keys a goroutine is worth what it takes to wake it.
+const keysAtOnce = 4
+
+// verify begins to read the room keys that events bring, on all processors: the
+// signature of one takes as long as all the rest of its event. The events have them
+// after end.
+func verify(events []event) (end func()) {
+	var with []int
+	for i := range events {
+		if events[i].givesKey() {
+			with = append(with, i)
+		}
+	}
+	keys := make([]roomkeys.Content, len(with))
+	done := parallel.Begin(len(with), keysAtOnce, func(k int) { keys[k] = roomkeys.Read(typeRoomKey, events[with[k]].payload["content"]) })
+	return func() {
+		done()
+		for k, i := range with {
+			events[i].roomKey = keys[k]
+		}
+	}
 }
 
 // givenIn returns the session that a payload says to have the key of.
@@ -171,6 +203,7 @@ func (c *call) takeDecrypted(tx *txn.Tx, v account.Account, e event, r todevice.
 	}
 	switch m.Type {
 	case typeRoomKey, typeForwardedKey, typeWithheld, typeOldWithheld:
+		m.Read = e.roomKey
 		out.keys, err = c.others.RoomKey(tx, v, m)
 	case typeKeyRequest:
 		err = c.others.KeyRequest(tx, v, m)

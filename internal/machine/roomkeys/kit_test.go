@@ -88,7 +88,7 @@ func (h *home) receive(from roomkeys.From, eventType string, content any) (roomk
 		if err != nil {
 			return roomkeys.Outcome{}, err
 		}
-		return h.keys.Receive(tx, v, 0, from, eventType, text)
+		return h.keys.Receive(tx, v, 0, from, eventType, roomkeys.Read(eventType, text))
 	})
 }
 

@@ -37,6 +37,29 @@ type Outcome struct {
 	GivenUp []group.Refused
 }
 
+// Content is the content of an event, as far as it can be read without the store: the
+// signature of a room key is verified, which takes longer than all the rest. The zero
+// Content is none.
+type Content struct {
+	object  object
+	err     error // why it is no content
+	key     group.Key
+	invalid error // why the key of a room key is none
+	read    bool
+}
+
+// Read reads the content of an event. It may be called from any number of goroutines.
+func Read(eventType string, content json.RawMessage) Content {
+	c := Content{read: true}
+	if c.object, c.err = parseObject(content); c.err == nil && eventType == RoomKey {
+		c.key, c.invalid = c.object.anyKey(group.ParseSharedKey)
+	}
+	return c
+}
+
+// IsZero reports that nothing was read.
+func (c Content) IsZero() bool { return !c.read }
+
 // Receive applies an event of a type that [Handles] says yes to: a room key, a
 // forwarded room key or a notice that one is withheld. Place is that of the event
 // among what the transaction does. The caller has made all checks of Olm payloads
@@ -47,17 +70,17 @@ type Outcome struct {
 // ErrOtherUser, ErrContradicts (another ratchet is stored, and not worse), group.ErrMalformed, group.ErrVersion, group.ErrSignature,
 // group.ErrForgotten (the key was deleted on purpose), group.ErrNotice; or it
 // is of the store, or machine.ErrFormat1.
-func (k *Keys) Receive(tx *txn.Tx, v account.Account, place int, from From, eventType string, content json.RawMessage) (Outcome, error) {
+func (k *Keys) Receive(tx *txn.Tx, v account.Account, place int, from From, eventType string, content Content) (Outcome, error) {
 	if !v.Raised() {
 		return Outcome{}, machine.ErrFormat1
 	}
-	o, err := parseObject(content)
-	if err != nil {
-		return Outcome{}, err
+	if content.err != nil {
+		return Outcome{}, content.err
 	}
+	o := content.object
 	switch eventType {
 	case RoomKey:
-		return k.receiveKey(tx, from, o)
+		return k.receiveKey(tx, from, content)
 	case ForwardedRoomKey:
 		return k.receiveForwarded(tx, v, from, o)
 	case Withheld, OldWithheld:
@@ -71,12 +94,12 @@ func (k *Keys) Receive(tx *txn.Tx, v account.Account, place int, from From, even
 }
 
 // receiveKey keeps a key that the session's owner sent.
-func (k *Keys) receiveKey(tx *txn.Tx, from From, o object) (Outcome, error) {
+func (k *Keys) receiveKey(tx *txn.Tx, from From, c Content) (Outcome, error) {
 	if from.Curve25519 == (ratchet.PublicKey{}) {
 		return Outcome{}, ErrPlain
 	}
-	in, err := o.inbound(group.ParseSharedKey, group.Source{
-		Provenance: group.Direct, Sender: from.Curve25519, Claimed: from.Ed25519, SharedHistory: o.sharedHistory(),
+	in, err := c.object.inbound(c.key, c.invalid, group.Source{
+		Provenance: group.Direct, Sender: from.Curve25519, Claimed: from.Ed25519, SharedHistory: c.object.sharedHistory(),
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -99,18 +122,20 @@ func (k *Keys) receiveKey(tx *txn.Tx, from From, o object) (Outcome, error) {
 	return out, records.Unsettleds.Put(tx, *mark)
 }
 
-// inbound reads the session that the content of an event gives a key of.
-func (o object) inbound(parse func([]byte) (group.Key, error), source group.Source) (group.Inbound, error) {
+// inbound is the session that the content of an event gives a key of; invalid is why
+// that is none.
+func (o object) inbound(key group.Key, invalid error, source group.Source) (group.Inbound, error) {
 	if err := o.megolm(); err != nil {
 		return group.Inbound{}, err
 	}
 	room, id, err := o.session()
-	if err != nil {
+	switch {
+	case err != nil:
 		return group.Inbound{}, err
-	}
-	key, err := o.key(id, parse)
-	if err != nil {
-		return group.Inbound{}, err
+	case invalid != nil:
+		return group.Inbound{}, invalid
+	case key.ID() != id:
+		return group.Inbound{}, fmt.Errorf("%w: %s is not %s", ErrSessionID, id, key.ID())
 	}
 	return group.NewInbound(room, group.NewCopy(key, source))
 }
@@ -131,7 +156,8 @@ func (k *Keys) receiveForwarded(tx *txn.Tx, v account.Account, from From, o obje
 	if err != nil {
 		return Outcome{}, err
 	}
-	in, err := o.inbound(group.ParseExportedKey, group.Source{
+	key, invalid := o.anyKey(group.ParseExportedKey)
+	in, err := o.inbound(key, invalid, group.Source{
 		Provenance: group.Forwarded, Sender: sender, Claimed: claimed, Giver: from.Curve25519, SharedHistory: o.sharedHistory(),
 	})
 	if err != nil {

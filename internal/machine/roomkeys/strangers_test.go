@@ -77,7 +77,7 @@ func TestReadWhileSwept(t *testing.T) {
 			for range records.MaxIdle {
 				s := *mallory
 				s.rotate()
-				_, err := h.keys.Receive(tx, v, 0, s.from(true), roomkeys.RoomKey, raw(t, s.roomKey(other)))
+				_, err := h.keys.Receive(tx, v, 0, s.from(true), roomkeys.RoomKey, roomkeys.Read(roomkeys.RoomKey, raw(t, s.roomKey(other))))
 				must(t, err)
 			}
 			return nil
@@ -130,7 +130,7 @@ func TestIdleSessionsAreBounded(t *testing.T) {
 			for range n {
 				s := *mallory
 				s.rotate()
-				_, err := h.keys.Receive(tx, v, 0, s.from(true), roomkeys.RoomKey, raw(t, s.roomKey(in)))
+				_, err := h.keys.Receive(tx, v, 0, s.from(true), roomkeys.RoomKey, roomkeys.Read(roomkeys.RoomKey, raw(t, s.roomKey(in))))
 				must(t, err)
 				sent = append(sent, &s)
 			}

@@ -33,6 +33,7 @@ var table = map[string][]string{
 	"internal/message":             {},
 	"internal/message/messagetest": {},
 	"internal/testfiles":           {},
+	"internal/parallel":            {},
 	"ratchet":                      {"internal/secret", "internal/unpadded", "internal/message"},
 	"otk":                          {"ratchet", "internal/secret", "internal/record"},
 	"session":                      {"ratchet", "internal/secret", "internal/record"},
@@ -115,7 +116,7 @@ var table = map[string][]string{
 	},
 	"internal/machine/receive": {
 		"internal/machine", "internal/machine/records", "internal/machine/unwedge", "internal/machine/todevice", "internal/machine/devices", "internal/machine/keys",
-		"internal/machine/roomkeys", "internal/machine/keyrequests", "internal/machine/rooms", "internal/syncresponse", "internal/jsonobject", "internal/record", "internal/secret", "internal/unpadded",
+		"internal/machine/roomkeys", "internal/machine/keyrequests", "internal/machine/rooms", "internal/syncresponse", "internal/jsonobject", "internal/parallel", "internal/record", "internal/secret", "internal/unpadded",
 		"matrix", "ratchet", "session", "account", "device", "group", "kv", "txn",
 	},
 
