@@ -93,12 +93,12 @@ func (c *committer) lead(r *grouping.Request) bool {
 			return false
 		}
 		defer c.gate.release()
-		if c.turns.taken() {
-			return false
+		taken := c.turns.taken()
+		if !taken {
+			c.waiting = append(c.waiting, r)
+			c.round()
 		}
-		c.waiting = append(c.waiting, r)
-		c.round()
-		return true
+		return !taken
 	}, func() { c.lose(r) })
 }
 

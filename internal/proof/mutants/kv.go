@@ -39,6 +39,24 @@ var kvMutants = []mutant{
 		pkgs: []string{"./kv/internal/grouping"},
 	},
 	{
+		name: "a caller who commits himself goes past those who wait",
+		file: "kv/internal/grouping/queue.go",
+		old:  "if q.crowd || !q.isIdle() {", new: "if q.crowd {",
+		pkgs: []string{"./kv/internal/grouping"},
+	},
+	{
+		name: "callers commit themselves, one by one, where several come at once",
+		file: "kv/internal/grouping/queue.go",
+		old:  "q.crowd = work() > 1", new: "work()",
+		pkgs: []string{"./kv/internal/grouping"},
+	},
+	{
+		name: "nobody knows of a commit that ended in a panic",
+		file: "kv/internal/grouping/queue.go",
+		old:  "\t\tif !whole {\n", new: "\t\tif !whole && false {\n",
+		pkgs: []string{"./kv/internal/grouping"},
+	},
+	{
 		name: "a raised Badger is taken for the proven one",
 		file: "kv/internal/linked/linked.go",
 		old:  "case !slices.Contains(p[path], version):", new: "case version == \"\":",

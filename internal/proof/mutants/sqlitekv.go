@@ -69,6 +69,18 @@ var sqliteMutants = []mutant{
 		test: "TestPowerFailure", pkgs: []string{"./kv/sqlitekv"},
 	},
 	{
+		name: "SQLite commits with a connection that failed in a read",
+		file: "kv/sqlitekv/committer.go",
+		old:  "\tif !usable {\n", new: "\tif false {\n",
+		test: "TestReadWithTheCommittersConnection", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "who is alone in a process takes the gate that another process has",
+		file: "kv/sqlitekv/gate.go",
+		old:  "if locked, err := g.lock.TryLock(); !locked || err != nil || !g.isFile() {", new: "if _, err := g.lock.TryLock(); err != nil || !g.isFile() {",
+		pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
 		name: "no process waits for the gate of another",
 		file: "kv/sqlitekv/gate.go",
 		old:  "err := g.lock.Lock()", new: "err := error(nil)",
