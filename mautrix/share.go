@@ -202,9 +202,13 @@ func (h *CryptoHelper) knownMembers(ctx context.Context, room id.RoomID) ([]id.U
 			return all, err
 		}
 	}
-	switch _, err := h.client.Members(ctx, room); {
+	switch answer, err := h.client.Members(ctx, room); {
 	case err == nil:
-		h.fetched.Store(room, struct{}{})
+		all := present(answer)
+		if kept, err := h.client.StateStore.GetRoomJoinedOrInvitedMembers(ctx, room); err == nil && sameMembers(kept, all) {
+			h.fetched.Store(room, struct{}{}) // else the next share asks again
+		}
+		return all, nil
 	case !known || ctx.Err() != nil:
 		return nil, err
 	default: // who left is given nothing: Pawl knows them. The next share asks again.

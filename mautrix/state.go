@@ -2,13 +2,9 @@ package pawlmautrix
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"go.mau.fi/util/dbutil"
-	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 	"maunium.net/go/mautrix/sqlstatestore"
 
@@ -70,34 +66,3 @@ func (s *stateStore) IsEncrypted(ctx context.Context, room id.RoomID) (bool, err
 }
 
 func (s *stateStore) close() error { return s.db.Close() }
-
-// keep puts the state of a response's rooms into the client's StateStore, as its
-// listeners will, but before the token is stored: what a token covers never comes again.
-func keep(ctx context.Context, store mautrix.StateStore, response *mautrix.RespSync) {
-	for name, room := range response.Rooms.Join {
-		if room.StateAfter != nil {
-			keepAll(ctx, store, name, room.StateAfter.Events)
-			continue
-		}
-		keepAll(ctx, store, name, room.State.Events, room.Timeline.Events)
-	}
-	for name, room := range response.Rooms.Invite {
-		keepAll(ctx, store, name, room.State.Events)
-	}
-	for name, room := range response.Rooms.Leave {
-		keepAll(ctx, store, name, room.State.Events, room.Timeline.Events)
-	}
-}
-
-func keepAll(ctx context.Context, store mautrix.StateStore, room id.RoomID, lists ...[]*event.Event) {
-	for _, e := range slices.Concat(lists...) {
-		if e == nil || e.StateKey == nil {
-			continue
-		}
-		kept := *e // what listeners get is parsed as their syncer says
-		kept.RoomID, kept.Type.Class = room, event.StateEventType
-		if err := kept.Content.ParseRaw(kept.Type); err == nil || errors.Is(err, event.ErrContentAlreadyParsed) {
-			mautrix.UpdateStateStore(ctx, store, &kept)
-		}
-	}
-}

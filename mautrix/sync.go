@@ -30,9 +30,10 @@ type receiver struct {
 	log     zerolog.Logger
 	kick    func()
 	olm     *crypto.OlmMachine
-	keys    *Store       // olm's
-	open    func() error // fails once the helper is closed
-	gone    func()       // looks for devices that were deleted
+	keys    *Store          // olm's
+	open    func() error    // fails once the helper is closed
+	gone    func()          // looks for devices that were deleted
+	missing func(id.RoomID) // has a room's members asked for
 
 	expiry     func(context.Context, id.RoomID, id.SessionID, bool) error // keeps when a key came
 	keyShare   KeyShare
@@ -62,7 +63,8 @@ func newReceiver(h *CryptoHelper, m *pawl.Machine) *receiver {
 	}
 	return &receiver{
 		client: h.client, machine: m, log: h.log, kick: h.sender.kick, olm: h.olm, keys: h.keys, open: h.isOpen, gone: h.forgetGone, seen: seen,
-		expiry: h.keepExpiry, keyShare: h.KeyShare, requests: requests,
+		missing: func(room id.RoomID) { h.fetched.Delete(room) },
+		expiry:  h.keepExpiry, keyShare: h.KeyShare, requests: requests,
 		background: func(do func(context.Context)) { h.sender.ended.Go(func() { do(h.sender.ctx) }) },
 	}
 }
@@ -79,7 +81,9 @@ func (r *receiver) begin(ctx context.Context) (string, error) {
 // false if that is not committed, since the context has ended or the store cannot be
 // used any more: nothing more of the response may be handed out then.
 func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, since string) bool {
-	keep(ctx, r.client.StateStore, response)
+	for _, room := range keep(ctx, r.client.StateStore, response) {
+		r.missing(room)
+	}
 	t := r.ticket
 	t.Since = since
 	received, ok := r.commit(ctx, t, response)

@@ -1,0 +1,86 @@
+package pawlmautrix
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+)
+
+// keep puts the state of a response's rooms into the client's StateStore, as its
+// listeners will, but before the token is stored: what a token covers never comes again.
+// It returns the rooms of which the StateStore did not take a member, as one does not that
+// another process has locked while it was stopped: these are to be asked for.
+func keep(ctx context.Context, store mautrix.StateStore, response *mautrix.RespSync) (missing []id.RoomID) {
+	put := func(room id.RoomID, lists ...[]*event.Event) {
+		if !keepAll(ctx, store, room, lists...) {
+			missing = append(missing, room)
+		}
+	}
+	for name, room := range response.Rooms.Join {
+		if room.StateAfter != nil {
+			put(name, room.StateAfter.Events)
+			continue
+		}
+		put(name, room.State.Events, room.Timeline.Events)
+	}
+	for name, room := range response.Rooms.Invite {
+		put(name, room.State.Events)
+	}
+	for name, room := range response.Rooms.Leave {
+		put(name, room.State.Events, room.Timeline.Events)
+	}
+	return missing
+}
+
+func keepAll(ctx context.Context, store mautrix.StateStore, room id.RoomID, lists ...[]*event.Event) bool {
+	n := &noticing{StateStore: store}
+	if _, updates := store.(mautrix.StateStoreUpdater); !updates { // it does not say what becomes of it
+		store = n
+	}
+	for _, e := range slices.Concat(lists...) {
+		if e == nil || e.StateKey == nil {
+			continue
+		}
+		kept := *e // what listeners get is parsed as their syncer says
+		kept.RoomID, kept.Type.Class = room, event.StateEventType
+		if err := kept.Content.ParseRaw(kept.Type); err == nil || errors.Is(err, event.ErrContentAlreadyParsed) {
+			mautrix.UpdateStateStore(ctx, store, &kept)
+		}
+	}
+	return !n.failed
+}
+
+// noticing is a StateStore that notices that it did not take a member: mautrix-go only
+// tells its log.
+type noticing struct {
+	mautrix.StateStore
+	failed bool
+}
+
+// SetMember implements mautrix.StateStore.
+func (n *noticing) SetMember(ctx context.Context, room id.RoomID, user id.UserID, member *event.MemberEventContent) error {
+	err := n.StateStore.SetMember(ctx, room, user, member)
+	n.failed = n.failed || err != nil
+	return err
+}
+
+// present are those who are in a room, or invited, as the server says.
+func present(answer *mautrix.RespMembers) (all []id.UserID) {
+	for _, e := range answer.Chunk {
+		switch e.Content.AsMember().Membership {
+		case event.MembershipJoin, event.MembershipInvite:
+			all = append(all, id.UserID(e.GetStateKey()))
+		}
+	}
+	return all
+}
+
+// sameMembers reports whether two lists name the same users.
+func sameMembers(a, b []id.UserID) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
