@@ -74,6 +74,15 @@ func Start(t testing.TB, settings ...string) *Server {
 type Place struct {
 	Start   func(*exec.Cmd) error // starts a process there
 	Address string
+	Dir     string // in which its files are; "": where temporary files are
+}
+
+// dir is the directory in which a server's is made.
+func (p *Place) dir() string {
+	if p == nil {
+		return ""
+	}
+	return p.Dir
 }
 
 // Port is where a server listens that has a Place.
@@ -109,7 +118,7 @@ func startAt(place *Place, settings []string) (s *Server, err error) {
 	if s.bin, err = programs(); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "pawl-pg-"); err != nil { // short: sockets have short names
+	if s.dir, err = os.MkdirTemp(place.dir(), "pawl-pg-"); err != nil { // short: sockets have short names
 		return nil, err
 	}
 	if err := s.own(); err != nil {
@@ -270,6 +279,16 @@ func (s *Server) Connect(t testing.TB) *pgx.Conn {
 func (s *Server) Stop(how syscall.Signal) {
 	_ = s.process.Process.Signal(how)
 	<-s.exited
+}
+
+// Runs reports whether the server has not ended.
+func (s *Server) Runs() bool {
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 // Begin starts a server again that was stopped.

@@ -4,6 +4,7 @@ package fleets
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
@@ -23,6 +24,12 @@ type fault struct {
 type blow struct {
 	heal func()
 	done func() // after all were healed; nil: nothing
+}
+
+// all are the faults of processes and of the site.
+func (s *site) all() []fault {
+	all := append([]fault{{name: killed}, {name: stopped, lasts: true}}, s.faults...)
+	return slices.DeleteFunc(all, func(f fault) bool { return !strings.Contains(f.name, *only) })
 }
 
 // cuts are the faults of the network: each host in each direction.
@@ -48,6 +55,9 @@ func (s *site) cuts() (all []fault) {
 func (s *site) late() fault {
 	s.makesLate = true
 	return fault{name: "late bytes", lasts: true, strike: func(r *round) blow {
+		if r != nil && r.alone {
+			r.connectThird()
+		}
 		before := make([]int64, len(s.slow()))
 		for i, p := range s.slow() {
 			before[i] = p.Late()
@@ -74,14 +84,27 @@ func (s *site) late() fault {
 // replaceThird kills the process on the third host, unless a fault has struck it, and waits
 // until another has read something.
 func (r *round) replaceThird() {
-	for _, m := range r.crew.Members {
-		if m.Name != crews.Names[len(crews.Names)-1] || slices.Contains(r.victims, m) {
-			continue
-		}
+	if m := r.third(); !slices.Contains(r.victims, m) {
 		r.crew.Kill(m)
 		r.crew.Start(m.Name)
-		return
 	}
+}
+
+// third is the process on the third host.
+func (r *round) third() *crews.Member {
+	return r.crew.Members[slices.IndexFunc(r.crew.Members, func(m *crews.Member) bool { return m.Name == crews.Names[len(crews.Names)-1] })]
+}
+
+// connectThird waits until the process on the third host has a connection, which it may have
+// lost in the round before.
+func (r *round) connectThird() {
+	within(r.site.T, "connecting", func() {
+		for {
+			if _, err := r.third().Machine.Inspect(r.site.Context()); err == nil {
+				return
+			}
+		}
+	})
 }
 
 // instant is within what all are at when something happens to them.

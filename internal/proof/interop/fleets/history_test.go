@@ -53,7 +53,7 @@ func (s *site) history() {
 		c := s.clients[i%len(s.clients)]
 		return c.Start, []string{engineEnv + "=" + s.engine, urlEnv + "=" + c.url, ownEnv + "=" + c.dir}
 	}, 2*len(s.clients), dir, s.rng)
-	all := append([]fault{{name: killed}, {name: stopped, lasts: true}}, s.faults...)
+	all := s.all()
 	for i := range len(all) + *rounds {
 		f := all[i%len(all)]
 		if i >= len(all) {

@@ -3,6 +3,7 @@
 package fleets
 
 import (
+	"os"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
@@ -25,7 +26,10 @@ func newPostgres(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t, postgres)
 	host := s.server("server")
-	server := pgtest.StartAt(t, placeOf(host))
+	place := placeOf(host)
+	disk, mounted := mount(t)
+	place.Dir = disk
+	server := pgtest.StartAt(t, place, "max_wal_size=48MB", "min_wal_size=32MB")
 	s.commits = ".commit("
 	s.open = func() (kv.Store, error) {
 		return openReached(func() (kv.Store, error) {
@@ -35,16 +39,39 @@ func newPostgres(t *testing.T) *site {
 	for i := range s.clients {
 		s.clients[i].url = urlAt(s.reach(i, host, pgtest.Port))
 	}
-	s.faults = append(s.cuts(), s.late(),
+	up := func() {
+		if !server.Runs() {
+			server.Begin(t)
+		}
+	}
+	if mounted { // first: nothing else keeps processes from hearing of it, and it is healed first
+		s.excuses = append(s.excuses, kv.ErrDiskFull)
+		s.faults = append(s.faults, fault{name: "disk full", strike: func(r *round) blow {
+			ballast := fill(t, disk)
+			r.untilFull(server)
+			return blow{heal: func() {
+				if err := os.Remove(ballast); err != nil {
+					t.Fatal(err)
+				}
+				up()
+			}}
+		}})
+	}
+	s.faults = append(s.faults, append(s.cuts(), s.late(),
 		fault{name: "server killed", strike: func(*round) blow {
-			server.Kill()
-			return blow{heal: func() { server.Begin(t) }}
+			if server.Runs() {
+				server.Kill()
+			}
+			return blow{heal: up}
 		}},
 		fault{name: "server stopped", lasts: true, strike: func(*round) blow {
+			if !server.Runs() {
+				return blow{heal: up}
+			}
 			server.Freeze()
 			return blow{heal: server.Continue}
 		}},
-	)
+	)...)
 	return s
 }
 

@@ -31,7 +31,9 @@ type unknowns struct {
 }
 
 func newUnknowns() *unknowns {
-	return &unknowns{answered: map[string]bool{}, open: map[string]int{}, resolved: map[string]map[string]int{}, rounds: map[string]int{}}
+	u := &unknowns{answered: map[string]bool{}, open: map[string]int{}, resolved: map[string]map[string]int{}, rounds: map[string]int{}}
+	u.begin("before any fault")
+	return u
 }
 
 func (u *unknowns) begin(faults string) {
