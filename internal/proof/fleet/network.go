@@ -4,9 +4,11 @@ package fleet
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,11 +18,15 @@ import (
 type Network struct {
 	bridge *thread // in the namespace of the bridge; nil without namespaces
 	starts *thread // starts processes where there are no namespaces
+	number uint32  // where there are none, of its addresses
 
 	mu    sync.Mutex
 	hosts []*Host
 	doors []door
 }
+
+// networks counts those of this process, whose addresses of the loopback device differ.
+var networks atomic.Uint32
 
 // door is a proxy that takes the place of the network between two hosts.
 type door struct {
@@ -52,7 +58,7 @@ func New(t testing.TB) *Network {
 
 // NewOfProxies makes a network as it is without the rights to namespaces.
 func NewOfProxies(t testing.TB) *Network {
-	n := &Network{starts: newThread(nil)}
+	n := &Network{starts: newThread(nil), number: networks.Add(1) % 250}
 	t.Cleanup(n.starts.end)
 	return n
 }
@@ -69,7 +75,7 @@ func (n *Network) Host(t testing.TB, name string) *Host {
 	h := &Host{Name: name, network: n, doors: make(map[string]*Proxy)}
 	n.hosts = append(n.hosts, h)
 	if !n.Namespaces() {
-		h.Address = fmt.Sprintf("127.0.77.%d", number)
+		h.Address = fmt.Sprintf("127.%d.%d.%d", 10+os.Getpid()%200, n.number, number)
 		return h
 	}
 	h.Address, h.port = fmt.Sprintf("10.77.0.%d", number), "port"+strconv.Itoa(number)
