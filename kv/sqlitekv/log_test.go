@@ -4,7 +4,6 @@ package sqlitekv
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,44 +84,48 @@ func lookUntilKilled(path string, _ []string) error {
 	}
 }
 
-// Bounds of the log in bytes, as it is in ordinary use and beside processes that
-// are stopped.
+// Lengths of the log in bytes: what it has at most in ordinary use, and what it comes to
+// have beside a process that is stopped in a read.
 const (
 	ordinaryLog = 8 << 20
-	boundedLog  = 32 << 20
+	longLog     = 32 << 20
 )
 
 // fillLog commits some 40 MiB, and returns how long the log was at most.
 func fillLog(t *testing.T, s *Store, path string) (longest int64) {
 	t.Helper()
 	for i := range 600 {
-		value := strings.Repeat(fmt.Sprintf("%08d", i), 8<<10) // what does not change is not written
-		if _, err := putOne(s, fmt.Sprintf("fill/%d", i%20), value, i%50 == 0); err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(path + logSuffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		longest = max(longest, info.Size())
+		longest = max(longest, lengthen(t, s, path, i))
 	}
 	return longest
 }
 
+// lengthen commits 64 KiB, and returns how long the log is then.
+func lengthen(t *testing.T, s *Store, path string, i int) int64 {
+	t.Helper()
+	value := strings.Repeat(fmt.Sprintf("%08d", i), 8<<10) // what does not change is not written
+	if _, err := putOne(s, fmt.Sprintf("fill/%d", i%20), value, i%50 == 0); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path + logSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
 // TestLogIsBounded: the log stays short, alone and beside processes that have a
-// view and are stopped, killed or slow.
+// view and are stopped or killed.
 func TestLogIsBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		roles  []string
 		meddle func(*processes.Child)
-		most   int64 // ordinaryLog if it is 0
 	}{
-		"alone":          {},
-		"view":           {roles: []string{"view"}},
-		"view, stopped":  {roles: []string{"view", "view"}, meddle: (*processes.Child).Freeze},
-		"scan, stopped":  {roles: []string{"scan"}, meddle: (*processes.Child).Freeze},
-		"view, killed":   {roles: []string{"view", "scan"}, meddle: (*processes.Child).Kill},
-		"read on and on": {roles: []string{"look", "look"}, most: boundedLog},
+		"alone":         {},
+		"view":          {roles: []string{"view"}},
+		"view, stopped": {roles: []string{"view", "view"}, meddle: (*processes.Child).Freeze},
+		"scan, stopped": {roles: []string{"scan"}, meddle: (*processes.Child).Freeze},
+		"view, killed":  {roles: []string{"view", "scan"}, meddle: (*processes.Child).Kill},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
@@ -135,12 +138,37 @@ func TestLogIsBounded(t *testing.T) {
 					c.meddle(child)
 				}
 			}
-			longest, most := fillLog(t, s, path), cmp.Or(c.most, ordinaryLog)
-			if t.Logf("%d KiB", longest>>10); longest > most {
-				t.Errorf("the log was up to %d KiB long, want %d at most", longest>>10, most>>10)
+			longest := fillLog(t, s, path)
+			if t.Logf("%d KiB", longest>>10); longest > ordinaryLog {
+				t.Errorf("the log was up to %d KiB long, want %d at most", longest>>10, ordinaryLog>>10)
 			}
 		})
 	}
+}
+
+// TestLogBeginsAnewBesideReaders: beside processes that read on and on, one always in the
+// middle of a read, the log is cut again and again. After how much, depends on how long
+// the system lets a process rest in the middle of a read.
+func TestLogBeginsAnewBesideReaders(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	mustPut(t, s, "k", "v")
+	for range 2 {
+		spawn(t, "look", path).Says("viewed")
+	}
+	const times, most = 3, 20_000
+	longest, before, cut := int64(0), int64(0), 0
+	for i := range most {
+		now := lengthen(t, s, path, i)
+		if now < before {
+			cut++
+		}
+		if before, longest = now, max(longest, now); cut == times {
+			t.Logf("after %d commits; the log was up to %d KiB long", i+1, longest>>10)
+			return
+		}
+	}
+	t.Errorf("the log was cut %d times in %d commits, want %d; it was up to %d KiB long", cut, most, times, longest>>10)
 }
 
 // TestStoppedViewMovesOn: a process that was stopped with a view reads on in it
@@ -172,7 +200,7 @@ func TestStoppedInRead(t *testing.T) {
 		child.Says("viewed")
 		child.Freeze()
 	}
-	if longest := fillLog(t, s, path); longest < boundedLog {
+	if longest := fillLog(t, s, path); longest < longLog {
 		t.Errorf("the log was up to %d KiB long: nothing was tested", longest>>10)
 	}
 	state, err := s.Log(t.Context())
