@@ -141,7 +141,10 @@ func swapOnce(s kv.Store, log *json.Encoder, process string, n int) error {
 	case kv.Unsent:
 		one.Outcome = refused
 	default:
-		return err
+		if !errors.Is(err, kv.ErrDiskFull) {
+			return err
+		}
+		one.Outcome = refused
 	}
 	return log.Encode(one)
 }
