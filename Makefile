@@ -35,14 +35,17 @@ LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/includ
 
 .PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet fuzz crash mutants upstream bench bench-peers bench-mautrix peers browser synapse dendrite e2e e2e-long
 
-# Each part tells how long it took. Clients on a real homeserver are a part where they are
+# Each part tells how long it took. Tests often wait: two parts at once take less time
+# than one after the other. Clients on a real homeserver are a part where they are
 # required: with PAWL_E2E=1.
-PARTS := lint cross test-race test-whole test-floor test-386 test-interop test-clients $(if $(PAWL_E2E),synapse e2e)
+PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-floor test-386
+AT_ONCE ?= 2
 check:
-	@set -e; told=; for part in $(PARTS); do \
-		began=$$(date +%s); $(MAKE) --no-print-directory $$part; took="$$(($$(date +%s) - began)) s"; \
-		echo "make $$part: passed, $$took"; told="$$told $$part $$took,"; done; \
-	echo "make check: all passed:$${told%,}$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
+	@set -e; began=$$(date +%s); $(MAKE) --no-print-directory --jobs=$(AT_ONCE) $(addprefix part/,$(PARTS)); \
+	echo "make check: all passed in $$(($$(date +%s) - began)) s$(if $(LIBOLM),, (without libolm: install libolm-dev to run its tests too))"
+
+part/%:
+	@set -e; began=$$(date +%s); $(MAKE) --no-print-directory $*; echo "make $*: passed, $$(($$(date +%s) - began)) s"
 
 # Many tests wait more than they compute: four packages a processor.
 quick:
