@@ -25,46 +25,28 @@ type snapshot struct {
 }
 
 // Get implements kv.Snapshot. Keys beyond what one transaction reads are read beside
-// each other, after the first of them where the view begins with this call.
+// each other.
 func (n *snapshot) Get(ctx context.Context, keys ...string) ([]kv.Entry, error) {
 	for _, key := range keys {
 		if err := kv.CheckKey(key); err != nil {
 			return nil, err
 		}
 	}
-	at := n.store.at
 	entries := make([]kv.Entry, len(keys))
 	parts := slices.Collect(slices.Chunk(indices(keys), n.store.db.set.direct()))
-	if len(parts) == 0 {
-		_, err := n.read(ctx, nil)
-		return entries, err
+	asked := make([][]*pb.RequestOp, len(parts))
+	for i, part := range parts {
+		for _, place := range part {
+			asked[i] = append(asked[i], getOp(n.store.at.entry(keys[place])))
+		}
 	}
-	get := func(part []int) error {
-		ops := make([]*pb.RequestOp, len(part))
-		for i, place := range part {
-			ops[i] = getOp(at.entry(keys[place]))
-		}
-		answers, err := n.read(ctx, ops)
-		if err != nil {
-			return err
-		}
-		for i, place := range part {
-			entries[place] = entryOf(keys[place], first(answers[i]))
-		}
-		return nil
-	}
-	if err := get(parts[0]); err != nil {
+	answers, err := n.read(ctx, asked...)
+	if err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(parts))
-	var reading sync.WaitGroup
-	for i := 1; i < len(parts); i++ {
-		reading.Go(func() { errs[i] = get(parts[i]) })
-	}
-	reading.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	for i, part := range parts {
+		for j, place := range part {
+			entries[place] = entryOf(keys[place], first(answers[i][j]))
 		}
 	}
 	return entries, nil
@@ -106,7 +88,7 @@ func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, 
 				yield(kv.Entry{}, err)
 				return
 			}
-			page := answers[0].GetResponseRange()
+			page := answers[0][0].GetResponseRange()
 			bytes := 0
 			for _, found := range page.Kvs {
 				if err := n.ended(ctx); err != nil {
@@ -138,7 +120,7 @@ func (n *snapshot) Version(ctx context.Context) (kv.Version, error) {
 	if revision != 0 {
 		return version, nil
 	}
-	if _, err := n.read(ctx, nil); err != nil {
+	if _, err := n.read(ctx); err != nil {
 		return 0, err
 	}
 	n.mu.Lock()
@@ -159,8 +141,9 @@ func (n *snapshot) ended(ctx context.Context) error {
 	}
 }
 
-// read makes the operations at the view's revision, which the first call fixes.
-func (n *snapshot) read(ctx context.Context, ops []*pb.RequestOp) ([]*pb.ResponseOp, error) {
+// read makes parts of operations beside each other at the view's revision, which the
+// first call fixes.
+func (n *snapshot) read(ctx context.Context, parts ...[]*pb.RequestOp) ([][]*pb.ResponseOp, error) {
 	if err := n.ended(ctx); err != nil {
 		return nil, err
 	}
@@ -168,7 +151,7 @@ func (n *snapshot) read(ctx context.Context, ops []*pb.RequestOp) ([]*pb.Respons
 	revision := n.revision
 	n.mu.Unlock()
 	if revision != 0 {
-		return n.readAt(ctx, revision, ops)
+		return n.readAt(ctx, revision, parts)
 	}
 	select {
 	case n.fixing <- struct{}{}:
@@ -180,42 +163,87 @@ func (n *snapshot) read(ctx context.Context, ops []*pb.RequestOp) ([]*pb.Respons
 	n.mu.Unlock()
 	if revision != 0 { // somebody else has made the first call
 		<-n.fixing
-		return n.readAt(ctx, revision, ops)
+		return n.readAt(ctx, revision, parts)
 	}
 	defer func() { <-n.fixing }()
-	return n.fix(ctx, ops)
+	return n.fix(ctx, parts)
 }
 
-// fix makes the first call, which also reads the version.
-func (n *snapshot) fix(ctx context.Context, ops []*pb.RequestOp) ([]*pb.ResponseOp, error) {
+// fix makes the first call. Each part reads the store's version too: all that find the
+// same are of one state, and the others are read again at the revision of the first.
+func (n *snapshot) fix(ctx context.Context, parts [][]*pb.RequestOp) ([][]*pb.ResponseOp, error) {
 	before := n.store.head.Load()
-	response, err := n.store.read(ctx, &pb.TxnRequest{Success: append(ops, getOp(n.store.at.head()))})
+	if len(parts) == 0 {
+		parts = [][]*pb.RequestOp{nil}
+	}
+	found := make([]*pb.TxnResponse, len(parts))
+	err := beside(len(parts), func(i int) (err error) {
+		found[i], err = n.store.read(ctx, &pb.TxnRequest{Success: append(slices.Clone(parts[i]), getOp(n.store.at.head()))})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	head := first(response.Responses[len(ops)])
-	if err := n.store.checkHead(before, head); err != nil {
-		return nil, err
+	answers := make([][]*pb.ResponseOp, len(parts))
+	revision, version := found[0].Header.Revision, kv.Version(0)
+	for i, response := range found {
+		head := first(response.Responses[len(parts[i])])
+		if err := n.store.checkHead(before, head); err != nil {
+			return nil, err
+		}
+		at := kv.Version(head.GetModRevision())
+		switch {
+		case i == 0:
+			version = at
+		case at != version:
+			again, err := n.readAt(ctx, revision, parts[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			answers[i] = again[0]
+			continue
+		}
+		answers[i] = response.Responses[:len(parts[i])]
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.revision = response.Header.Revision
-	if head != nil {
-		n.version = kv.Version(head.ModRevision)
-	}
-	return response.Responses[:len(ops)], nil
+	n.revision, n.version = revision, version
+	return answers, nil
 }
 
-func (n *snapshot) readAt(ctx context.Context, revision int64, ops []*pb.RequestOp) ([]*pb.ResponseOp, error) {
-	if len(ops) == 0 {
-		return nil, nil
+func (n *snapshot) readAt(ctx context.Context, revision int64, parts [][]*pb.RequestOp) ([][]*pb.ResponseOp, error) {
+	answers := make([][]*pb.ResponseOp, len(parts))
+	err := beside(len(parts), func(i int) error {
+		if len(parts[i]) == 0 {
+			return nil
+		}
+		for _, op := range parts[i] {
+			op.GetRequestRange().Revision = revision
+		}
+		response, err := n.store.read(ctx, &pb.TxnRequest{Success: parts[i]})
+		if err == nil {
+			answers[i] = response.Responses
+		}
+		return err
+	})
+	return answers, err
+}
+
+// beside calls do for each of so many at once, and returns the first error of them.
+func beside(many int, do func(i int) error) error {
+	if many == 1 {
+		return do(0)
 	}
-	for _, op := range ops {
-		op.GetRequestRange().Revision = revision
+	errs := make([]error, many)
+	var all sync.WaitGroup
+	for i := range many {
+		all.Go(func() { errs[i] = do(i) })
 	}
-	response, err := n.store.read(ctx, &pb.TxnRequest{Success: ops})
-	if err != nil {
-		return nil, err
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
-	return response.Responses, nil
+	return nil
 }

@@ -186,8 +186,8 @@ func (m *Messages) first(in parsed) (refs []txn.Ref) {
 		return refs
 	}
 	refs = append(refs, records.Peers.Ref(in.sender))
-	if in.preKey != nil {
-		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey))
+	if in.preKey != nil { // and what opening a session with a fallback key, or with none of ours, looks at
+		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey), records.Pool.Ref(), records.UploadStates.Ref())
 	}
 	return refs
 }

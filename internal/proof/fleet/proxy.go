@@ -94,30 +94,34 @@ func (p *Proxy) pass(client net.Conn) {
 // copy carries one direction: what was taken from a side that is gone gets to the other all
 // the same.
 func (p *Proxy) copy(c *passage, to, from net.Conn, up bool) {
-	pieces := make(chan []byte, 1<<10)
+	type piece struct {
+		bytes []byte
+		came  time.Time
+	}
+	pieces := make(chan piece, 1<<10)
 	go func() {
 		defer close(pieces)
 		for {
-			piece := make([]byte, 32<<10)
-			n, err := from.Read(piece)
+			bytes := make([]byte, 32<<10)
+			n, err := from.Read(bytes)
 			if n > 0 {
-				pieces <- piece[:n]
+				pieces <- piece{bytes[:n], time.Now()}
 			}
 			if err != nil {
 				return
 			}
 		}
 	}()
-	for piece := range pieces {
+	for one := range pieces {
 		if up {
-			p.look(c, piece)
+			p.look(c, one.bytes)
 		}
-		late := p.await(c, up)
-		if _, err := to.Write(piece); err != nil {
+		late := p.await(c, up, one.came)
+		if _, err := to.Write(one.bytes); err != nil {
 			break
 		}
 		if late {
-			p.change(func() { p.late += int64(len(piece)) })
+			p.change(func() { p.late += int64(len(one.bytes)) })
 		}
 	}
 	if half, ok := to.(*net.TCPConn); ok {
@@ -136,11 +140,11 @@ func (p *Proxy) look(c *passage, piece []byte) {
 	}
 }
 
-// await waits for the delay, and while a direction is held. It reports whether this
-// connection alone was.
-func (p *Proxy) await(c *passage, up bool) (late bool) {
+// await waits until what came has been on its way for the delay, and while a direction is
+// held. It reports whether this connection alone was.
+func (p *Proxy) await(c *passage, up bool, came time.Time) (late bool) {
 	p.mu.Lock()
-	delay := p.delay
+	delay := time.Until(came.Add(p.delay))
 	p.mu.Unlock()
 	if delay > 0 {
 		<-time.After(delay)
@@ -179,7 +183,7 @@ func (p *Proxy) hold(up, held bool) {
 	})
 }
 
-// Delay makes each piece take so long in each direction.
+// Delay makes all that is sent take so long in each direction.
 func (p *Proxy) Delay(d time.Duration) { p.change(func() { p.delay = d }) }
 
 // HoldOpen holds what the connections that there are send from now on, and returns how many
