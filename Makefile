@@ -62,13 +62,17 @@ lint:
 	for m in $(GOOLM); do (cd $$m && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) vet -tags goolm,cryptohelper ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...) || exit 1; done
 
 # What a build for each system would find, in seconds; linux/386 is where int has 32
-# bits. FreeBSD, which no other check meets, is built; "make systems" vets them all.
+# bits. FreeBSD, which no other check meets, is built; "make systems" vets them all. What
+# a browser or another host of WebAssembly loads is the library without engines on disk.
 cross:
 	$(GO) run ./internal/proof/typecheck linux/386 linux/arm64 darwin/arm64 freebsd/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -C mautrix -tags goolm linux/arm64 darwin/arm64 windows/arm64 android/arm64
+	$(GO) run ./internal/proof/typecheck -only .,./txn,./kv,./kv/memkv,./kv/kvtest js/wasm wasip1/wasm
 	CGO_ENABLED=0 GOOS=freebsd GOARCH=arm64 $(GO) build -o /dev/null ./cmd/pawl
 
 systems:
+	for os in js wasip1; do \
+		echo "go build for $$os"; GOOS=$$os GOARCH=wasm $(GO) build . ./txn ./kv ./kv/memkv ./kv/kvtest || exit 1; done
 	for os in linux darwin freebsd windows android; do \
 		echo "go vet for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet ./... || exit 1; done
 	for os in linux darwin windows android; do \

@@ -13,8 +13,8 @@
 // # Parts
 //
 //   - isolation, view, commit-id, refusal, watch, turn, limit, close, reopen,
-//     shared: one promise a file in testdata, as a script, so that engines in
-//     other languages can run them too. docs/kv-scripts.md has their language.
+//     shared: one promise a file in vectors/kv, as a script, so that engines in
+//     other languages can run them too. docs/port/kv-scripts.md has their language.
 //   - the same, and commit, snapshot, value and cancel: one promise a function,
 //     where it takes many goroutines, or more than a script can say.
 //   - history: random transactions from several goroutines, checked for

@@ -2,7 +2,6 @@ package kvtest
 
 import (
 	"bufio"
-	"embed"
 	"fmt"
 	"io/fs"
 	"path"
@@ -10,25 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/pawlkv/pawl/vectors"
 )
 
-// scripts are what the suite tests as data, one promise a file.
-//
-//go:embed testdata
-var scripts embed.FS
-
-// scriptDir holds a directory for each part of the suite that has scripts.
-const scriptDir = "testdata"
-
-// Scripts returns the scripts, a directory for each part of the suite, for engines
-// in other languages. docs/kv-scripts.md has their language.
-func Scripts() fs.FS {
-	sub, err := fs.Sub(scripts, scriptDir)
-	if err != nil {
-		panic(err) // scriptDir is not a path
-	}
-	return sub
-}
+// Scripts returns what the suite tests as data, one promise a file: a directory for
+// each part of the suite, for engines in other languages. docs/port/kv-scripts.md has
+// their language.
+func Scripts() fs.FS { return vectors.Scripts() }
 
 // step is one line.
 type step struct {
@@ -44,14 +32,15 @@ type step struct {
 // nothing about how it ends, is a failure.
 func scripted(t testing.TB, part string) []check {
 	t.Helper()
-	files, err := scripts.ReadDir(path.Join(scriptDir, part))
+	scripts := Scripts()
+	files, err := fs.ReadDir(scripts, part)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts in %s/%s: %v", scriptDir, part, err)
+		t.Fatalf("no scripts in vectors/kv/%s: %v", part, err)
 	}
 	list := make([]check, 0, len(files))
 	for _, file := range files {
 		name := path.Join(part, file.Name())
-		text, err := scripts.ReadFile(path.Join(scriptDir, name))
+		text, err := fs.ReadFile(scripts, name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,40 +48,54 @@ var everyClient = []string{
 var heavy = []string{"net/http", "testing", "database/sql", "html/template"}
 
 // notLinked are the folders of this module that no client links.
-var notLinked = []string{"bench/...", "cmd/...", "examples/...", "internal/cli", "internal/hs", "internal/proof/...", "kv/kvtest/...", "kv/sharekv/sharetest", "kv/pgkv/pgtest"}
+var notLinked = []string{"bench/...", "cmd/...", "examples/...", "internal/cli", "internal/hs", "internal/proof/...", "kv/kvtest/...", "kv/sharekv/sharetest", "kv/pgkv/pgtest", "vectors"}
 
 func TestClientsLinkWhatTheyNeed(t *testing.T) {
 	for engine, want := range clients {
-		var links []string
-		for _, line := range deps(t, module, module+"/"+engine) {
-			path, from, foreign := strings.Cut(line, " ")
-			name, ours := local(path)
-			switch {
-			case ours && covers(notLinked, name):
-				t.Errorf("a client of %s links %s", engine, path)
-			case ours:
-			case foreign:
-				links = append(links, from)
-			case slices.Contains(heavy, path):
-				links = append(links, path)
-			}
-		}
-		slices.Sort(links)
-		links = slices.Compact(links)
-		slices.Sort(want)
-		if !slices.Equal(links, want) {
-			t.Errorf("a client of %s links\n%q, want\n%q: leave it out, or add it to clients", engine, links, want)
-		}
+		judgeLinks(t, "linux/amd64", engine, want)
 	}
 }
 
-// deps returns all packages that a program of these imports links, each with its
-// module unless it is of the standard library.
-func deps(t *testing.T, imports ...string) []string {
+// TestBrowsersLinkWhatTheyNeed: a page loads all of it.
+func TestBrowsersLinkWhatTheyNeed(t *testing.T) {
+	for _, system := range []string{"js/wasm", "wasip1/wasm"} {
+		native := func(from string) bool { return from == "golang.org/x/sys" }
+		judgeLinks(t, system, "kv/memkv", slices.DeleteFunc(slices.Clone(clients["kv/memkv"]), native))
+	}
+}
+
+func judgeLinks(t *testing.T, system, engine string, want []string) {
+	t.Helper()
+	var links []string
+	for _, line := range deps(t, system, module, module+"/"+engine) {
+		path, from, foreign := strings.Cut(line, " ")
+		name, ours := local(path)
+		switch {
+		case ours && covers(notLinked, name):
+			t.Errorf("a client of %s on %s links %s", engine, system, path)
+		case ours:
+		case foreign:
+			links = append(links, from)
+		case slices.Contains(heavy, path):
+			links = append(links, path)
+		}
+	}
+	slices.Sort(links)
+	links = slices.Compact(links)
+	slices.Sort(want)
+	if !slices.Equal(links, want) {
+		t.Errorf("a client of %s on %s links\n%q, want\n%q: leave it out, or add it to clients", engine, system, links, want)
+	}
+}
+
+// deps returns all packages that a program of these imports links on a system, each
+// with its module unless it is of the standard library.
+func deps(t *testing.T, system string, imports ...string) []string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", "{{.ImportPath}}{{with .Module}} {{.Path}}{{end}}"}, imports...)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64") // what is linked elsewhere differs a little
+	goos, goarch, _ := strings.Cut(system, "/")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch) // what is linked differs a little
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)

@@ -66,7 +66,8 @@ var table = map[string][]string{
 	"kv/pgkv/pgtest":           {},
 	"kv/witness":               {"kv", "internal/files"},
 	"kv/copykv":                {"kv"},
-	"kv/kvtest/...":            {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch"},
+	"vectors":                  {},
+	"kv/kvtest/...":            {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch", "vectors"},
 	"txn/seal":                 {"internal/secret"},
 	"txn":                      {"kv"},
 

@@ -43,7 +43,7 @@ func TestFinds(t *testing.T) {
 		"no target":              {map[string]string{"m.go": "package m\n"}, "windows", "is not SYSTEM/ARCHITECTURE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all, err := list(t.Context(), module(t, c.files), "", c.target)
+			all, err := list(t.Context(), module(t, c.files), "", "", c.target)
 			if err == nil {
 				err = check(all, c.target)
 			}
@@ -54,5 +54,19 @@ func TestFinds(t *testing.T) {
 				t.Errorf("finds %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestOnly: of a module that is wrong as a whole, the packages that are named.
+func TestOnly(t *testing.T) {
+	dir := module(t, map[string]string{"m.go": "package m\n", "m_test.go": "package m\n\nvar _ = missing\n"})
+	for only, want := range map[string]string{".": "", "": "undefined: missing", "./absent": "exit status 1"} {
+		all, err := list(t.Context(), dir, "", only, "js/wasm")
+		if err == nil {
+			err = check(all, "js/wasm")
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("-only %q: %v, want %q", only, err, want)
+		}
 	}
 }

@@ -1,7 +1,8 @@
 // Command typecheck type-checks all packages of a module, tests too, for other
-// systems than this one. Run it at the top of the module:
+// systems than this one; or some of its packages, without their tests. Run it at the
+// top of the module:
 //
-//	go run ./internal/proof/typecheck [-tags TAGS] [-C DIR] SYSTEM/ARCHITECTURE ...
+//	go run ./internal/proof/typecheck [-tags TAGS] [-C DIR] [-only PACKAGES] SYSTEM/ARCHITECTURE ...
 //
 // It finds what a build for that system would: a file that is not built there and
 // is needed, a call that the system has not, a number too large for an int. It
@@ -28,12 +29,13 @@ import (
 func main() {
 	tags := flag.String("tags", "", "build tags, with commas between")
 	dir := flag.String("C", ".", "the module's directory")
+	only := flag.String("only", "", "packages, with commas between, and not their tests; empty: all, and their tests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	failed := flag.NArg() == 0
 	for _, target := range flag.Args() {
-		packages, err := list(ctx, *dir, *tags, target)
+		packages, err := list(ctx, *dir, *tags, *only, target)
 		if err == nil {
 			err = check(packages, target)
 		}
@@ -61,7 +63,7 @@ type listed struct {
 
 // list lists the packages of a module for a system, each after all that it
 // imports.
-func list(ctx context.Context, dir, tags, target string) (all []listed, err error) {
+func list(ctx context.Context, dir, tags, only, target string) (all []listed, err error) {
 	known, err := exec.CommandContext(ctx, "go", "tool", "dist", "list").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go tool dist list: %w", err)
@@ -70,8 +72,12 @@ func list(ctx context.Context, dir, tags, target string) (all []listed, err erro
 		return nil, fmt.Errorf("%q is not SYSTEM/ARCHITECTURE, such as windows/arm64", target)
 	}
 	system, architecture, _ := strings.Cut(target, "/")
-	c := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "-tags", tags,
-		"-json=ImportPath,Name,Dir,GoFiles,ImportMap,DepOnly,Module,Error", "./...")
+	what := []string{"-test", "./..."}
+	if only != "" {
+		what = strings.Split(only, ",")
+	}
+	c := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-tags", tags,
+		"-json=ImportPath,Name,Dir,GoFiles,ImportMap,DepOnly,Module,Error"}, what...)...)
 	c.Dir, c.Stderr = dir, os.Stderr
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+architecture)
 	out, err := c.StdoutPipe()
