@@ -54,6 +54,10 @@ const (
 	UploadLease  = outbox.OnceLease
 )
 
+// RequestPatience is how long another process that waits for the answer leaves a request
+// to the one that it was handed out to: servers mostly answer sooner.
+const RequestPatience = outbox.Patience
+
 // Request is a request to the homeserver: what a client sends as it is.
 type Request struct {
 	ID        RequestID
@@ -100,7 +104,9 @@ func Later(until time.Time) Failure {
 //
 // A request is leased: no other call, in any process, returns it for RequestLease.
 // If nobody tells what became of it by then it is returned again, with the same ID
-// and bytes, which do no harm however often they arrive. An upload of one-time keys
+// and bytes, which do no harm however often they arrive. What somebody else waits for is
+// returned to that one as well, once, after RequestPatience, for who has it may be frozen:
+// a KeysQuery by any call, and what ShareRoomKey waits for by that. An upload of one-time keys
 // is returned to one caller only; after UploadLease its keys are given up.
 //
 // Requests that come with an error are to be sent all the same: the error is of the

@@ -89,7 +89,8 @@ func (h *CryptoHelper) encryptedIn(evt *event.Event) matrix.RoomID {
 
 // askFor asks for the devices of a sender of whom nothing is known, once, unless a field
 // of mautrix-go's machine forbids it. It returns whether there is an answer. Where another
-// process is asking, its answer is waited for.
+// process is asking, its answer is waited for, and after a while this one asks as well: it
+// may be stopped.
 func (h *CryptoHelper) askFor(ctx context.Context, m *pawl.Machine, sender matrix.UserID) bool {
 	if h.olm.DisableDecryptKeyFetching {
 		return false
@@ -110,6 +111,7 @@ func (h *CryptoHelper) askFor(ctx context.Context, m *pawl.Machine, sender matri
 		}
 		select {
 		case <-time.After(pause.NextBackOff()):
+			err = h.sender.sendAll(ctx)
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

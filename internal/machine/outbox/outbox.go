@@ -22,7 +22,10 @@ const (
 	// LeaseLife is how long a request is left to the one that it was handed out to.
 	// Servers answer sooner, and a message whose sender was killed waits no longer.
 	LeaseLife = 30 * time.Second
-	// OnceLease is the same for one that is handed out once: what it ends is not
+	// Patience is after which time somebody else who waits for an answer sends the request
+	// as well, once: who has it may be frozen. That costs a request where a server is slow.
+	Patience = time.Second
+	// OnceLease is the same as LeaseLife for one that is handed out once: what it ends is not
 	// tried again but given up, with the keys in it.
 	OnceLease = 2 * time.Minute
 	// MaxPause bounds how long a request is not handed out, whatever a server asks.
@@ -93,12 +96,20 @@ func (o *Outbox) Outgoing(ctx context.Context) (all []Request, err error) {
 	return all, errors.Join(append(failed, err)...)
 }
 
-// Take hands out those of some requests that may be sent now.
+// Take hands out those of some requests that may be sent now, to somebody who waits for
+// their answers: also what another handle has had for longer than Patience.
 func (o *Outbox) Take(ctx context.Context, ids ...ID) ([]Request, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	return o.take(ctx, ids)
+}
+
+// mayHave reports whether a request may be handed out to a holder now. Queries are waited
+// for by whoever asks for anything: events are read with their answers.
+func (o *Outbox) mayHave(r records.Request, holder records.HolderID, waits bool, now time.Time) bool {
+	waits = waits || r.Kind == Query || r.Kind == Lookup
+	return r.For(holder, now) || waits && r.Overdue(holder, now, Patience)
 }
 
 // take leases requests, in as many commits as the engine needs. Those that are
@@ -117,7 +128,7 @@ func (o *Outbox) take(ctx context.Context, only []ID) (all []Request, err error)
 	for len(ready) > 0 && len(all) < MostHanded && size < MostBytes {
 		some := ready[:min(o.perCommit(ready), MostHanded-len(all))]
 		ready = ready[len(some):]
-		got, err := txn.Do(ctx, o.account.DB, func(tx *txn.Tx) (handed, error) { return o.lease(tx, holder, some) })
+		got, err := txn.Do(ctx, o.account.DB, func(tx *txn.Tx) (handed, error) { return o.lease(tx, holder, only != nil, some) })
 		if err != nil {
 			return all, errors.Join(err, damaged.Err())
 		}
@@ -167,7 +178,7 @@ func (o *Outbox) ready(ctx context.Context, holder records.HolderID, only []ID, 
 				return f, err
 			}
 			waiting[r.ID] = true
-			if o.handlers[r.Kind] != nil && r.For(holder, now) {
+			if o.handlers[r.Kind] != nil && o.mayHave(r, holder, only != nil, now) {
 				f.ready = append(f.ready, r)
 			}
 		}
@@ -204,7 +215,7 @@ type handed struct {
 }
 
 // lease notes that requests are handed out, and returns them.
-func (o *Outbox) lease(tx *txn.Tx, holder records.HolderID, some []records.Request) (h handed, err error) {
+func (o *Outbox) lease(tx *txn.Tx, holder records.HolderID, waits bool, some []records.Request) (h handed, err error) {
 	a := o.account
 	refs := []txn.Ref{a.Ref()}
 	for _, r := range some {
@@ -219,7 +230,7 @@ func (o *Outbox) lease(tx *txn.Tx, holder records.HolderID, some []records.Reque
 	}
 	now := a.Store.Now()
 	for _, r := range some {
-		one, ok, err := o.leaseOne(tx, v, holder, r.ID, now)
+		one, ok, err := o.leaseOne(tx, v, holder, waits, r.ID, now)
 		if h.damaged.Note(err) {
 			continue
 		}
@@ -233,9 +244,9 @@ func (o *Outbox) lease(tx *txn.Tx, holder records.HolderID, some []records.Reque
 	return h, nil
 }
 
-func (o *Outbox) leaseOne(tx *txn.Tx, v account.Account, holder records.HolderID, id ID, now time.Time) (r Request, ok bool, err error) {
+func (o *Outbox) leaseOne(tx *txn.Tx, v account.Account, holder records.HolderID, waits bool, id ID, now time.Time) (r Request, ok bool, err error) {
 	state, ok, err := Find(tx, id)
-	if err != nil || !ok || !state.For(holder, now) {
+	if err != nil || !ok || !o.mayHave(state, holder, waits, now) {
 		return r, false, err
 	}
 	for _, before := range state.After {

@@ -224,6 +224,13 @@ func (r Request) For(to HolderID, now time.Time) bool {
 	return r.Reopened || !r.Lease.Lasts(now)
 }
 
+// Overdue reports that a request was handed out once, for so long to another holder that
+// whoever waits for its answer may send it as well: that one may be frozen.
+func (r Request) Overdue(to HolderID, now time.Time, patience time.Duration) bool {
+	left := Period{r.Lease.Since, r.Lease.Since.Add(patience)}
+	return r.Handed == 1 && !r.Once && r.Holder != to && !left.Lasts(now) && !r.Pause.Lasts(now)
+}
+
 // Gone reports that a request whose body must not leave twice was handed out, and
 // that its holder has not been heard of since for as long as was agreed.
 func (r Request) Gone(now time.Time) bool { return r.Once && r.Handed > 0 && !r.Lease.Lasts(now) }
