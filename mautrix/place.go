@@ -90,10 +90,11 @@ func escape(path string) string {
 // stateFile is where mautrix-go's StateStore is.
 func (p place) stateFile() string { return p.path + ".state.db" }
 
-// openState opens the database of a StateStore, which any number of processes share.
+// openState opens the database of a StateStore, which any number of processes share. A
+// write that another process holds up for long is put off; see stateStore.
 func (p place) openState() (*sql.DB, error) {
 	return sql.Open("sqlite", "file:"+escape(p.stateFile())+
-		"?_txlock=immediate&_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)&_pragma=synchronous(normal)")
+		"?_txlock=immediate&_pragma=journal_mode(wal)&_pragma=busy_timeout(250)&_pragma=synchronous(normal)")
 }
 
 // open opens the store, unless the caller gave an open one.

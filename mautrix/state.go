@@ -19,6 +19,7 @@ type stateStore struct {
 	*sqlstatestore.SQLStateStore
 	db      *dbutil.Database
 	machine *pawl.Machine
+	later   *putOff
 }
 
 // keepState gives a client without a StateStore one.
@@ -36,7 +37,7 @@ func (h *CryptoHelper) keepState(ctx context.Context, m *pawl.Machine) error {
 		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
 	}
 	inner := sqlstatestore.NewSQLStateStore(db, dbutil.ZeroLogger(h.log.With().Str("db_section", "matrix_state").Logger()), false)
-	s := &stateStore{SQLStateStore: inner, db: db, machine: m}
+	s := &stateStore{SQLStateStore: inner, db: db, machine: m, later: newPutOff(h.log)}
 	h.state = s
 	if err := upgrade(ctx, inner); err != nil {
 		return fmt.Errorf("failed to open %s: %w", h.place.stateFile(), err)
@@ -65,4 +66,7 @@ func (s *stateStore) IsEncrypted(ctx context.Context, room id.RoomID) (bool, err
 	return s.SQLStateStore.IsEncrypted(ctx, room)
 }
 
-func (s *stateStore) close() error { return s.db.Close() }
+func (s *stateStore) close() error {
+	s.later.end()
+	return s.db.Close()
+}

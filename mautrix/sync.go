@@ -43,6 +43,7 @@ type receiver struct {
 	// The syncing goroutine alone uses these.
 	ticket pawl.SyncTicket // of the next request
 	chain  string          // the token that was stored when the last response was done
+	due    bool            // a response has come, and was not handed in
 	seen   *lru.Cache[id.EventID, struct{}]
 
 	earlier earlier
@@ -76,11 +77,22 @@ func (r *receiver) begin(ctx context.Context) (string, error) {
 	return t.Since, err
 }
 
+// expect is told that a response comes. If the one before was not handed in, a listener
+// has kept it from this one, and all that come after it: what was in it for the device is
+// lost, for the server takes it as received.
+func (r *receiver) expect() {
+	if r.due {
+		r.log.Error().Msg("A response of a sync did not reach Pawl: a listener that was registered by OnSync before Init returned false, as DontProcessOldEvents does at a first sync. To-device events in it are lost, room keys among them: register it after Init")
+	}
+	r.due = true
+}
+
 // receive takes in a response, rooms first, and hands out what of its to-device events
 // is not Pawl's; then the token is stored, and the client's listeners get the rest. It returns
 // false if that is not committed, since the context has ended or the store cannot be
 // used any more: nothing more of the response may be handed out then.
 func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, since string) bool {
+	r.due = false
 	for _, room := range keep(ctx, r.client.StateStore, response) {
 		r.missing(room)
 	}

@@ -25,8 +25,12 @@ func (s *syncStore) LoadNextBatch(ctx context.Context, _ id.UserID) (string, err
 	return s.receiver.begin(ctx)
 }
 
-// SaveNextBatch implements mautrix.SyncStore.
-func (s *syncStore) SaveNextBatch(context.Context, id.UserID, string) error { return nil }
+// SaveNextBatch implements mautrix.SyncStore. mautrix-go calls it with each response,
+// before the listeners get that.
+func (s *syncStore) SaveNextBatch(context.Context, id.UserID, string) error {
+	s.receiver.expect()
+	return nil
+}
 
 // SaveFilterID implements mautrix.SyncStore.
 func (s *syncStore) SaveFilterID(_ context.Context, _ id.UserID, filter string) error {
