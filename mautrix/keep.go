@@ -67,20 +67,3 @@ func (n *noticing) SetMember(ctx context.Context, room id.RoomID, user id.UserID
 	n.failed = n.failed || err != nil
 	return err
 }
-
-// present are those who are in a room, or invited, as the server says.
-func present(answer *mautrix.RespMembers) (all []id.UserID) {
-	for _, e := range answer.Chunk {
-		switch e.Content.AsMember().Membership {
-		case event.MembershipJoin, event.MembershipInvite:
-			all = append(all, id.UserID(e.GetStateKey()))
-		}
-	}
-	return all
-}
-
-// sameMembers reports whether two lists name the same users.
-func sameMembers(a, b []id.UserID) bool {
-	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
-	return slices.Equal(slices.Compact(a), slices.Compact(b))
-}
