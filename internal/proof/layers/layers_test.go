@@ -130,6 +130,7 @@ var table = map[string][]string{
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
+	"internal/calls":           {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/secret"},
 	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
 	"cmd/pawl":                 {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command"},
 	"examples/client":          {".", "matrix", "group"},
