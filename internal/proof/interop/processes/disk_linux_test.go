@@ -10,6 +10,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/proof/interop"
 	"github.com/pawlkv/pawl/internal/proof/interop/processes"
+	"github.com/pawlkv/pawl/internal/proof/interop/processes/crews"
 	"github.com/pawlkv/pawl/internal/proof/story"
 	"github.com/pawlkv/pawl/kv"
 )
@@ -44,9 +45,9 @@ func TestFullDisk(t *testing.T) {
 			setup.FileSize, full = fileSize, kv.ErrUnavailable
 		}
 		c := newFamily(t, setup, other, kv.ErrDiskFull, processes.ErrGone)
-		ballast := filepath.Join(disk, "ballast")
+		var ballast string
 		if mounted {
-			fill(t, ballast)
+			ballast = crews.Fill(t, disk)
 		}
 		refused := c.untilFull(full)
 		if _, err := c.Any().Machine.Inspect(t.Context()); err != nil {
@@ -92,23 +93,6 @@ func mount(t *testing.T, size string) (string, bool) {
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir, true
-}
-
-// fill takes all the room that a disk has left.
-func fill(t *testing.T, ballast string) {
-	t.Helper()
-	file, err := os.Create(ballast)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := file.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
-			size /= 2
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // mostUntilFull is far more than what fits where there is no room.

@@ -28,6 +28,7 @@ type Process struct {
 	doomed  atomic.Bool   // killed on purpose
 	heard   chan struct{} // closed when all that it said was heard
 	bury    func() error
+	leisure atomic.Bool
 
 	mu       sync.Mutex // of what is below, and of writing requests
 	requests *gob.Encoder
@@ -142,7 +143,7 @@ func (p *Process) send(q request) (chan answer, error) {
 		return nil, p.gone()
 	}
 	p.last++
-	q.Number = p.last
+	q.Number, q.Leisure = p.last, p.leisure.Load()
 	got := make(chan answer, 1)
 	p.waiting[q.Number] = got
 	_ = p.requests.Encode(q) // if it fails the process has ended, which receive finds out
@@ -162,6 +163,10 @@ func (p *Process) Open(setup Setup) error {
 	_, err := p.ask(request{Op: opOpen, Setup: setup})
 	return err
 }
+
+// SetLeisure lets the calls that begin from now on take as long as they need, instead of
+// having the deadline of the Setup, or gives them the deadline again.
+func (p *Process) SetLeisure(leisure bool) { p.leisure.Store(leisure) }
 
 // Owner reports whether the process owned the store when it last said something.
 func (p *Process) Owner() bool { return p.owner.Load() }

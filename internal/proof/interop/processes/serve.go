@@ -108,7 +108,7 @@ func (s *server) do(q request, a *answer) error {
 		return nil
 	}
 	within := s.setup.Within
-	if within == 0 {
+	if within == 0 || q.Leisure {
 		within = unbounded
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)

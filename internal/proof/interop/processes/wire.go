@@ -78,6 +78,7 @@ const (
 type request struct {
 	Number   uint64 // not 0
 	Op       op
+	Leisure  bool // without the deadline of the Setup
 	Setup    Setup
 	Moment   Moment
 	Peer     ratchet.PublicKey

@@ -176,6 +176,16 @@ func (c *Crew) forget(m *Member) {
 	c.Refused += m.Process.Refused()
 }
 
+// AtLeisure calls fn while the calls of all processes that run have no deadline: what they
+// are to come to in the end must not depend on how fast the machine is.
+func (c *Crew) AtLeisure(fn func()) {
+	for _, m := range c.Members {
+		m.Process.SetLeisure(true)
+		defer m.Process.SetLeisure(false)
+	}
+	fn()
+}
+
 // Processes returns all that run, but one.
 func (c *Crew) Processes(but *Member) []*processes.Process {
 	var others []*processes.Process
