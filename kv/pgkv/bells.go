@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -133,17 +134,43 @@ func (b *bells) hear(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(within)
 	}()
-	if _, err := conn.PgConn().Exec(ctx, "LISTEN "+b.db.schema).ReadAll(); err != nil {
+	if err := b.ask(ctx, conn, "LISTEN "+b.db.schema); err != nil {
 		return err
 	}
 	b.ring("", ofAny, 0) // what came before is not told
 	for {
-		told, err := conn.WaitForNotification(ctx)
+		told, err := b.next(ctx, conn)
 		if err != nil {
 			return err
 		}
+		if told == nil { // silence: is anybody there?
+			if err := b.ask(ctx, conn, ""); err != nil {
+				return err
+			}
+			continue
+		}
 		b.heard(told.Payload)
 	}
+}
+
+// next waits for a notification. It returns none if there is none for as long as a call
+// waits for its answer: a connection of which the network has lost the end is silent too.
+func (b *bells) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	within, cancel := context.WithTimeout(ctx, b.db.set.wait)
+	defer cancel()
+	told, err := conn.WaitForNotification(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil && !conn.IsClosed() {
+		return nil, nil
+	}
+	return told, err
+}
+
+// ask makes a statement on the connection that listens.
+func (b *bells) ask(ctx context.Context, conn *pgx.Conn, statement string) error {
+	within, cancel := context.WithTimeout(ctx, b.db.set.wait)
+	defer cancel()
+	_, err := conn.PgConn().Exec(within, statement).ReadAll()
+	return err
 }
 
 // heard rings for a notification: a letter, the ticket and a space if it is of a grant,

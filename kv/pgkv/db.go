@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -44,10 +45,28 @@ type notices struct {
 // prepared.
 const helloNotice = "pawl: are warnings heard?"
 
+// What Prepare bounds where a configuration does not.
+const (
+	connectTimeout = 5 * time.Second
+	pingTimeout    = 2 * time.Second
+)
+
 // Prepare makes connections of a pool tell what the server says beside its answers:
 // that a wait for standbys was cancelled. A pool of another configuration is not taken
 // by Open.
+//
+// Where the configuration says nothing else, it bounds how long a connection may take to
+// be made (5 s to each host, connect_timeout), and to answer when it was idle before it
+// is given to a call (2 s, pool_ping_timeout). Each of them has a place in the pool
+// meanwhile. Without the bounds a pooler that lets nobody through, or a network that
+// loses what it carries, takes all places for minutes, and for as long after it is back.
 func Prepare(config *pgxpool.Config) {
+	if config.ConnConfig.ConnectTimeout <= 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if config.PingTimeout <= 0 {
+		config.PingTimeout = pingTimeout
+	}
 	before := config.ConnConfig.OnNotice
 	config.ConnConfig.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
 		if heard, ok := c.CustomData()[noticeKey].(*notices); ok {
