@@ -30,6 +30,7 @@ const (
 // Place is a host where a member runs, and how the test reaches it.
 type Place struct {
 	Address string // "": this machine, at ports that are free
+	Dir     string // in which its data is; "": where that of all members is
 	Start   func(*exec.Cmd) error
 	Dial    func(ctx context.Context, address string) (net.Conn, error)
 }
@@ -94,8 +95,12 @@ func startAt(t testing.TB, server Server, dir string, places []Place, args ...st
 	token := rand.Text()
 	for i := range places {
 		m := &Member{Client: clients[i], server: server, start: places[i].Start, log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))}
+		data := dir
+		if places[i].Dir != "" {
+			data = places[i].Dir
+		}
 		m.args = append([]string{
-			"--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(dir, fmt.Sprintf("m%d", i)),
+			"--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(data, fmt.Sprintf("m%d", i)),
 			"--listen-client-urls", "http://" + m.Client, "--advertise-client-urls", "http://" + m.Client,
 			"--listen-peer-urls", "http://" + peers[i], "--initial-advertise-peer-urls", "http://" + peers[i],
 			"--initial-cluster", strings.Join(all, ","), "--initial-cluster-token", token,
@@ -209,6 +214,16 @@ func (m *Member) Kill() { kill(m.cmd, m.ended) }
 func kill(cmd *exec.Cmd, ended <-chan struct{}) {
 	cmd.Process.Kill()
 	<-ended
+}
+
+// Runs reports whether the member has not ended.
+func (m *Member) Runs() bool {
+	select {
+	case <-m.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // Stop suspends the member, until Continue.

@@ -5,20 +5,22 @@ package fleets
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/proof/interop/processes/crews"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/kv/pgkv/pgtest"
 )
 
-// room is how large the disk of a server is.
-const room = "256m"
+// How large the disk of a server is. A member of etcd has files of 64 MB, of which it keeps
+// five and makes one ahead.
+const (
+	postgresRoom = "256m"
+	etcdRoom     = "640m"
+)
 
 // mount returns a directory on a small file system of its own, and whether it is one.
-func mount(t *testing.T) (dir string, mounted bool) {
+func mount(t *testing.T, room string) (dir string, mounted bool) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pawl-") // short: sockets have short names
 	if err != nil {
@@ -33,31 +35,30 @@ func mount(t *testing.T) (dir string, mounted bool) {
 	return dir, true
 }
 
-// fill takes all the room that a disk has left, and returns what has it.
-func fill(t *testing.T, disk string) (ballast string) {
-	t.Helper()
-	ballast = filepath.Join(disk, "ballast")
-	file, err := os.Create(ballast)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := file.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
-			size /= 2
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return ballast
-}
-
 // mostUntilFull is far more than what fits where there is no room.
 const mostUntilFull = 2000
 
+// fullDisk is a fault of a server: its disk has no room left, until a process is told so or
+// the server has ended because of it.
+func (s *site) fullDisk(name, disk string, server runner, up func()) fault {
+	return fault{name: name, strike: func(r *round) blow {
+		ballast := crews.Fill(s.T, disk)
+		r.untilFull(server)
+		return blow{heal: func() {
+			if err := os.Remove(ballast); err != nil {
+				s.Fatal(err)
+			}
+			up()
+		}}
+	}}
+}
+
+// runner is a server, which may end by itself.
+type runner interface{ Runs() bool }
+
 // untilFull lets processes receive until one is told that the disk is full, or the server
 // has ended because of it, unless this is a history, whose processes go on by themselves.
-func (r *round) untilFull(server *pgtest.Server) {
+func (r *round) untilFull(server runner) {
 	if r == nil {
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
@@ -47,18 +46,17 @@ func (s postgresStore) Close() error {
 
 func openPostgres(s processes.Setup) (kv.Store, error) { return openPostgresBy(s, nil) }
 
-// openPostgresBy is openPostgres from a process that is on none of the hosts, which dials
-// from one.
-func openPostgresBy(s processes.Setup, dial pgconn.DialFunc) (kv.Store, error) {
+// openPostgresBy is openPostgres with a change of the pool's configuration.
+func openPostgresBy(s processes.Setup, change func(*pgxpool.Config)) (kv.Store, error) {
 	ctx := context.Background()
 	config, err := pgxpool.ParseConfig(s.URL)
 	if err != nil {
 		return nil, err
 	}
-	if dial != nil {
-		config.ConnConfig.DialFunc = dial
-	}
 	pgkv.Prepare(config)
+	if change != nil {
+		change(config)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err

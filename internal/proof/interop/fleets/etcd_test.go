@@ -4,6 +4,7 @@ package fleets
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -35,7 +36,13 @@ func newEtcd(t *testing.T) *site {
 			},
 		})
 	}
-	cluster := etcdtest.StartAt(t, etcdtest.Newest(), places, "--heartbeat-interval=50", "--election-timeout=500")
+	disk, mounted := mount(t, etcdRoom)
+	if mounted {
+		places[0].Dir = disk
+	}
+	cluster := etcdtest.StartAt(t, etcdtest.Newest(), places,
+		"--heartbeat-interval=50", "--election-timeout=500",
+		fmt.Sprint("--quota-backend-bytes=", quota), "--auto-compaction-mode=revision", "--auto-compaction-retention=1000", "--snapshot-count=500")
 	for i := range s.clients {
 		var doors []string
 		for _, host := range s.servers {
@@ -51,7 +58,16 @@ func newEtcd(t *testing.T) *site {
 	}
 	anyone := func() *etcdtest.Member { return cluster.Members[s.rng.IntN(members)] }
 	leader := func() *etcdtest.Member { return cluster.Leader(t) }
-	s.faults = append(s.cuts(), s.late(),
+	if mounted {
+		first := cluster.Members[0]
+		s.faults = append(s.faults, s.fullDisk("disk of a member full", disk, first, func() {
+			if !first.Runs() {
+				first.Run(t)
+			}
+		}))
+	}
+	s.excuses = append(s.excuses, kv.ErrDiskFull)
+	s.faults = append(s.faults, append(s.cuts(), s.late(),
 		killedMember(t, "member killed", anyone), killedMember(t, "leader killed", leader),
 		stoppedMember("member stopped", anyone), stoppedMember("leader stopped", leader),
 		fault{name: "all members killed", strike: func(*round) blow {
@@ -60,11 +76,14 @@ func newEtcd(t *testing.T) *site {
 			}
 			return blow{heal: func() {
 				for _, m := range cluster.Members {
-					m.Run(t)
+					if !m.Runs() {
+						m.Run(t)
+					}
 				}
 			}}
 		}},
-	)
+		s.quotaUsedUp(cluster), // last: all members are there when room is made
+	)...)
 	return s
 }
 
@@ -72,7 +91,11 @@ func killedMember(t *testing.T, name string, which func() *etcdtest.Member) faul
 	return fault{name: name, strike: func(*round) blow {
 		m := which()
 		m.Kill()
-		return blow{heal: func() { m.Run(t) }}
+		return blow{heal: func() {
+			if !m.Runs() {
+				m.Run(t)
+			}
+		}}
 	}}
 }
 

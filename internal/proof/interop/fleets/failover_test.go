@@ -3,9 +3,7 @@
 package fleets
 
 import (
-	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -94,33 +92,22 @@ func (r *replicated) promote() {
 func (r *replicated) failover(name string, die, back func(*pgtest.Server)) fault {
 	return fault{name: name, lasts: true, strike: func(*round) blow {
 		old := r.primary
+		client := r.acquaint(old)
 		die(old)
 		return blow{heal: func() {
 			r.fence(old)
 			r.promote()
+			r.overtake(client)
 			back(old)
-			r.refused(old)
+			if answered := r.ask(client); len(answered) > 0 {
+				r.Errorf("the old primary, fenced, answers %q", answered)
+			}
 		}, done: func() {
+			client.close()
 			old.Remove()
 			r.addStandby(r.host[old])
 		}}
 	}}
-}
-
-// refused checks that a client that is led to the old primary is refused everything: reads,
-// watches, and batches that write nothing.
-func (r *replicated) refused(old *pgtest.Server) {
-	t := r.T
-	t.Helper()
-	from := r.clients[0]
-	url := urlAt(from.Door(t, r.host[old], pgtest.Port)) + "&connect_timeout=1"
-	_, err := openPostgresBy(processes.Setup{URL: url, Dir: from.dir, Patience: short}, func(ctx context.Context, network, address string) (net.Conn, error) {
-		late, _ := ctx.Deadline()
-		return from.Dial(net.Dialer{Deadline: late}, network, address)
-	})
-	if !errors.Is(err, kv.ErrUnavailable) {
-		t.Errorf("a client that opens a store of the old primary: %v, want %v", err, kv.ErrUnavailable)
-	}
 }
 
 // TestFailover: the primary of a synchronous space dies, or stands still, a standby is
@@ -129,9 +116,6 @@ func (r *replicated) refused(old *pgtest.Server) {
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t, true)
-	if !r.network.Namespaces() {
-		t.Skip("without network namespaces servers reach each other past the proxies: an old primary cannot be fenced")
-	}
 	r.faults = []fault{
 		r.failover("primary killed, standby promoted", (*pgtest.Server).Kill, func(s *pgtest.Server) { s.Begin(t) }),
 		r.failover("primary stopped, standby promoted", (*pgtest.Server).Freeze, (*pgtest.Server).Continue),

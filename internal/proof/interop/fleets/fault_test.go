@@ -3,8 +3,8 @@
 package fleets
 
 import (
+	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
@@ -29,7 +29,7 @@ type blow struct {
 // all are the faults of processes and of the site.
 func (s *site) all() []fault {
 	all := append([]fault{{name: killed}, {name: stopped, lasts: true}}, s.faults...)
-	return slices.DeleteFunc(all, func(f fault) bool { return !strings.Contains(f.name, *only) })
+	return slices.DeleteFunc(all, func(f fault) bool { return !regexp.MustCompile(*only).MatchString(f.name) })
 }
 
 // cuts are the faults of the network: each host in each direction.
@@ -100,7 +100,7 @@ func (r *round) third() *crews.Member {
 func (r *round) connectThird() {
 	within(r.site.T, "connecting", func() {
 		for {
-			if _, err := r.third().Machine.Inspect(r.site.Context()); err == nil {
+			if _, err := r.third().Machine.Identity(r.site.Context()); err == nil {
 				return
 			}
 		}

@@ -20,7 +20,7 @@ import (
 var (
 	rounds  = flag.Int("fleet.rounds", 1, "rounds of random faults, after one of each fault")
 	seed    = flag.Uint64("fleet.seed", 0, "of what is done and what fails when; 0 is another each time")
-	only    = flag.String("fleet.only", "", "faults alone whose names have this in them")
+	only    = flag.String("fleet.only", "", "faults alone whose names match this regular expression")
 	proxies = flag.Bool("fleet.proxies", false, "do as if there were no rights to network namespaces")
 )
 

@@ -3,7 +3,6 @@
 package fleets
 
 import (
-	"os"
 	"testing"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
@@ -27,17 +26,23 @@ func newPostgres(t *testing.T) *site {
 	s := newSite(t, postgres)
 	host := s.server("server")
 	place := placeOf(host)
-	disk, mounted := mount(t)
+	disk, mounted := mount(t, postgresRoom)
 	place.Dir = disk
 	server := pgtest.StartAt(t, place, "max_wal_size=48MB", "min_wal_size=32MB")
+	poolers := s.server("pooler")
+	pooler := server.PoolAt(t, placeOf(poolers), 8)
 	s.commits = ".commit("
 	s.open = func() (kv.Store, error) {
 		return openReached(func() (kv.Store, error) {
 			return openPostgres(processes.Setup{URL: server.URL(pgtest.Superuser, "postgres"), Dir: s.clients[0].dir})
 		})
 	}
+	port := pgtest.Port
 	for i := range s.clients {
-		s.clients[i].url = urlAt(s.reach(i, host, pgtest.Port))
+		if i == len(s.clients)-1 {
+			host, port = poolers, pgtest.PoolerPort
+		}
+		s.clients[i].url = urlAt(s.reach(i, host, port))
 	}
 	up := func() {
 		if !server.Runs() {
@@ -46,16 +51,7 @@ func newPostgres(t *testing.T) *site {
 	}
 	if mounted { // first: nothing else keeps processes from hearing of it, and it is healed first
 		s.excuses = append(s.excuses, kv.ErrDiskFull)
-		s.faults = append(s.faults, fault{name: "disk full", strike: func(r *round) blow {
-			ballast := fill(t, disk)
-			r.untilFull(server)
-			return blow{heal: func() {
-				if err := os.Remove(ballast); err != nil {
-					t.Fatal(err)
-				}
-				up()
-			}}
-		}})
+		s.faults = append(s.faults, s.fullDisk("disk full", disk, server, up))
 	}
 	s.faults = append(s.faults, append(s.cuts(), s.late(),
 		fault{name: "server killed", strike: func(*round) blow {
@@ -70,6 +66,10 @@ func newPostgres(t *testing.T) *site {
 			}
 			server.Freeze()
 			return blow{heal: server.Continue}
+		}},
+		fault{name: "pooler restarted", strike: func(*round) blow {
+			pooler.Stop()
+			return blow{heal: func() { pooler.Begin(t) }}
 		}},
 	)...)
 	return s

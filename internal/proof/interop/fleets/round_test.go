@@ -43,7 +43,7 @@ func (s *site) devices(other interop.Implementation) {
 	c.Through = unknown.through
 	c.Gather()
 	all := s.all()
-	// What comes first is healed first.
+	// What comes first is healed first: servers before poolers, which ask them.
 	play := func(faults ...fault) {
 		names := make([]string, len(faults))
 		for i, f := range faults {
@@ -107,7 +107,7 @@ func (r *round) play(faults []fault) {
 			b.done()
 		}
 	}
-	r.crew.Redeliver(r.letters...)
+	r.crew.AtLeisure(func() { r.crew.Redeliver(r.letters...) })
 }
 
 // work begins the work of a member, who may be given others' messages too, and returns
