@@ -28,7 +28,11 @@ func (h *CryptoHelper) listen(m *pawl.Machine) {
 	r := newReceiver(h, m)
 	h.receiver = r
 	h.client.Store = &syncStore{receiver: r}
-	syncer := h.client.Syncer.(mautrix.ExtensibleSyncer)
+	syncer, ok := h.client.Syncer.(mautrix.ExtensibleSyncer)
+	if !ok { // of an application service
+		h.listenTo(h.ASEventProcessor)
+		return
+	}
 	syncer.OnSync(r.receive)
 	if _, ok := h.client.Syncer.(mautrix.DispatchableSyncer); ok {
 		syncer.OnEventType(event.EventEncrypted, h.HandleEncrypted)
@@ -82,6 +86,10 @@ func (h *CryptoHelper) decrypt(ctx context.Context, evt *event.Event) (decrypted
 func (h *CryptoHelper) dispatch(ctx context.Context, decrypted *event.Event) {
 	if h.CustomPostDecrypt != nil {
 		h.CustomPostDecrypt(ctx, decrypted)
+		return
+	}
+	if h.ASEventProcessor != nil {
+		h.ASEventProcessor.Dispatch(ctx, decrypted)
 		return
 	}
 	if syncer, ok := h.client.Syncer.(mautrix.DispatchableSyncer); ok {

@@ -32,8 +32,14 @@ type CryptoHelper struct {
 
 	// DecryptErrorCallback is told which event could not be read, and why.
 	DecryptErrorCallback func(*event.Event, error)
-	// CustomPostDecrypt gets what was decrypted, in place of the syncer's listeners.
+	// CustomPostDecrypt gets what was decrypted, in place of the listeners.
 	CustomPostDecrypt func(context.Context, *event.Event)
+	// ASEventProcessor is that of an application service, whose listeners get what was
+	// decrypted. Where the client has no Syncer that lists listeners (AppService makes it
+	// so), the helper gets from it what transactions bring, as mautrix-go's does: after
+	// they were answered, and without what mautrix-go drops. A program that has
+	// ReceiveTransaction called before they are answered loses nothing.
+	ASEventProcessor crypto.ASEventProcessor
 	// KeyShare decides which devices of other users are given a room key that they ask
 	// for. nil: those that were given it before, as Pawl has it.
 	KeyShare KeyShare
@@ -136,7 +142,7 @@ func NewCryptoHelper(client *mautrix.Client, pickleKey []byte, store any) (*Cryp
 }
 
 func (h *CryptoHelper) checkClient() error {
-	if _, ok := h.client.Syncer.(mautrix.ExtensibleSyncer); !ok {
+	if _, ok := h.client.Syncer.(mautrix.ExtensibleSyncer); !ok && !h.client.SetAppServiceDeviceID {
 		return fmt.Errorf("%w: its Syncer (%T) has no OnSync: see mautrix.ExtensibleSyncer", ErrClient, h.client.Syncer)
 	}
 	if _, ok := h.client.StateStore.(crypto.StateStore); !ok && h.client.StateStore != nil {

@@ -167,7 +167,7 @@ func (r *receiver) refused(received pawl.Received) {
 // store calls until it has an answer that is final. A store that is away is waited for:
 // what is not committed must not be passed over.
 func (r *receiver) store(ctx context.Context, call func() error) bool {
-	err := waiting(ctx, r.log, "Failed to store what a sync brought, trying again", func(err error) bool { return !final(err) }, func() error {
+	err := waiting(ctx, r.log, "Failed to store what a sync brought, trying again", notFinal, func() error {
 		if err := r.open(); err != nil {
 			return err
 		}
