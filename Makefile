@@ -4,6 +4,7 @@
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
 # make fleet   rounds of faults on PostgreSQL and etcd across hosts: FLEET of each (default 60), from SEED; as root hosts are network namespaces
 # make test-fleet  the same with each fault once, for a minute or two; part of make check
+# make failover  from a kill to the next commit on PostgreSQL and etcd, TAKEOVERS of each (default 20), beside their bare clients
 # make mutants breaks the code on purpose and expects tests to fail
 # make systems builds and vets everything for each system, which takes ten minutes where nothing is compiled yet
 # make upstream  power, damage and conformance tests with the newest release of every dependency
@@ -33,7 +34,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet fuzz crash mutants upstream bench bench-peers bench-mautrix peers browser synapse dendrite e2e e2e-long
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-mautrix peers browser synapse dendrite e2e e2e-long
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
@@ -136,6 +137,10 @@ test-fleet:
 
 fleet:
 	cd internal/proof/interop/fleets && PAWL_FLEET=1 $(GO) test -v -count=1 -timeout 24h . -fleet.rounds=$(FLEET) -fleet.seed=$(SEED)
+
+TAKEOVERS ?= 20
+failover:
+	cd internal/proof/interop/fleets && PAWL_FLEET=1 $(GO) test -v -count=1 -timeout 4h -run TestTakeover . -fleet.takeovers=$(TAKEOVERS)
 
 # Whole clients as processes on a homeserver. matrix-sdk-crypto needs Node 20 and
 # "npm ci" in its folder; it is optional on a developer's machine and required in CI
