@@ -9,6 +9,7 @@
 # make systems builds and vets everything for each system, which takes ten minutes where nothing is compiled yet
 # make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
+# make bench-network  workloads of bench on PostgreSQL and etcd, 0 to 20 ms away, with caches and without, RUNS of each (default 3): an hour
 # make bench-mautrix  the nested module mautrix beside mautrix-go's cryptohelper; BENCH gives it flags
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
@@ -34,7 +35,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-mautrix peers browser synapse dendrite e2e e2e-long
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
@@ -248,6 +249,10 @@ mutants:
 bench-peers: peers
 	cd bench/peers && $(GO) run $(LIBOLM) .
 	cd bench/peers && $(GO) run . -stored
+
+RUNS ?= 3
+bench-network:
+	cd internal/proof/interop/fleets && PAWL_FLEET=1 $(GO) test -v -count=1 -timeout 24h -run TestCacheOverNetwork . -fleet.cache=$(RUNS)
 
 # With a C compiler cryptohelper has the SQLite that it has by itself.
 bench-mautrix:

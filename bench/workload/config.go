@@ -106,7 +106,7 @@ func (c *Config) checkSystems() error {
 		if _, known := design.Find(s.Design); !known {
 			return fmt.Errorf("workload: no design %q", s.Design)
 		}
-		if !slices.Contains(Engines(), s.Engine) {
+		if !slices.Contains(Engines(), s.Engine) && others[s.Engine] == nil {
 			return fmt.Errorf("workload: no engine %q", s.Engine)
 		}
 		if slices.Contains(c.Systems[:i], s) {

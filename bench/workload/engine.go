@@ -59,8 +59,20 @@ func openEngine(name, dir string) (engine, error) {
 		}
 		return engine{counted{store, counting}, counting.read}, nil
 	}
+	if open := others[name]; open != nil {
+		store, err := open(dir)
+		return engine{store, func() (int64, time.Duration) { return 0, 0 }}, err
+	}
 	return engine{}, fmt.Errorf("workload: no engine %q", name)
 }
+
+// others are engines whose stores are in a server.
+var others = map[string]func(dir string) (kv.Store, error){}
+
+// AddEngine adds an engine to those that a System may name, which opens the store that
+// belongs to a directory in a server, as often as it is asked. Its syncs are not counted.
+// It is called before anything runs, in Bob's processes too.
+func AddEngine(name string, open func(dir string) (kv.Store, error)) { others[name] = open }
 
 // counted is a store whose syncs are counted until it is closed.
 type counted struct {

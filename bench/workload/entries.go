@@ -54,9 +54,11 @@ func fill(ctx context.Context, store kv.Store, path string) error {
 	}
 	defer file.Close()
 	r := bufio.NewReaderSize(file, 1<<20)
+	limits := store.Limits()
+	writes, bytes := min(fillWrites, limits.Writes), min(fillBytes, limits.Bytes/2)
 	for done := false; !done; {
 		b := &kv.Batch{ID: kv.NewCommitID(0)}
-		if done, err = readBatch(r, b); err != nil {
+		if done, err = readBatch(r, b, writes, bytes); err != nil {
 			return err
 		}
 		b.Sync = done
@@ -67,8 +69,8 @@ func fill(ctx context.Context, store kv.Store, path string) error {
 	return nil
 }
 
-func readBatch(r *bufio.Reader, b *kv.Batch) (done bool, err error) {
-	for size := 0; len(b.Writes) < fillWrites && size < fillBytes; {
+func readBatch(r *bufio.Reader, b *kv.Batch, writes, bytes int) (done bool, err error) {
+	for size := 0; len(b.Writes) < writes && size < bytes; {
 		w, err := readEntry(r)
 		if errors.Is(err, io.EOF) {
 			return true, nil

@@ -93,7 +93,8 @@ func (s *stage) excused(err error) error {
 	return nil
 }
 
-// setUpAll makes a store for each system, from one template for each engine.
+// setUpAll makes a store for each system, from one template for each engine whose
+// stores can be copied.
 // On an error the stages that were made are returned, too.
 func setUpAll(ctx context.Context, p *preparation, w workload) (stages []*stage, err error) {
 	templates := map[layout]string{}
@@ -114,7 +115,7 @@ func setUpAll(ctx context.Context, p *preparation, w workload) (stages []*stage,
 		stages = append(stages, s)
 		l := sys.layout()
 		template, made := templates[l]
-		if !made && l.engine != Memory {
+		if others[l.engine] == nil && !made && l.engine != Memory {
 			template = filepath.Join(p.Dir, "template-"+l.engine+l.entries)
 			if err := os.Mkdir(template, 0o700); err != nil {
 				return stages, err

@@ -40,6 +40,11 @@ func (s *stage) setUp(ctx context.Context, template string, processes int) error
 	if err := copyStore(s.dir, template); err != nil || s.missing != "" {
 		return err
 	}
+	if others[s.system.Engine] != nil {
+		if err := makeTemplate(ctx, s.system, s.dir, s.entries); err != nil {
+			return err
+		}
+	}
 	return s.startAll(ctx, processes)
 }
 

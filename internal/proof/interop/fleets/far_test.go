@@ -33,6 +33,7 @@ type far struct {
 	calls   atomic.Int64                // messages that somebody waits for the answer of
 	rounds  atomic.Int64                // of those that are on their way at once only the first
 	under   atomic.Int64                // calls that are on their way
+	conns   int32                       // of each process to PostgreSQL
 	commits atomic.Int64                // transactions that were committed
 	open    func(space string) kv.Store // of another process each time
 }
@@ -71,9 +72,9 @@ func (c counted) Write(b []byte) (int, error) {
 
 func farPostgres(t *testing.T) *far {
 	t.Helper()
-	f := new(far)
+	f := &far{conns: 1}
 	host := fleet.NewOfProxies(t).Host(t, "server")
-	pgtest.StartAt(t, placeOf(host))
+	pgtest.StartAt(t, placeOf(host), "max_connections=400")
 	proxy := fleet.NewProxy(t, host, fmt.Sprintf("%s:%d", host.Address, pgtest.Port))
 	f.proxies = []*fleet.Proxy{proxy}
 	f.open = func(space string) kv.Store {
@@ -82,7 +83,7 @@ func farPostgres(t *testing.T) *far {
 			t.Fatal(err)
 		}
 		pgkv.Prepare(config)
-		config.MaxConns, config.MinConns = 1, 1
+		config.MaxConns, config.MinConns = f.conns, 1
 		config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // after a rest
 		dial := config.ConnConfig.DialFunc
 		config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {

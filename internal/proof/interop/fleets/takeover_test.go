@@ -125,6 +125,14 @@ func timed(t *testing.T, engine string, pawl, bare func(context.Context) (bool, 
 	t.Logf("%s, medians of %d failovers: %.0f ms with Pawl, %.0f ms with the bare client: %.2f x", engine, *takeovers, a.Seconds()*1000, b.Seconds()*1000, a.Seconds()/b.Seconds())
 }
 
+// besides runs a test beside others if its times do not matter.
+func besides(t *testing.T) {
+	t.Helper()
+	if *takeovers == 1 {
+		t.Parallel()
+	}
+}
+
 func median(all []time.Duration) time.Duration {
 	slices.Sort(all)
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
@@ -133,6 +141,7 @@ func median(all []time.Duration) time.Duration {
 // TestTakeoverOfPostgres times from the death of a primary to the next commit on the
 // standby that is promoted at once, beside a bare UPDATE through the same kind of pool.
 func TestTakeoverOfPostgres(t *testing.T) {
+	besides(t)
 	network := fleet.NewOfProxies(t)
 	r := &replicated{
 		site: &site{T: t, engine: postgres, network: network}, host: make(map[*pgtest.Server]*fleet.Host),
@@ -184,6 +193,7 @@ const patienceOf = 5 * time.Second
 // TestTakeoverOfEtcd times from the death of the leader to the next commit under another
 // one, beside the same transaction of a bare client with etcd's defaults.
 func TestTakeoverOfEtcd(t *testing.T) {
+	besides(t)
 	cluster := etcdtest.Start(t, etcdtest.Newest(), members)
 	store, err := openEtcd(processes.Setup{URL: strings.Join(cluster.Endpoints(), ","), Dir: t.TempDir(), Patience: patienceOf})
 	if err != nil {
