@@ -27,7 +27,7 @@ func (h *CryptoHelper) device(ctx context.Context, store *pawl.Store) (*pawl.Mac
 	}
 	user, device := h.client.UserID, h.client.DeviceID
 	if user == "" || device == "" {
-		return nil, fmt.Errorf("%w: it has no user id or no device id: set them, or LoginAs", ErrClient)
+		return nil, errNobody
 	}
 	if stored.UserID != "" && (id.UserID(stored.UserID) != user || id.DeviceID(stored.DeviceID) != device) {
 		return nil, fmt.Errorf("%w: the server logged in %s of %s, and the store has %s of %s",

@@ -106,8 +106,36 @@ func (h *CryptoHelper) undecryptable(evt *event.Event, err error) {
 
 // WaitForSession waits until there is a room key, or a notice that it is withheld,
 // whichever process has received it. It returns false if there is none in time.
-func (h *CryptoHelper) WaitForSession(ctx context.Context, room id.RoomID, _ id.SenderKey, session id.SessionID, timeout time.Duration) bool {
-	return h.wait(ctx, room, session, "", timeout)
+func (h *CryptoHelper) WaitForSession(ctx context.Context, room id.RoomID, sender id.SenderKey, session id.SessionID, timeout time.Duration) bool {
+	return h.wait(ctx, room, session, h.userOf(ctx, room, sender), timeout)
+}
+
+// mostSearched bounds in how many users' devices a key is looked for.
+const mostSearched = 500
+
+// userOf is which member of a room has a device with a key; "": nobody is known to. Only
+// the user whose message it is explains that its key is withheld.
+func (h *CryptoHelper) userOf(ctx context.Context, room id.RoomID, key id.SenderKey) id.UserID {
+	m, err := h.ready()
+	if err != nil || key == "" {
+		return ""
+	}
+	members, err := h.client.StateStore.GetRoomJoinedOrInvitedMembers(ctx, room)
+	if err != nil {
+		return ""
+	}
+	for _, user := range members[:min(len(members), mostSearched)] {
+		of, err := m.Devices(ctx, matrix.UserID(user))
+		if err != nil {
+			continue
+		}
+		for _, d := range of.Devices {
+			if id.SenderKey(d.Curve25519.String()) == key {
+				return user
+			}
+		}
+	}
+	return ""
 }
 
 func (h *CryptoHelper) wait(ctx context.Context, room id.RoomID, session id.SessionID, sender id.UserID, timeout time.Duration) bool {

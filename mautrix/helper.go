@@ -86,6 +86,7 @@ var (
 	ErrMautrixDatabase = errors.New("pawlmautrix: the file is a database of mautrix-go, and stays as it is: give another path for Pawl's store")
 	// ErrClient: the client lacks what a helper needs of it.
 	ErrClient = errors.New("pawlmautrix: the client cannot use this helper")
+	errNobody = fmt.Errorf("%w: it has no user id or no device id: set them, or LoginAs", ErrClient)
 	// ErrNotReady: Init was not called, or has failed.
 	ErrNotReady = errors.New("pawlmautrix: Init was not called")
 	// ErrMembers: neither the StateStore nor the server knows anybody in the room, so that
@@ -176,6 +177,9 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 	}
 	if err := h.checkClient(); err != nil { // it may have changed since
 		return err
+	}
+	if h.LoginAs == nil && !h.MSC4190 && (h.client.UserID == "" || h.client.DeviceID == "") {
+		return errNobody
 	}
 	h.began = true
 	store, err := h.open(ctx)

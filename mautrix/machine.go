@@ -55,7 +55,10 @@ func leaveKeyRequests(context.Context, *id.Device, event.RequestedKeyInfo) *cryp
 }
 
 // neverRepair makes RepairOneTimeKeys fail, as while another repair is under way: it
-// would claim the keys that Pawl has published. A release of mautrix-go that tells its
+// would claim the keys that Pawl has published. mautrix-go leaves no other way: a repair
+// goes by no field, asks the store for nothing before it claims, and sends by the client's
+// own requests, which programs make too; and one that is begun and never ends would keep
+// its goroutine and the machine for good. A release of mautrix-go that tells its
 // repairs in another way is noticed by TestMachineIsQuiet.
 func neverRepair(olm *crypto.OlmMachine) {
 	repairing := reflect.ValueOf(olm).Elem().FieldByName("repairingOTKs")

@@ -1,6 +1,7 @@
 package pawlmautrix
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -71,8 +72,35 @@ func isSQLite(path string) (bool, error) {
 }
 
 // ofMautrix reports whether an SQLite file has the tables of mautrix-go's keys. It is
-// opened so that nothing in it or beside it changes.
+// opened so that nothing in it or beside it changes: what a program that has it open
+// still has in the log is looked for there.
 func ofMautrix(path string) bool {
+	return inTables(path) || inLog(path+"-wal")
+}
+
+// inLog reports whether a log of SQLite's names mautrix-go's table of accounts, as the list
+// of tables does. In one of Pawl's all is sealed.
+func inLog(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const name = "crypto_account"
+	part := make([]byte, 1<<20)
+	for kept := 0; ; {
+		n, err := io.ReadFull(f, part[kept:])
+		if bytes.Contains(part[:kept+n], []byte(name)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		kept = copy(part, part[len(part)-len(name):])
+	}
+}
+
+func inTables(path string) bool {
 	db, err := sql.Open("sqlite", "file:"+escape(path)+"?mode=ro&immutable=1")
 	if err != nil {
 		return false

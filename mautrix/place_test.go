@@ -95,6 +95,56 @@ func TestRefusedStores(t *testing.T) {
 	}
 }
 
+// A database that its program has open has its tables in the log alone.
+func TestRefusedDatabaseThatIsOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bot.db")
+	raw, err := driver.Open("file:" + path + "?_pragma=journal_mode(wal)&_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	db, err := dbutil.NewWithDB(raw, "sqlite3")
+	if err == nil {
+		err = crypto.NewSQLCryptoStore(db, nil, "", "", []byte("key")).DB.Upgrade(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []string{path, "sqlite:" + path} {
+		before := contents(t, path)
+		if _, err := NewCryptoHelper(newClient(t), []byte("key"), place); !errors.Is(err, ErrMautrixDatabase) {
+			t.Errorf("NewCryptoHelper of %s = %v", place, err)
+		}
+		if !bytes.Equal(before, contents(t, path)) {
+			t.Errorf("%s has changed", place)
+		}
+	}
+}
+
+// Who has no user or no device is refused before a store is made.
+func TestRefusedBeforeAStore(t *testing.T) {
+	for name, spoil := range map[string]func(*mautrix.Client){
+		"no user":   func(c *mautrix.Client) { c.UserID = "" },
+		"no device": func(c *mautrix.Client) { c.DeviceID = "" },
+	} {
+		c, path := newClient(t), filepath.Join(t.TempDir(), "bot.pawl")
+		spoil(c)
+		h, err := NewCryptoHelper(c, []byte("key"), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Init(t.Context()); !errors.Is(err, ErrClient) || !strings.Contains(err.Error(), "no user id or no device id") {
+			t.Errorf("%s: Init = %v", name, err)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: there is a store: %v", name, err)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // contents are those of all files in the folders of some.
 func contents(t *testing.T, paths ...string) (all []byte) {
 	t.Helper()

@@ -39,6 +39,9 @@ type inbound struct {
 // nothing that could be read is lost. An object that came from this store, and was
 // advanced since, is a deletion: what is before it is forgotten, in whichever process.
 func (s *Store) PutGroupSession(ctx context.Context, igs *crypto.InboundGroupSession) error {
+	if igs == nil || igs.Internal == nil {
+		return fmt.Errorf("%w: a session without its key", ErrHandle)
+	}
 	first := igs.Internal.FirstKnownIndex()
 	key, err := keyOf(igs, first)
 	if err != nil {

@@ -113,6 +113,9 @@ func (h outboundHandle) Encrypt(plaintext []byte) ([]byte, error) {
 // It fails with ErrRemoved if the room's session was removed since it was looked for, or
 // if this one was.
 func (s *Store) AddOutboundGroupSession(ctx context.Context, o *crypto.OutboundGroupSession) error {
+	if o == nil || o.Internal == nil {
+		return fmt.Errorf("%w: a session without its key", ErrHandle)
+	}
 	h, ok := o.Internal.(outboundHandle)
 	if ok {
 		return s.update(ctx, o, h, true)
