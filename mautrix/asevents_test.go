@@ -3,6 +3,7 @@ package pawlmautrix
 import (
 	"context"
 	"testing"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/appservice"
@@ -46,7 +47,8 @@ func TestEventProcessor(t *testing.T) {
 	uploads := func() int { return len(s.Exchanges("keys/upload")) }
 	before := uploads()
 	of.counts(0) // the server says that it has none
-	for uploads() == before {
+	for late := time.After(patience); uploads() == before; {
+		inTime(t, late, "no keys are uploaded")
 		if err := h.ShareKeys(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -100,10 +102,10 @@ func (x *transactions) counts(n int) {
 // until hands out what happens until a message was read.
 func (x *transactions) until(body string) {
 	x.p.t.Helper()
-	for {
+	for late := time.After(patience); ; {
+		inTime(x.p.t, late, "the service has not read "+body)
 		x.next()
 		x.p.mu.Lock()
-		n := len(x.p.read)
 		for _, e := range x.p.read {
 			if e.Content.AsMessage().Body == body {
 				x.p.mu.Unlock()
@@ -111,8 +113,8 @@ func (x *transactions) until(body string) {
 			}
 		}
 		x.p.mu.Unlock()
-		if len(x.p.failed) > 0 || n > 100 {
-			x.p.t.Fatal(x.p.failed, n)
+		if len(x.p.failed) > 0 {
+			x.p.t.Fatal(x.p.failed)
 		}
 	}
 }
@@ -131,7 +133,8 @@ func makeRoomWith(t *testing.T, peer *program, x *transactions) id.RoomID {
 		t.Fatal(err)
 	}
 	peer.awaitEncrypted(made.RoomID)
-	for {
+	for late := time.After(patience); ; {
+		inTime(t, late, "the peer does not know who is in the room")
 		members, err := peer.client.StateStore.GetRoomJoinedOrInvitedMembers(t.Context(), made.RoomID)
 		if err != nil {
 			t.Fatal(err)
@@ -139,5 +142,15 @@ func makeRoomWith(t *testing.T, peer *program, x *transactions) id.RoomID {
 		if len(members) == 2 {
 			return made.RoomID
 		}
+	}
+}
+
+// inTime ends a test that waits for what has not come.
+func inTime(t *testing.T, late <-chan time.Time, what string) {
+	t.Helper()
+	select {
+	case <-late:
+		t.Fatalf("%s after %v", what, patience)
+	default:
 	}
 }

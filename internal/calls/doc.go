@@ -2,8 +2,8 @@
 // its parameters as JSON, and JSON as its result. A [Library] has the stores that such
 // a program opened, and numbers for them; [Names] are all calls.
 //
-// The C library (cmd/libpawl) and whatever else is built on it hand over bytes and
-// numbers, and nothing else: what can be said is decided here, once.
+// Nothing in this repository is built on it yet. A library for another language hands
+// over bytes and numbers, and nothing else: what can be said is decided here, once.
 //
 // # Parameters and results
 //
