@@ -134,7 +134,7 @@ func (b *bells) hear(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(within)
 	}()
-	if err := b.ask(ctx, conn, "LISTEN "+b.db.schema); err != nil {
+	if err := b.subscribe(ctx, conn); err != nil {
 		return err
 	}
 	b.ring("", ofAny, 0) // what came before is not told
@@ -144,7 +144,7 @@ func (b *bells) hear(ctx context.Context) error {
 			return err
 		}
 		if told == nil { // silence: is anybody there?
-			if err := b.ask(ctx, conn, ""); err != nil {
+			if err := b.subscribe(ctx, conn); err != nil {
 				return err
 			}
 			continue
@@ -165,11 +165,12 @@ func (b *bells) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification,
 	return told, err
 }
 
-// ask makes a statement on the connection that listens.
-func (b *bells) ask(ctx context.Context, conn *pgx.Conn, statement string) error {
+// subscribe asks to be told. To ask again changes nothing: the answer shows that somebody
+// is there, and the server still shows who uses the connection by what was asked last.
+func (b *bells) subscribe(ctx context.Context, conn *pgx.Conn) error {
 	within, cancel := context.WithTimeout(ctx, b.db.set.wait)
 	defer cancel()
-	_, err := conn.PgConn().Exec(within, statement).ReadAll()
+	_, err := conn.PgConn().Exec(within, "LISTEN "+b.db.schema).ReadAll()
 	return err
 }
 

@@ -170,3 +170,35 @@ func TestSilentListener(t *testing.T) {
 	r.lose()
 	wantTold(t, told, "k", mustCommit(t, writer, put(second, "k", "3")))
 }
+
+// TestListenerIsKnown: the connection that listens asks again whether anybody is there, and
+// the server shows it as the one that listens all the same.
+func TestListenerIsKnown(t *testing.T) {
+	t.Parallel()
+	s := server.Get(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	db := openDB(t, pgkv.WithSchema("known"), pgkv.WithPoll(never), pgkv.WithWait(100*time.Millisecond))
+	watching(ctx, db.Store(aSpace(t)), 0)
+	conn := s.Connect(t)
+	defer conn.Close(context.Background())
+	const asked = `SELECT pid, query_start FROM pg_stat_activity WHERE query = 'LISTEN "known"' AND query_start > $1`
+	var first, again int
+	var since, then time.Time
+	find := func(pid *int, at *time.Time) {
+		t.Helper()
+		err := pgx.ErrNoRows
+		for errors.Is(err, pgx.ErrNoRows) {
+			err = conn.QueryRow(ctx, asked, since).Scan(pid, at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	find(&first, &then)
+	since = then
+	find(&again, &then)
+	if again != first {
+		t.Errorf("%d has asked, and then %d: want one connection that goes on", first, again)
+	}
+}
