@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,6 +115,15 @@ func placeIn(ts *testscript.TestScript, store string) place {
 
 func withEngine(ts *testscript.TestScript, p place, fn func(kv.Store)) {
 	engine, err := p.open(context.Background())
+	// Somebody may have the lock for a moment. That was seen once, most likely by a program
+	// that another script was starting: until it begins it has all files of this process.
+	for late := time.After(time.Minute); errors.Is(err, kv.ErrUnavailable); engine, err = p.open(context.Background()) {
+		select {
+		case <-late:
+			ts.Check(err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 	ts.Check(err)
 	defer func() { ts.Check(engine.Close()) }()
 	fn(engine)
