@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,8 +16,21 @@ import (
 
 // TestServerScripts runs testdata/server: what a user types whose store is in a
 // server. STORE is its URL up to the name of the space.
+//
+// SECRET is likewise the URL of a user whom the server asks for a password.
 func TestServerScripts(t *testing.T) {
-	server := pgtest.Start(t)
+	dir, err := os.MkdirTemp("", "pawl-") // which the server's user can read
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	hba := filepath.Join(dir, "hba")
+	rules := "local all " + pgtest.Superuser + " trust\nlocal all all scram-sha-256\n"
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(hba, []byte(rules), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	server := pgtest.Start(t, "hba_file="+hba)
+	server.SQL(t, "CREATE ROLE bob LOGIN PASSWORD 's3cret'", "GRANT CREATE ON DATABASE postgres TO bob")
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/server",
 		Setup: func(env *testscript.Env) error {
@@ -23,6 +38,7 @@ func TestServerScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("STORE", server.URL(pgtest.Superuser, "postgres")+"&space=")
+			env.Setenv("SECRET", server.URL("bob", "postgres")+"&schema=bobs&space=")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "jsonget": cmdJSONGet},

@@ -179,7 +179,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, program), args...)
 	cmd.Dir, cmd.SysProcAttr = s.dir, s.owner
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", fmt.Sprint("PGPORT=", Port)) // whatever is set around the tests
 	return cmd
 }
 
@@ -237,7 +237,7 @@ func (s *Server) begin() error {
 
 // URL leads a role to a database.
 func (s *Server) URL(role, database string) string {
-	return fmt.Sprintf("postgres://%s@/%s?host=%s", role, database, s.dir)
+	return fmt.Sprintf("postgres://%s@/%s?host=%s&port=%d", role, database, s.dir, Port)
 }
 
 // HostURL leads a role to a database over the network, where the server has a Place.
