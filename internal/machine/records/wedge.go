@@ -2,8 +2,6 @@ package records
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,11 +30,11 @@ type Wedge struct {
 	Heard time.Time
 
 	// Tries is how often a session was asked for since the peer was last found well,
-	// at most MaxTries, and Begun is when the last time was, whenever.
-	Tries int
-	Begun record.Moment
-	// Behind is where the clock stood that was found to be behind Begun; see Held.
-	Behind time.Time
+	// at most MaxTries, and Begun is when the last time was, whenever. Pause is what the
+	// clocks say of the time since.
+	Tries  int
+	Begun  record.Moment
+	Pause  Pause
 	Claim  RequestID         // asks for a key of the peer; zero: none does
 	Opened ratchet.SessionID // the session that came of it last, in which m.dummy was sent
 	Dummy  RequestID         // carries it; it may be answered
@@ -98,49 +96,51 @@ func (w Wedge) Seen(at record.Moment, why string) Wedge {
 
 // Well returns the record after the peer was heard.
 func (w Wedge) Well(now time.Time) Wedge {
-	w.Heard, w.Tries, w.Claim = record.Time(now), 0, RequestID{}
+	if w.Heard, w.Claim = record.Time(now), (RequestID{}); w.pause() == latePause {
+		w.Pause = w.Pause.Shorten()
+	}
+	w.Tries = 0
 	return w
 }
 
-// Try returns the record when a session is asked for.
+// Try returns the record when a session is asked for: from then on it is too early for
+// another.
 func (w Wedge) Try(at record.Moment, claim RequestID) Wedge {
-	w = w.Begin(at)
+	w.Pause = w.Pause.Begin(at.Time, w.pause())
+	w = w.begun(at)
 	w.Tries, w.Claim = min(w.Tries+1, MaxTries), claim
 	return w
 }
 
-// Begin returns the record when a session was asked for, or opened, by whomever: from
-// then on it is too early for another. A time that is before the last one's is of a clock
-// that went back.
-func (w Wedge) Begin(at record.Moment) Wedge {
-	at.Time = record.Time(at.Time)
-	if w.Behind = (time.Time{}); at.Time.Before(w.Begun.Time) {
-		at.Time, w.Behind = w.Begun.Time, at.Time
-	}
-	w.Begun = at
+// Learn returns the record when it is learnt that a session was opened, by whomever: it
+// counts like one that was asked for.
+func (w Wedge) Learn(at record.Moment) Wedge {
+	w.Pause = w.Pause.Learn(at.Time, w.pause())
+	return w.begun(at)
+}
+
+func (w Wedge) begun(at record.Moment) Wedge {
+	w.Begun = record.Moment{Time: record.Time(at.Time), Order: at.Order}
 	return w
 }
 
-// Held reports whether it is too early for another session, and returns the record as
-// it is to be stored then. A clock that is behind the last try ran ahead then, or went
-// back since: then the time is counted from where it was first seen there, so that
-// nobody gains or loses more than that by it.
+// Held reports whether it is too early for another session, by a clock that stands at
+// now, and returns the record as it is to be stored then.
 func (w Wedge) Held(now time.Time) (next Wedge, held bool) {
 	if w.Begun.Order == 0 {
 		return w, false
 	}
-	pause := earlyPause
+	known, over := w.Pause.Look(now, w.pause())
+	w.Pause = known
+	return w, !over
+}
+
+// pause is how long it is too early for another session.
+func (w Wedge) pause() time.Duration {
 	if w.Tries >= earlyTries {
-		pause = latePause
+		return latePause
 	}
-	if now = record.Time(now); !now.Before(w.Begun.Time) {
-		w.Behind = time.Time{}
-		return w, now.Sub(w.Begun.Time) < pause
-	}
-	if w.Behind.IsZero() || now.Before(w.Behind) {
-		w.Behind = now
-	}
-	return w, now.Sub(w.Behind) < pause
+	return earlyPause
 }
 
 // sweepWedges forgets what is long ago, or was said by a clock that was wrong.
@@ -155,92 +155,4 @@ func sweepWedges(ctx context.Context, s *Sweep) error {
 	}
 	_, err := machine.Delete(&Wedges, WedgeShare, &s.Damaged, old).All(ctx, s.Account)
 	return err
-}
-
-const (
-	wedgeVersion = 2
-	wedgeFields  = 17
-)
-
-// Encode returns the record.
-func (w Wedge) Encode() ([]byte, error) {
-	if err := w.check(); err != nil {
-		return nil, err
-	}
-	return record.Encode(wedgeVersion, wedgeFields, 256+len(w.Why)+len(w.User)+96*len(w.Give), func(out *record.Writer) {
-		out.Bytes(w.Key[:])
-		out.Text(string(w.User))
-		for _, m := range []record.Moment{w.First, w.Last, w.Begun} {
-			out.Time(m.Time)
-			out.Order(m.Order)
-		}
-		out.Text(w.Why)
-		out.Time(w.Heard)
-		out.Uint(uint64(w.Tries))
-		out.Time(w.Behind)
-		out.Bytes(w.Claim[:])
-		out.Bytes(w.Opened[:])
-		out.Bytes(w.Dummy[:])
-		out.Bytes(w.Again[:])
-		out.Count(2 * len(w.Give))
-		for _, s := range w.Give {
-			out.Text(string(s.Room))
-			out.Bytes(s.ID[:])
-		}
-	}), nil
-}
-
-func (w Wedge) check() error {
-	if err := w.User.Check(); err != nil {
-		return err
-	}
-	wedged, tried := w.Last.Order != 0, w.Begun.Order != 0
-	switch {
-	case wedged != (w.First.Order != 0) || w.First.Order > w.Last.Order, !wedged && (w.Why != "" || !w.Heard.IsZero()):
-		return fmt.Errorf("%w: since when the peer is wedged", record.ErrFormat)
-	case !tried && (w.Tries != 0 || !w.Behind.IsZero() || w.Claim != RequestID{}), len(w.Give) > MaxGive, len(w.Why) > MaxWhy:
-		return fmt.Errorf("%w: what was done about it", record.ErrFormat)
-	}
-	for i, s := range w.Give {
-		if slices.Contains(w.Give[:i], s) {
-			return fmt.Errorf("%w: a session is given twice", record.ErrFormat)
-		}
-		if err := s.Room.Check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func decodeWedge(b []byte) (w Wedge, err error) {
-	err = record.Decode("wedge", b, wedgeVersion, wedgeFields, func(r *record.Reader) {
-		r.Fixed(w.Key[:])
-		w.User = matrix.UserID(r.Text(matrix.MaxLength))
-		for _, m := range []*record.Moment{&w.First, &w.Last, &w.Begun} {
-			m.Time = r.Time()
-			m.Order = r.Order()
-		}
-		w.Why = r.Text(MaxWhy)
-		w.Heard = r.Time()
-		w.Tries = int(r.Uint(MaxTries))
-		w.Behind = r.Time()
-		r.Fixed(w.Claim[:])
-		r.Fixed(w.Opened[:])
-		r.Fixed(w.Dummy[:])
-		r.Fixed(w.Again[:])
-		n := r.Count(2 * MaxGive)
-		r.Check(n%2 == 0, "sessions to be given")
-		for ; n > 0 && r.OK(); n -= 2 {
-			s := RoomSession{Room: matrix.RoomID(r.Text(matrix.MaxLength))}
-			r.Fixed(s.ID[:])
-			w.Give = append(w.Give, s)
-		}
-		if r.OK() {
-			r.FailWith(w.check())
-		}
-	})
-	if err != nil {
-		return Wedge{}, err
-	}
-	return w, nil
 }

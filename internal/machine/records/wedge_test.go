@@ -33,6 +33,13 @@ func wedges() []Wedge {
 	return []Wedge{w, seen, tried, held, tried.Well(at), again, tried.Well(at).Seen(moment(9), "")}
 }
 
+func fiveClocks(at time.Time) (p Pause) {
+	for i := range 5 {
+		p = append(p, Clock{At: at.AddDate(0, 0, -i)})
+	}
+	return p
+}
+
 // TestWedgeRecord: what is written is read, and nothing else is.
 func TestWedgeRecord(t *testing.T) {
 	for _, want := range wedges() {
@@ -51,13 +58,19 @@ func TestWedgeRecord(t *testing.T) {
 	}
 	good := wedges()[2]
 	for what, change := range map[string]func(*Wedge){
-		"no user":                func(w *Wedge) { w.User = "bob" },
-		"ends before it begins":  func(w *Wedge) { w.First.Order = w.Last.Order + 1 },
-		"a reason for nothing":   func(w *Wedge) { w.First, w.Last = record.Moment{}, record.Moment{} },
-		"a claim before any try": func(w *Wedge) { w.Begun = record.Moment{} },
-		"one session twice":      func(w *Wedge) { w.Give[1] = w.Give[0] },
-		"too many":               func(w *Wedge) { w.Give = append(w.Give, RoomSession{Room: "!other:example.org"}) },
-		"no room":                func(w *Wedge) { w.Give[1].Room = "room" },
+		"no user":                 func(w *Wedge) { w.User = "bob" },
+		"ends before it begins":   func(w *Wedge) { w.First.Order = w.Last.Order + 1 },
+		"a reason for nothing":    func(w *Wedge) { w.First, w.Last = record.Moment{}, record.Moment{} },
+		"a claim before any try":  func(w *Wedge) { w.Begun = record.Moment{} },
+		"no clock":                func(w *Wedge) { w.Pause = nil },
+		"a clock before any try":  func(w *Wedge) { w.Begun, w.Tries, w.Claim = record.Moment{}, 0, RequestID{} },
+		"two clocks that are one": func(w *Wedge) { w.Pause = Pause{w.Pause[0], {At: w.Pause[0].At}} },
+		"five clocks":             func(w *Wedge) { w.Pause = fiveClocks(w.Pause[0].At) },
+		"two that began":          func(w *Wedge) { w.Pause = Pause{w.Pause[0], {At: w.Pause[0].At.Add(-1e9), Began: true}} },
+		"three days":              func(w *Wedge) { w.Pause = Pause{{At: w.Pause[0].At, Passed: 72 * time.Hour}} },
+		"one session twice":       func(w *Wedge) { w.Give[1] = w.Give[0] },
+		"too many":                func(w *Wedge) { w.Give = append(w.Give, RoomSession{Room: "!other:example.org"}) },
+		"no room":                 func(w *Wedge) { w.Give[1].Room = "room" },
 	} {
 		w := good
 		w.Give = append([]RoomSession(nil), good.Give...)
@@ -65,6 +78,60 @@ func TestWedgeRecord(t *testing.T) {
 		if raw, err := w.Encode(); err == nil {
 			t.Errorf("%s: it is written: %x", what, raw)
 		}
+	}
+}
+
+// TestWedgeVersions: while one clock is known programs from before read the record, and
+// theirs is read, whether a clock was behind or not.
+func TestWedgeVersions(t *testing.T) {
+	all := wedges()
+	for i, want := range []byte{2, 2, 2, 3, 2, 2, 2} {
+		if raw, err := all[i].Encode(); err != nil || raw[0] != want {
+			t.Errorf("record %d: version %d, %v, want %d", i, raw[0], err, want)
+		}
+	}
+	tried := all[2]
+	tried.Give = nil
+	at := tried.Begun.Time
+	older := func(behind time.Time) []byte {
+		return record.Encode(2, 17, 400, func(out *record.Writer) {
+			out.Bytes(tried.Key[:])
+			out.Text(string(tried.User))
+			for _, m := range []record.Moment{tried.First, tried.Last, tried.Begun} {
+				out.Time(m.Time)
+				out.Order(m.Order)
+			}
+			out.Text(tried.Why)
+			out.Time(tried.Heard)
+			out.Uint(1)
+			out.Time(behind)
+			for _, id := range [][]byte{tried.Claim[:], tried.Opened[:], tried.Dummy[:], tried.Again[:]} {
+				out.Bytes(id)
+			}
+			out.Count(0)
+		})
+	}
+	for behind, want := range map[time.Time]Pause{
+		{}:                 {{At: at, Began: true}},
+		at.Add(-time.Hour): {{At: at, Began: true}, {At: at.Add(-time.Hour)}},
+	} {
+		got, err := decodeWedge(older(behind))
+		w := tried
+		if w.Pause = want; err != nil || cmp.Diff(w, got) != "" {
+			t.Errorf("behind since %v: %v %s", behind, err, cmp.Diff(w, got))
+		}
+		recordtest.Stable(t, older(behind), decodeWedge)
+	}
+	if _, err := decodeWedge(older(at)); !errors.Is(err, record.ErrFormat) {
+		t.Errorf("behind where it is not: %v", err)
+	}
+	raw, err := tried.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[0] = 3
+	if _, err := decodeWedge(raw); !errors.Is(err, record.ErrFormat) {
+		t.Errorf("of version 3, and nothing is known: %v", err)
 	}
 }
 

@@ -8,5 +8,6 @@
 // sessions. So messages that are read cost nothing here.
 //
 // The limits, over all processes and whatever is killed when: one session an hour and
-// peer, and after three that did not help one a day; 100 room keys a session.
+// peer, and after three that did not help one a day; 100 room keys a session. What they
+// are worth where clocks are wrong is in docs/unwedging.md.
 package unwedge

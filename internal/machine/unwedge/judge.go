@@ -1,6 +1,9 @@
 package unwedge
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -32,6 +35,7 @@ type judgement struct {
 	heard  record.Order      // the newest message that was read; 0: none
 	over   ratchet.SessionID // of greet and answer
 	asked  bool              // of greet: the session came of a claim that was counted
+	well   bool              // of note: the peer was heard
 }
 
 // judge decides what is to be done about a peer. A peer whose own record is damaged, or
@@ -47,9 +51,12 @@ func (u *Unwedging) judge(tx *txn.Tx, v account.Account, w records.Wedge) (j jud
 		return j, err
 	}
 	j.device, j.peer, j.heard = d, c, heardIn(c)
+	if seen, _ := w.Held(u.account.Store.Now()); len(seen.Pause) < len(w.Pause) {
+		j.does, j.next = note, seen // a clock is right again, for whatever comes
+	}
 	switch {
 	case w.IsWedged() && j.heard > w.Last.Order:
-		j.does, j.next = note, j.next.Well(u.account.Store.Now())
+		j.does, j.well, j.next = note, true, j.next.Well(u.account.Store.Now())
 	case w.IsWedged():
 		if j, err = u.judgeWedged(tx, j); err != nil {
 			return j, err
@@ -80,17 +87,18 @@ func (u *Unwedging) judgeWedged(tx *txn.Tx, j judgement) (judgement, error) {
 		}
 		j.does, j.next.Claim = note, outbox.ID{} // the claim gave no session
 	}
-	for _, s := range j.peer.Sessions {
+	byAge := func(a, b session.Session) int { return cmp.Compare(a.CreatedIn(), b.CreatedIn()) }
+	for _, s := range slices.SortedFunc(slices.Values(j.peer.Sessions), byAge) {
 		// A claim may be answered long after it was made, and others claim too.
 		if s.Origin() == session.Outbound && s.CreatedIn() > j.next.Begun.Order {
-			j.next = j.next.Begin(record.Moment{Time: s.Created().Time(), Order: s.CreatedIn()})
+			j.next = j.next.Learn(record.Moment{Time: s.Created().Time(), Order: s.CreatedIn()})
 		}
 	}
 	held, is := j.next.Held(u.account.Store.Now())
 	switch {
 	case !is:
 		j.does = ask
-	case !held.Behind.Equal(j.next.Behind):
+	case !slices.Equal(held.Pause, j.next.Pause):
 		j.does, j.next = note, held
 	}
 	return j, nil

@@ -27,7 +27,6 @@ import (
 	"github.com/pawlkv/pawl/internal/machine/todevice"
 	"github.com/pawlkv/pawl/internal/machine/unwedge"
 	"github.com/pawlkv/pawl/internal/machine/upkeep"
-	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
@@ -430,8 +429,4 @@ func (h *home) has(id group.SessionID) (from int64) {
 		return nil
 	})
 	return from
-}
-
-func moment(at time.Time, order record.Order) record.Moment {
-	return record.Moment{Time: at, Order: order}
 }

@@ -69,7 +69,7 @@ func (u *Unwedging) step(tx *txn.Tx, v account.Account, place int, p plan, j jud
 			return err
 		}
 		u.tell(tx, "a new session is used with a device that was wedged", j)
-	case j.does == note && !j.next.IsWedged():
+	case j.does == note && j.well:
 		u.tell(tx, "a device that was wedged is heard again", j)
 	}
 	if j.does > note {

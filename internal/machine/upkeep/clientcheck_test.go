@@ -239,6 +239,7 @@ func TestInspectOfAClient(t *testing.T) {
 		}
 		return errors.Join(records.Wedges.Put(tx, records.Wedge{
 			Key: c.them, User: bobs, First: at, Last: at, Why: "no session", Tries: 1, Begun: at,
+			Pause: records.Pause{}.Begin(at.Time, time.Hour),
 		}))
 	})
 	in, err := c.Inspect(t.Context())

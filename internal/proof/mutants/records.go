@@ -136,9 +136,9 @@ var recordMutants = []mutant{
 	},
 	{
 		name: "a session is asked for before the hour is over",
-		file: "internal/machine/records/wedge.go",
-		old:  "return w, now.Sub(w.Begun.Time) < pause", new: "return w, now.Sub(w.Begun.Time) < pause/2",
-		pkgs: []string{"./internal/machine/unwedge"},
+		file: "internal/machine/records/pause.go",
+		old:  "c.Began && now.Sub(c.At) >= length:", new: "c.Began && now.Sub(c.At) >= length/2:",
+		pkgs: []string{"./internal/machine/records"},
 	},
 	{
 		name: "after three sessions in vain there is one an hour",
@@ -148,9 +148,45 @@ var recordMutants = []mutant{
 	},
 	{
 		name: "a clock that goes back ends the pause",
+		file: "internal/machine/records/pause.go",
+		old:  "return next[max(0, len(next)-maxClocks):], false", new: "return next[max(0, len(next)-maxClocks):], true",
+		pkgs: []string{"./internal/machine/records"},
+	},
+	{
+		name: "a clock that is right again is taken for the one that is behind",
+		file: "internal/machine/records/pause.go",
+		old:  "!c.At.After(now.Add(most)) })", new: "!c.At.After(now.Add(most)) && c.At.Equal(p[len(p)-1].At) })",
+		pkgs: []string{"./internal/machine/records"},
+	},
+	{
+		name: "of clocks that are behind one look counts in full",
+		file: "internal/machine/records/pause.go",
+		old:  "c.Passed+min(max(0, now.Sub(c.At)), most))", new: "c.Passed+max(0, now.Sub(c.At)))",
+		pkgs: []string{"./internal/machine/records"},
+	},
+	{
+		name: "what passed by a clock is lost where another one stood",
+		file: "internal/machine/records/pause.go",
+		old:  "for _, c := range p[i:] {", new: "for _, c := range p[i : i+1] {",
+		pkgs: []string{"./internal/machine/records"},
+	},
+	{
+		name: "a clock is believed that others have overtaken since a session was opened",
+		file: "internal/machine/records/pause.go",
+		old:  "len(p) == 1 || p[len(p)-1].Began)", new: "true)",
+		pkgs: []string{"./internal/machine/records"},
+	},
+	{
+		name: "what passed in looks of a day counts for an hour",
 		file: "internal/machine/records/wedge.go",
-		old:  "return w, now.Sub(w.Behind) < pause", new: "return w, false",
-		pkgs: []string{"./internal/machine/unwedge"},
+		old:  "(RequestID{}); w.pause() == latePause {", new: "(RequestID{}); false {",
+		pkgs: []string{"./internal/machine/records"},
+	},
+	{
+		name: "of more clocks than are known the one that looks goes",
+		file: "internal/machine/records/pause.go",
+		old:  "next[max(0, len(next)-maxClocks):]", new: "next[:min(len(next), maxClocks)]",
+		pkgs: []string{"./internal/machine/records"},
 	},
 	{
 		name: "check lets a room wait for a request that is gone",

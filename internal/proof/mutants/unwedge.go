@@ -33,6 +33,12 @@ var unwedgeMutants = []mutant{
 		pkgs: []string{"./internal/machine/unwedge"},
 	},
 	{
+		name: "nobody looks whether a clock is right again while nothing is to be done",
+		file: "internal/machine/unwedge/judge.go",
+		old:  "len(seen.Pause) < len(w.Pause) {", new: "false && len(seen.Pause) < len(w.Pause) {",
+		pkgs: []string{"./internal/machine/unwedge"},
+	},
+	{
 		name: "keys that a peer proved to have are given again",
 		file: "internal/machine/unwedge/give.go",
 		old:  "(j.does == answer || share.At.Order > j.heard)", new: "share.At.Order > 0",
