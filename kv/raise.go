@@ -37,3 +37,18 @@ func Raise(ctx context.Context, store Store) (Format, error) {
 	}
 	return NewestFormat, nil
 }
+
+// Formatted is what engines offer whose stores say which format they have.
+type Formatted interface {
+	// Format returns the format that the store has now, and raises nothing. Errors:
+	// the context's, ErrClosed, and why the store could not be read.
+	Format(ctx context.Context) (Format, error)
+}
+
+// FormatOf returns the format that a store has now, as [Raise] does.
+func FormatOf(ctx context.Context, store Store) (Format, error) {
+	if f, can := As[Formatted](store); can {
+		return f.Format(ctx)
+	}
+	return NewestFormat, nil
+}

@@ -74,11 +74,11 @@ func (c *convertCommand) run(cmd *cobra.Command, args []string) error {
 	}
 	defer lock.release()
 	var done convertedJSON
-	err = withStore(cmd.Context(), from, given, resealed, func(o *opened) error {
+	err = withStore(cmd.Context(), from, given, resealed, raised(cmd, func(o *opened) error {
 		m := &moving{opened: o, to: to, bar: newBar(cmd, "copying")}
 		done, err = m.run(cmd.Context())
 		return err
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -85,9 +85,9 @@ func (c *passwdCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	present.cost = cost
-	return withStore(cmd.Context(), p, present, resealed, func(o *opened) error {
+	return withStore(cmd.Context(), p, present, resealed, raised(cmd, func(o *opened) error {
 		return c.reseal(cmd, o, next)
-	})
+	}))
 }
 
 func (c *passwdCommand) reseal(cmd *cobra.Command, o *opened, next passphrase) error {

@@ -20,6 +20,7 @@ type opened struct {
 	*pawl.Store
 	place  place
 	engine kv.Store
+	format kv.Format     // that it had when it was opened; 0: it does not say
 	given  passphrase    // it was opened with this one, if there is one
 	key    keyfile.Key   // else with this
 	lock   *keyfile.Lock // of the key, until unlockKey
@@ -46,7 +47,7 @@ func (f *passphraseFlags) useFor(cmd *cobra.Command, store string, a access, fn 
 		return err
 	}
 	given.takesOver = f.takesOver
-	return withStore(cmd.Context(), p, given, a, fn)
+	return withStore(cmd.Context(), p, given, a, raised(cmd, fn))
 }
 
 // look is use for a store in which, and beside which, nothing is written.
@@ -75,7 +76,21 @@ func (f *passphraseFlags) create(cmd *cobra.Command, store string, cost seal.Cos
 		return cli.Usagef("--%s is for a passphrase: %s", memoryFlag, giveIt)
 	}
 	given.cost = cost
-	return withStore(cmd.Context(), p, given, created, fn)
+	return withStore(cmd.Context(), p, given, created, raised(cmd, fn))
+}
+
+// raised is fn, after which it is said if the store had an older format before.
+func raised(cmd *cobra.Command, fn func(*opened) error) func(*opened) error {
+	return func(o *opened) error {
+		err := fn(o)
+		if o.format == 0 || o.format == kv.NewestFormat {
+			return err
+		}
+		if format, unread := kv.FormatOf(context.WithoutCancel(cmd.Context()), o.engine); unread == nil && format > o.format {
+			fmt.Fprintf(cmd.ErrOrStderr(), "pawl: %s was raised from format %d to %d: older programs do not open it any more\n", o.place, o.format, format)
+		}
+		return err
+	}
 }
 
 // access is what a store is opened for.
@@ -106,6 +121,9 @@ func withStore(ctx context.Context, p place, given passphrase, a access, fn func
 		return err
 	}
 	defer func() { err = errors.Join(err, o.unlockKey(), o.engine.Close()) }()
+	if format, unread := kv.FormatOf(ctx, o.engine); unread == nil {
+		o.format = format
+	}
 	if err := o.findKey(ctx, a); err != nil {
 		return err
 	}

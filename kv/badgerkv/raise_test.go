@@ -40,10 +40,16 @@ func TestRaise(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, raisingName)); err == nil {
 		t.Error("what was left behind is there")
 	}
+	if got, err := kv.FormatOf(t.Context(), s); err != nil || got != kv.Format1 {
+		t.Errorf("before it is asked for the store has format %d, %v, want 1", got, err)
+	}
 	for range 2 {
 		if got, err := s.Raise(t.Context()); err != nil || got != kv.Format2 {
 			t.Errorf("the store has format %d, %v, want 2", got, err)
 		}
+	}
+	if got, err := kv.FormatOf(t.Context(), s); err != nil || got != kv.Format2 {
+		t.Errorf("afterwards the store has format %d, %v, want 2", got, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,9 @@
 package badgerkv
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
@@ -32,6 +34,7 @@ type Store struct {
 
 var (
 	_ kv.Store       = (*Store)(nil)
+	_ kv.Formatted   = (*Store)(nil)
 	_ witness.Keeper = (*Store)(nil)
 )
 
@@ -73,6 +76,18 @@ func Join(dir string, options ...Option) (*Store, error) {
 // Witness implements witness.Keeper: pawl.witness in the directory, in which
 // nothing is written before a mark is saved.
 func (s *Store) Witness() witness.Witness { return s.witness }
+
+// Format implements kv.Formatted: what the format file says, whoever owns the store.
+func (s *Store) Format(ctx context.Context) (kv.Format, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	format, _, err := readFormat(filepath.Join(s.Path(), formatName))
+	if err != nil {
+		return 0, fmt.Errorf("badgerkv: read the format of the store: %w", err)
+	}
+	return format, nil
+}
 
 // Close implements kv.Store; see [sharekv.Store.Close].
 func (s *Store) Close() error {

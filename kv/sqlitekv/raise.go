@@ -12,7 +12,10 @@ import (
 	"github.com/pawlkv/pawl/kv"
 )
 
-var _ kv.Raiser = (*Store)(nil)
+var (
+	_ kv.Raiser    = (*Store)(nil)
+	_ kv.Formatted = (*Store)(nil)
+)
 
 // Raise implements kv.Raiser. A process that has the store open, of whatever
 // program, has a connection, and so SQLite's shared lock of the file. Who gets
@@ -22,10 +25,7 @@ var _ kv.Raiser = (*Store)(nil)
 //
 // Commits wait meanwhile, and open views of this process end.
 func (s *Store) Raise(ctx context.Context) (kv.Format, error) {
-	if s.pool.isClosed() {
-		return 0, kv.ErrClosed
-	}
-	format, err := s.format(ctx)
+	format, err := s.Format(ctx)
 	if err != nil || format == kv.NewestFormat {
 		return format, err
 	}
@@ -52,8 +52,11 @@ func (s *Store) Raise(ctx context.Context) (kv.Format, error) {
 	return kv.NewestFormat, nil
 }
 
-// format reads the format that the store has now.
-func (s *Store) format(ctx context.Context) (format kv.Format, err error) {
+// Format implements kv.Formatted.
+func (s *Store) Format(ctx context.Context) (format kv.Format, err error) {
+	if s.pool.isClosed() {
+		return 0, kv.ErrClosed
+	}
 	view := &snapshot{pool: s.pool}
 	defer view.Close()
 	err = view.with(ctx, func(c *conn) error {

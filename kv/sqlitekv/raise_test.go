@@ -36,6 +36,9 @@ func TestRaise(t *testing.T) {
 		if got, err := s.Raise(t.Context()); err != nil || got != want {
 			t.Errorf("the store has format %d, %v, want %d", got, err, want)
 		}
+		if got, err := kv.FormatOf(t.Context(), s); err != nil || got != want {
+			t.Errorf("it says that it has format %d, %v, want %d", got, err, want)
+		}
 	}
 	header := func(want uint32) {
 		t.Helper()
