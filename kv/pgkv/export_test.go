@@ -2,6 +2,9 @@ package pgkv
 
 import "context"
 
+// TicketLife is how long the longest turns are given that a process asks for.
+const TicketLife = ticketLife
+
 // Trim does at once what commits do now and then.
 func (d *DB) Trim(ctx context.Context, s *Store) error {
 	_, err := d.exec(ctx, newCall("trim", s.space).number(int64(d.keep)).number(keptChanges))

@@ -62,4 +62,10 @@ var postgresMutants = []mutant{
 		old:  "IF pg_is_in_recovery() THEN", new: "IF false THEN",
 		test: "TestStandby", pkgs: []string{"./kv/pgkv"},
 	},
+	{
+		name: "a turn on PostgreSQL from before its clock was set back holds others up",
+		file: "kv/pgkv/sql/turns.sql",
+		old:  " AND p_expires < clock_timestamp() + interval '5 seconds'", new: "",
+		test: "TestTurnsThatStand", pkgs: []string{"./kv/pgkv"},
+	},
 }

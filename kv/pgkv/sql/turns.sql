@@ -1,3 +1,11 @@
+-- Whether a turn stands that ends at a time. None is asked for or granted for more than
+-- 2 seconds: one that ends much later was, and then the server's clock was set back.
+-- Without that those of processes that are gone would hold up all others until the clock
+-- is where it was.
+CREATE FUNCTION pawl.stands(p_expires timestamptz) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+	SELECT p_expires > clock_timestamp() AND p_expires < clock_timestamp() + interval '5 seconds'
+$$;
+
 -- The newest of the turns that a commit has to wait for, NULL if there is none: those
 -- on one of its keys or on the whole space that were asked for before it came (ticket
 -- p_came, 0 for a commit that comes now). One that carries a granted turn waits for
@@ -5,12 +13,12 @@
 CREATE FUNCTION pawl.turn_before(p_id bigint, p_keys bytea[], p_ticket bigint, p_came bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_holder boolean := EXISTS (
-		SELECT FROM pawl.turns t WHERE t.space = p_id AND t.ticket = p_ticket AND t.granted AND t.expires > clock_timestamp());
+		SELECT FROM pawl.turns t WHERE t.space = p_id AND t.ticket = p_ticket AND t.granted AND pawl.stands(t.expires));
 	v_newest bigint;
 BEGIN
 	SELECT max(t.ticket) INTO v_newest FROM pawl.turns t
 		WHERE t.space = p_id AND t.ticket <> p_ticket AND (p_came = 0 OR t.ticket <= p_came)
-			AND t.expires > clock_timestamp() AND (t.granted OR NOT v_holder)
+			AND pawl.stands(t.expires) AND (t.granted OR NOT v_holder)
 			AND (t.keys = '{}' OR t.keys && p_keys);
 	RETURN v_newest;
 END
@@ -27,7 +35,7 @@ DECLARE
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	v_space := pawl.enter(p_space, p_mode);
-	DELETE FROM pawl.turns t WHERE t.space = v_space.id AND t.expires <= clock_timestamp();
+	DELETE FROM pawl.turns t WHERE t.space = v_space.id AND NOT pawl.stands(t.expires);
 	INSERT INTO pawl.turns (space, keys, expires)
 		VALUES (v_space.id, p_keys, clock_timestamp() + p_patience * interval '1 ms') RETURNING ticket INTO o_ticket;
 	o_granted := pawl.grant(v_space.id, o_ticket, p_life);
@@ -42,7 +50,7 @@ DECLARE
 BEGIN
 	IF EXISTS (
 		SELECT FROM pawl.turns t
-		WHERE t.space = p_id AND t.ticket < p_ticket AND t.expires > clock_timestamp()
+		WHERE t.space = p_id AND t.ticket < p_ticket AND pawl.stands(t.expires)
 			AND (t.keys = '{}' OR v_keys = '{}' OR t.keys && v_keys))
 	THEN
 		RETURN false;
@@ -64,7 +72,7 @@ BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	SELECT * INTO v_space FROM pawl.spaces s WHERE s.name = p_space;
 	SELECT * INTO v_turn FROM pawl.turns t WHERE t.space = v_space.id AND t.ticket = p_ticket;
-	IF v_turn.ticket IS NULL OR v_turn.expires <= clock_timestamp() THEN
+	IF v_turn.ticket IS NULL OR NOT pawl.stands(v_turn.expires) THEN
 		RETURN -1;
 	END IF;
 	IF v_turn.granted THEN
@@ -76,7 +84,7 @@ BEGIN
 	END IF;
 	IF EXISTS (
 		SELECT FROM pawl.turns t
-		WHERE t.space = v_space.id AND t.ticket < p_ticket AND t.expires > clock_timestamp()
+		WHERE t.space = v_space.id AND t.ticket < p_ticket AND pawl.stands(t.expires)
 			AND (t.keys = '{}' OR v_turn.keys = '{}' OR t.keys && v_turn.keys))
 	THEN
 		RETURN 0;
@@ -100,10 +108,10 @@ BEGIN
 	DELETE FROM pawl.turns t WHERE t.space = v_id AND t.ticket = ANY (p_tickets);
 	FOR v_next IN
 		UPDATE pawl.turns t SET granted = true, expires = clock_timestamp() + p_life * interval '1 ms'
-		WHERE t.space = v_id AND NOT t.granted AND t.keys <> '{}' AND t.expires > clock_timestamp()
+		WHERE t.space = v_id AND NOT t.granted AND t.keys <> '{}' AND pawl.stands(t.expires)
 			AND NOT EXISTS (
 				SELECT FROM pawl.turns o
-				WHERE o.space = v_id AND o.ticket < t.ticket AND o.expires > clock_timestamp()
+				WHERE o.space = v_id AND o.ticket < t.ticket AND pawl.stands(o.expires)
 					AND (o.keys = '{}' OR o.keys && t.keys))
 		RETURNING t.ticket
 	LOOP
