@@ -6,6 +6,7 @@
 # make test-fleet  the same with each fault once, for a minute or two
 # make failover  from a kill to the next commit on PostgreSQL and etcd, TAKEOVERS of each (default 20), beside their bare clients
 # make mutants breaks the code on purpose and expects tests to fail
+# make libpawl the C library for this machine, both flavours, and wheels for Python (docs/c-library.md)
 # make systems builds and vets everything for each system, which takes ten minutes where nothing is compiled yet
 # make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
@@ -35,12 +36,12 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
 # required: with PAWL_E2E=1.
-PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-floor test-386
+PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-floor test-386 test-c
 AT_ONCE ?= 2
 check:
 	@set -e; began=$$(date +%s); $(MAKE) --no-print-directory --jobs=$(AT_ONCE) $(addprefix part/,$(PARTS)); \
@@ -71,6 +72,34 @@ cross:
 	$(GO) run ./internal/proof/typecheck -C mautrix -tags goolm linux/arm64 darwin/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -only .,./txn,./kv,./kv/memkv,./kv/kvtest js/wasm wasip1/wasm
 	CGO_ENABLED=0 GOOS=freebsd GOARCH=arm64 $(GO) build -o /dev/null ./cmd/pawl
+
+# The C library, to build/libpawl. Nothing but pawl_* leaves the shared one; the archive
+# says what else it has. -z nodelete: dlclose leaves it loaded, since Go cannot end.
+LIBPAWL := build/libpawl
+ifeq ($(shell uname -s),Darwin)
+LIBEXT := dylib
+LIBLINK := -Wl,-exported_symbol,_pawl_* -Wl,-install_name,@rpath/libpawl.dylib
+else
+LIBEXT := so
+LIBLINK := -Wl,--version-script=$(CURDIR)/cmd/libpawl/exports.map -Wl,-z,nodelete -Wl,-soname,libpawl.so
+endif
+FLAVOURS ?= sqlite badger
+libpawl:
+	@if ! command -v $$($(GO) env CC | cut -d' ' -f1) >/dev/null; then echo "without the C library: there is no C compiler"$(if $(PAWL_C),; exit 1); exit 0; fi; set -e; \
+	for f in $(FLAVOURS); do \
+		CGO_ENABLED=1 $(GO) build -trimpath -tags libpawl_$$f -buildmode=c-shared -ldflags "-s -w -extldflags '$(LIBLINK)'" -o $(LIBPAWL)/$$f/libpawl.$(LIBEXT) ./cmd/libpawl; \
+		CGO_ENABLED=1 $(GO) build -trimpath -tags libpawl_$$f -buildmode=c-archive -ldflags "-s -w" -o $(LIBPAWL)/$$f/libpawl.a ./cmd/libpawl; \
+		rm -f $(LIBPAWL)/$$f/libpawl.h; cp include/pawl.h $(LIBPAWL)/$$f/; \
+		nm -g --defined-only $(LIBPAWL)/$$f/libpawl.a 2>/dev/null | awk 'NF == 3 && $$3 !~ /^_?pawl_/ {print $$3}' | sort -u > $(LIBPAWL)/$$f/other-symbols.txt; \
+		if $(PYTHON) --version >/dev/null 2>&1; then rm -f $(LIBPAWL)/$$f/*.whl; $(PYTHON) bindings/python/wheel.py $(LIBPAWL)/$$f/libpawl.$(LIBEXT) $(LIBPAWL)/$$f; fi; \
+		ls -l $(LIBPAWL)/$$f | awk 'NF > 8 {printf "%s: %.1f MB\n", $$9, $$5 / 1e6}'; \
+		echo "the archive of $$f exports $$(wc -l < $(LIBPAWL)/$$f/other-symbols.txt) symbols that are not pawl_*: $(LIBPAWL)/$$f/other-symbols.txt"; \
+	done
+
+# Both flavours in C with AddressSanitizer, and in Python. PAWL_C=1 says that a C compiler
+# and Python must be there.
+test-c: libpawl
+	@if [ -e $(LIBPAWL) ]; then set -x; PAWL_LIBPAWL=$(CURDIR)/$(LIBPAWL) $(GO) test -count=1 -timeout 20m ./cmd/libpawl; fi
 
 systems:
 	for os in js wasip1; do \

@@ -143,10 +143,23 @@ func (s *stream) run(ctx context.Context, l *Library, all iter.Seq2[any, error])
 // Next waits for the next item of a stream. At its end the error is ErrEnd, or why it
 // ended. Several callers share the items between them.
 func (l *Library) Next(ctx context.Context, n Handle) ([]byte, error) {
+	next, err := l.Items(n)
+	if err != nil {
+		return nil, err
+	}
+	return next(ctx)
+}
+
+// Items returns what Next is for a stream, also once that is closed: then it ends.
+func (l *Library) Items(n Handle) (next func(context.Context) ([]byte, error), err error) {
 	s, err := find[*stream](l.open, n)
 	if err != nil {
 		return nil, err
 	}
+	return s.next, nil
+}
+
+func (s *stream) next(ctx context.Context) ([]byte, error) {
 	select {
 	case item := <-s.items:
 		return item, nil

@@ -1,0 +1,16 @@
+//go:build cgo && !libpawl_sqlite
+
+package main
+
+import (
+	"log/slog"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/badgerkv"
+)
+
+const flavour = "badger"
+
+func openFlavour(path string, log *slog.Logger) (kv.Store, error) {
+	return badgerkv.Open(path, badgerkv.WithLogger(log))
+}

@@ -1,0 +1,142 @@
+//go:build cgo
+
+package main
+
+// #include <stdlib.h>
+// #include "enter.h"
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"unsafe"
+
+	"github.com/pawlkv/pawl/internal/calls"
+)
+
+// lines hands log lines to the callback that is set.
+var lines = newLines()
+
+var library = calls.New(slog.New(lines), engines)
+
+func init() {
+	// A host has memory of its own to think of: return what a burst took sooner.
+	debug.SetGCPercent(50)
+}
+
+// given copies what C gave: it is C's again when the call returns, and a store may
+// still hold what it was given then.
+func given(data *C.uint8_t, length C.size_t) []byte {
+	if data == nil || length == 0 {
+		return nil
+	}
+	return []byte(unsafe.String((*byte)(unsafe.Pointer(data)), int(length)))
+}
+
+// answer gives a result or an error to C.
+func answer(out *C.pawl_bytes, result []byte, err error) C.pawl_code {
+	if err != nil {
+		result = calls.Failure(err)
+	}
+	out.data = (*C.uint8_t)(C.CBytes(result)) // ends the program where there is no memory
+	out.length = C.size_t(len(result))
+	return C.pawl_code(calls.Number(err))
+}
+
+// within runs a call under its deadline and token.
+func within(deadline C.int64_t, token C.pawl_handle, out *C.pawl_bytes, do func(context.Context) ([]byte, error)) C.pawl_code {
+	ctx, end, err := library.Within(int64(deadline), calls.Handle(token))
+	if err != nil {
+		return answer(out, nil, err)
+	}
+	defer end()
+	result, err := do(ctx)
+	return answer(out, result, err)
+}
+
+// named is a name that C gave, "" for none.
+func named(name *C.char) string {
+	if name == nil {
+		return ""
+	}
+	return C.GoString(name)
+}
+
+//export goPawlOpen
+func goPawlOpen(params *C.uint8_t, paramsLength C.size_t, secret *C.uint8_t, secretLength C.size_t,
+	deadline C.int64_t, token C.pawl_handle, out *C.pawl_bytes) C.pawl_code {
+	return within(deadline, token, out, func(ctx context.Context) ([]byte, error) {
+		key := given(secret, secretLength)
+		defer clear(key)
+		return library.Open(ctx, given(params, paramsLength), key)
+	})
+}
+
+//export goPawlCall
+func goPawlCall(on C.pawl_handle, name *C.char, params *C.uint8_t, paramsLength C.size_t, body *C.uint8_t, bodyLength C.size_t,
+	deadline C.int64_t, token C.pawl_handle, out *C.pawl_bytes) C.pawl_code {
+	return within(deadline, token, out, func(ctx context.Context) ([]byte, error) {
+		return library.Call(ctx, calls.Handle(on), named(name), given(params, paramsLength), given(body, bodyLength))
+	})
+}
+
+//export goPawlStream
+func goPawlStream(on C.pawl_handle, name *C.char, params *C.uint8_t, paramsLength C.size_t, out *C.pawl_bytes) C.pawl_code {
+	result, err := library.Stream(calls.Handle(on), named(name), given(params, paramsLength))
+	return answer(out, result, err)
+}
+
+//export goPawlNext
+func goPawlNext(stream C.pawl_handle, deadline C.int64_t, token C.pawl_handle, out *C.pawl_bytes) C.pawl_code {
+	return within(deadline, token, out, func(ctx context.Context) ([]byte, error) {
+		return library.Next(ctx, calls.Handle(stream))
+	})
+}
+
+//export goPawlClose
+func goPawlClose(handle C.pawl_handle) C.pawl_code {
+	return C.pawl_code(calls.Number(library.Close(calls.Handle(handle))))
+}
+
+//export goPawlToken
+func goPawlToken(token *C.pawl_handle) C.pawl_code {
+	*token = C.pawl_handle(library.Token())
+	return 0
+}
+
+//export goPawlCancel
+func goPawlCancel(token C.pawl_handle) C.pawl_code {
+	return C.pawl_code(calls.Number(library.Cancel(calls.Handle(token))))
+}
+
+//export goPawlCodes
+func goPawlCodes(out *C.pawl_bytes) C.pawl_code {
+	type code struct {
+		Number int32  `json:"number"`
+		Code   string `json:"code"`
+		Remedy string `json:"remedy"`
+		Means  string `json:"means"`
+	}
+	var all []code
+	for _, c := range calls.Codes() {
+		all = append(all, code{c.Number, string(c.Name), string(c.Remedy), c.Means})
+	}
+	return answerJSON(out, map[string]any{"v": calls.Version, "codes": all})
+}
+
+//export goPawlNames
+func goPawlNames(out *C.pawl_bytes) C.pawl_code {
+	store, machine, streams := calls.Names()
+	return answerJSON(out, map[string]any{
+		"v": calls.Version, "engines": slices.Sorted(maps.Keys(engines)), "store": store, "machine": machine, "streams": streams,
+	})
+}
+
+func answerJSON(out *C.pawl_bytes, v any) C.pawl_code {
+	text, err := json.Marshal(v)
+	return answer(out, text, err)
+}

@@ -1,0 +1,16 @@
+//go:build cgo && libpawl_sqlite
+
+package main
+
+import (
+	"log/slog"
+
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/sqlitekv"
+)
+
+const flavour = "sqlite"
+
+func openFlavour(path string, log *slog.Logger) (kv.Store, error) {
+	return sqlitekv.Open(path, sqlitekv.WithLogger(log))
+}
