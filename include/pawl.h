@@ -60,10 +60,10 @@ void pawl_free(pawl_bytes *bytes);
 
 /*
  * Below, input is a pointer and a length; the pointer may be NULL where the length is
- * 0, and the memory is the caller's again when the function has returned. A deadline
- * is in milliseconds from now, PAWL_FOREVER for none; token is 0, or one that
- * pawl_cancel cancels the call by. *out is always set, and must be given to pawl_free:
- * it is the result, or the error with its text.
+ * 0, and is PAWL_PARAMS elsewhere; the memory is the caller's again when the function
+ * has returned. A deadline is in milliseconds from now, PAWL_FOREVER for none; token is
+ * 0, or one that pawl_cancel cancels the call by. *out is always set, and must be given
+ * to pawl_free: it is the result, or the error with its text.
  */
 
 /*

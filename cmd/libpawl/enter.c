@@ -5,6 +5,7 @@
 // wait for threads that are not there, for ever.
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,10 +14,19 @@
 #include "_cgo_export.h"
 
 static pid_t loaded;
+static volatile sig_atomic_t child;
 
-__attribute__((constructor)) static void remember(void) { loaded = getpid(); }
+static void in_child(void) { child = 1; }
 
-static int forked(void) { return getpid() != loaded; }
+__attribute__((constructor)) static void remember(void) {
+	loaded = getpid();
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+// The number alone would not do: one that has ended is given to another process, and in
+// a namespace of its own the child can have its parent's. A fork that is none of libc's
+// has only the number.
+static int forked(void) { return child || getpid() != loaded; }
 
 // refused is what a forked process gets. Nothing of Go may run, so that the text is here.
 static pawl_code refused(pawl_bytes *out) {

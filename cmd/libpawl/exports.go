@@ -9,8 +9,10 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"runtime/debug"
 	"slices"
 	"unsafe"
@@ -28,13 +30,25 @@ func init() {
 	debug.SetGCPercent(50)
 }
 
-// given copies what C gave: it is C's again when the call returns, and a store may
-// still hold what it was given then.
-func given(data *C.uint8_t, length C.size_t) []byte {
-	if data == nil || length == 0 {
-		return nil
+// input is what C gave: it is C's again when the call returns, so a call has a copy,
+// which is wiped then.
+type input struct {
+	data   *C.uint8_t
+	length C.size_t
+}
+
+// with hands copies of two inputs to a call. C has no objects of more than PTRDIFF_MAX:
+// such a length is an error number that was taken for one.
+func with(params, beside input, do func(params, beside []byte) ([]byte, error)) ([]byte, error) {
+	var copies [2][]byte
+	for i, in := range []input{params, beside} {
+		if in.length > math.MaxInt || in.length > 0 && in.data == nil {
+			return nil, fmt.Errorf("%w: an input of %d bytes is not in memory", calls.ErrParams, uint64(in.length))
+		}
+		copies[i] = []byte(unsafe.String((*byte)(unsafe.Pointer(in.data)), int(in.length)))
+		defer clear(copies[i])
 	}
-	return []byte(unsafe.String((*byte)(unsafe.Pointer(data)), int(length)))
+	return do(copies[0], copies[1])
 }
 
 // answer gives a result or an error to C.
@@ -44,6 +58,7 @@ func answer(out *C.pawl_bytes, result []byte, err error) C.pawl_code {
 	}
 	out.data = (*C.uint8_t)(C.CBytes(result)) // ends the program where there is no memory
 	out.length = C.size_t(len(result))
+	clear(result)
 	return C.pawl_code(calls.Number(err))
 }
 
@@ -70,9 +85,9 @@ func named(name *C.char) string {
 func goPawlOpen(params *C.uint8_t, paramsLength C.size_t, secret *C.uint8_t, secretLength C.size_t,
 	deadline C.int64_t, token C.pawl_handle, out *C.pawl_bytes) C.pawl_code {
 	return within(deadline, token, out, func(ctx context.Context) ([]byte, error) {
-		key := given(secret, secretLength)
-		defer clear(key)
-		return library.Open(ctx, given(params, paramsLength), key)
+		return with(input{params, paramsLength}, input{secret, secretLength}, func(params, secret []byte) ([]byte, error) {
+			return library.Open(ctx, params, secret)
+		})
 	})
 }
 
@@ -80,13 +95,17 @@ func goPawlOpen(params *C.uint8_t, paramsLength C.size_t, secret *C.uint8_t, sec
 func goPawlCall(on C.pawl_handle, name *C.char, params *C.uint8_t, paramsLength C.size_t, body *C.uint8_t, bodyLength C.size_t,
 	deadline C.int64_t, token C.pawl_handle, out *C.pawl_bytes) C.pawl_code {
 	return within(deadline, token, out, func(ctx context.Context) ([]byte, error) {
-		return library.Call(ctx, calls.Handle(on), named(name), given(params, paramsLength), given(body, bodyLength))
+		return with(input{params, paramsLength}, input{body, bodyLength}, func(params, body []byte) ([]byte, error) {
+			return library.Call(ctx, calls.Handle(on), named(name), params, body)
+		})
 	})
 }
 
 //export goPawlStream
 func goPawlStream(on C.pawl_handle, name *C.char, params *C.uint8_t, paramsLength C.size_t, out *C.pawl_bytes) C.pawl_code {
-	result, err := library.Stream(calls.Handle(on), named(name), given(params, paramsLength))
+	result, err := with(input{params, paramsLength}, input{}, func(params, _ []byte) ([]byte, error) {
+		return library.Stream(calls.Handle(on), named(name), params)
+	})
 	return answer(out, result, err)
 }
 

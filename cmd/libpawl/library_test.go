@@ -96,7 +96,7 @@ func TestInC(t *testing.T) {
 	}
 }
 
-// TestHeaderAlone: the header is C99 and C++.
+// TestHeaderAlone: the header is C99, and needs no other.
 func TestHeaderAlone(t *testing.T) {
 	gcc := need(t, "gcc")
 	source := filepath.Join(t.TempDir(), "alone.c")

@@ -213,6 +213,27 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestOpenedWhileClosed: what a call opens while another closes its store is closed.
+func TestOpenedWhileClosed(t *testing.T) {
+	k := newKit(t)
+	store := k.store()
+	of, err := find[*opened](k.open, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(store); err != nil {
+		t.Fatal(err)
+	}
+	late, err := k.hold(of, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.fails("handle", late.Machine, "identity", "", "")
+	if len(k.open.open) != 0 {
+		t.Errorf("%d handles are open", len(k.open.open))
+	}
+}
+
 // TestCalledWrongly: whatever is wrong, the error says what, and nothing that was given.
 func TestCalledWrongly(t *testing.T) {
 	k := newKit(t)
@@ -336,17 +357,27 @@ func TestExtraIsCompared(t *testing.T) {
 	}
 }
 
-// TestPanicIsAnError: and what it was about is not told.
+// failing panics with a key among what it was given.
+//
+//go:noinline
+func failing(key [4]uint64) { panic(fmt.Sprint("a secret", key[0])) }
+
+// TestPanicIsAnError: and neither what it was about is told, nor what functions were
+// given.
 func TestPanicIsAnError(t *testing.T) {
 	var log bytes.Buffer
 	l := New(slog.New(slog.NewTextHandler(&log, nil)), map[string]Engine{
-		"panics": func(string, *slog.Logger) (kv.Store, error) { panic("a secret") },
+		"panics": func(string, *slog.Logger) (kv.Store, error) {
+			failing([4]uint64{0x5ec2e7, 0x5ec2e7, 0x5ec2e7, 0x5ec2e7})
+			return nil, nil
+		},
 	})
 	_, err := l.Open(t.Context(), []byte(`{"v":1,"engine":"panics","secret":"key"}`), make([]byte, 32))
 	if !errors.Is(err, ErrFailed) || CodeOf(err) != "failed" {
 		t.Errorf("it ends with %v", err)
 	}
-	if strings.Contains(log.String(), "a secret") || !strings.Contains(log.String(), "calls_test.go") {
+	says := log.String()
+	if strings.Contains(says, "a secret") || strings.Contains(says, "5ec2e7") || !strings.Contains(says, "calls_test.go") {
 		t.Errorf("the log says %s", &log)
 	}
 }

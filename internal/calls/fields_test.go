@@ -20,7 +20,7 @@ const listFile = "../../docs/calls.txt"
 // taken away, or changed, breaks programs.
 func TestFields(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# The calls of Pawl for other languages, with every field; see internal/calls.\n")
+	b.WriteString("# The calls of Pawl for other languages, with every field; see c-library.md.\n")
 	b.WriteString("# \"is\": in results only; \"takes\": what goes beside the parameters, as bytes.\n")
 	listCall(&b, "open", call{params: reflect.TypeFor[openParams](), result: reflect.TypeFor[openResult](), body: "the key or passphrase"}, "the library")
 	for _, name := range slices.Sorted(maps.Keys(onStore)) {

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"sync"
@@ -27,11 +28,17 @@ func newHandles() *handles {
 	return &handles{last: Handle(binary.LittleEndian.Uint64(b[:]) >> (64 - firstBits)), open: map[Handle]any{}}
 }
 
-func (h *handles) add(v any) Handle {
+func (h *handles) add(v any) Handle { return h.addWithin(context.Background(), v) }
+
+// addWithin adds what is closed with something else, which has ended then: if it has
+// already, the handle is one that was closed.
+func (h *handles) addWithin(ended context.Context, v any) Handle {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last++
-	h.open[h.last] = v
+	if ended.Err() == nil {
+		h.open[h.last] = v
+	}
 	return h.last
 }
 

@@ -3,8 +3,9 @@ package calls
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
-	"runtime/debug"
+	"runtime"
 	"time"
 
 	"github.com/pawlkv/pawl"
@@ -133,7 +134,7 @@ func (l *Library) hold(o *opened, m *pawl.Machine, err error) (machineResult, er
 	}
 	a := &machine{of: o, machine: m}
 	a.ended, a.end = context.WithCancel(o.ended)
-	return machineResult{l.open.add(a)}, nil
+	return machineResult{l.open.addWithin(o.ended, a)}, nil
 }
 
 type machineResult struct{ Machine Handle }
@@ -165,13 +166,27 @@ func (l *Library) Call(ctx context.Context, on Handle, name string, params, body
 	return encode(answer), nil
 }
 
-// recovered turns a panic of ours into an error. What it was about may be secret, so
-// that only where it was is told.
+// recovered turns a panic of ours into an error. What it was about may be secret, and so
+// may what functions were given, which a stack of Go's own shows: only where it was is
+// told.
 func (l *Library) recovered(err *error) {
 	if recover() != nil {
-		l.log.Error("pawl: a call panicked", "stack", string(debug.Stack()))
+		l.log.Error("pawl: a call panicked", "where", where())
 		*err = ErrFailed
 	}
+}
+
+// where lists the functions that run, with their lines, from the one that panicked on.
+func where() []string {
+	var callers [64]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
+	var all []string
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		all = append(all, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+	}
+	return all
 }
 
 // Close closes a store with all that is open of it, a machine with its streams, a

@@ -117,7 +117,7 @@ func (l *Library) Stream(on Handle, name string, params []byte) (result []byte, 
 		end()
 		return nil, err
 	}
-	n := l.open.add(s)
+	n := l.open.addWithin(a.ended, s)
 	go s.run(ctx, l, all)
 	return encode(streamResult{n}), nil
 }

@@ -109,6 +109,16 @@ static void bad_arguments(pawl_handle store) {
 	CHECK(pawl_open(NULL, 0, NULL, 0, -1, 0, &out) == PAWL_PARAMS, "no parameters");
 	pawl_free(&out);
 	pawl_free(&out);
+	CHECK(pawl_call(store, "check_store", NULL, 7, NULL, 0, -1, 0, &out) == PAWL_PARAMS && says(&out, "not in memory"), "a length of nothing");
+	pawl_free(&out);
+	CHECK(pawl_call(store, "check_store", key, SIZE_MAX, NULL, 0, -1, 0, &out) == PAWL_PARAMS, "an error number as a length");
+	pawl_free(&out);
+	CHECK(pawl_call(store, "change_passphrase", NULL, 0, NULL, 8, -1, 0, &out) == PAWL_PARAMS, "a passphrase of nothing");
+	pawl_free(&out);
+	CHECK(pawl_open(key, SIZE_MAX, key, SIZE_MAX, -1, 0, &out) == PAWL_PARAMS, "an error number as a length");
+	pawl_free(&out);
+	CHECK(pawl_stream(store, "events", NULL, 7, &out) == PAWL_PARAMS, "a length of nothing");
+	pawl_free(&out);
 	pawl_free(NULL);
 	EXPECT(PAWL_NO_CALL, store, NULL, "", "");
 	EXPECT(PAWL_NO_CALL, store, "", "", "");
