@@ -129,7 +129,7 @@ func TestFailover(t *testing.T) {
 func TestAsynchronousFailover(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t, false)
-	c := crews.NewIn(t, r.place, r.rng, processes.Setup{Patience: 10 * short, Within: 10 * deadline}, interop.Others()[0])
+	c := crews.NewIn(t, r.place, r.rng, processes.Setup{Patience: 2 * short, Within: 10 * deadline}, interop.Others()[0])
 	c.Gather()
 	for _, s := range r.standbys {
 		r.fence(s)

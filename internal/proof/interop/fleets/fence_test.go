@@ -54,7 +54,7 @@ func (r *replicated) dialFrom(config *pgxpool.Config) {
 // openAt opens the fenced space by an URL.
 func (r *replicated) openAt(url string) (opened postgresStore, store *pgkv.Store) {
 	r.Helper()
-	setup := processes.Setup{URL: url, Dir: r.clients[0].dir, Patience: 10 * short, Synchronous: r.synchronous}
+	setup := processes.Setup{URL: url, Dir: r.clients[0].dir, Patience: 2 * short, Synchronous: r.synchronous}
 	s, err := openReached(func() (kv.Store, error) { return openPostgresBy(setup, r.dialFrom) })
 	if err != nil {
 		r.Fatal(err)

@@ -73,7 +73,7 @@ func (s *site) history() {
 			b = f.strike(nil)
 		}
 		if f.lasts {
-			<-time.After(2 * deadline) // the fault is that it lasts so long
+			<-time.After(lasting) // the fault is that it lasts so long
 		}
 		if b.heal != nil {
 			b.heal()

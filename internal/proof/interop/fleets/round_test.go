@@ -18,8 +18,9 @@ import (
 
 // Deadlines of the processes.
 const (
-	short    = 200 * time.Millisecond // of the engine
+	short    = time.Second            // of the engine: a statement on a busy machine takes a while
 	deadline = 500 * time.Millisecond // of each call
+	lasting  = 3 * short / 2          // is longer than both
 	// ends is when a call hangs that has a deadline. The machine may be busy: it says that
 	// nothing hangs, not how fast it is.
 	ends = time.Minute
@@ -142,7 +143,7 @@ func (r *round) goOn(works map[*crews.Member]func(), lasts bool) {
 	for _, wait := range more {
 		within(r.site.T, "more work while the fault lasts", wait)
 	}
-	for i := 0; lasts && len(others) > 0 && time.Now().Before(began.Add(2*deadline)); i++ {
+	for i := 0; lasts && len(others) > 0 && time.Now().Before(began.Add(lasting)); i++ {
 		_, err := others[i%len(others)].Machine.Inspect(r.site.Context())
 		if err != nil && !crews.Refused(err) {
 			r.site.Fatalf("looking while the fault lasts: %v", err)
