@@ -166,7 +166,7 @@ test-fleet:
 	cd internal/proof/interop/fleets && $(GO) test -count=1 -parallel 8 -timeout 15m ./...
 
 fleet:
-	cd internal/proof/interop/fleets && PAWL_FLEET=1 $(GO) test -v -count=1 -timeout 24h . -fleet.rounds=$(FLEET) -fleet.seed=$(SEED)
+	cd internal/proof/interop/fleets && PAWL_FLEET=1 $(GO) test -v -count=1 -parallel 8 -timeout 24h . -fleet.whole -fleet.rounds=$(FLEET) -fleet.seed=$(SEED)
 
 TAKEOVERS ?= 20
 failover:

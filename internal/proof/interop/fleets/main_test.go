@@ -21,11 +21,19 @@ var (
 	rounds  = flag.Int("fleet.rounds", 1, "rounds of random faults, after one of each fault")
 	seed    = flag.Uint64("fleet.seed", 0, "of what is done and what fails when; 0 is another each time")
 	only    = flag.String("fleet.only", "", "faults alone whose names match this regular expression")
+	whole   = flag.Bool("fleet.whole", false, "the bridge with all its devices")
 	proxies = flag.Bool("fleet.proxies", false, "do as if there were no rights to network namespaces")
 )
 
 func TestMain(m *testing.M) {
 	etcdtest.Main(func() {
+		if os.Getenv(replicaEnv) != "" {
+			if err := serveReplica(os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
 		if !processes.Called() {
 			swapping.Main(m, map[string]swapping.Role{swapping.SwapRole: swap})
 		}
