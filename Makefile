@@ -15,6 +15,7 @@
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
+# make vectors writes what ports are tested with and libsodium computes, by Python with internal/proof/port/requirements.txt
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
 
 GO          ?= go
@@ -36,7 +37,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c vectors
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
@@ -187,6 +188,13 @@ build/synapse/installed: internal/proof/synapse/requirements.txt
 		rm -rf build/synapse; $(PYTHON) -m venv build/synapse; \
 		build/synapse/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<; touch $@; \
 	else echo "without Synapse: $(PYTHON) is missing, older than 3.10 or without venv (python3-venv); set PYTHON to another"$(if $(PAWL_E2E),; exit 1); fi
+
+# Vectors of sealing are not Pawl's word on itself: vectors/sealing.py computes them.
+build/port/installed: internal/proof/port/requirements.txt
+	rm -rf build/port; $(PYTHON) -m venv build/port
+	build/port/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<; touch $@
+vectors: build/port/installed
+	build/port/bin/python vectors/sealing.py
 
 # Dendrite is another homeserver, which needs Go and a C compiler.
 DENDRITE := $(CURDIR)/build/dendrite

@@ -89,6 +89,7 @@ var interrupted = map[string]string{
 	"import --dry-run": "nothing was changed",
 	"version":          "nothing was changed",
 	"demo":             "its processes and files are gone",
+	"conform":          "what was not tested is not known",
 	"bench":            "its processes and files are gone, and no result was written",
 
 	"bench compare":    "nothing was changed",
