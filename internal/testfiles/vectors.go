@@ -41,7 +41,12 @@ type Kinds map[string]func(*testing.T, Vectors)
 // Run runs all files of the package under test. Outcomes is the closed set of names
 // of outcomes and the errors that each may be: none where it is a success.
 func Run(t *testing.T, kinds Kinds, outcomes map[string][]error) {
-	paths, err := filepath.Glob(filepath.Join("testdata", "vectors", "*.json"))
+	RunIn(t, filepath.Join("testdata", "vectors"), kinds, outcomes)
+}
+
+// RunIn runs all files of a directory.
+func RunIn(t *testing.T, dir string, kinds Kinds, outcomes map[string][]error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +64,7 @@ func Run(t *testing.T, kinds Kinds, outcomes map[string][]error) {
 	}
 	for kind := range kinds {
 		if !found[kind] {
-			t.Errorf("no vectors of kind %q in testdata/vectors", kind)
+			t.Errorf("no vectors of kind %q in %s", kind, dir)
 		}
 	}
 }
