@@ -125,11 +125,11 @@ VALUES := account device matrix otk session internal/canonicaljson internal/json
 # Nor in tests of the root that one goroutine plays, or that run a program, for seconds;
 ALONE := TestREADMEExample|TestRoomKeysHoldLittle|TestRoomEventsAtRest|TestBadInput|TestStepsOfOneMessage|TestKeyLimit|TestFullPool|TestAbandonedKeysAreNotEvictedFirst|TestAttemptsOfEveryCall|TestNoKeyIsUsedTwiceWhateverIsRestored|TestTravellersWithoutWitnessReuseKeys
 # nor over commands and openings, whose processes do one thing after the other and take it
-# longest: what they use is run with it where it is made; nor over PostgreSQL, where most
-# happens in the server; nor over the histories of uploads, which one goroutine plays.
-# "make crash" has all.
+# longest: what they use is run with it where it is made; nor over stores in Python and in
+# PostgreSQL, where most happens in another process; nor over the histories of uploads,
+# which one goroutine plays. "make crash" has all.
 test-race:
-	$(GO) test -race -short -skip '$(TABLES)|$(ALONE)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl kv/pgkv internal/machine/keys internal/proof/openings internal/proof/typecheck))')
+	$(GO) test -race -short -skip '$(TABLES)|$(ALONE)' -timeout 20m $$($(GO) list ./... | grep -vxE '[^/]*/[^/]*/[^/]*/($(subst $() ,|,$(VALUES) cmd/pawl kv/kvtest/conform kv/pgkv internal/machine/keys internal/proof/openings internal/proof/typecheck))')
 
 test-whole:
 	$(GO) test -timeout 20m ./...
@@ -191,8 +191,9 @@ build/synapse/installed: internal/proof/synapse/requirements.txt
 
 # Vectors of sealing are not Pawl's word on itself: vectors/sealing.py computes them.
 build/port/installed: internal/proof/port/requirements.txt
-	rm -rf build/port; $(PYTHON) -m venv build/port
-	build/port/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<; touch $@
+	rm -rf build/port && $(PYTHON) -m venv build/port
+	build/port/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<
+	touch $@
 vectors: build/port/installed
 	build/port/bin/python vectors/sealing.py
 

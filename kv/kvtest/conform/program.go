@@ -111,7 +111,12 @@ func (p *program) call(ctx context.Context, r request) (answer, error) {
 		case a := <-got:
 			return a, a.err(ctx)
 		case <-p.over:
-			return answer{}, p.whyOver()
+			select { // what it answered before it ended counts
+			case a := <-got:
+				return a, a.err(ctx)
+			default:
+				return answer{}, p.whyOver()
+			}
 		case <-late:
 			return answer{}, fmt.Errorf("conform: the program has not answered the call %s %v after it was given up", r.Call, ending)
 		case <-ended:
