@@ -22,8 +22,9 @@ type Tx struct {
 	fault   error
 
 	reads   map[string]*read
-	order   []*read // as first read
-	scans   []*scan
+	order   []*read          // as first read
+	scans   []*scan          // as first made
+	scanOf  map[string]*scan // by prefix
 	writes  map[string]*write
 	written []*write // as first written
 	hooks   []func()

@@ -139,10 +139,11 @@ func TestLostViewRunsAgain(t *testing.T) {
 		runs := 0
 		got, err := txn.Do(ctx, open(store, txn.NoCache), func(tx *txn.Tx) (int, error) {
 			runs++
+			got, err := add(tx, "pot", 1)
 			for range purses.Scan(tx) {
 				continue
 			}
-			return add(tx, "pot", 1)
+			return got, err
 		})
 		if err != nil || got != 1 || runs != 6 {
 			t.Errorf("%s: %d, %v after %d runs, want 1 after 6", op, got, err, runs)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/parallel"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -140,14 +141,20 @@ func (tx *Tx) batch(version kv.Version, write bool) (*kv.Batch, error) {
 		return b, nil
 	}
 	b.Writes = make([]kv.Write, len(tx.written))
-	for i, w := range tx.written {
-		var err error
-		if b.Writes[i], err = tx.seal(w); err != nil {
-			return nil, err
-		}
+	errs := make([]error, len(tx.written))
+	seal := func(i int) { b.Writes[i], errs[i] = tx.seal(tx.written[i]) }
+	if len(tx.written) >= recordsAtOnce {
+		parallel.Begin(len(tx.written), recordsAtOnce, seal)()
+		return b, errors.Join(errs...)
 	}
-	return b, nil
+	for i := range tx.written {
+		seal(i)
+	}
+	return b, errors.Join(errs...)
 }
+
+// recordsAtOnce is how many records are worth a goroutine that opens or seals them.
+const recordsAtOnce = 16
 
 // deliver brings a batch to the store; see delivery. One that only validates
 // may be more than a commit takes.

@@ -2,6 +2,7 @@ package txn_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/pawlkv/pawl/kv"
@@ -162,6 +163,63 @@ func TestUnusedPrefetchIsNotValidated(t *testing.T) {
 	if err != nil || runs != 1 {
 		t.Errorf("%v after %d runs, want 1", err, runs)
 	}
+}
+
+// Opening many records at once is neither getting them nor judging them: what nobody gets
+// may change, and be damaged, and may be named twice.
+func TestOpenedRecordsAreReadWhenTheyAreGot(t *testing.T) {
+	eachPolicy(t, func(t *testing.T, p txn.CachePolicy) {
+		store := newStore(t)
+		db, other := open(store, p), open(store, txn.NoCache)
+		names := []string{"damaged", "absent"}
+		for n := range 100 {
+			names = append(names, fmt.Sprint("n", n), fmt.Sprint("n", n))
+			pay(t, other, fmt.Sprint("n", n), n)
+		}
+		pay(t, other, "damaged", 1)
+		key := ""
+		runs, sum := 0, 0
+		_, err := txn.Do(ctx, db, func(tx *txn.Tx) (_ int, err error) {
+			if runs++; runs == 1 {
+				if key, err = purses.Key(tx, "damaged"); err != nil {
+					return 0, err
+				}
+				w := kv.Write{Key: key, Value: []byte("damaged")}
+				if _, err := store.Commit(ctx, &kv.Batch{ID: kv.NewCommitID(0), Writes: []kv.Write{w}}); err != nil {
+					return 0, err
+				}
+			}
+			if _, err := purses.GetAll(tx, names[2]); err != nil {
+				return 0, err
+			}
+			refs := make([]txn.Ref, len(names))
+			for i, name := range names {
+				refs[i] = purses.Ref(name)
+			}
+			if err := errors.Join(tx.Prefetch(refs...), purses.Open(tx, names...)); err != nil {
+				return 0, err
+			}
+			if runs == 1 {
+				pay(t, other, "n7", 1)
+			}
+			sum = 0
+			for n := range 100 {
+				if n != 7 {
+					v, _, err := purses.Get(tx, fmt.Sprint("n", n))
+					sum += v.Balance
+					if err != nil {
+						return 0, err
+					}
+				}
+			}
+			_, _, failure := purses.Get(tx, "damaged")
+			wantErr(t, "what is damaged", failure, kv.ErrCorrupt)
+			return 0, tokens.Put(tx, token{"x"})
+		})
+		if err != nil || runs != 1 || sum != 99*100/2-7 {
+			t.Errorf("%v after %d runs, and %d in all; want 1 and %d", err, runs, sum, 99*100/2-7)
+		}
+	})
 }
 
 // Under Validated, View may mix moments; what it returns is one moment.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/kv"
@@ -29,6 +28,7 @@ type read struct {
 	joined  bool // base of a join: it must hold too, but fn does not know it
 	scanned bool // covered by a scan that is validated as a whole
 	unread  bool // the engine could not read it: there is no version that could hold
+	opening bool // Open is at it
 }
 
 // get returns the value of a key as fn is to see it: its own write, or what
@@ -63,15 +63,20 @@ func (tx *Tx) open(c coder, r *read) (value any, ok bool, err error) {
 	if r.version == 0 {
 		return nil, false, nil
 	}
-	if r.value == nil && r.err == nil && c.steady() {
+	if r.isSealed() && c.steady() {
 		r.value = tx.db.opened.value(r.key, r.sealed)
 	}
-	if r.value == nil && r.err == nil {
+	if r.isSealed() {
 		if r.value, r.err = tx.unseal(c, r.key, r.sealed); r.err == nil {
 			tx.learn(c, r)
 		}
 	}
 	return r.value, r.err == nil, r.err
+}
+
+// isSealed reports whether there is an entry that nobody has opened.
+func (r *read) isSealed() bool {
+	return !r.unread && r.version != 0 && r.value == nil && r.err == nil && !r.opening
 }
 
 // learn remembers a value that was decoded, for the next transactions.
@@ -168,6 +173,10 @@ func (tx *Tx) missing(keys []string) []string {
 		if tx.reads[key] != nil {
 			continue
 		}
+		if tx.isScanned(key) {
+			tx.remember(&read{key: key, scanned: true})
+			continue
+		}
 		if r := tx.fromCache(key); r != nil {
 			tx.remember(r)
 			tx.cached = true
@@ -225,72 +234,4 @@ func (tx *Tx) fetch(snap kv.Snapshot, keys []string) ([]kv.Entry, error) {
 func (tx *Tx) fail(err error) error {
 	tx.fault = fmt.Errorf("txn: read: %w", err)
 	return tx.fault
-}
-
-// scan is a prefix and the reads it yielded, in the order of their keys.
-type scan struct {
-	prefix string
-	read   kv.ScanRead
-}
-
-// scan returns the keys with a prefix, those written by this transaction among
-// them, in order, and puts what the store yielded into the read set.
-func (tx *Tx) scan(prefix string) ([]string, error) {
-	s, err := tx.scanned(prefix)
-	if err != nil {
-		return nil, err
-	}
-	keys := make([]string, 0, len(s.read.Entries))
-	for _, e := range s.read.Entries {
-		keys = append(keys, e.Key)
-	}
-	for _, w := range tx.written {
-		if strings.HasPrefix(w.key, prefix) {
-			keys = append(keys, w.key)
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys), nil
-}
-
-func (tx *Tx) scanned(prefix string) (*scan, error) {
-	for _, s := range tx.scans {
-		if s.prefix == prefix {
-			return s, nil
-		}
-	}
-	if tx.fault != nil {
-		return nil, tx.fault
-	}
-	s := &scan{prefix: prefix, read: kv.ScanRead{Prefix: prefix}}
-	start := time.Now()
-	err := tx.scanStore(s)
-	tx.t.report.countRead(start)
-	if err != nil {
-		return nil, tx.fail(err)
-	}
-	tx.scans = append(tx.scans, s)
-	return s, nil
-}
-
-func (tx *Tx) scanStore(s *scan) error {
-	tx.fixed = true
-	for e, err := range tx.snap.Scan(tx.ctx, s.prefix) {
-		if err != nil {
-			return err
-		}
-		tx.takeScanned(s, e)
-	}
-	return nil
-}
-
-// takeScanned puts an entry that a scan yielded into the read set.
-func (tx *Tx) takeScanned(s *scan, e kv.Entry) {
-	s.read.Entries = append(s.read.Entries, kv.Read{Key: e.Key, Version: e.Version})
-	if known := tx.reads[e.Key]; known == nil {
-		tx.remember(&read{key: e.Key, version: e.Version, sealed: e.Value, scanned: true})
-	} else if known.version == e.Version {
-		known.scanned = true
-		known.sealed = e.Value // unless it was there, it came from the cache
-	} // else the cache was behind: fn sees what it saw before, and the commit conflicts
 }

@@ -214,20 +214,3 @@ func (tx *Tx) write(ref Ref, w *write) error {
 	tx.put(w)
 	return nil
 }
-
-// Prefetch reads records of any kinds in one round trip. They count as read
-// only when they are got: what fn does not look at is not validated.
-func (tx *Tx) Prefetch(refs ...Ref) error {
-	keys := make([]string, len(refs))
-	for i, ref := range refs {
-		key, err := tx.key(ref)
-		if err != nil {
-			return err
-		}
-		keys[i] = key
-	}
-	return tx.load(keys...)
-}
-
-// PrefetchKeys is Prefetch for records of which only the keys are known.
-func (tx *Tx) PrefetchKeys(keys ...string) error { return tx.load(keys...) }

@@ -124,7 +124,7 @@ func (tx *Tx) takeScan(prefix string, all []kv.Entry) {
 	for _, e := range all {
 		tx.takeScanned(s, e)
 	}
-	tx.scans = append(tx.scans, s)
+	tx.tookScan(s)
 }
 
 // takeEntry puts an entry into the read set that no scan covers.

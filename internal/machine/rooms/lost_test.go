@@ -58,7 +58,8 @@ func TestLostMember(t *testing.T) {
 }
 
 // TestUnusableMeanwhile: a device whose sessions cannot be used any more when its key is
-// to go out, though they could when that was planned, is tried again after a while.
+// to go out, though they could when another was to be claimed, is tried again after a
+// while.
 func TestUnusableMeanwhile(t *testing.T) {
 	harmed := 0
 	for at := 1; ; at++ {
@@ -70,13 +71,18 @@ func TestUnusableMeanwhile(t *testing.T) {
 		must(t, h.rooms.Rotate(t.Context(), room))
 		session := w.sessionWith(h, "C1")
 		came := false
+		damage := func() { w.write(kv.Write{Key: session.Key, Value: []byte("damaged")}) }
 		a := w.hooked(func(n int) error {
-			if n == at {
+			switch n {
+			case at:
 				came = true
-				w.write(kv.Write{Key: session.Key, Value: []byte("damaged")})
+				w.write(kv.Write{Key: session.Key, Value: session.Value})
+			case at + 1:
+				damage()
 			}
 			return nil
 		})
+		damage()
 		drive(a)
 		if !came {
 			break

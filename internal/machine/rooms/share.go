@@ -9,24 +9,11 @@ import (
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
-	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
 )
-
-// Sharing is how far sharing a key has come.
-type Sharing struct {
-	Session group.SessionID
-	// Done: everybody has the key, or is known not to get it now.
-	Done bool
-	// Requests have no answer yet. Where Done is true nobody waits for them.
-	Requests []outbox.ID
-	// NobodyVerified: only verified devices are to have the key, and the own identity is
-	// not, so that nobody is.
-	NobodyVerified bool
-}
 
 // maxRounds bounds how often one call begins anew because something changed
 // meanwhile.
@@ -85,6 +72,10 @@ func (c *call) round(ctx context.Context) (bool, error) {
 		return false, c.setUp(ctx, p.rotate, p.session)
 	}
 	c.tell(ctx, p)
+	whole, err := c.give(ctx, p)
+	if err != nil {
+		return false, err
+	}
 	asked, waits, err := c.claim(ctx, p)
 	if err != nil {
 		return false, err
@@ -96,7 +87,10 @@ func (c *call) round(ctx context.Context) (bool, error) {
 		}
 		asked, waits = append(asked, more...), true
 	}
-	if whole, err := c.give(ctx, p); !whole || err != nil {
+	if whole {
+		whole, err = c.give(ctx, p)
+	}
+	if !whole || err != nil {
 		return err == nil, err
 	}
 	if err := c.withhold(ctx, p); err != nil {
@@ -131,7 +125,8 @@ func (c *call) query(ctx context.Context, users []matrix.UserID) (asked []outbox
 }
 
 // claim asks for keys of devices without a session, and plans what becomes of them:
-// for those that were asked for before and gave none nobody waits.
+// for those that were asked for before and gave none nobody waits. One that has a
+// session by now is given the key after all.
 func (c *call) claim(ctx context.Context, p *plan) (asked []outbox.ID, waits bool, err error) {
 	if len(p.missing) == 0 {
 		return nil, false, nil
@@ -148,7 +143,7 @@ func (c *call) claim(ctx context.Context, p *plan) (asked []outbox.ID, waits boo
 		}
 		switch {
 		case s.State == claims.Ready:
-			p.give = append(p.give, s.Device)
+			p.give = append(p.give, wanting{to: s.Device, claimed: true})
 			continue
 		case s.Waits():
 			waits = true
@@ -198,196 +193,4 @@ func (c *call) finish(ctx context.Context, p *plan, asked []outbox.ID, waits boo
 		}
 		return records.Rooms.Put(tx, room)
 	})
-}
-
-// current reads the state, and fails with errChanged if the plan is of another.
-func (c *call) current(tx *txn.Tx, p *plan) (state, error) {
-	s, err := c.read(tx)
-	if err != nil {
-		return s, err
-	}
-	if !s.known || !s.has || s.uncounted || s.room.Changed != p.changed || s.everywhere != p.everywhere || s.out.ID() != p.session ||
-		s.due(c.account.Store.Now()) != group.Kept {
-		return s, errChanged
-	}
-	return s, nil
-}
-
-// outcome says how far it has come.
-func (c *call) outcome(ctx context.Context) (Sharing, error) {
-	return txn.View(ctx, c.account.DB, func(tx *txn.Tx) (Sharing, error) {
-		s, err := c.read(tx)
-		if err != nil {
-			return Sharing{}, err
-		}
-		nobody, err := c.nobodyVerified(tx, s.room)
-		if err != nil {
-			return Sharing{}, err
-		}
-		open, err := unanswered(tx, s.room)
-		done := s.has && s.whole() && s.due(c.account.Store.Now()) == group.Kept
-		return Sharing{Session: s.out.ID(), Done: done, Requests: open, NobodyVerified: nobody}, err
-	})
-}
-
-// nobodyVerified reports whether a room's key is for verified devices, and there can be
-// none. Who is to be verified by what cannot be read is not.
-func (c *call) nobodyVerified(tx *txn.Tx, r records.Room) (bool, error) {
-	if r.Strategy != group.Verified {
-		return false, nil
-	}
-	own, err := records.IdentityOf(tx, c.account.Name.User)
-	if err != nil && !machine.IsDamage(err) {
-		return false, err
-	}
-	return err != nil || !own.IsVerified(own), nil
-}
-
-// unanswered returns the requests of a room that are still there.
-func unanswered(tx *txn.Tx, r records.Room) (open []outbox.ID, err error) {
-	for _, id := range slices.Concat(r.Waiting, r.Asking) {
-		_, there, err := outbox.Find(tx, id)
-		if err != nil && !machine.IsDamage(err) {
-			return nil, err
-		}
-		if there {
-			open = append(open, id)
-		}
-	}
-	return open, nil
-}
-
-// setUp sees to it that there is a session that may be used, under the settings that
-// are asked for; why is that another one than old is needed. What was shared of that
-// one stays with it.
-func (c *call) setUp(ctx context.Context, why group.Why, old group.SessionID) error {
-	return c.account.Do(ctx, func(tx *txn.Tx) error {
-		s, err := c.read(tx)
-		if err != nil {
-			return err
-		}
-		if s.uncounted {
-			if err := records.CountEverywhere(tx); err != nil {
-				return err
-			}
-		}
-		next, err := c.settings.of(tx, s.room)
-		if err != nil {
-			return err
-		}
-		same := s.known && sameRules(next, s.room)
-		s.room = next
-		why := why
-		if s.has && (why == group.Kept || s.out.ID() != old) {
-			why = s.due(c.account.Store.Now())
-		}
-		switch {
-		case !s.has || why != group.Kept:
-			return c.begin(tx, s, why)
-		case same:
-			return nil
-		}
-		return records.Rooms.Put(tx, next.Change())
-	})
-}
-
-// begin begins a session. Nobody has it yet.
-func (c *call) begin(tx *txn.Tx, s state, why group.Why) error {
-	now := c.account.Store.Now()
-	switch {
-	case s.has:
-		if err := records.OldOutbound.Put(tx, s.out.Retire(why, now)); err != nil {
-			return err
-		}
-	case s.lost != nil:
-		if err := c.setOutboundAside(tx, s.lost); err != nil {
-			return err
-		}
-	}
-	sender, err := group.NewSender(c.account.Store.Rand)
-	if err != nil {
-		return err
-	}
-	at, err := c.account.Moment(tx, s.v, 0)
-	if err != nil {
-		return err
-	}
-	out, err := group.NewOutbound(c.room, sender, s.room.Settings(), at, s.v.Lineage().KeysFrom)
-	if err != nil {
-		return err
-	}
-	if err := records.Outbound.Put(tx, out); err != nil {
-		return err
-	}
-	own, err := group.NewInbound(c.room, group.NewCopy(sender.Key(), group.Source{
-		Provenance: group.Direct, Sender: s.v.Identity(), Claimed: s.v.Fingerprint(), SharedHistory: out.SharedHistory(),
-	}))
-	if err != nil {
-		return err
-	}
-	if err := records.GroupIns.Join(tx, own); err != nil {
-		return err
-	}
-	room := s.room.Change()
-	room.Shared, room.Waiting, room.Asking, room.Retry = 0, nil, nil, time.Time{}
-	return records.Rooms.Put(tx, room)
-}
-
-// setOutboundAside keeps a copy of a session that cannot be read: another takes its
-// place.
-func (c *call) setOutboundAside(tx *txn.Tx, why error) error {
-	key, err := records.Outbound.Key(tx, c.room)
-	if err != nil {
-		return err
-	}
-	version, err := records.Outbound.Version(tx, c.room)
-	if err != nil {
-		return err
-	}
-	_, err = machine.SetAside(tx, c.account, key, version, machine.Aside{Why: why.Error()})
-	return err
-}
-
-// followShare is what beginning to follow a member takes of a commit.
-var followShare = machine.Share{
-	Bytes: 5<<10 + devices.TrackShare.Bytes, Writes: 1 + devices.TrackShare.Writes, Checks: 1 + devices.TrackShare.Checks,
-}
-
-// follow sees to it that changes of the members' devices are noticed, and mark the
-// room.
-func (c *call) follow(ctx context.Context) error {
-	all, err := txn.View(ctx, c.account.DB, func(tx *txn.Tx) ([]matrix.UserID, error) {
-		s, err := c.read(tx)
-		if err != nil {
-			return nil, err
-		}
-		return c.unprepared(tx, c.list(s.room))
-	})
-	if err != nil {
-		return err
-	}
-	for some := range slices.Chunk(all, c.account.Store.PerCommit(followShare)) {
-		err := c.account.Do(ctx, func(tx *txn.Tx) error {
-			refs := []txn.Ref{c.account.Ref()}
-			for _, user := range some {
-				refs = append(refs, records.Members.Ref(user), records.Users.Ref(user))
-			}
-			if err := tx.Prefetch(refs...); err != nil {
-				return err
-			}
-			if _, err := c.account.SendingRaised(tx); err != nil {
-				return err
-			}
-			for _, user := range some {
-				if err := records.Enrol(tx, user, c.room); err != nil {
-					return err
-				}
-			}
-			return devices.Track(tx, some...)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

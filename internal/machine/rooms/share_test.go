@@ -501,9 +501,9 @@ func TestShareAtOnce(t *testing.T) {
 
 // crowd is a handle in a room where so many devices of bob's are known, with a session
 // each.
-func crowd(t *testing.T, n int) *handle {
+func crowd(t *testing.T, n int, limits ...memkv.Option) *handle {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, limits...)
 	h := w.handle()
 	var known []device.Device
 	for i := range n {

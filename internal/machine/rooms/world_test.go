@@ -493,7 +493,7 @@ func (w *world) watched(look func(b *kv.Batch)) *handle {
 func (w *world) know(h *handle, user matrix.UserID, all []device.Device) {
 	w.Helper()
 	messages := todevice.New(h.account)
-	for some := range slices.Chunk(all, 50) {
+	for some := range slices.Chunk(all, 25) {
 		do(w.T, h.account, func(tx *txn.Tx) error {
 			v, err := h.account.Read(tx)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/pawlkv/pawl/internal/machine"
+	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -260,7 +261,9 @@ func (m *Messages) prefetch(tx *txn.Tx, all []tried, more []txn.Ref) (int, error
 			if err != nil {
 				return 0, err
 			}
-			more = append(more, sessions...)
+			for _, name := range sessions {
+				more = append(more, records.Sessions.Ref(name))
+			}
 		}
 		if len(refs) > 0 && len(refs)+len(more) > fewSessions {
 			if err := tx.Prefetch(refs...); err != nil {

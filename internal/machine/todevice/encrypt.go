@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine/records"
@@ -54,41 +55,68 @@ func (m *Messages) encrypt(tx *txn.Tx, peer ratchet.PublicKey, plaintext []byte,
 }
 
 func (m *Messages) encryptAs(tx *txn.Tx, a account.Account, peer ratchet.PublicKey, plaintext []byte, e Encryption) (Encrypted, error) {
-	c, err := m.recipient(tx, a, peer, e)
+	s, err := m.begin(tx, a, peer, e)
 	if err != nil {
 		return Encrypted{}, err
 	}
-	at := session.Moment{Time: m.account.Store.Now()}
-	if e.OneTimeKey != nil || !a.Raised() {
-		if at, err = m.moment(tx, a, c, 0); err != nil { // only a new session has an order
-			return Encrypted{}, err
+	message, err := s.encrypt(m.account.Store.Rand, tx.Probe(), plaintext)
+	if err != nil {
+		return Encrypted{}, err
+	}
+	return Encrypted{message, s.session.ID(), len(s.contact.Damages())}, m.keep(tx, a, s)
+}
+
+// sending is a message on its way from what the store has to what it will have: begin
+// reads, encrypt computes, and keep writes.
+type sending struct {
+	contact records.Contact
+	session session.Session // before the message, then after it
+	at      session.Moment
+	opened  bool // for this message
+}
+
+// begin reads the peer, and chooses or opens the session.
+func (m *Messages) begin(tx *txn.Tx, a account.Account, peer ratchet.PublicKey, e Encryption) (s sending, err error) {
+	if s.contact, err = m.recipient(tx, a, peer, e); err != nil {
+		return s, err
+	}
+	s.at, s.opened = session.Moment{Time: m.account.Store.Now()}, e.OneTimeKey != nil
+	if s.opened || !a.Raised() {
+		if s.at, err = m.moment(tx, a, s.contact, 0); err != nil { // only a new session has an order
+			return s, err
 		}
 	}
 	probe := tx.Probe()
 	began := probe.Begin()
-	s, err := m.sender(a, c, e, at)
+	s.session, err = m.sender(a, s.contact, e, s.at)
 	probe.End(txn.Computing, began)
+	return s, err
+}
+
+// encrypt takes the session's next step. It needs nothing but the session.
+func (s *sending) encrypt(rand io.Reader, probe *txn.Probe, plaintext []byte) (ratchet.Message, error) {
+	state, err := s.session.Ratchet()
 	if err != nil {
-		return Encrypted{}, err
+		return ratchet.Message{}, err
 	}
-	state, err := s.Ratchet()
-	if err != nil {
-		return Encrypted{}, err
-	}
-	began = probe.Begin()
-	next, message, err := state.Encrypt(m.account.Store.Rand, plaintext)
+	began := probe.Begin()
+	next, message, err := state.Encrypt(rand, plaintext)
 	probe.End(txn.Computing, began)
-	if err != nil {
-		return Encrypted{}, err
+	if err == nil {
+		s.session = s.session.Sent(next, s.at.Time)
 	}
-	s = s.Sent(next, at.Time)
-	if e.OneTimeKey != nil {
-		err = m.add(tx, a, c, s)
+	return message, err
+}
+
+// keep stores the session as it is after the message.
+func (m *Messages) keep(tx *txn.Tx, a account.Account, s sending) (err error) {
+	if s.opened {
+		err = m.add(tx, a, s.contact, s.session)
 	} else {
-		err = store(tx, a, c, s)
+		err = store(tx, a, s.contact, s.session)
 	}
-	m.hints.used(s)
-	return Encrypted{message, s.ID(), len(c.Damages())}, err
+	m.hints.used(s.session)
+	return err
 }
 
 // store stores the session that was sent in. A stranger is none from then on.

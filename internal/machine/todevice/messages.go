@@ -208,7 +208,7 @@ func (m *Messages) sessionOf(in parsed) (refs []txn.Ref, alone bool) {
 
 // second names a sender's sessions. It looks at the peer's record, which the
 // first round trip brought.
-func second(tx *txn.Tx, sender ratchet.PublicKey) ([]txn.Ref, error) {
+func second(tx *txn.Tx, sender ratchet.PublicKey) ([]records.SessionName, error) {
 	peer, known, err := records.Peers.Get(tx, sender)
 	if errors.As(err, new(*txn.RecordError)) {
 		return nil, nil // that is for its own messages to find
@@ -216,5 +216,5 @@ func second(tx *txn.Tx, sender ratchet.PublicKey) ([]txn.Ref, error) {
 	if err != nil || !known {
 		return nil, err
 	}
-	return sessionRefs(peer), nil
+	return records.SessionNames(peer), nil
 }

@@ -59,6 +59,10 @@ func NewEvent(v account.Account, own json.RawMessage, eventType string, content 
 // Wipe erases what the event says.
 func (e Event) Wipe() { clear(e.before) }
 
+// MostBytes returns how much a content that carries the event has, about and at most: the
+// message around the plaintext, all of it in base64, and JSON.
+func (e Event) MostBytes() int { return (len(e.before)+len(e.after)+700)*4/3 + 300 }
+
 // plaintext returns the event's plaintext for a device.
 func (e Event) plaintext(to device.Keys) ([]byte, error) {
 	user, err := encodeJSON(to.User)

@@ -35,15 +35,24 @@ func (m *Messages) Prefetch(tx *txn.Tx, peers ...ratchet.PublicKey) error {
 	if err := tx.Prefetch(refs...); err != nil {
 		return err
 	}
+	if err := records.Peers.Open(tx, peers...); err != nil {
+		return err
+	}
 	refs = refs[:0]
+	var sessions []records.SessionName
 	for _, p := range peers {
-		more, err := second(tx, p)
+		names, err := second(tx, p)
 		if err != nil {
 			return err
 		}
-		refs = append(refs, more...)
+		for _, name := range names {
+			sessions, refs = append(sessions, name), append(refs, records.Sessions.Ref(name))
+		}
 	}
-	return tx.Prefetch(refs...)
+	if err := tx.Prefetch(refs...); err != nil {
+		return err
+	}
+	return records.Sessions.Open(tx, sessions...)
 }
 
 // CanSend reports whether there is a session with the peer to send in. If it is
@@ -86,22 +95,66 @@ func (m *Messages) EncryptIn(tx *txn.Tx, v account.Account, to device.Keys, own 
 		return nil, ratchet.SessionID{}, err
 	}
 	defer e.Wipe()
-	return m.EncryptEventIn(tx, v, to, e)
+	s, err := m.Begin(tx, v, to)
+	if err != nil {
+		return nil, ratchet.SessionID{}, err
+	}
+	if err := s.Encrypt(e); err != nil {
+		return nil, ratchet.SessionID{}, err
+	}
+	return s.Content, s.Session(), s.Keep(tx)
 }
 
-// EncryptEventIn is EncryptIn for an event that goes to other devices too.
-func (m *Messages) EncryptEventIn(tx *txn.Tx, v account.Account, to device.Keys, e Event) (json.RawMessage, ratchet.SessionID, error) {
-	plaintext, err := e.plaintext(to)
+// Sending is an event on its way to a device, as EncryptIn takes it there. Where it
+// goes to many, what the transaction does, one after the other, and what computes,
+// which it may do for all at once, are apart.
+type Sending struct {
+	To      device.Keys
+	Content json.RawMessage // of the m.room.encrypted, when it is encrypted
+
+	of    *Messages
+	v     account.Account
+	probe *txn.Probe
+	sending
+}
+
+// Begin reads what is needed to send to a device, and fails with ErrNoSession, ErrSelf
+// or kv.ErrCorrupt (the peer's record is damaged).
+func (m *Messages) Begin(tx *txn.Tx, v account.Account, to device.Keys) (Sending, error) {
+	s, err := m.begin(tx, v, to.Curve25519, Encryption{})
+	return Sending{To: to, of: m, v: v, probe: tx.Probe(), sending: s}, err
+}
+
+// Encrypt encrypts an event, which may go to other devices too. It neither reads nor
+// writes anything, so that several may be encrypted at the same time. It fails with
+// ratchet.ErrExhausted.
+func (s *Sending) Encrypt(e Event) error {
+	plaintext, err := e.plaintext(s.To)
 	if err != nil {
-		return nil, ratchet.SessionID{}, err
+		return err
 	}
 	defer clear(plaintext)
-	sent, err := m.encryptAs(tx, v, to.Curve25519, plaintext, Encryption{})
+	message, err := s.encrypt(s.of.account.Store.Rand, s.probe, plaintext)
 	if err != nil {
-		return nil, ratchet.SessionID{}, err
+		return err
 	}
-	return encryptedEvent(v.Identity(), to.Curve25519, sent.Message), sent.Session, nil
+	s.Content = encryptedEvent(s.v.Identity(), s.To.Curve25519, message)
+	return nil
 }
+
+// Writes returns how many records Keep writes.
+func (s *Sending) Writes() int {
+	if s.v.Raised() && s.contact.Standing() == session.Stranger {
+		return 2
+	}
+	return 1
+}
+
+// Keep stores that the message was encrypted.
+func (s *Sending) Keep(tx *txn.Tx) error { return s.of.keep(tx, s.v, s.sending) }
+
+// Session is that which the message is in.
+func (s *Sending) Session() ratchet.SessionID { return s.session.ID() }
 
 // OpenOutbound stores a new session with a peer, opened with one of its one-time or
 // fallback keys, whose signature the caller has verified. Place is that of the

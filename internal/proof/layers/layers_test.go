@@ -69,7 +69,7 @@ var table = map[string][]string{
 	"vectors":                  {},
 	"kv/kvtest/...":            {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch", "vectors"},
 	"txn/seal":                 {"internal/secret"},
-	"txn":                      {"kv"},
+	"txn":                      {"kv", "internal/parallel"},
 
 	"internal/proof/layers":    {},
 	"internal/proof/mutants":   {},
@@ -104,7 +104,7 @@ var table = map[string][]string{
 	"internal/machine/events":   {"internal/machine", "internal/machine/records", "matrix", "group", "device", "kv", "txn"},
 	"internal/machine/keys":     {"internal/machine", "internal/machine/records", "internal/machine/outbox", "matrix", "ratchet", "otk", "account", "txn"},
 	"internal/machine/roomkeys": {"internal/machine", "internal/machine/records", "internal/record", "internal/secret", "internal/unpadded", "matrix", "ratchet", "account", "device", "group", "kv", "txn", "internal/jsonobject"},
-	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "matrix", "ratchet", "account", "device", "group", "kv", "txn"},
+	"internal/machine/rooms":    {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/machine/devices", "internal/machine/claims", "internal/machine/roomkeys", "internal/syncresponse", "internal/unpadded", "internal/record", "internal/parallel", "matrix", "ratchet", "session", "account", "device", "group", "kv", "txn"},
 	"internal/machine/imports":  {"internal/machine", "internal/machine/records", "internal/machine/devices", "internal/machine/roomkeys", "internal/machine/rooms", "internal/secret", "matrix", "ratchet", "otk", "session", "account", "device", "group", "kv", "txn"},
 	"internal/machine/upkeep":   {"internal/machine", "internal/machine/records", "internal/machine/lineage", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/lineage":  {"internal/machine", "internal/machine/records", "internal/record", "account", "kv", "kv/copykv", "kv/witness", "txn", "txn/seal"},

@@ -52,8 +52,26 @@ var roomMutants = []mutant{
 	},
 	{
 		name: "a key is given again to who has it",
-		file: "internal/machine/rooms/give.go",
-		old:  "if was && told.Outcome == group.Given || err != nil {", new: "if was && told.Outcome == 0 || err != nil {",
+		file: "internal/machine/rooms/giving.go",
+		old:  "if was && told.Outcome == group.Given {", new: "if was && told.Outcome == 0 {",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "two devices with one identity key are sent to under one message key",
+		file: "internal/machine/rooms/giving.go",
+		old:  "(!g.fits() || g.peers[w.to.Curve25519])", new: "!g.fits()",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "what a crowd was told meanwhile is checked in one commit",
+		file: "internal/machine/rooms/giving.go",
+		old:  "if !p.crowded && p.known", new: "if p.known",
+		pkgs: []string{"./internal/machine/rooms"},
+	},
+	{
+		name: "who has no session any more is taken for one who cannot be reached",
+		file: "internal/machine/rooms/giving.go",
+		old:  "case s.err != nil && !w.claimed:", new: "case s.err != nil && w.claimed:",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
 	{
@@ -64,7 +82,7 @@ var roomMutants = []mutant{
 	},
 	{
 		name: "who was told that there is no session is told again",
-		file: "internal/machine/rooms/give.go",
+		file: "internal/machine/rooms/withhold.go",
 		old:  "	if !known {", new: "	if !known || known {",
 		pkgs: []string{"./internal/machine/rooms"},
 	},
@@ -82,7 +100,7 @@ var roomMutants = []mutant{
 	},
 	{
 		name: "a device that is gone had no key if nobody knows that it was told",
-		file: "internal/machine/rooms/plan.go",
+		file: "internal/machine/rooms/candidates.go",
 		old:  "!told && goneSince(", new: "false && goneSince(",
 		pkgs: []string{"./internal/machine/rooms"},
 	},

@@ -3,6 +3,18 @@ package main
 // txnMutants break transactions and sealing.
 var txnMutants = []mutant{
 	{
+		name: "what is opened ahead counts as read",
+		file: "txn/prefetch.go",
+		old:  "known.opening = true // a name may come twice", new: "known.opening, known.seen = true, true",
+		pkgs: []string{"./txn"},
+	},
+	{
+		name: "what a scan has not yielded is there if somebody wrote it meanwhile",
+		file: "txn/scan.go",
+		old:  "	tx.scans, tx.scanOf[s.prefix] = append(tx.scans, s), s", new: "	tx.scanOf[s.prefix] = s",
+		pkgs: []string{"./txn"},
+	},
+	{
 		name: "a record stands for what its key had before",
 		file: "txn/opened.go",
 		old:  "ok && bytes.Equal(known.sealed, sealed)", new: "ok && bytes.Equal(known.sealed, known.sealed)",
