@@ -78,21 +78,43 @@ func TestExports(t *testing.T) {
 	}
 }
 
-// TestInC plays a C program, with AddressSanitizer, on the shared library and on the
-// archive: every call with good and bad arguments, callbacks, threads, signals, a fork.
+// TestInC plays C programs, with AddressSanitizer, on the shared library and on the
+// archive: every call with bad arguments, callbacks, threads, signals and a fork; and
+// every call with good ones.
 func TestInC(t *testing.T) {
+	script, err := filepath.Abs("ctest/calls.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for flavour, path := range built(t) {
 		for name, library := range map[string]string{"shared": path, "archive": strings.TrimSuffix(path, "so") + "a"} {
 			t.Run(flavour+"/"+name, func(t *testing.T) {
-				program := filepath.Join(t.TempDir(), "calls")
-				run(t, nil, "gcc", "-g", "-fsanitize=address", "-Wall", "-Wextra", "-Werror", "-I../../include", "-o", program,
-					"ctest/calls.c", library, "-lpthread", "-lm")
-				out := run(t, []string{"LD_LIBRARY_PATH=" + filepath.Dir(path), "ASAN_OPTIONS=detect_leaks=1"}, program, t.TempDir(), flavour)
-				if out != "ok\n" {
-					t.Errorf("it says\n%s", out)
-				}
+				playC(t, "calls.c", library, t.TempDir(), flavour)
+				playC(t, "script.c", library, script, flavour, t.TempDir())
 			})
 		}
+	}
+}
+
+// playC builds a program with a library, and wants it to say that all is well.
+func playC(t *testing.T, source, library string, args ...string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
+	build := []string{"-g", "-fsanitize=address", "-Wall", "-Wextra", "-Werror", "-I../../include", "-o", program, "ctest/" + source}
+	if library != "" {
+		build = append(build, library)
+	}
+	run(t, nil, "gcc", append(build, "-lpthread", "-lm", "-ldl")...)
+	out := run(t, []string{"LD_LIBRARY_PATH=" + filepath.Dir(library), "ASAN_OPTIONS=detect_leaks=1"}, program, args...)
+	if out != "ok\n" {
+		t.Errorf("%s says\n%s", source, out)
+	}
+}
+
+// TestUnload: dlclose leaves the library where it is.
+func TestUnload(t *testing.T) {
+	for flavour, path := range built(t) {
+		t.Run(flavour, func(t *testing.T) { playC(t, "unload.c", "", path) })
 	}
 }
 
