@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"math"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"golang.org/x/crypto/chacha20poly1305"
+
+	fields "github.com/pawlkv/pawl/internal/record"
 )
 
 const (
 	recordVersion = 1
+	fieldCount    = 7
 	// maxRecord is far above the 150 bytes that a record has.
 	maxRecord   = 1024
 	sumSize     = 8
@@ -84,14 +88,29 @@ func decodeRecord(b []byte) (*record, error) {
 	case b[0] < recordVersion:
 		return nil, fmt.Errorf("%w: version %d", ErrFormat, b[0])
 	}
-	var r record
-	if msgpack.Unmarshal(body[1:], &r) != nil {
-		return nil, fmt.Errorf("%w: the fields cannot be read", ErrFormat)
+	r, err := readFields(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	if canonical, err := r.body(); err != nil || !bytes.Equal(canonical, body) {
 		return nil, fmt.Errorf("%w: not in the only valid form", ErrFormat)
 	}
-	return &r, r.check()
+	return r, r.check()
+}
+
+// readFields reads what body wrote. The library would make room for as many bytes as the
+// record says that a field has, which may be 4 GiB.
+func readFields(body []byte) (*record, error) {
+	r := new(record)
+	err := fields.Decode("keyring", body, recordVersion, fieldCount, func(in *fields.Reader) {
+		r.KDF = kind(in.Text(maxRecord))
+		r.Time, r.Memory = uint32(in.Uint(math.MaxUint32)), uint32(in.Uint(math.MaxUint32))
+		r.Threads = uint8(in.Uint(math.MaxUint8))
+		for _, field := range []*[]byte{&r.Salt, &r.Store, &r.Wrapped} {
+			*field = bytes.Clone(in.Bytes(maxRecord))
+		}
+	})
+	return r, err
 }
 
 func (r *record) check() error {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -46,6 +48,28 @@ func TestHostileRecordsAreErrFormat(t *testing.T) {
 		if _, err := Open(b, Passphrase([]byte("p"))); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v, want ErrFormat", name, err)
 		}
+	}
+}
+
+// TestLengthsOfFields: nobody makes room for more bytes than there are, whatever a keyring
+// says of a field.
+func TestLengthsOfFields(t *testing.T) {
+	body, err := sample(t, RawKey([32]byte{1})).body()
+	if err != nil {
+		t.Fatal(err)
+	}
+	salt := bytes.Index(body, []byte{0xc4, saltSize})
+	forged := append(bytes.Clone(body[:salt]), 0xc6, 0xff, 0xff, 0xff, 0xff)
+	forged = append(forged, body[salt+2:]...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = decodeRecord(append(forged, checksum(forged)...))
+	runtime.ReadMemStats(&after)
+	if want := "length of a byte string"; !errors.Is(err, ErrFormat) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("4 GiB of salt: %v, want %s", err, want)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes were allocated", n)
 	}
 }
 

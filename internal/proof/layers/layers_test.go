@@ -68,7 +68,7 @@ var table = map[string][]string{
 	"kv/copykv":                {"kv"},
 	"vectors":                  {},
 	"kv/kvtest/...":            {"kv", "kv/memkv", "kv/kvtest/...", "kv/internal/turns", "kv/internal/watch", "vectors"},
-	"txn/seal":                 {"internal/secret"},
+	"txn/seal":                 {"internal/secret", "internal/record"},
 	"txn":                      {"kv", "internal/parallel"},
 
 	"internal/proof/layers":    {},

@@ -171,11 +171,25 @@ func read[T any](i *in, decode func() (T, error)) T {
 }
 
 func (i *in) uint() uint64        { return read(i, i.dec.DecodeUint64) }
-func (i *in) string() string      { return read(i, i.dec.DecodeString) }
-func (i *in) bytes() []byte       { return read(i, i.dec.DecodeBytes) }
+func (i *in) string() string      { return string(i.bytes()) }
 func (i *in) bool() bool          { return read(i, i.dec.DecodeBool) }
 func (i *in) version() kv.Version { return kv.Version(i.uint()) }
 func (i *in) strings() []string   { return all(i, i.string) }
+
+// bytes reads what bytes or string wrote, nil for nil. The library makes room for as many
+// as the frame says there are, which may be 4 GiB, so that is compared with the rest.
+func (i *in) bytes() []byte {
+	n := read(i, i.dec.DecodeBytesLen)
+	if n > i.rest.Len() {
+		i.fail(fmt.Errorf("%d bytes in %d", n, i.rest.Len()))
+	}
+	if i.err != nil || n < 0 {
+		return nil
+	}
+	b := make([]byte, n)
+	i.fail(i.dec.ReadFull(b))
+	return b
+}
 
 // list returns how many elements follow: never more than could fit in the rest.
 func (i *in) list() int {
