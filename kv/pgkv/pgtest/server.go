@@ -74,7 +74,8 @@ func Start(t testing.TB, settings ...string) *Server {
 type Place struct {
 	Start   func(*exec.Cmd) error // starts a process there
 	Address string
-	Dir     string // in which its files are; "": where temporary files are
+	Dir     string   // in which its files are; "": where temporary files are
+	Env     []string // of the server's processes, beside the test's own
 }
 
 // dir is the directory in which a server's is made.
@@ -209,6 +210,7 @@ func (s *Server) begin() error {
 	start := (*exec.Cmd).Start
 	if s.place != nil {
 		start = s.place.Start
+		s.process.Env = append(s.process.Env, s.place.Env...)
 	}
 	if err := start(s.process); err != nil {
 		return err

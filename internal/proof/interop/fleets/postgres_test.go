@@ -4,6 +4,7 @@ package fleets
 
 import (
 	"testing"
+	"time"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
 	"github.com/pawlkv/pawl/internal/proof/interop"
@@ -28,6 +29,10 @@ func newPostgres(t *testing.T) *site {
 	place := placeOf(host)
 	disk, mounted := mount(t, postgresRoom)
 	place.Dir = disk
+	clock := newClock(t)
+	if clock != nil {
+		place.Env = clock.env()
+	}
 	server := pgtest.StartAt(t, place, "max_wal_size=48MB", "min_wal_size=32MB")
 	poolers := s.server("pooler")
 	pooler := server.PoolAt(t, placeOf(poolers), 8)
@@ -52,6 +57,9 @@ func newPostgres(t *testing.T) *site {
 	if mounted { // first: nothing else keeps processes from hearing of it, and it is healed first
 		s.excuses = append(s.excuses, kv.ErrDiskFull)
 		s.faults = append(s.faults, s.fullDisk("disk full", disk, server, up))
+	}
+	if clock != nil {
+		s.faults = append(s.faults, s.clockSet(server, clock, time.Hour), s.clockSet(server, clock, -time.Hour))
 	}
 	s.faults = append(s.faults, append(s.cuts(), s.late(),
 		fault{name: "server killed", strike: func(*round) blow {
