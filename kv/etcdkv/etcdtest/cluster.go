@@ -226,6 +226,30 @@ func (m *Member) Runs() bool {
 	}
 }
 
+// Recover returns when a member has taken something that something was wrong with: one that
+// has failed may end some time after it had a reason to. Then it is started again. The
+// cluster must have a leader, or come to one.
+func (c *Cluster) Recover(t testing.TB, m *Member) {
+	t.Helper()
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{m.Client}, DialTimeout: patience, DialOptions: c.dial, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for late := time.Now().Add(patience); time.Now().Before(late); {
+		if !m.Runs() {
+			m.Run(t)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err = client.Delete(ctx, "nothing") // which it has on its disk when it answers
+		cancel()
+		if err == nil {
+			return
+		}
+	}
+	t.Fatalf("a member does not recover: %v", err)
+}
+
 // Stop suspends the member, until Continue.
 func (m *Member) Stop() { m.cmd.Process.Signal(syscall.SIGSTOP) }
 

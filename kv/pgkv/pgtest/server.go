@@ -219,6 +219,11 @@ func (s *Server) begin() error {
 		_ = process.Wait()
 		close(exited)
 	}(s.process, s.exited)
+	return s.letsIn()
+}
+
+// letsIn waits until the server lets somebody in, or has ended.
+func (s *Server) letsIn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
@@ -299,6 +304,19 @@ func (s *Server) Begin(t testing.TB) {
 	if err := s.begin(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Recover returns when a server lets somebody in that something was wrong with. One whose
+// processes have failed starts again by itself, or ends, and that some time after it had a
+// reason to: then it is begun again.
+func (s *Server) Recover(t testing.TB) {
+	t.Helper()
+	if err := s.letsIn(); err == nil {
+		return
+	} else if s.Runs() {
+		t.Fatal(err)
+	}
+	s.Begin(t)
 }
 
 // Log is what the server has written.

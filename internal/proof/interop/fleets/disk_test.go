@@ -39,8 +39,9 @@ func mount(t *testing.T, room string) (dir string, mounted bool) {
 const mostUntilFull = 2000
 
 // fullDisk is a fault of a server: its disk has no room left, until a process is told so or
-// the server has ended because of it.
-func (s *site) fullDisk(name, disk string, server runner, up func()) fault {
+// the server has ended because of it. The server may end later too: a process of it has
+// found no room, and what is done about that takes a while on a busy machine.
+func (s *site) fullDisk(name, disk string, server runner, up, recovered func()) fault {
 	return fault{name: name, strike: func(r *round) blow {
 		ballast := crews.Fill(s.T, disk)
 		r.untilFull(server)
@@ -49,7 +50,7 @@ func (s *site) fullDisk(name, disk string, server runner, up func()) fault {
 				s.Fatal(err)
 			}
 			up()
-		}}
+		}, done: recovered}
 	}}
 }
 

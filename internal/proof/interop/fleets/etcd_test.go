@@ -64,7 +64,7 @@ func newEtcd(t *testing.T) *site {
 			if !first.Runs() {
 				first.Run(t)
 			}
-		}))
+		}, func() { cluster.Recover(t, first) }))
 	}
 	s.excuses = append(s.excuses, kv.ErrDiskFull)
 	s.faults = append(s.faults, append(s.cuts(), s.late(),

@@ -56,7 +56,7 @@ func newPostgres(t *testing.T) *site {
 	}
 	if mounted { // first: nothing else keeps processes from hearing of it, and it is healed first
 		s.excuses = append(s.excuses, kv.ErrDiskFull)
-		s.faults = append(s.faults, s.fullDisk("disk full", disk, server, up))
+		s.faults = append(s.faults, s.fullDisk("disk full", disk, server, up, func() { server.Recover(t) }))
 	}
 	if clock != nil {
 		s.faults = append(s.faults, s.clockSet(server, clock, time.Hour), s.clockSet(server, clock, -time.Hour))
