@@ -25,7 +25,7 @@ const checkPatience = 3
 func newEnv(t testing.TB, prototype *env, options []Option) *env {
 	e := *prototype
 	e.TB = t
-	e.settings = settings{patience: 30 * time.Second, txns: 60}
+	e.settings = settings{patience: 30 * time.Second, txns: 60, newDir: testing.TB.TempDir}
 	for _, option := range options {
 		option(&e.settings)
 	}
@@ -34,6 +34,9 @@ func newEnv(t testing.TB, prototype *env, options []Option) *env {
 	e.ctx = ctx
 	return &e
 }
+
+// dir returns a place that no store was in.
+func (e *env) dir() string { return e.newDir(e.TB) }
 
 // store opens an empty store.
 func (e *env) store() kv.Store {

@@ -39,7 +39,7 @@ func play(e *env, file string, steps []step) {
 			versions: make(map[string]kv.Version), last: make(map[string]change),
 		}
 		if e.reopen != nil {
-			p.dir = e.TempDir()
+			p.dir = e.dir()
 			p.all = []kv.Store{e.stored(p.dir)}
 		} else {
 			p.all = []kv.Store{e.store()}

@@ -22,7 +22,7 @@ func (e *env) reopened(s kv.Store, dir string) kv.Store {
 // reopenContent: keys, values and versions are as they were; the deleted stay
 // deleted.
 func reopenContent(e *env) {
-	dir := e.TempDir()
+	dir := e.dir()
 	s := e.stored(dir)
 	var writes []kv.Write
 	for _, key := range anyKeys() {
@@ -49,7 +49,7 @@ func reopenContent(e *env) {
 // reopenVersion: versions go on rising, also after the newest entries went, so
 // that what was read before is never taken for current.
 func reopenVersion(e *env) {
-	dir := e.TempDir()
+	dir := e.dir()
 	s := e.stored(dir)
 	old := e.write(s, put("k", "old"))
 	s = e.reopened(s, dir)
@@ -71,7 +71,7 @@ func reopenVersion(e *env) {
 // reopenRacing: of the commits that raced with Close those acknowledged are
 // there, and those refused are not.
 func reopenRacing(e *env) {
-	dir := e.TempDir()
+	dir := e.dir()
 	s := e.stored(dir)
 	raced := e.raceClose(s)
 	s = e.stored(dir)

@@ -23,6 +23,7 @@ type settings struct {
 	txns      int
 	saveIn    string
 	forgets   bool // which batches it refused
+	newDir    func(testing.TB) string
 }
 
 // CommitIDs tells that stores keep the newest n commit IDs, and at most 2n, where
@@ -40,6 +41,12 @@ func Transactions(n int) Option { return func(s *settings) { s.txns = n } }
 // SaveHistories puts histories that fail into a directory that exists, rather
 // than into the system's for temporary files.
 func SaveHistories(dir string) Option { return func(s *settings) { s.saveIn = dir } }
+
+// Directories gives names of places for stores where there are no directories: one that
+// no store was in, at each call. Without it they are directories for temporary files.
+func Directories(newDir func(testing.TB) string) Option {
+	return func(s *settings) { s.newDir = newDir }
+}
 
 // ForgetsRefusals leaves out what is checked of batches that come with Again: it
 // is for engines that are reached through something older than Batch.Again.

@@ -29,7 +29,7 @@ const mostPassed = 100
 // turnsPassFew: where others ask for turns all the time, so that there is always
 // one who waits, a turn asked for in another store is granted soon.
 func turnsPassFew(e *env) {
-	dir := e.TempDir()
+	dir := e.dir()
 	stores := [2]kv.Store{e.stored(dir), e.stored(dir)}
 	for i, waits := range stores {
 		var granted atomic.Int64
