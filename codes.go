@@ -201,6 +201,8 @@ var codes = []struct {
 	{"disk_full", RemedySpace, "there is no room for the commit; reading goes on", []error{kv.ErrDiskFull}},
 	{"too_large", RemedyCall, "the call writes more than one commit takes: give it less at once", []error{kv.ErrTooLarge}},
 	{"in_use", RemedyRetry, "another process has the store open, and the engine does not share it", []error{kv.ErrInUse}},
+	{"superseded", RemedyUpdate, "a newer program has taken the store over: reload the page", []error{kv.ErrSuperseded}},
+	{"deleted", RemedyReopen, "the store was deleted while it was open", []error{kv.ErrDeleted}},
 	{"closed", RemedyReopen, "the store was closed", []error{kv.ErrClosed}},
 	{"invalid", RemedyCall, "the call makes no sense for any engine", []error{kv.ErrInvalid}},
 	{"unavailable", RemedyRetry, "the store could not be reached", []error{kv.ErrUnavailable}},

@@ -255,6 +255,8 @@ pawl_code pawl_names(pawl_bytes *out);
 #define PAWL_CANCELED 105
 #define PAWL_DEADLINE 106
 #define PAWL_OTHER 107
+#define PAWL_SUPERSEDED 108
+#define PAWL_DELETED 109
 #define PAWL_HANDLE 1001
 #define PAWL_PARAMS 1002
 #define PAWL_NO_CALL 1003

@@ -43,6 +43,11 @@ var (
 	ErrUnavailable = errors.New("kv: store unavailable")
 	// ErrClosed: the store, or the snapshot, was closed.
 	ErrClosed = errors.New("kv: closed")
+	// ErrSuperseded is an ErrClosed that somebody else caused: a newer program changes
+	// how the store is laid out, and this one let it. Load the newer one.
+	ErrSuperseded = fmt.Errorf("%w: a newer program has taken the store over: load it", ErrClosed)
+	// ErrDeleted is an ErrClosed because somebody deleted the store while it was open.
+	ErrDeleted = fmt.Errorf("%w: the store was deleted", ErrClosed)
 	// ErrTooLarge: the batch exceeds the engine's Limits. Split it.
 	ErrTooLarge = errors.New("kv: batch too large")
 	// ErrInvalid: the call makes no sense for any engine (an empty key, a key

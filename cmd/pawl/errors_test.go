@@ -199,7 +199,7 @@ func TestEndings(t *testing.T) {
 		"undecided", "not_erased", "unknown", "starved", "no_session", "keyring", "foreign", "unsupported", "needs_recovery",
 		"unwitnessed", "no_account", "account_exists", "moved_on", "not_empty", "copy_differs", "not_retired", "nothing_to_move",
 		"passphrase", "cost", "no_key", "room_key_file", "room_key_file_changed", "room_key_file_use", "user_id", "device_id", "room_id", "event_id", "key_id", "key", "json", "signature", "unsigned",
-		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "closed", "unusable",
+		"key_count", "key_stage", "unknown_key_id", "keys_full", "keys_exhausted", "disk_full", "too_large", "in_use", "superseded", "deleted", "closed", "unusable",
 		"invalid", "unavailable", "canceled", "deadline", "other",
 		"format1", "identity", "no_request", "device_taken", "answer", "response", "event", "event_size", "not_olm",
 		"not_for_us", "other_sender", "payload", "unencrypted", "not_shared", "rotate", "settings", "no_room_key",
