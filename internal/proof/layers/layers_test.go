@@ -62,6 +62,7 @@ var table = map[string][]string{
 	"kv/internal/latest":       {"kv"},
 	"kv/sqlitekv":              {"kv", "kv/witness", "internal/files", "internal/files/private", "kv/internal/turns", "kv/internal/watch", "kv/internal/grouping", "kv/internal/latest", "kv/internal/views", "kv/internal/linked", "internal/holder"},
 	"kv/etcdkv":                {"kv", "kv/witness", "kv/internal/turns"},
+	"kv/idbkv":                 {"kv", "kv/internal/turns", "kv/internal/views", "kv/internal/watch", "kv/internal/grouping"},
 	"kv/pgkv":                  {"kv", "kv/witness", "kv/internal/turns", "kv/internal/views", "kv/internal/watch", "kv/internal/grouping"},
 	"kv/pgkv/pgtest":           {},
 	"kv/witness":               {"kv", "internal/files"},
