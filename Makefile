@@ -14,6 +14,7 @@
 # make bench-mautrix  the nested module mautrix beside mautrix-go's cryptohelper; BENCH gives it flags
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
+# make web     the engine on IndexedDB in Chromium: in a page and in a worker (CHROMIUM names another)
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make vectors writes what ports are tested with and libsodium computes, by Python with internal/proof/port/requirements.txt
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
@@ -29,7 +30,7 @@ CHROMIUM    ?= chromium
 PYTHON      ?= python3
 
 # Nested modules keep other people's Olm, bbolt and etcd's server out of Pawl's own dependencies.
-NESTED := internal/proof/interop internal/proof/interop/fleets bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest
+NESTED := internal/proof/interop internal/proof/web internal/proof/interop/fleets bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest
 CLIENTS := internal/proof/clients
 # Those that have mautrix-go in them are built without C here.
 GOOLM := $(CLIENTS) mautrix
@@ -37,12 +38,12 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c vectors
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c vectors
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
 # required: with PAWL_E2E=1.
-PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-floor test-386 test-c
+PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-web test-floor test-386 test-c
 AT_ONCE ?= 2
 check:
 	@set -e; began=$$(date +%s); $(MAKE) --no-print-directory --jobs=$(AT_ONCE) $(addprefix part/,$(PARTS)); \
@@ -61,6 +62,8 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
+	GOOS=js GOARCH=wasm build/staticcheck ./kv/idbkv
 	for m in $(NESTED); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet $(LIBOLM) ./... && $(GO) run $(STATICCHECK) $(LIBOLM) ./...) || exit 1; done
 
 	for m in $(GOOLM); do (cd $$m && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) vet -tags goolm,cryptohelper ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...) || exit 1; done
@@ -71,7 +74,7 @@ lint:
 cross:
 	$(GO) run ./internal/proof/typecheck linux/386 linux/arm64 darwin/arm64 freebsd/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -C mautrix -tags goolm linux/arm64 darwin/arm64 windows/arm64 android/arm64
-	$(GO) run ./internal/proof/typecheck -only .,./txn,./kv,./kv/memkv,./kv/kvtest js/wasm wasip1/wasm
+	$(GO) run ./internal/proof/typecheck -only .,./txn,./kv,./kv/memkv,./kv/kvtest,./kv/idbkv js/wasm wasip1/wasm
 	CGO_ENABLED=0 GOOS=freebsd GOARCH=arm64 $(GO) build -o /dev/null ./cmd/pawl
 
 # The C library, to build/libpawl. Nothing but pawl_* leaves the shared one; the archive
@@ -104,7 +107,7 @@ test-c: libpawl
 
 systems:
 	for os in js wasip1; do \
-		echo "go build for $$os"; GOOS=$$os GOARCH=wasm $(GO) build . ./txn ./kv ./kv/memkv ./kv/kvtest || exit 1; done
+		echo "go build for $$os"; GOOS=$$os GOARCH=wasm $(GO) build . ./txn ./kv ./kv/memkv ./kv/kvtest ./kv/idbkv || exit 1; done
 	for os in linux darwin freebsd windows android; do \
 		echo "go vet for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet ./... || exit 1; done
 	for os in linux darwin windows android; do \
@@ -158,6 +161,14 @@ test-interop:
 	cd internal/proof/interop && $(GO) test -count=1 -timeout 20m $(LIBOLM) ./...
 	cd kv/sharekv/bbolttest && $(GO) test -count=1 -timeout 10m ./...
 	cd kv/etcdkv/etcdtest && $(GO) test -short -count=1 -timeout 10m ./...
+
+# The engine on IndexedDB, in a worker of Chromium, which is optional on a developer's
+# machine and required with PAWL_WEB=1. In full it runs in a page too.
+test-web:
+	cd internal/proof/web && $(GO) test -short -count=1 -timeout 20m ./...
+
+web:
+	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -timeout 60m ./...
 
 # PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
 # programs are optional on a developer's machine, and required with PAWL_FLEET=1. Long runs

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Chromium returns the path of the browser. Without one the test is skipped, and fails
+// where PAWL_WEB=1 requires it.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if name == "" {
+			continue
+		}
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("PAWL_WEB") == "1" {
+		t.Fatal("PAWL_WEB=1 requires Chromium, and there is none on the path: apt-get install chromium, or set CHROMIUM")
+	}
+	t.Skip("Chromium is not installed: nothing was run in a browser (apt-get install chromium, or set CHROMIUM)")
+	return ""
+}
+
+// Browser is a Chromium with a profile of its own.
+type Browser struct {
+	t       testing.TB
+	Profile string
+	ctx     context.Context
+	Quit    func()
+}
+
+// Start starts a browser on a profile, a new one if it is empty.
+func Start(t testing.TB, profile string, more ...chromedp.ExecAllocatorOption) *Browser {
+	t.Helper()
+	if profile == "" {
+		profile = t.TempDir()
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(Chromium(t)), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.DisableGPU,
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(time.Minute),
+	}
+	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	// It reaches nothing but the server of the test, at its address.
+	options = append(options, chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
+	ctx, end := chromedp.NewContext(allocator)
+	b := &Browser{t: t, Profile: profile, ctx: ctx}
+	b.Quit = func() {
+		chromedp.Cancel(ctx)
+		end()
+		endAllocator()
+	}
+	t.Cleanup(b.Quit)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return b
+}
+
+// Tab is a page of the browser.
+type Tab struct {
+	t     testing.TB
+	Ctx   context.Context
+	Close func()
+}
+
+// Open opens a page in a tab of its own.
+func (b *Browser) Open(address string) *Tab {
+	b.t.Helper()
+	ctx, end := chromedp.NewContext(b.ctx)
+	tab := &Tab{t: b.t, Ctx: ctx, Close: end}
+	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
+		b.t.Fatalf("open %s: %v", address, err)
+	}
+	return tab
+}
+
+// Address is where the program runs in a page or a worker, with arguments. Its run is
+// found by id.
+func (s *Server) Address(where, id string, args ...string) (string, *Run) {
+	run := &Run{ID: id, Done: make(chan struct{})}
+	s.mu.Lock()
+	s.runs[id] = run
+	s.mu.Unlock()
+	query := url.Values{"id": {id}, "arg": args}
+	return s.URL + "/" + where + "?" + query.Encode(), run
+}
+
+// Wait waits until the program has ended, and returns what it wrote.
+func (s *Server) Wait(run *Run, patience time.Duration) string {
+	s.t.Helper()
+	select {
+	case <-run.Done:
+	case <-time.After(patience):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.t.Fatalf("%s: has not ended after %v; it wrote:\n%s", run.ID, patience, run.Output.String())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return run.Output.String()
+}
+
+// Build builds a package for js/wasm, its tests if test is set, and returns the file.
+func Build(t testing.TB, dir, pkg string, test bool) string {
+	t.Helper()
+	out := t.TempDir() + "/program.wasm"
+	args := []string{"build", "-o", out, pkg}
+	if test {
+		args = []string{"test", "-c", "-o", out, pkg}
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s for js/wasm: %v\n%s", pkg, err, said)
+	}
+	return out
+}

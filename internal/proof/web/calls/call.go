@@ -1,0 +1,20 @@
+// Package calls is what tabs tell the server of a test.
+package calls
+
+// Call is one that a tab made, as it tells the server of it: a read of a register, or a
+// commit that replaces what was read.
+type Call struct {
+	Number  int
+	Tab     string
+	Key     string
+	From    string // what was read
+	To      string // what takes its place; "": it is a read
+	Outcome string // "" before it has ended
+}
+
+// Outcomes of calls.
+const (
+	Read     = "read"
+	Applied  = "applied"
+	Conflict = "conflict"
+)
