@@ -25,6 +25,8 @@ type Server struct {
 	mux  *http.ServeMux
 	mu   sync.Mutex
 	runs map[string]*Run
+
+	actors actors
 }
 
 // Run is a program that runs in a page or a worker.
@@ -54,6 +56,7 @@ func NewServer(t testing.TB, program string) *Server {
 	s.mux.HandleFunc("/worker", page(`<script>new Worker("/run.js" + location.search)</script>`))
 	s.mux.HandleFunc("/out", s.takeOutput)
 	s.mux.HandleFunc("/exit", s.takeExit)
+	s.serveActors()
 	s.Server = httptest.NewServer(s.mux)
 	t.Cleanup(s.Close)
 	return s

@@ -1,4 +1,4 @@
-// Package calls is what tabs tell the server of a test.
+// Package calls is what tabs and the server of a test tell each other.
 package calls
 
 // Call is one that a tab made, as it tells the server of it: a read of a register, or a
@@ -18,3 +18,16 @@ const (
 	Applied  = "applied"
 	Conflict = "conflict"
 )
+
+// Step is what an actor is told to do.
+type Step struct {
+	Number int
+	What   string
+	Args   []string
+}
+
+// Did is what an actor says of a step.
+type Did struct {
+	Number int
+	Said   string
+}

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pawlkv/pawl/internal/proof/web/calls"
+)
+
+// Actor is the program of ./actor in a page or a worker: it does what the test says, step
+// by step, and several steps at once if the test does not wait.
+type Actor struct {
+	t     testing.TB
+	run   *Run
+	steps chan calls.Step
+	mu    sync.Mutex
+	next  int
+	waits map[int]chan string
+}
+
+// actors are those of one server.
+type actors struct {
+	mu   sync.Mutex
+	byID map[string]*Actor
+}
+
+// serveActors lets the server tell actors what to do.
+func (s *Server) serveActors() {
+	s.actors.byID = make(map[string]*Actor)
+	s.mux.HandleFunc("/step", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // whether the client is gone is only seen after it
+		select {
+		case step := <-s.actor(r).steps:
+			json.NewEncoder(w).Encode(step)
+		case <-r.Context().Done():
+		}
+	})
+	s.mux.HandleFunc("/did", func(w http.ResponseWriter, r *http.Request) {
+		var did calls.Did
+		if err := json.NewDecoder(r.Body).Decode(&did); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		a := s.actor(r)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.waits[did.Number] <- did.Said
+		delete(a.waits, did.Number)
+	})
+}
+
+func (s *Server) actor(r *http.Request) *Actor {
+	s.actors.mu.Lock()
+	defer s.actors.mu.Unlock()
+	return s.actors.byID[r.URL.Query().Get("id")]
+}
+
+// NewActor returns where an actor is to be opened, and what it is told by.
+func (s *Server) NewActor(where, id string) (address string, a *Actor) {
+	address, run := s.Address(where, id, id)
+	a = &Actor{t: s.t, run: run, steps: make(chan calls.Step, 16), waits: make(map[int]chan string)}
+	s.actors.mu.Lock()
+	s.actors.byID[id] = a
+	s.actors.mu.Unlock()
+	return address, a
+}
+
+// Begin tells the actor to do something. What it says of it comes later.
+func (a *Actor) Begin(what string, args ...string) (said <-chan string) {
+	a.mu.Lock()
+	a.next++
+	step := calls.Step{Number: a.next, What: what, Args: args}
+	answer := make(chan string, 1)
+	a.waits[step.Number] = answer
+	a.mu.Unlock()
+	a.steps <- step
+	return answer
+}
+
+// Do tells the actor to do something, and returns what it says of it.
+func (a *Actor) Do(what string, args ...string) string {
+	a.t.Helper()
+	return a.Said(a.Begin(what, args...), what)
+}
+
+// Said waits for what the actor says.
+func (a *Actor) Said(answer <-chan string, what string) string {
+	a.t.Helper()
+	select {
+	case said := <-answer:
+		return said
+	case <-a.run.Done:
+		a.t.Fatalf("%s: %s: the program has ended", a.run.ID, what)
+	case <-time.After(patience):
+		a.t.Fatalf("%s: %s: no answer for %v", a.run.ID, what, patience)
+	}
+	return ""
+}
+
+// Expect tells the actor to do something, and fails if it says something else than want.
+func (a *Actor) Expect(want, what string, args ...string) {
+	a.t.Helper()
+	if said := a.Do(what, args...); said != want {
+		a.t.Fatalf("%s: %s %q: %q, want %q", a.run.ID, what, args, said, want)
+	}
+}
+
+// patience is for machines that are very busy: a step that is not answered fails a test.
+const patience = 3 * time.Minute
