@@ -29,9 +29,9 @@ func testConformance(t *testing.T, where string) {
 	if only := os.Getenv("PAWL_WEB_RUN"); only != "" {
 		run = only
 	}
-	address, program := server.Address(where, "tests", "-test.v", "-test.run="+run, "-test.timeout=10m", fmt.Sprintf("-test.short=%v", testing.Short()))
+	address, program := server.Address(where, "tests", "-test.v", "-test.run="+run, "-test.timeout=30m", fmt.Sprintf("-test.short=%v", testing.Short()))
 	defer browser.Open(address).Close()
-	said := server.Wait(program, 15*time.Minute)
+	said := server.Wait(program, 32*time.Minute)
 	if program.Code != 0 || !strings.Contains(said, "\nPASS\n") || strings.Contains(said, "--- SKIP") {
 		t.Fatalf("exit code %d:\n%s", program.Code, said)
 	}
