@@ -57,9 +57,26 @@ func Text(raw []byte) (string, bool) {
 	return *s, true
 }
 
+// AppendText appends the JSON string of a text: at most [MostBytes]. What is no UTF-8
+// in it is replaced, as package json does.
+func AppendText(b []byte, text string) []byte {
+	if isPlain(text) {
+		return append(append(append(b, '"'), text...), '"')
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string has no such thing
+	}
+	return append(b, quoted...)
+}
+
+// MostBytes is how many AppendText appends at most: six for a byte, as \u0000.
+func MostBytes(text string) int { return 2 + 6*len(text) }
+
 // isPlain reports that a string's inside stands for itself.
-func isPlain(inside []byte) bool {
-	for _, c := range inside {
+func isPlain[T string | []byte](inside T) bool {
+	for i := range len(inside) {
+		c := inside[i]
 		if c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
 			return false
 		}

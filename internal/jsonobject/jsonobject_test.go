@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -75,6 +76,25 @@ func TestMembersOfRandomTexts(t *testing.T) {
 		asPackageJSON(t, whole)
 		whole[rapid.IntRange(0, len(whole)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "byte")
 		asPackageJSON(t, whole)
+	})
+}
+
+// TestAppendText: a text is written as package json reads it, behind what is there.
+func TestAppendText(t *testing.T) {
+	asText := func(t interface{ Fatalf(string, ...any) }, text string) {
+		raw := AppendText([]byte("["), text)
+		var got string
+		err := json.Unmarshal(raw[1:], &got)
+		if want := string([]rune(text)); err != nil || raw[0] != '[' || got != want || len(raw)-1 > MostBytes(text) {
+			t.Fatalf("%q is written as %q, and read as %q, %v", text, raw, got, err)
+		}
+	}
+	for _, text := range append(oddTexts, "\xff", "\x00", strings.Repeat("\x01", 9), "\u2028", "<&>", "\x7f") {
+		asText(t, text)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		asText(t, rapid.String().Draw(t, "text"))
+		asText(t, string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")))
 	})
 }
 

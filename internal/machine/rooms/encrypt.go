@@ -8,30 +8,10 @@ import (
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
-	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/internal/unpadded"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
 )
-
-// relates is the member of an event's content that servers read: it stays outside of
-// what is encrypted.
-const relates = "m.relates_to"
-
-// event is the plaintext of an event.
-type event struct {
-	Type     string                     `json:"type"`
-	Content  map[string]json.RawMessage `json:"content"`
-	Room     matrix.RoomID              `json:"room_id"`
-	StateKey *string                    `json:"state_key,omitempty"`
-}
-
-// Form is what else an encrypted event is to be; the zero Form is what rooms are sent.
-type Form struct {
-	Inside    bool            // m.relates_to is encrypted too
-	RelatesTo json.RawMessage // then: what stands outside in its place, nil: nothing
-	StateKey  *string         // nil: it is none of the room's state
-}
 
 // encrypted is the content of m.room.encrypted.
 type encrypted struct {
@@ -99,24 +79,6 @@ func (m *making) begin(probe *txn.Probe, message func() []byte, content encrypte
 		probe.End(txn.Computing, began)
 	})
 	return out
-}
-
-func plaintextOf(room matrix.RoomID, eventType string, content []byte, form Form) (plaintext []byte, outside json.RawMessage, err error) {
-	e := event{Type: eventType, Room: room, StateKey: form.StateKey}
-	if eventType == "" || json.Unmarshal(content, &e.Content) != nil || e.Content == nil {
-		return nil, nil, roomkeys.ErrContent
-	}
-	if outside = e.Content[relates]; outside != nil && !form.Inside {
-		delete(e.Content, relates)
-	}
-	if form.Inside {
-		outside = form.RelatesTo
-	}
-	if len(outside) > 0 && !json.Valid(outside) { // before an index is used for it
-		return nil, nil, roomkeys.ErrContent
-	}
-	plaintext, err = json.Marshal(e)
-	return plaintext, outside, err
 }
 
 // encrypt takes the next index of the session, in a commit that holds only if
