@@ -39,7 +39,7 @@ func newTurnQueue(s *Store) *turnQueue {
 // take is kv.Store.Turn. A turn lasts from when it is granted among processes.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
 	var at string
-	turn, err := q.table.TakeAmong(ctx, keys, func() (err error) {
+	turn, err := q.table.TakeAmong(ctx, keys, func(kv.TurnID) (err error) {
 		at, err = q.queue(ctx, turns.Hashes(keys))
 		return err
 	})

@@ -5,6 +5,9 @@ import "context"
 // TicketLife is how long the longest turns are given that a process asks for.
 const TicketLife = ticketLife
 
+// TicketTurns is how many turns a ticket serves.
+const TicketTurns = ticketTurns
+
 // Trim does at once what commits do now and then.
 func (d *DB) Trim(ctx context.Context, s *Store) error {
 	_, err := d.exec(ctx, newCall("trim", s.space).number(int64(d.keep)).number(keptChanges))

@@ -4,10 +4,15 @@ package pgkv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/pgkv"
@@ -105,4 +110,95 @@ func TestTurnsThatStand(t *testing.T) {
 			t.Errorf("a turn that ends in %v stands: %v, want %v: %v", left, stands, want, err)
 		}
 	}
+}
+
+// TestTicketsServeSeveralTurns: callers of one process who want the same key have their
+// turns on one ticket, and no more of them than others are to wait for.
+func TestTicketsServeSeveralTurns(t *testing.T) {
+	const callers, rounds = 16, 25
+	space := aSpace(t)
+	store := openDB(t).Store(space)
+	conn := server.Get(t).Connect(t)
+	defer conn.Close(t.Context())
+	last := func() (ticket int) {
+		err := conn.QueryRow(t.Context(), "SELECT last_value FROM pg_sequences WHERE schemaname = 'pawl' AND sequencename = 'turns_ticket_seq'").Scan(&ticket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ticket
+	}
+	turn, err := store.Turn(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn.Release()
+	before := last()
+	var holders atomic.Int32
+	var all errgroup.Group
+	for range callers {
+		all.Go(func() error {
+			for range rounds {
+				turn, err := store.Turn(t.Context(), "k")
+				if err != nil {
+					return err
+				}
+				if holders.Add(1) > 1 {
+					return errors.New("two have the turn")
+				}
+				holders.Add(-1)
+				turn.Release()
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	const fewest, most = callers * rounds / pgkv.TicketTurns, 2 * callers * rounds / pgkv.TicketTurns
+	if asked := last() - before; asked < fewest || asked > most {
+		t.Errorf("%d turns took %d tickets, want %d to %d", callers*rounds, asked, fewest, most)
+	}
+	none(t, space)
+}
+
+// TestTicketsPassedOnToNobody: a ticket that is passed on to a caller who has just given up
+// is taken back.
+func TestTicketsPassedOnToNobody(t *testing.T) {
+	space := aSpace(t)
+	store := openDB(t).Store(space)
+	for range 100 {
+		turn, err := store.Turn(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var next errgroup.Group
+		next.Go(func() error {
+			turn, err := store.Turn(ctx, "k")
+			if err == nil {
+				turn.Release()
+				return nil
+			}
+			if !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		})
+		for range 100 {
+			runtime.Gosched() // most of the time it waits by now
+		}
+		cancel()
+		turn.Release()
+		if err := next.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	none(t, space)
+}
+
+// none waits until the server has no tickets for a space.
+func none(t *testing.T, space string) {
+	t.Helper()
+	server.Get(t).Await(t, fmt.Sprintf("SELECT NOT EXISTS (SELECT FROM pawl.turns t JOIN pawl.spaces s ON s.id = t.space WHERE s.name = '%s')",
+		strings.ReplaceAll(space, "'", "''")))
 }

@@ -33,7 +33,7 @@ func newTurnQueue(b *board, g *gate, after turns.After) *turnQueue {
 // take is kv.Store.Turn. A turn lasts from when it is granted among processes.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
 	var ticket uint64
-	turn, err := q.table.TakeAmong(ctx, keys, func() (err error) {
+	turn, err := q.table.TakeAmong(ctx, keys, func(kv.TurnID) (err error) {
 		ticket, err = q.queue(ctx, keys)
 		return err
 	})

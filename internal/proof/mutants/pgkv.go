@@ -68,4 +68,16 @@ var postgresMutants = []mutant{
 		old:  " AND p_expires < clock_timestamp() + interval '5 seconds'", new: "",
 		test: "TestTurnsThatStand", pkgs: []string{"./kv/pgkv"},
 	},
+	{
+		name: "a process on PostgreSQL keeps the turns for itself",
+		file: "kv/pgkv/turns.go",
+		old:  "!there || held.left == 0 || ", new: "!there || ",
+		test: "TestTicketsServeSeveralTurns", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a ticket on PostgreSQL that is passed on to nobody stays",
+		file: "kv/pgkv/turns.go",
+		old:  "go q.drop(turn.ID)", new: "_ = q.drop",
+		test: "TestTicketsPassedOnToNobody", pkgs: []string{"./kv/pgkv"},
+	},
 }

@@ -16,18 +16,48 @@ import (
 // granted among processes lasts from then on, which the engine looks to.
 func Never(time.Duration, func()) (stop func() bool) { return func() bool { return true } }
 
-// TakeAmong is Take, and then queue, which waits for other processes. If it fails there is
-// no turn.
-func (t *Table) TakeAmong(ctx context.Context, keys []string, queue func() error) (kv.Turn, error) {
-	turn, err := t.Take(ctx, keys...)
+// TakeAmong is Take, and then queue, which waits for other processes with the turn. If it
+// fails there is no turn, but what is returned names the one that there was.
+func (t *Table) TakeAmong(ctx context.Context, keys []string, queue func(kv.TurnID) error) (kv.Turn, error) {
+	asked, err := t.join(ctx, keys)
 	if err != nil {
 		return kv.Turn{}, err
 	}
-	if err := queue(); err != nil {
-		turn.Release()
-		return kv.Turn{}, err
+	if err = t.await(ctx, asked.granted); err == nil {
+		err = queue(asked.id)
 	}
-	return turn, nil
+	if err != nil {
+		t.end(asked)
+		return kv.Turn{ID: asked.id}, err
+	}
+	return kv.Turn{ID: asked.id, Release: func() { t.end(asked) }}, nil
+}
+
+// Pass ends a turn if the next one in its queues is on the same keys, and returns that one,
+// which then has the turn. Otherwise it does nothing and returns 0. Of turns on the whole
+// store none is passed on.
+func (t *Table) Pass(id kv.TurnID) (next kv.TurnID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	asked := t.turns[id]
+	if asked == nil || !asked.holds || asked.isWhole() {
+		return 0
+	}
+	queue := t.queues[asked.keys[0]]
+	if len(queue) < 2 || !slices.Equal(queue[1].keys, asked.keys) {
+		return 0
+	}
+	heir := queue[1]
+	for _, key := range asked.keys {
+		if t.queues[key][1] != heir {
+			return 0
+		}
+	}
+	if len(t.whole) > 0 && t.whole[0].id < heir.id {
+		return 0
+	}
+	t.over(asked)
+	return heir.id
 }
 
 // Hashes returns the keys of a turn as processes tell each other of them, none for the

@@ -65,15 +65,7 @@ func New(life time.Duration, after After) *Table {
 // key named twice counts once. Errors: kv.ErrInvalid, kv.ErrClosed, the
 // context's, and then the queues are as if it had never been asked for.
 func (t *Table) Take(ctx context.Context, keys ...string) (kv.Turn, error) {
-	for _, key := range keys {
-		if err := kv.CheckKey(key); err != nil {
-			return kv.Turn{}, err
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return kv.Turn{}, err
-	}
-	asked, err := t.ask(keys)
+	asked, err := t.join(ctx, keys)
 	if err != nil {
 		return kv.Turn{}, err
 	}
@@ -82,6 +74,19 @@ func (t *Table) Take(ctx context.Context, keys ...string) (kv.Turn, error) {
 		return kv.Turn{}, err
 	}
 	return kv.Turn{ID: asked.id, Release: func() { t.end(asked) }}, nil
+}
+
+// join checks the keys of a turn, and asks for it.
+func (t *Table) join(ctx context.Context, keys []string) (*turn, error) {
+	for _, key := range keys {
+		if err := kv.CheckKey(key); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.ask(keys)
 }
 
 // Close ends every Take and Enter, those to come too, with kv.ErrClosed. Closing
@@ -201,9 +206,13 @@ func (t *Table) force(asked *turn) {
 func (t *Table) end(asked *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.turns[asked.id] == nil {
-		return
+	if t.turns[asked.id] != nil {
+		t.over(asked)
 	}
+}
+
+// over is end for those who hold t.mu, of a turn that is not over.
+func (t *Table) over(asked *turn) {
 	t.remove(asked)
 	if asked.isWhole() {
 		for _, queue := range t.queues {

@@ -321,3 +321,51 @@ func BenchmarkWaitWithoutTurns(b *testing.B) {
 		}
 	}
 }
+
+// TestPass: a turn is passed on to the next one in its queues where that is on the same
+// keys, and to no other.
+func TestPass(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys   []string
+		behind [][]string // who asks after it, in this order; none: for the whole store
+		passed bool
+	}{
+		"nobody waits":              {[]string{"a"}, nil, false},
+		"the same key":              {[]string{"a"}, [][]string{{"a"}}, true},
+		"the same keys":             {[]string{"a", "b"}, [][]string{{"b", "a", "b"}}, true},
+		"fewer keys":                {[]string{"a", "b"}, [][]string{{"a"}}, false},
+		"more keys":                 {[]string{"a"}, [][]string{{"a", "b"}}, false},
+		"other keys":                {[]string{"a"}, [][]string{{"b"}}, false},
+		"another before it":         {[]string{"a", "b"}, [][]string{{"b"}, {"a", "b"}}, false},
+		"the whole store":           {[]string{"a"}, [][]string{{}}, false},
+		"the whole store before it": {[]string{"a"}, [][]string{{}, {"a"}}, false},
+		"the whole store after it":  {[]string{"a"}, [][]string{{"a"}, {}}, true},
+		"of the whole store":        {nil, [][]string{{}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				table := turns.New(life, turns.Never)
+				turn := take(t, table, c.keys...)
+				var behind []func() bool
+				for _, keys := range c.behind {
+					behind = append(behind, later(func() {
+						if _, err := table.Take(t.Context(), keys...); err != nil && !errors.Is(err, kv.ErrClosed) {
+							t.Error(err)
+						}
+					}))
+				}
+				waiting := len(behind) > 0 && !behind[0]()
+				next := table.Pass(turn.ID)
+				synctest.Wait()
+				if (next != 0) != c.passed {
+					t.Errorf("passed on to %d, want passed on: %v", next, c.passed)
+				}
+				if waiting && behind[0]() != c.passed {
+					t.Errorf("the next has the turn: %v, want %v", behind[0](), c.passed)
+				}
+				table.Close()
+				synctest.Wait()
+			})
+		})
+	}
+}
