@@ -7,6 +7,7 @@
 # make failover  from a kill to the next commit on PostgreSQL and etcd, TAKEOVERS of each (default 20), beside their bare clients
 # make mutants breaks the code on purpose and expects tests to fail
 # make libpawl the C library for this machine, both flavours, and wheels for Python (docs/c-library.md)
+# make story-python  processes in Python and Go on one store after make libpawl, KILLED (default 4) of which are killed; SEED
 # make systems builds and vets everything for each system, which takes ten minutes where nothing is compiled yet
 # make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
@@ -38,7 +39,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c vectors
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python vectors
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
@@ -68,6 +69,10 @@ lint:
 
 	for m in $(GOOLM); do (cd $$m && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) vet -tags goolm,cryptohelper ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...) || exit 1; done
 
+# What a phone's program links: the library, and the engine whose processes may be
+# suspended. Programs for iOS are linked by Xcode's compiler, so only these are checked.
+PHONE := . ./matrix ./ratchet ./otk ./session ./account ./device ./group ./roomkeyfile ./txn ./kv ./kv/memkv ./kv/sqlitekv
+comma := ,
 # What a build for each system would find, in seconds; linux/386 is where int has 32
 # bits. FreeBSD, which no other check meets, is built; "make systems" vets them all. What
 # a browser or another host of WebAssembly loads is the library without engines on disk.
@@ -75,6 +80,7 @@ cross:
 	$(GO) run ./internal/proof/typecheck linux/386 linux/arm64 darwin/arm64 freebsd/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -C mautrix -tags goolm linux/arm64 darwin/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -only .,./txn,./kv,./kv/memkv,./kv/kvtest,./kv/idbkv js/wasm wasip1/wasm
+	$(GO) run ./internal/proof/typecheck -only $(subst $() ,$(comma),$(PHONE)) ios/arm64
 	CGO_ENABLED=0 GOOS=freebsd GOARCH=arm64 $(GO) build -o /dev/null ./cmd/pawl
 
 # The C library, to build/libpawl. Nothing but pawl_* leaves the shared one; the archive
@@ -100,14 +106,22 @@ libpawl:
 		echo "the archive of $$f exports $$(wc -l < $(LIBPAWL)/$$f/other-symbols.txt) symbols that are not pawl_*: $(LIBPAWL)/$$f/other-symbols.txt"; \
 	done
 
-# Both flavours in C with AddressSanitizer, and in Python. PAWL_C=1 says that a C compiler
-# and Python must be there.
+# Both flavours in C with AddressSanitizer, and in Python, where processes are killed, too.
+# PAWL_C=1 says that a C compiler and Python must be there.
 test-c: libpawl
-	@if [ -e $(LIBPAWL) ]; then set -x; PAWL_LIBPAWL=$(CURDIR)/$(LIBPAWL) $(GO) test -count=1 -timeout 20m ./cmd/libpawl; fi
+	@if [ -e $(LIBPAWL) ]; then set -ex; PAWL_LIBPAWL=$(CURDIR)/$(LIBPAWL) $(GO) test -count=1 -timeout 20m ./cmd/libpawl; $(MAKE) --no-print-directory story-python; fi
+
+# Three processes in Python and one in Go on one store, of which KILLED are killed while they
+# share, send and read, beside mautrix-go's client.
+KILLED ?= 4
+story-python:
+	cd $(CLIENTS) && PAWL_LIBRARY=$(CURDIR)/$(LIBPAWL)/sqlite/libpawl.$(LIBEXT) $(WITHGOOLM) test -v -count=1 -timeout 1h -tags goolm . -run TestPythonStory -python.kills=$(KILLED) -clients.seed=$(SEED)
 
 systems:
 	for os in js wasip1; do \
 		echo "go build for $$os"; GOOS=$$os GOARCH=wasm $(GO) build . ./txn ./kv ./kv/memkv ./kv/kvtest ./kv/idbkv || exit 1; done
+	for os in android ios; do \
+		echo "go build for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) build $(PHONE) || exit 1; done
 	for os in linux darwin freebsd windows android; do \
 		echo "go vet for $$os"; CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 $(GO) vet ./... || exit 1; done
 	for os in linux darwin windows android; do \
@@ -282,6 +296,7 @@ crash:
 	cd kv/sharekv/bbolttest && $(GO) test -race -count=1 -timeout 6h ./...
 	cd kv/etcdkv/etcdtest && $(GO) test -race -count=1 -timeout 6h ./...
 	cd kv/etcdkv/etcdtest && $(GO) test -count=1 -timeout 6h . -run 'TestProcesses|TestHistory' -etcd.rounds=50
+	$(MAKE) libpawl story-python KILLED=300
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 12h -tags goolm . -clients.all -clients.restarts=300 -clients.rounds=2000
 	cd $(CLIENTS) && $(WITHGOOLM) test -count=1 -timeout 6h -tags goolm -run 'TestScenarios$$/random_rounds' . -clients.all -clients.race -clients.rounds=50
 

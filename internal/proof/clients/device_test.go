@@ -106,6 +106,11 @@ func program(t *testing.T, kind string) *exec.Cmd {
 		cmd.Dir = "nodebot"
 		return cmd
 	}
+	if kind == pythonKind {
+		cmd := exec.CommandContext(ctx, "python3", "pybot/bot.py")
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "..", "..", "bindings", "python"))
+		return cmd
+	}
 	if engine, is := strings.CutPrefix(kind, exampleKind); is {
 		return exec.CommandContext(ctx, example(t), "-engine="+engine)
 	}

@@ -17,4 +17,7 @@
 //
 // CGO_ENABLED=0 saves compiling an SQLite that nobody uses. Without Node 20, and "npm ci"
 // in nodebot, what needs matrix-sdk-crypto is skipped; with PAWL_NODE=1 it fails.
+//
+// TestPythonStory has Pawl's binding for Python (pybot) under test, with a process in Go
+// on the same store: "make test-c" builds the library that it needs, and plays it.
 package clients

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -47,6 +48,8 @@ func newSubject(t *testing.T, s hs.Homeserver, kind string) *subject {
 		m.processes = make([]*device, len(roles))
 	} else if kind == stockTwice {
 		m.processes = make([]*device, 2)
+	} else if kind == mixedKind {
+		m.processes = make([]*device, len(mixed))
 	}
 	return m
 }
@@ -85,7 +88,11 @@ func (m *subject) each(do func(*device) error) {
 
 func (m *subject) launch(i int) *device {
 	m.t.Helper()
-	m.processes[i] = launch(m.t, m.kind, roles[i], m.Device)
+	kind, role := m.kind, roles[i%len(roles)]
+	if kind == mixedKind {
+		kind, role = mixed[i], fmt.Sprint("process ", i)
+	}
+	m.processes[i] = launch(m.t, kind, role, m.Device)
 	m.all = append(m.all, m.processes[i])
 	return m.processes[i]
 }
@@ -185,10 +192,10 @@ func (m *subject) later(by time.Duration) {
 func (m *subject) clock() string { return m.store + ".clock" }
 
 // check looks whether all is well in the store, in one process after the other. Only
-// the clients of package pawlbot can tell.
+// the clients of package pawlbot and of pybot can tell.
 func (m *subject) check() {
 	m.t.Helper()
-	if _, can := pawlbot.Engines[m.kind]; can {
+	if _, can := pawlbot.Engines[m.kind]; can || m.kind == mixedKind {
 		m.next().do(bot.Command{Name: "check"})
 	}
 }
