@@ -32,12 +32,11 @@ func (b *bob) Share(room matrix.RoomID, devices []stored.Device) (stored.Call, e
 		}
 	}
 	return func(ctx context.Context) error {
-		b.server.told = 0
 		return b.machine.ShareGroupSession(ctx, id.RoomID(room), users)
 	}, nil
 }
 
-func (b *bob) Told() int { return b.server.told }
+func (b *bob) Told() (int, error) { return b.server.toldDevices() }
 
 func (b *bob) Claim(context.Context, []stored.Device, []stored.Claim) (stored.Call, error) {
 	return nil, errLacks

@@ -16,8 +16,8 @@ import (
 // server answers what the machine asks of a homeserver.
 type server struct {
 	uploaded json.RawMessage
-	claims   []byte // response to /keys/claim
-	told     int    // devices that to-device requests went to
+	claims   []byte   // response to /keys/claim
+	sent     [][]byte // bodies of to-device requests
 }
 
 // offer sets what a claim gets.
@@ -49,9 +49,11 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	case strings.HasSuffix(r.URL.Path, "/keys/claim"):
 		answer = s.claims
 	case strings.Contains(r.URL.Path, "/sendToDevice/"):
-		if err := s.deliver(r.Body); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
 			return nil, err
 		}
+		s.sent = append(s.sent, body)
 	}
 	return &http.Response{
 		StatusCode:    http.StatusOK,
@@ -62,13 +64,18 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (s *server) deliver(body io.Reader) error {
-	var asked struct {
-		Messages map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
+// toldDevices counts the devices that requests went to.
+func (s *server) toldDevices() (n int, err error) {
+	for _, body := range s.sent {
+		var asked struct {
+			Messages map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
+		}
+		if err := json.Unmarshal(body, &asked); err != nil {
+			return 0, err
+		}
+		for _, devices := range asked.Messages {
+			n += len(devices)
+		}
 	}
-	err := json.NewDecoder(body).Decode(&asked)
-	for _, devices := range asked.Messages {
-		s.told += len(devices)
-	}
-	return err
+	return n, nil
 }

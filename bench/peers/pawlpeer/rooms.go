@@ -18,7 +18,6 @@ var settings = pawl.RoomSettings{Messages: group.MaxMessages, Strategy: group.Al
 func (b *bob) Share(room matrix.RoomID, devices []stored.Device) (stored.Call, error) {
 	members := users(devices)
 	return func(ctx context.Context) error {
-		b.server.told = 0
 		for range 5 {
 			s, err := b.machine.ShareRoomKey(ctx, room, members, settings)
 			if err != nil || s.Done {
@@ -32,7 +31,7 @@ func (b *bob) Share(room matrix.RoomID, devices []stored.Device) (stored.Call, e
 	}, nil
 }
 
-func (b *bob) Told() int { return b.server.told }
+func (b *bob) Told() (int, error) { return b.server.toldDevices() }
 
 func users(devices []stored.Device) []matrix.UserID {
 	members := make([]matrix.UserID, len(devices))

@@ -15,7 +15,7 @@ const keysKept = 50
 type server struct {
 	uploaded json.RawMessage // the first keys/upload
 	devices  map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
-	told     int // devices that the last to-device request went to
+	sent     []json.RawMessage // bodies of to-device requests
 }
 
 // meet lets it know devices.
@@ -45,16 +45,25 @@ func (s *server) answer(r pawl.Request) ([]byte, error) {
 	case pawl.KeysQuery:
 		return s.query(r.Body)
 	case pawl.SendToDevice:
+		s.sent = append(s.sent, r.Body)
+	}
+	return []byte("{}"), nil
+}
+
+// toldDevices counts the devices that requests went to.
+func (s *server) toldDevices() (n int, err error) {
+	for _, body := range s.sent {
 		var asked struct {
 			Messages map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
 		}
-		err := json.Unmarshal(r.Body, &asked)
-		for _, devices := range asked.Messages {
-			s.told += len(devices)
+		if err := json.Unmarshal(body, &asked); err != nil {
+			return 0, err
 		}
-		return []byte("{}"), err
+		for _, devices := range asked.Messages {
+			n += len(devices)
+		}
 	}
-	return []byte("{}"), nil
+	return n, nil
 }
 
 // uploadedDevice lets queries for Bob answer with what he uploaded.

@@ -42,9 +42,10 @@ type Bob interface {
 type Roommate interface {
 	// Share prepares a call that gives the key of a new session of a room to devices,
 	// which are met, and with which there are sessions; it ends when the server has
-	// it. Told returns how many devices the last call gave it to.
+	// it. Told returns how many devices all calls gave it to, which the server counts
+	// only then: that is not what is measured.
 	Share(room matrix.RoomID, devices []Device) (Call, error)
-	Told() int
+	Told() (int, error)
 	// Claim prepares a call that takes the answer to a claim of keys of devices,
 	// which are met, and opens sessions with all of them.
 	Claim(ctx context.Context, devices []Device, claimed []Claim) (Call, error)

@@ -179,15 +179,18 @@ func (s System) share(ctx context.Context, t peer.Task) (o peer.Outcome, err err
 			return o, err
 		}
 	}
-	told := 0
 	meter := peer.NewMeter(len(calls))
 	for _, call := range calls {
 		if err := meter.Call(func() error { return call(ctx) }); err != nil {
 			return o, err
 		}
-		told += bob.Told()
 	}
-	return all(meter.Stop(len(calls)*len(devices)), "devices were given a key", told, len(calls)*len(devices))
+	o = meter.Stop(len(calls) * len(devices))
+	told, err := bob.Told()
+	if err != nil {
+		return o, err
+	}
+	return all(o, "devices were given a key", told, len(calls)*len(devices))
 }
 
 // repeats is how many times a task asks for all of peer.Devices.
