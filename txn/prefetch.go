@@ -1,7 +1,11 @@
 package txn
 
 import (
+	"errors"
+	"time"
+
 	"github.com/pawlkv/pawl/internal/parallel"
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Prefetch reads records of any kinds in one round trip. They count as read
@@ -43,6 +47,43 @@ func (r *Record[N, T]) Open(tx *Tx, names ...N) error {
 		}
 	}
 	return nil
+}
+
+// ScanAhead makes one scan of all records of the kind, if there are no more of them than
+// most, for those who scan many parts of it next. They count as read, all of them, and
+// that there are no others. It reports whether it did: if not, as where there are more
+// or where the store cannot read one of them, it is as if it had not been called.
+func (r *Record[N, T]) ScanAhead(tx *Tx, most int) (bool, error) {
+	prefix, err := tx.key(Ref{r.Kind, r.Shared, Path{}})
+	if err != nil {
+		return false, err
+	}
+	return tx.scanAhead(prefix+"/", most)
+}
+
+func (tx *Tx) scanAhead(prefix string, most int) (bool, error) {
+	if tx.scanOf[prefix] != nil {
+		return true, nil
+	}
+	if tx.fault != nil {
+		return false, tx.fault
+	}
+	defer func(start time.Time) { tx.t.report.countRead(start) }(time.Now())
+	tx.fixed = true
+	var all []kv.Entry
+	for e, err := range tx.snap.Scan(tx.ctx, prefix) {
+		switch {
+		case errors.Is(err, kv.ErrCorrupt):
+			return false, nil // whoever needs that one finds out
+		case err != nil:
+			return false, tx.fail(err)
+		case len(all) == most:
+			return false, nil
+		}
+		all = append(all, e)
+	}
+	tx.takeScan(prefix, all)
+	return true, nil
 }
 
 // PrefetchKeys is Prefetch for records of which only the keys are known.

@@ -36,22 +36,43 @@ func (tx *Tx) scan(prefix string) ([]string, error) {
 
 // isScanned reports whether a scan that the commit checks had all that there is beside
 // a key. What it has not yielded is not there.
-func (tx *Tx) isScanned(key string) bool {
+func (tx *Tx) isScanned(key string) bool { return tx.scanAround(key) != nil }
+
+// scanAround returns a scan of this attempt that had all there is beside a key, nil if
+// there was none.
+func (tx *Tx) scanAround(key string) *scan {
 	for at := 0; len(tx.scanOf) > 0; at++ {
 		next := strings.IndexByte(key[at:], '/')
 		if next < 0 {
 			break
 		}
-		if at += next; tx.scanOf[key[:at+1]] != nil {
-			return true
+		at += next
+		if s := tx.scanOf[key[:at+1]]; s != nil {
+			return s
 		}
 	}
-	return false
+	return nil
 }
 
+// under returns the part of a scan that has a longer prefix.
+func (s *scan) under(prefix string) *scan {
+	all := s.read.Entries
+	from, _ := slices.BinarySearchFunc(all, prefix, func(e kv.Read, p string) int { return strings.Compare(e.Key, p) })
+	to := from
+	for to < len(all) && strings.HasPrefix(all[to].Key, prefix) {
+		to++
+	}
+	return &scan{prefix: prefix, read: kv.ScanRead{Prefix: prefix, Entries: all[from:to]}}
+}
+
+// scanned returns what there is with a prefix. What is part of a wider scan is not asked
+// of the store again, nor checked twice.
 func (tx *Tx) scanned(prefix string) (*scan, error) {
 	if s := tx.scanOf[prefix]; s != nil {
 		return s, nil
+	}
+	if s := tx.scanAround(prefix); s != nil {
+		return s.under(prefix), nil
 	}
 	if tx.fault != nil {
 		return nil, tx.fault

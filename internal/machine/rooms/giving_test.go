@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pawlkv/pawl/device"
@@ -116,4 +117,53 @@ func (h *handle) told() (all []device.Name) {
 		return nil
 	})
 	return all
+}
+
+// TestManyMembers: the devices of many members are read in one scan, and where the store
+// has many more those of each, after it was found out once.
+func TestManyMembers(t *testing.T) {
+	w := newWorld(t)
+	h := w.handle()
+	var users []matrix.UserID
+	for i := range 20 {
+		user := matrix.UserID(fmt.Sprintf("@user%02d:b", i))
+		keys := device.Keys{Name: device.Name{User: user, Device: "D"}, Olm: true, Megolm: true}
+		keys.Curve25519, keys.Ed25519 = somePublic(t), w.own.Fingerprint()
+		w.know(h, user, []device.Device{{Claim: device.Claim{Keys: keys}, Seen: w.now}})
+		users = append(users, user)
+	}
+	all, each := 0, 0 // scans
+	h = w.handleOn(faulty.Wrap(w.store, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
+		switch _, kind := txn.KindOf(call.Prefix); {
+		case call.Op != faulty.Scan || kind != records.Devices.Kind:
+		case strings.HasSuffix(call.Prefix, "/"+kind+"/"):
+			all++
+		default:
+			each++
+		}
+		return nil
+	}}))
+	share := func(what string, wantAll, wantEach int) {
+		t.Helper()
+		must(t, h.rooms.Rotate(t.Context(), room))
+		all, each = 0, 0
+		if h.share(users...); len(h.told()) != len(users) || all != wantAll || each != wantEach {
+			t.Errorf("%s: %d devices were told after %d scans of all and %d of one user's, want %d after %d and %d",
+				what, len(h.told()), all, each, len(users), wantAll, wantEach)
+		}
+		h.sendAll()
+	}
+	share("few others", 1, 0)
+	do(t, h.account, func(tx *txn.Tx) error {
+		for i := range 80 {
+			keys := device.Keys{Name: device.Name{User: "@crowd:c", Device: matrix.DeviceID(fmt.Sprint(i))}}
+			keys.Curve25519, keys.Ed25519 = somePublic(t), w.own.Fingerprint()
+			if err := records.Devices.Put(tx, device.Device{Claim: device.Claim{Keys: keys}, Seen: w.now}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	share("many others", 1, len(users)+1)
+	share("many others again", 0, len(users)+1)
 }

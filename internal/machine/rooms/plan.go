@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"time"
 
@@ -72,7 +73,7 @@ func (c *call) plan(tx *txn.Tx) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prefetchIdentities(tx, list); err != nil {
+	if err := errors.Join(prefetchIdentities(tx, list), c.prefetchDevices(tx, list)); err != nil {
 		return nil, err
 	}
 	for i, user := range list {
@@ -115,6 +116,27 @@ func prefetchIdentities(tx *txn.Tx, users []matrix.UserID) error {
 		refs[i] = records.Identities.Ref(user)
 	}
 	return tx.Prefetch(refs...)
+}
+
+// With so many members or more one scan of the devices of everybody is tried, of whom
+// there may be so many for each member.
+const (
+	manyMembers     = 16
+	devicesOfMember = 4
+)
+
+// prefetchDevices reads the devices of many members in one scan, if the store does not
+// have many more of others. That it did is remembered: an answer that is old costs time.
+func (c *call) prefetchDevices(tx *txn.Tx, members []matrix.UserID) error {
+	most := int64(devicesOfMember * len(members))
+	if len(members) < manyMembers || most <= c.crowd.Load() {
+		return nil
+	}
+	whole, err := records.Devices.ScanAhead(tx, int(most))
+	if !whole && err == nil {
+		c.crowd.Store(most)
+	}
+	return err
 }
 
 // lostRequest reports whether a request that carries the session's key is not there any

@@ -3,6 +3,7 @@ package rooms
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine"
@@ -19,11 +20,12 @@ type Rooms struct {
 	messages *todevice.Messages
 	queries  *devices.Queries
 	claims   *claims.Claims
+	crowd    atomic.Int64 // so many devices the store had more than, when that was last looked at
 }
 
 // New returns the rooms of an account.
 func New(a *machine.Account, m *todevice.Messages, q *devices.Queries, c *claims.Claims) *Rooms {
-	return &Rooms{a, m, q, c}
+	return &Rooms{account: a, messages: m, queries: q, claims: c}
 }
 
 // Errors of sharing and encrypting; see package pawl.

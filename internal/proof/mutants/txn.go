@@ -3,6 +3,12 @@ package main
 // txnMutants break transactions and sealing.
 var txnMutants = []mutant{
 	{
+		name: "a part of a scan has what comes after it too",
+		file: "txn/scan.go",
+		old:  "Entries: all[from:to]", new: "Entries: all[from:]",
+		pkgs: []string{"./txn"},
+	},
+	{
 		name: "what is opened ahead counts as read",
 		file: "txn/prefetch.go",
 		old:  "known.opening = true // a name may come twice", new: "known.opening, known.seen = true, true",
