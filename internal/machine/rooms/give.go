@@ -87,5 +87,12 @@ func (c *call) giveSome(tx *txn.Tx, p *plan, some []wanting) (looked, error) {
 		return looked{}, err
 	}
 	s.room.Waiting = append(slices.Clip(s.room.Waiting), id)
+	if g.looked.at == len(p.give) && len(g.looked.missing) == 0 && p.onlyGives() {
+		after := *p
+		if !g.looked.retry.IsZero() {
+			after.retryAt(g.looked.retry)
+		}
+		s.room = after.finished(s.room, nil, false)
+	}
 	return g.looked, records.Rooms.Put(tx, s.room)
 }

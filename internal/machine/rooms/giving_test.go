@@ -122,16 +122,8 @@ func (h *handle) told() (all []device.Name) {
 // TestManyMembers: the devices of many members are read in one scan, and where the store
 // has many more those of each, after it was found out once.
 func TestManyMembers(t *testing.T) {
-	w := newWorld(t)
-	h := w.handle()
-	var users []matrix.UserID
-	for i := range 20 {
-		user := matrix.UserID(fmt.Sprintf("@user%02d:b", i))
-		keys := device.Keys{Name: device.Name{User: user, Device: "D"}, Olm: true, Megolm: true}
-		keys.Curve25519, keys.Ed25519 = somePublic(t), w.own.Fingerprint()
-		w.know(h, user, []device.Device{{Claim: device.Claim{Keys: keys}, Seen: w.now}})
-		users = append(users, user)
-	}
+	h, users := met(t, 20)
+	w := h.world
 	all, each := 0, 0 // scans
 	h = w.handleOn(faulty.Wrap(w.store, faulty.Hooks{Before: func(_ context.Context, call faulty.Call) error {
 		switch _, kind := txn.KindOf(call.Prefix); {

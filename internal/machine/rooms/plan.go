@@ -37,6 +37,12 @@ type plan struct {
 	damaged             []error
 }
 
+// onlyGives reports whether nothing is to be done but giving the key to those that have
+// a session: with the last of them all is finished, in one commit.
+func (p *plan) onlyGives() bool {
+	return len(p.awaited) == 0 && len(p.withhold) == 0 && len(p.missing) == 0
+}
+
 // plan looks at everything on which sharing depends.
 func (c *call) plan(tx *txn.Tx) (*plan, error) {
 	s, err := c.read(tx)

@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -9,42 +10,77 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/devices"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
 )
+
+// followMostly is what beginning to follow a member, who is in few rooms, mostly takes.
+var followMostly = machine.Share{Bytes: 2 << 10, Writes: followShare.Writes, Checks: followShare.Checks}
+
+// prepare sets up a session and follows the members, in one commit if that takes them.
+func (c *call) prepare(ctx context.Context) error {
+	err := error(kv.ErrTooLarge)
+	if len(c.members) < c.account.Store.PerCommit(followMostly) {
+		err = c.prepareAtOnce(ctx)
+	}
+	if errors.Is(err, kv.ErrTooLarge) {
+		return errors.Join(c.setUp(ctx, group.Kept, group.SessionID{}), c.follow(ctx))
+	}
+	return err
+}
+
+func (c *call) prepareAtOnce(ctx context.Context) error {
+	return c.account.Do(ctx, func(tx *txn.Tx) error {
+		room, err := c.setUpIn(tx, group.Kept, group.SessionID{})
+		if err != nil {
+			return err
+		}
+		some, err := c.unprepared(tx, c.list(room))
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		return c.followIn(tx, some)
+	})
+}
 
 // setUp sees to it that there is a session that may be used, under the settings that
 // are asked for; why is that another one than old is needed. What was shared of that
 // one stays with it.
 func (c *call) setUp(ctx context.Context, why group.Why, old group.SessionID) error {
 	return c.account.Do(ctx, func(tx *txn.Tx) error {
-		s, err := c.read(tx)
-		if err != nil {
-			return err
-		}
-		if s.uncounted {
-			if err := records.CountEverywhere(tx); err != nil {
-				return err
-			}
-		}
-		next, err := c.settings.of(tx, s.room)
-		if err != nil {
-			return err
-		}
-		same := s.known && sameRules(next, s.room)
-		s.room = next
-		why := why
-		if s.has && (why == group.Kept || s.out.ID() != old) {
-			why = s.due(c.account.Store.Now())
-		}
-		switch {
-		case !s.has || why != group.Kept:
-			return c.begin(tx, s, why)
-		case same:
-			return nil
-		}
-		return records.Rooms.Put(tx, next.Change())
+		_, err := c.setUpIn(tx, why, old)
+		return err
 	})
+}
+
+// setUpIn is setUp in a transaction, and returns the room.
+func (c *call) setUpIn(tx *txn.Tx, why group.Why, old group.SessionID) (records.Room, error) {
+	s, err := c.read(tx)
+	if err != nil {
+		return s.room, err
+	}
+	if s.uncounted {
+		if err := records.CountEverywhere(tx); err != nil {
+			return s.room, err
+		}
+	}
+	next, err := c.settings.of(tx, s.room)
+	if err != nil {
+		return s.room, err
+	}
+	same := s.known && sameRules(next, s.room)
+	s.room = next
+	if s.has && (why == group.Kept || s.out.ID() != old) {
+		why = s.due(c.account.Store.Now())
+	}
+	switch {
+	case !s.has || why != group.Kept:
+		return next, c.begin(tx, s, why)
+	case same:
+		return next, nil
+	}
+	return next, records.Rooms.Put(tx, next.Change())
 }
 
 // begin begins a session. Nobody has it yet.
@@ -134,16 +170,20 @@ func (c *call) follow(ctx context.Context) error {
 			if _, err := c.account.SendingRaised(tx); err != nil {
 				return err
 			}
-			for _, user := range some {
-				if err := records.Enrol(tx, user, c.room); err != nil {
-					return err
-				}
-			}
-			return devices.Track(tx, some...)
+			return c.followIn(tx, some)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *call) followIn(tx *txn.Tx, some []matrix.UserID) error {
+	for _, user := range some {
+		if err := records.Enrol(tx, user, c.room); err != nil {
+			return err
+		}
+	}
+	return devices.Track(tx, some...)
 }

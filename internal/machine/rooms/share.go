@@ -67,7 +67,7 @@ func (c *call) round(ctx context.Context) (bool, error) {
 	case p.whole:
 		return true, nil
 	case p.unprepared:
-		return false, errors.Join(c.setUp(ctx, group.Kept, group.SessionID{}), c.follow(ctx))
+		return false, c.prepare(ctx)
 	case p.rotate != group.Kept:
 		return false, c.setUp(ctx, p.rotate, p.session)
 	}
@@ -171,6 +171,18 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// finished returns a room after all that was planned was done.
+func (p *plan) finished(room records.Room, asked []outbox.ID, waits bool) records.Room {
+	room.Asking = asked[:min(len(asked), records.MaxAsking)]
+	switch {
+	case !waits:
+		room.Shared, room.Everywhere, room.Members, room.Retry = p.changed, p.everywhere, p.digest, p.retry
+	case p.newcomer || room.Members != p.digest:
+		room.Shared = 0 // with somebody it was not, even if with all of another list
+	}
+	return room
+}
+
 // finish notes that all was shared, if nothing has changed since it was planned, or
 // for which requests somebody waits.
 func (c *call) finish(ctx context.Context, p *plan, asked []outbox.ID, waits bool) error {
@@ -179,14 +191,7 @@ func (c *call) finish(ctx context.Context, p *plan, asked []outbox.ID, waits boo
 		if err != nil {
 			return err
 		}
-		room := s.room
-		room.Asking = asked[:min(len(asked), records.MaxAsking)]
-		switch {
-		case !waits:
-			room.Shared, room.Everywhere, room.Members, room.Retry = p.changed, p.everywhere, p.digest, p.retry
-		case p.newcomer || room.Members != p.digest:
-			room.Shared = 0 // with somebody it was not, even if with all of another list
-		}
+		room := p.finished(s.room, asked, waits)
 		if slices.Equal(room.Asking, s.room.Asking) && room.Shared == s.room.Shared && room.Everywhere == s.room.Everywhere &&
 			room.Members == s.room.Members && room.Retry.Equal(s.room.Retry) {
 			return nil
