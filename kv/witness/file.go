@@ -163,9 +163,13 @@ func (f *File) save(m Mark) error {
 		if err != nil && !isLost(err) {
 			return err
 		}
-		replaced, e := isReplaced(f.page.file)
-		if replaced {
+		now, e := standingOf(f.page.file)
+		replaced := now.replaced
+		switch {
+		case replaced:
 			err = f.follow()
+		case e == nil && now.size != fileSize:
+			err = errLength
 		}
 		switch {
 		case e != nil:
@@ -247,7 +251,7 @@ func (f *File) renew(m Mark) error {
 		if err != nil {
 			return errors.Join(err, old.file.Close())
 		}
-		if replaced, err := isReplaced(old.file); err != nil || replaced {
+		if now, err := standingOf(old.file); err != nil || now.replaced {
 			if err := errors.Join(err, old.file.Close()); err != nil {
 				return err
 			}

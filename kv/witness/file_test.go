@@ -117,14 +117,14 @@ func TestOneAtATimeReplacesTheFile(t *testing.T) {
 	}
 	other := newFile(t, path)
 	save(t, other, at(7))
-	if replaced, err := isReplaced(old.file); err != nil || replaced {
-		t.Fatalf("replaced = %v, %v, although the claim is another's", replaced, err)
+	if now, err := standingOf(old.file); err != nil || now.replaced {
+		t.Fatalf("replaced = %v, %v, although the claim is another's", now.replaced, err)
 	}
 	if err := newFile(t, path).succeed(old, 5); err != nil {
 		t.Fatal(err)
 	}
-	if replaced, err := isReplaced(old.file); err != nil || !replaced {
-		t.Fatalf("replaced = %v, %v, by who has the claim", replaced, err)
+	if now, err := standingOf(old.file); err != nil || !now.replaced {
+		t.Fatalf("replaced = %v, %v, by who has the claim", now.replaced, err)
 	}
 	if err := old.file.Close(); err != nil {
 		t.Fatal(err)
@@ -244,6 +244,7 @@ var lose = map[string]func(path string) error{
 	"removed": os.Remove,
 	"emptied": func(path string) error { return os.Truncate(path, 0) },
 	"cut":     func(path string) error { return os.Truncate(path, fileSize/2) },
+	"grown":   func(path string) error { return os.Truncate(path, fileSize+1) },
 	"replaced": func(path string) error {
 		return errors.Join(os.Remove(path), os.WriteFile(path, []byte("something else"), 0o600))
 	},

@@ -20,13 +20,13 @@ func identityOf(file *os.File) (id identity, blind string, err error) {
 	return id, id.blindness(false), nil
 }
 
-// isReplaced reports whether a file that is open has no name any more.
-func isReplaced(file *os.File) (bool, error) {
+// standingOf asks the system what became of a file that is open.
+func standingOf(file *os.File) (standing, error) {
 	found, err := stat(file)
 	if err != nil {
-		return false, err
+		return standing{}, err
 	}
-	return found.Nlink == 0, nil
+	return standing{size: found.Size, replaced: found.Nlink == 0}, nil
 }
 
 func stat(file *os.File) (*syscall.Stat_t, error) {

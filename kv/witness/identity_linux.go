@@ -64,9 +64,11 @@ func copiesVolumes(kind uint32) bool {
 	return kind == unix.BTRFS_SUPER_MAGIC || kind == zfsSuperMagic
 }
 
-// isReplaced reports whether a file that is open has no name any more.
-func isReplaced(file *os.File) (bool, error) {
+// standingOf asks the system what became of a file that is open.
+func standingOf(file *os.File) (standing, error) {
 	var found unix.Stat_t
-	err := unix.Fstat(int(file.Fd()), &found)
-	return found.Nlink == 0, err
+	if err := unix.Fstat(int(file.Fd()), &found); err != nil {
+		return standing{}, &os.PathError{Op: "stat", Path: file.Name(), Err: err}
+	}
+	return standing{size: found.Size, replaced: found.Nlink == 0}, nil
 }

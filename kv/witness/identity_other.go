@@ -13,5 +13,11 @@ func identityOf(*os.File) (id identity, blind string, err error) {
 	return identity{}, identity{}.blindness(false), nil
 }
 
-// isReplaced reports whether a file that is open has no name any more.
-func isReplaced(*os.File) (bool, error) { return false, nil }
+// standingOf asks the system what became of a file that is open.
+func standingOf(file *os.File) (standing, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return standing{}, err
+	}
+	return standing{size: info.Size()}, nil
+}

@@ -94,7 +94,7 @@ func (p *page) mark() (Mark, error) {
 			return m, err
 		}
 		if len(content) != fileSize {
-			return m, fmt.Errorf("%w: it has another length than before", ErrDamaged)
+			return m, errLength
 		}
 		if m.Head, err = p.decodeHead(content); err == nil {
 			break
@@ -110,16 +110,23 @@ func (p *page) mark() (Mark, error) {
 	return m, err
 }
 
+// standing is what became of a file that is open.
+type standing struct {
+	size     int64
+	replaced bool // it has no name any more
+}
+
+// errLength: the file was cut, or grew.
+var errLength = fmt.Errorf("%w: it has another length than before", ErrDamaged)
+
 // raise writes a head to our slot unless there is a greater one. It fails with
-// ErrDamaged where the file was cut.
+// ErrDamaged where the file was cut before the end of the slot; that it was elsewhere
+// its standing says.
 func (p *page) raise(head kv.Version) error {
-	if info, err := p.file.Stat(); err != nil {
-		return err
-	} else if info.Size() != fileSize {
-		return fmt.Errorf("%w: it has another length than before", ErrDamaged)
-	}
 	var slot [slotSize]byte
-	if _, err := p.file.ReadAt(slot[:], p.slot); err != nil {
+	if _, err := p.file.ReadAt(slot[:], p.slot); errors.Is(err, io.EOF) {
+		return errLength
+	} else if err != nil {
 		return err
 	}
 	// What another process is writing there is replaced by ours.

@@ -63,8 +63,12 @@ func (w *witnessed) note(ctx context.Context, version kv.Version) {
 	m.Head = kv.Version(w.synced.Load())
 	w.tried = m.Head
 	// The commit happened, whatever became of its caller.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), SaveWait)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
+	if _, prompt := w.witness.(*File); !prompt { // which waits for nobody
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, SaveWait)
+		defer cancel()
+	}
 	if err := w.witness.Save(ctx, m); err != nil {
 		w.failed(err)
 	}
