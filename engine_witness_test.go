@@ -132,6 +132,31 @@ func TestCallersWitnessWins(t *testing.T) {
 	})
 }
 
+// TestStoreIsLost: an empty store in the place of one that the caller's witness has seen
+// takes no account, as often as it is opened; with a witness that knows nothing it does.
+func TestStoreIsLost(t *testing.T) {
+	w := &keychain{}
+	newDevice(t, newMemory(), "@alice:example.org", pawl.WithWitness(w))
+	seen := w.mark
+	empty := newMemory()
+	for range 2 {
+		s := openStore(t, empty, testKey, pawl.WithWitness(w))
+		if _, err := s.Create(t.Context(), "@alice:example.org", "DEVICE"); !errors.Is(err, kv.ErrCorrupt) {
+			t.Errorf("create: %v, want %v", err, kv.ErrCorrupt)
+		}
+		if _, err := s.Machine(t.Context(), "@alice:example.org", "DEVICE"); !errors.Is(err, pawl.ErrNoAccount) {
+			t.Errorf("the account: %v, want %v", err, pawl.ErrNoAccount)
+		}
+	}
+	if w.mark != seen {
+		t.Errorf("the witness was told %+v, and had seen %+v", w.mark, seen)
+	}
+	s := openStore(t, empty, testKey, pawl.WithWitness(&keychain{}))
+	if _, err := s.Create(t.Context(), "@alice:example.org", "DEVICE"); err != nil {
+		t.Errorf("create, with a witness that knows nothing: %v", err)
+	}
+}
+
 // All names of a store lead to one witness, and to the same locks.
 func TestWitnessOfALinkedStore(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open opener) {

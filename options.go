@@ -99,7 +99,8 @@ func withTxn(opts ...txn.Option) Option {
 // lets the witness see every commit. Of a store that went back in time, and of
 // one of which the witness cannot tell, all accounts must be recovered before
 // they send again; see [Machine.Recover]. A store that never had a witness is
-// taken as it is. All who open a store give it the same witness: from then on
+// taken as it is, but an empty one whose witness has seen another takes no account: that
+// was lost, and its devices with it. All who open a store give it the same witness: from then on
 // nothing is sent where it is not given (ErrUnwitnessed). To go back to the engine's
 // give that, witness.Of(store); the accounts must be recovered then.
 //

@@ -90,8 +90,8 @@ type Identity struct {
 
 // Create makes an account with new identity keys. It fails with
 // ErrAccountExists, matrix.ErrUserID, matrix.ErrDeviceID, or kv.ErrCorrupt if
-// the store has records of this account but not its own: another identity never
-// takes the place of one that was lost.
+// the store has records of this account but not its own, or is empty while the caller's
+// witness has seen another: another identity never takes the place of one that was lost.
 func (s *Store) Create(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (*Machine, error) {
 	a, err := s.store.Create(ctx, machine.AccountName{User: user, Device: device})
 	if err != nil {

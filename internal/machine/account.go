@@ -60,7 +60,8 @@ func (s *Store) Account(name AccountName) *Account {
 
 // Create makes an account with new keys. It fails with ErrAccountExists,
 // matrix.ErrUserID, matrix.ErrDeviceID, account.ErrRetired (the store's accounts
-// were moved) or, if what is left of such an account is damaged, kv.ErrCorrupt.
+// were moved) or, if what is left of such an account is damaged or the store that had it
+// was lost, kv.ErrCorrupt.
 func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) {
 	made, err := account.New(s.Rand, name.User, name.Device, s.Now())
 	if err != nil {
@@ -72,9 +73,15 @@ func (s *Store) Create(ctx context.Context, name AccountName) (*Account, error) 
 	return s.Account(name), s.Add(ctx, made, func(*txn.Tx) error { return nil })
 }
 
+// errLost: a new identity must not take the place of one that the server still knows.
+var errLost = fmt.Errorf("%w: the store is empty, and its witness has seen another: that was lost, and its devices with it; log in as a new device, with a witness of its own", kv.ErrCorrupt)
+
 // Add puts an account into the store, with what else belongs into that commit. It
 // fails as Create does.
 func (s *Store) Add(ctx context.Context, made account.Account, with func(*txn.Tx) error) error {
+	if s.Lost {
+		return errLost
+	}
 	another, err := s.unmoved(ctx)
 	if err != nil {
 		return err

@@ -37,6 +37,8 @@ type Store struct {
 	Generation uint64
 	// Unwitnessed: the store has a witness, and this handle does not have it.
 	Unwitnessed bool
+	// Lost: the store is new, and the caller's witness knows another in its place.
+	Lost bool
 
 	ring         seal.Keyring
 	raised       atomic.Bool // the store is known to be of the newest format

@@ -126,6 +126,11 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	if stored.Generation != before || (err == nil) != (c.unread == nil) {
 		return false, nil
 	}
+	if c.watch == TheCallers && answer == nil && stored.Generation == 0 && seen.Store != stored.Store {
+		if s.Lost, err = isNew(ctx, s); s.Lost || err != nil {
+			return s.Lost, err // the witness goes on to know the other
+		}
+	}
 	lost := lostTail(s.DB.Store(), stored.Head)
 	known := stored
 	if c.unread != nil {
@@ -146,6 +151,12 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	s.Use(witness.Wrap(s.DB.Store(), c.witness, stored, witness.OnError(c.lags)))
 	c.warn(ctx)
 	return true, nil
+}
+
+// isNew reports whether there is no account in a store.
+func isNew(ctx context.Context, s *machine.Store) (bool, error) {
+	all, damaged, err := s.Identities(ctx)
+	return len(all)+damaged.Len() == 0, err
 }
 
 // warn says in the log what the witness will not notice.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,11 +60,11 @@ func Start(t testing.TB, profile string, more ...chromedp.ExecAllocatorOption) *
 	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, end := chromedp.NewContext(allocator)
 	b := &Browser{t: t, Profile: profile, ctx: ctx}
-	b.Quit = func() {
+	b.Quit = sync.OnceFunc(func() {
 		chromedp.Cancel(ctx)
 		end()
 		endAllocator()
-	}
+	})
 	t.Cleanup(b.Quit)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("start Chromium: %v", err)

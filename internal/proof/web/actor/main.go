@@ -30,6 +30,9 @@ type actor struct {
 	store *idbkv.Store
 	turn  kv.Turn
 	let   func() // lets go of what hold holds
+
+	pawl    *pawl.Store
+	machine *pawl.Machine
 }
 
 // act does one step after the other, each in a goroutine of its own, until the server of

@@ -27,6 +27,12 @@ var steps = map[string]step{
 	"hold":    (*actor).hold,
 	"let":     func(a *actor, _ context.Context, _ []string) (string, error) { a.let(); return "", nil },
 	"raise":   (*actor).raise,
+
+	"device":  (*actor).openDevice,
+	"create":  (*actor).createDevice,
+	"upload":  (*actor).upload,
+	"why":     (*actor).why,
+	"recover": (*actor).recover,
 }
 
 // open opens the store of a name, which waits for so many milliseconds.
