@@ -50,7 +50,7 @@ func randomNumber() uint64 {
 // take is kv.Store.Turn. A turn lasts from when it is granted among stores.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
 	h := &heldTurn{ticket: randomNumber()}
-	turn, err := q.table.TakeAmong(ctx, keys, func() error { return q.queue(ctx, h, turns.Hashes(keys)) })
+	turn, err := q.table.TakeAmong(ctx, keys, func(kv.TurnID) error { return q.queue(ctx, h, turns.Hashes(keys)) })
 	if err != nil {
 		return kv.Turn{}, err
 	}
