@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"syscall/js"
@@ -61,13 +62,15 @@ func (a *actor) put(ctx context.Context, args []string) (string, error) {
 	return a.commit(ctx, args[0], []byte(args[1]))
 }
 
-// fill writes so many bytes to a key.
+// fill writes so many bytes to a key, which nothing makes shorter.
 func (a *actor) fill(ctx context.Context, args []string) (string, error) {
 	n, err := strconv.Atoi(args[1])
 	if err != nil {
 		return "", err
 	}
-	return a.commit(ctx, args[0], make([]byte, n))
+	value := make([]byte, n)
+	rand.Read(value) // never fails
+	return a.commit(ctx, args[0], value)
 }
 
 func (a *actor) commit(ctx context.Context, key string, value []byte) (string, error) {
