@@ -115,20 +115,3 @@ func (s *Server) Wait(run *Run, patience time.Duration) string {
 	defer s.mu.Unlock()
 	return run.Output.String()
 }
-
-// Build builds a package for js/wasm, its tests if test is set, and returns the file.
-func Build(t testing.TB, dir, pkg string, test bool) string {
-	t.Helper()
-	out := t.TempDir() + "/program.wasm"
-	args := []string{"build", "-o", out, pkg}
-	if test {
-		args = []string{"test", "-c", "-o", out, pkg}
-	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s for js/wasm: %v\n%s", pkg, err, said)
-	}
-	return out
-}

@@ -49,17 +49,23 @@ func NewServer(t testing.TB, program string) *Server {
 		t.Fatal(err)
 	}
 	start := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
-	s.mux.HandleFunc("/program.wasm", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, program) })
+	s.ServeProgram("program", program)
 	s.mux.HandleFunc("/wasm_exec.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, start) })
 	s.mux.HandleFunc("/run.js", script(runScript))
 	s.mux.HandleFunc("/page", page(`<script src="/wasm_exec.js"></script><script src="/run.js"></script>`))
 	s.mux.HandleFunc("/worker", page(`<script>new Worker("/run.js" + location.search)</script>`))
+	s.mux.HandleFunc("/service", page(`<script>navigator.serviceWorker.register("/run.js" + location.search)</script>`))
 	s.mux.HandleFunc("/out", s.takeOutput)
 	s.mux.HandleFunc("/exit", s.takeExit)
 	s.serveActors()
 	s.Server = httptest.NewServer(s.mux)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// ServeProgram lets pages run a program by a name.
+func (s *Server) ServeProgram(name, file string) {
+	s.mux.HandleFunc("/"+name+".wasm", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
 }
 
 func script(body []byte) http.HandlerFunc {

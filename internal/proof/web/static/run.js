@@ -1,4 +1,4 @@
-// Runs the server's program in a page or a worker, with the arguments in the address, and
+// Runs the server's program in a page, a worker or a service worker, with the arguments in the address, and
 // tells the server what it writes and how it ends.
 "use strict";
 if (typeof Go === "undefined") importScripts("/wasm_exec.js");
@@ -20,8 +20,10 @@ if (typeof Go === "undefined") importScripts("/wasm_exec.js");
 	go.env.PAWL_ORIGIN = location.origin;
 	let code = 0;
 	go.exit = (c) => { code = c; };
-	WebAssembly.instantiateStreaming(fetch("/program.wasm"), go.importObject)
+	const ended = WebAssembly.instantiateStreaming(fetch("/" + (asked.get("program") || "program") + ".wasm"), go.importObject)
 		.then((loaded) => go.run(loaded.instance))
 		.catch((e) => { text.push(String(e.stack || e) + "\n"); code = 2; })
 		.then(() => { flush(); return tell("/exit?id=" + id + "&code=" + code, ""); });
+	// A service worker is stopped when it has nothing to do.
+	if (typeof ServiceWorkerGlobalScope !== "undefined") addEventListener("install", (e) => e.waitUntil(ended));
 })();

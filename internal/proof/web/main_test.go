@@ -1,0 +1,8 @@
+package web
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) { os.Exit(WithBuilds(m)) }
