@@ -129,6 +129,30 @@ func TestRequestThatFails(t *testing.T) {
 	commits(t, s, puts("l", "2"))
 }
 
+// TestDurability: a synced commit is a strict transaction, and so is one that comes again,
+// whose refusal is final; others are relaxed.
+func TestDurability(t *testing.T) {
+	s := openAs(t, newName())
+	js.Global().Call("eval", `(() => {
+		const was = IDBDatabase.prototype.transaction;
+		globalThis.testAsked = [];
+		IDBDatabase.prototype.transaction = function (...args) {
+			const tx = was.apply(this, args);
+			if (tx.mode === "readwrite") testAsked.push(tx.durability);
+			return tx;
+		};
+		globalThis.testAsk = () => { IDBDatabase.prototype.transaction = was; };
+	})()`)
+	defer js.Global().Call("testAsk")
+	for _, b := range []*kv.Batch{{Sync: true}, {}, {Again: true}} {
+		b.ID, b.Writes = kv.NewCommitID(0), puts("k", "1").Writes
+		commits(t, s, b)
+	}
+	if got := js.Global().Get("testAsked").Call("join").String(); got != "strict,relaxed,strict" {
+		t.Errorf("the transactions are %s, want strict,relaxed,strict", got)
+	}
+}
+
 // TestNotDurable: a browser that does not say strict is refused, unless that is given up.
 func TestNotDurable(t *testing.T) {
 	js.Global().Call("eval", `(() => {

@@ -34,6 +34,7 @@ type mutant struct {
 	new  string
 	test string   // pattern for -run without -short, "" for all
 	dir  string   // of the nested module whose tests must notice; "": of none
+	web  string   // pattern for the tests that run in a browser, "" for all
 	pkgs []string // whose tests must notice
 }
 
@@ -41,7 +42,7 @@ type mutant struct {
 // one file, which is named after it or after what it belongs to; those that a homeserver
 // must see are in lives.go.
 var subjects = [][]mutant{
-	kvMutants, badgerMutants, sqliteMutants, postgresMutants, etcdMutants, shareMutants, txnMutants, olmMutants,
+	kvMutants, badgerMutants, sqliteMutants, browserMutants, postgresMutants, etcdMutants, shareMutants, txnMutants, olmMutants,
 	groupMutants,
 	recordMutants, toDeviceMutants, keyMutants, deviceMutants, roomKeyMutants, roomMutants,
 	receiveMutants, unwedgeMutants, importMutants, lineageMutants, commandMutants, lifeMutants,
@@ -78,7 +79,7 @@ func unbroken(asked []mutant) (why string) {
 		if m.dir == "" {
 			pkgs = append(pkgs, m.pkgs...)
 		} else {
-			nested[m.dir+m.test] = m
+			nested[m.dir+m.test+m.web] = m
 		}
 	}
 	if len(pkgs) > 0 {
@@ -187,8 +188,14 @@ func (m mutant) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("go", append(args, m.pkgs...)...)
 	cmd.Dir = m.dir
 	cmd.Env = append(os.Environ(), "PAWL_MUTANT=1") // tests keep no failing cases
-	if m.dir == clients {
+	switch m.dir {
+	case clients:
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	case webTests: // builds what runs in the browser
+		cmd.Env = append(cmd.Env, "PAWL_WEB=1", "PAWL_WEB_RUN="+m.web)
+		if i := slices.Index(args, "-overlay"); i >= 0 {
+			cmd.Env = append(cmd.Env, "PAWL_OVERLAY="+args[i+1])
+		}
 	}
 	return cmd
 }
