@@ -8,6 +8,7 @@
 # make mutants breaks the code on purpose and expects tests to fail
 # make libpawl the C library for this machine, both flavours, and wheels for Python (docs/c-library.md)
 # make story-python  processes in Python and Go on one store after make libpawl, KILLED (default 4) of which are killed; SEED
+# make bind    makes classes for Java and Objective-C of package mobile, and type-checks their Go side
 # make systems builds and vets everything for each system, which takes ten minutes where nothing is compiled yet
 # make upstream  power, damage and conformance tests with the newest release of every dependency
 # make bench   storage and end-to-end benchmarks; make bench-peers beside the systems of make peers
@@ -31,7 +32,7 @@ CHROMIUM    ?= chromium
 PYTHON      ?= python3
 
 # Nested modules keep other people's Olm, bbolt and etcd's server out of Pawl's own dependencies.
-NESTED := internal/proof/interop internal/proof/web internal/proof/interop/fleets bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest
+NESTED := internal/proof/interop internal/proof/web internal/proof/interop/fleets bench/peers kv/sharekv/bbolttest kv/etcdkv/etcdtest internal/proof/interop/gobind
 CLIENTS := internal/proof/clients
 # Those that have mautrix-go in them are built without C here.
 GOOLM := $(CLIENTS) mautrix
@@ -39,7 +40,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python vectors
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python bind vectors
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
@@ -117,7 +118,12 @@ KILLED ?= 4
 story-python:
 	cd $(CLIENTS) && PAWL_LIBRARY=$(CURDIR)/$(LIBPAWL)/sqlite/libpawl.$(LIBEXT) $(WITHGOOLM) test -v -count=1 -timeout 1h -tags goolm . -run TestPythonStory -python.kills=$(KILLED) -clients.seed=$(SEED)
 
-systems:
+# Classes for Java and Objective-C of package mobile, as far as a machine without the NDK and
+# Xcode can tell.
+bind:
+	cd internal/proof/interop/gobind && $(GO) test -count=1 ./...
+
+systems: bind
 	for os in js wasip1; do \
 		echo "go build for $$os"; GOOS=$$os GOARCH=wasm $(GO) build . ./txn ./kv ./kv/memkv ./kv/kvtest ./kv/idbkv || exit 1; done
 	for os in android ios; do \

@@ -2,8 +2,9 @@
 // its parameters as JSON, and JSON as its result. A [Library] has the stores that such
 // a program opened, and numbers for them; [Names] are all calls.
 //
-// cmd/libpawl, the C library, is built on it. A library for another language hands over
-// bytes and numbers, and nothing else: what can be said is decided here, once.
+// cmd/libpawl, the C library, and package mobile are built on it. A library for another
+// language hands over bytes and numbers, and nothing else: what can be said is decided
+// here, once.
 //
 // # Parameters and results
 //
