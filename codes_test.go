@@ -175,12 +175,14 @@ var coded = map[string]struct {
 	"kv.ErrConflict":    {kv.ErrConflict, "starved"},
 	"kv.ConflictError":  {&kv.ConflictError{Keys: []string{"a"}}, "starved"},
 	"kv.ErrRefused":     {kv.ErrRefused, "starved"},
+	"kv.ErrSuperseded":  {kv.ErrSuperseded, "superseded"},
 	"kv.ErrUnknown":     {kv.ErrUnknown, "unknown"},
 	"kv.ErrExpired":     {kv.ErrExpired, "unknown"},
 	"kv.ErrUndecided":   {kv.ErrUndecided, "undecided"},
 	"kv.ErrUnavailable": {kv.ErrUnavailable, "unavailable"},
 	"kv.ErrUnusable":    {kv.ErrUnusable, "unusable"},
 	"kv.ErrClosed":      {kv.ErrClosed, "closed"},
+	"kv.ErrDeleted":     {kv.ErrDeleted, "deleted"},
 	"kv.ErrTooLarge":    {kv.ErrTooLarge, "too_large"},
 	"kv.ErrInvalid":     {kv.ErrInvalid, "invalid"},
 	"kv.ErrDiskFull":    {kv.ErrDiskFull, "disk_full"},
@@ -427,7 +429,7 @@ func TestCodesAreClosed(t *testing.T) {
 		" response event event_size not_olm not_for_us other_sender payload unencrypted" +
 		" message_type version malformed sender_mismatch self already_processed unknown_one_time_key one_time_key_used session_pruned ratchet_key" +
 		" untried unknown_session key_gone gap unknown_chain zero_secret exhausted mac not_shared rotate settings no_room_key too_early forgotten replay other_room other_user" +
-		" content algorithm session_id plain not_requested nobody_to_ask unsettled contradicts provenance extra forget_all set_aside disk_full too_large in_use closed" +
+		" content algorithm session_id plain not_requested nobody_to_ask unsettled contradicts provenance extra forget_all set_aside disk_full too_large in_use superseded deleted closed" +
 		" invalid unavailable canceled deadline other"
 	var names []string
 	for _, code := range pawl.Codes() {
