@@ -38,7 +38,12 @@ func newScene(t *testing.T) *scene {
 	bot := startPawl(t, s, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)), at(t.TempDir(), "bot.pawl"))
 	peer := startMautrix(t, s, bob, "LAPTOP")
 	h := bot.helper.(*CryptoHelper)
-	return &scene{t, s, bot, peer, h, h.Machine(), makeRoom(t, bot, peer)}
+	room := makeRoom(t, bot, peer)
+	// mautrix-go begins another session, or has none for a moment, when it hears of who
+	// has joined and of their devices: it has heard of all by the time it reads something.
+	bot.say(room, "ready")
+	peer.reads("ready")
+	return &scene{t, s, bot, peer, h, h.Machine(), room}
 }
 
 // encrypted is an event as the server has it.

@@ -1,6 +1,7 @@
 package etcdtest
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -71,6 +72,12 @@ func TestUsers(t *testing.T) {
 		}
 		c.Members[0].Kill() // and with it what it knows of tokens
 		c.Members[0].Run(t)
+		await(t, func(ctx context.Context) bool { // it answers again
+			snap := s.Snapshot()
+			defer snap.Close()
+			_, err := snap.Version(ctx)
+			return !errors.Is(err, kv.ErrUnavailable)
+		})
 		if _, _, err := put(t, s, "k", "3"); err != nil {
 			t.Errorf("after the member was started again: %v", err)
 		}
