@@ -13,7 +13,7 @@ import (
 //	meta     name -> number            what the database is, and its format
 //	entries  key -> version, value     version as 8 bytes, big-endian
 //	commits  version -> {id}           began and random, and one byte more if refused
-//	changes  version -> keys written   as encodeChanges has them
+//	changes  version -> keys written   as watch.EncodeChanges has them
 //	turns    ticket -> note            turns that are granted, of all tabs
 //
 // Each commit and each refusal has a version and a row of its own in commits and in
@@ -57,35 +57,6 @@ func encodeRefused(id kv.CommitID) []byte { return append(encodeID(id), 1) }
 
 // isRefused reports which of the two an encoded ID is.
 func isRefused(b []byte) bool { return len(b) > 8+16 }
-
-// encodeChanges lists the keys that a commit wrote: for each the length of the
-// key, doubled and one more for a deletion, as a varint, and the key.
-func encodeChanges(writes []kv.Write) []byte {
-	var b []byte
-	for _, w := range writes {
-		n := uint64(len(w.Key)) << 1
-		if w.Delete {
-			n |= 1
-		}
-		b = binary.AppendUvarint(b, n)
-		b = append(b, w.Key...)
-	}
-	return b
-}
-
-func decodeChanges(b []byte) ([]kv.Write, error) {
-	var writes []kv.Write
-	for len(b) > 0 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n>>1 > uint64(len(b)-size) {
-			return nil, fmt.Errorf("%w: the record of what changed is not readable", kv.ErrCorrupt)
-		}
-		end := size + int(n>>1)
-		writes = append(writes, kv.Write{Key: string(b[size:end]), Delete: n&1 == 1})
-		b = b[end:]
-	}
-	return writes, nil
-}
 
 // successor returns the first key after all that have the prefix, "" if there
 // is none.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/turns"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 func TestEntries(t *testing.T) {
@@ -45,14 +46,14 @@ func TestIDs(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	writes := []kv.Write{{Key: "a", Value: []byte("1")}, {Key: "gone\x00\xff", Delete: true}, {Key: string(bytes.Repeat([]byte("k"), kv.MaxKey))}}
-	got, err := decodeChanges(encodeChanges(writes))
+	got, err := watch.DecodeChanges(watch.EncodeChanges(writes))
 	writes[0].Value = nil
 	if err != nil || !reflect.DeepEqual(got, writes) {
 		t.Errorf("%v, %v, want %v", got, err, writes)
 	}
-	whole := encodeChanges(writes)
+	whole := watch.EncodeChanges(writes)
 	for n := 1; n < len(whole); n++ {
-		if got, err := decodeChanges(whole[:n]); err == nil && len(got) >= len(writes) {
+		if got, err := watch.DecodeChanges(whole[:n]); err == nil && len(got) >= len(writes) {
 			t.Errorf("cut after %d of %d bytes: %v", n, len(whole), got)
 		} else if err != nil && !errors.Is(err, kv.ErrCorrupt) {
 			t.Errorf("cut after %d bytes: %v, want %v", n, err, kv.ErrCorrupt)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // candidate is a batch, and what was asked for it.
@@ -104,7 +105,7 @@ func (g *group) record(id []byte, writes []kv.Write) {
 	version := float64(g.head)
 	row := map[string]any{byID: toJS(id), "v": version}
 	g.tx.ask(g.tx.store(commitsStore).Call("put", row, version))
-	g.tx.ask(g.tx.store(changesStore).Call("put", toJS(encodeChanges(writes)), version))
+	g.tx.ask(g.tx.store(changesStore).Call("put", toJS(watch.EncodeChanges(writes)), version))
 }
 
 // ofFailure is the answer to a batch whose transaction failed. A refusal that could not be

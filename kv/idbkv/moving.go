@@ -7,6 +7,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/views"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // moving looks whether what a view has returned stands in a newer state: at what the log
@@ -105,7 +106,7 @@ func logRows(versions, rows js.Value) (read []logRow, err error) {
 		if err != nil {
 			return nil, err
 		}
-		writes, err := decodeChanges(b)
+		writes, err := watch.DecodeChanges(b)
 		if err != nil {
 			return nil, err
 		}

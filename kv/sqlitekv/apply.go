@@ -10,6 +10,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/grouping"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // outcome is what a request is answered once the transaction is committed.
@@ -142,7 +143,7 @@ func (c *conn) put(b *kv.Batch, version kv.Version) error {
 
 // record writes what a version was: an ID, and what changed.
 func (c *conn) record(version kv.Version, id []byte, writes []kv.Write) error {
-	return errors.Join(c.run(qAddID, version, id), c.run(qAddChange, version, encodeChanges(writes)))
+	return errors.Join(c.run(qAddID, version, id), c.run(qAddChange, version, watch.EncodeChanges(writes)))
 }
 
 // remember notes what the group has written, up to a version.

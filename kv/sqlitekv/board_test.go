@@ -13,6 +13,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/turns"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // FuzzBoard: whatever the file holds, it is read without a panic, and what is
@@ -36,16 +37,16 @@ func FuzzBoard(f *testing.F) {
 
 // FuzzChanges: the same for the record of what a commit changed.
 func FuzzChanges(f *testing.F) {
-	f.Add(encodeChanges([]kv.Write{{Key: "a"}, {Key: "b/c", Delete: true}}))
+	f.Add(watch.EncodeChanges([]kv.Write{{Key: "a"}, {Key: "b/c", Delete: true}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		writes, err := decodeChanges(b)
+		writes, err := watch.DecodeChanges(b)
 		if err != nil {
 			if !errors.Is(err, kv.ErrCorrupt) {
 				t.Fatal(err)
 			}
 			return
 		}
-		if back, err := decodeChanges(encodeChanges(writes)); err != nil || cmp.Diff(writes, back) != "" {
+		if back, err := watch.DecodeChanges(watch.EncodeChanges(writes)); err != nil || cmp.Diff(writes, back) != "" {
 			t.Fatalf("%+v reads back as %+v, %v", writes, back, err)
 		}
 	})

@@ -195,7 +195,7 @@ func (f *follower) publish() error {
 	}
 	return f.conn.rows(qChanges, func(row *sqlite3.Stmt) (bool, error) {
 		version := kv.Version(row.ColumnInt64(0))
-		writes, err := decodeChanges(row.ColumnRawBlob(1))
+		writes, err := watch.DecodeChanges(row.ColumnRawBlob(1))
 		if err != nil {
 			return false, err
 		}

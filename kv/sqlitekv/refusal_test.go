@@ -12,6 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // inTheWay is a batch that is refused as long as a key exists.
@@ -136,7 +137,7 @@ func TestOlderProgramsBesideRefusals(t *testing.T) {
 	}
 	changes := make(map[kv.Version]int)
 	err = c.rows(qChanges, func(row *sqlite3.Stmt) (bool, error) {
-		writes, err := decodeChanges(row.ColumnRawBlob(1))
+		writes, err := watch.DecodeChanges(row.ColumnRawBlob(1))
 		changes[kv.Version(row.ColumnInt64(0))] = len(writes)
 		return true, err
 	}, kv.Version(0))

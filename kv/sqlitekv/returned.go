@@ -5,6 +5,7 @@ import (
 
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/internal/views"
+	"github.com/pawlkv/pawl/kv/internal/watch"
 )
 
 // stands reports whether all that a view has returned, which stood at one version,
@@ -26,7 +27,7 @@ func (c *conn) stands(r *views.Returned, version, now kv.Version) (bool, error) 
 	}
 	stands := true
 	err = c.rows(qChanges, func(row *sqlite3.Stmt) (bool, error) {
-		writes, err := decodeChanges(row.ColumnRawBlob(1))
+		writes, err := watch.DecodeChanges(row.ColumnRawBlob(1))
 		for i := 0; i < len(writes) && stands && err == nil; i++ {
 			stands, err = c.survives(r, writes[i].Key)
 		}

@@ -2,7 +2,6 @@ package sqlitekv
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -50,36 +49,6 @@ func (c *conn) resolve(id kv.CommitID, head kv.Version) (version kv.Version, err
 		err = kv.ErrExpired
 	}
 	return 0, err
-}
-
-// encodeChanges lists the keys that a commit wrote, in a row of the table
-// changes: for each the length of the key, doubled and one more for a deletion,
-// as a varint, and the key.
-func encodeChanges(writes []kv.Write) []byte {
-	var b []byte
-	for _, w := range writes {
-		n := uint64(len(w.Key)) << 1
-		if w.Delete {
-			n |= 1
-		}
-		b = binary.AppendUvarint(b, n)
-		b = append(b, w.Key...)
-	}
-	return b
-}
-
-func decodeChanges(b []byte) ([]kv.Write, error) {
-	var writes []kv.Write
-	for len(b) > 0 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n>>1 > uint64(len(b)-size) {
-			return nil, fmt.Errorf("%w: the record of what changed is not readable", kv.ErrCorrupt)
-		}
-		end := size + int(n>>1)
-		writes = append(writes, kv.Write{Key: string(b[size:end]), Delete: n&1 == 1})
-		b = b[end:]
-	}
-	return writes, nil
 }
 
 // maxSurplus bounds how many rows more than wanted are kept, so that a commit
