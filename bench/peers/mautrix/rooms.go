@@ -36,7 +36,7 @@ func (b *bob) Share(room matrix.RoomID, devices []stored.Device) (stored.Call, e
 	}, nil
 }
 
-func (b *bob) Told() (int, error) { return b.server.toldDevices() }
+func (b *bob) Told() (int, error) { return stored.Told(b.server.sent) }
 
 func (b *bob) Claim(context.Context, []stored.Device, []stored.Claim) (stored.Call, error) {
 	return nil, errLacks

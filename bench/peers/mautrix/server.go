@@ -63,19 +63,3 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		Request:       r,
 	}, nil
 }
-
-// toldDevices counts the devices that requests went to.
-func (s *server) toldDevices() (n int, err error) {
-	for _, body := range s.sent {
-		var asked struct {
-			Messages map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
-		}
-		if err := json.Unmarshal(body, &asked); err != nil {
-			return 0, err
-		}
-		for _, devices := range asked.Messages {
-			n += len(devices)
-		}
-	}
-	return n, nil
-}

@@ -31,7 +31,7 @@ func (b *bob) Share(room matrix.RoomID, devices []stored.Device) (stored.Call, e
 	}, nil
 }
 
-func (b *bob) Told() (int, error) { return b.server.toldDevices() }
+func (b *bob) Told() (int, error) { return stored.Told(b.server.sent) }
 
 func users(devices []stored.Device) []matrix.UserID {
 	members := make([]matrix.UserID, len(devices))

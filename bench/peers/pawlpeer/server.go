@@ -50,22 +50,6 @@ func (s *server) answer(r pawl.Request) ([]byte, error) {
 	return []byte("{}"), nil
 }
 
-// toldDevices counts the devices that requests went to.
-func (s *server) toldDevices() (n int, err error) {
-	for _, body := range s.sent {
-		var asked struct {
-			Messages map[matrix.UserID]map[matrix.DeviceID]json.RawMessage
-		}
-		if err := json.Unmarshal(body, &asked); err != nil {
-			return 0, err
-		}
-		for _, devices := range asked.Messages {
-			n += len(devices)
-		}
-	}
-	return n, nil
-}
-
 // uploadedDevice lets queries for Bob answer with what he uploaded.
 func (s *server) uploadedDevice(body json.RawMessage) error {
 	var upload struct {
