@@ -106,7 +106,7 @@ func TestNotes(t *testing.T) {
 		"another key":       {n, 9, 900, "c", false},
 		"our own":           {n, 1, 900, "a", false},
 		"over":              {n, 9, 1000, "a", false},
-		"of another clock":  {n, 9, 1000 - turnLife.Milliseconds() - 1, "a", false},
+		"of another clock":  {n, 9, 1000 - grantLife.Milliseconds() - 1, "a", false},
 		"on all keys":       {whole, 9, 900, "c", true},
 		"on all keys, over": {whole, 9, 1001, "c", false},
 	} {

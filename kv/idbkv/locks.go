@@ -155,7 +155,7 @@ func (w *webLock) why() error {
 	return fmt.Errorf("%w: the browser did not grant a lock: %w", kv.ErrUnavailable, w.err)
 }
 
-// takeTurn waits for the lock of a turn. Who has had it for longer than a turn lasts, being
+// takeTurn waits for the lock of a turn. Who has had it for longer than a turn is granted, being
 // frozen perhaps, loses it.
 func (l *locks) takeTurn(ctx context.Context, name, mode string, closed <-chan struct{}) (*webLock, error) {
 	w := l.ask(name, map[string]any{"mode": mode})
@@ -182,7 +182,7 @@ func (l *locks) takeTurn(ctx context.Context, name, mode string, closed <-chan s
 }
 
 // evict takes a lock away from who has it, if this tab has been the first to wait
-// for it for as long as a turn lasts: then the same has had it all that time. Whoever
+// for it for as long as a turn is granted: then the same has had it all that time. Whoever
 // waits keeps his place.
 func (l *locks) evict(ctx context.Context, name string) {
 	state, err := await(ctx, l.manager.Call("query"))
@@ -197,7 +197,7 @@ func (l *locks) evict(ctx context.Context, name string) {
 	switch {
 	case !known:
 		l.first[name] = time.Now()
-	case time.Since(since) > turnLife:
+	case time.Since(since) > grantLife:
 		delete(l.first, name)
 		stolen := l.ask(name, map[string]any{"mode": exclusiveLock, "steal": true})
 		stolen.release()

@@ -13,6 +13,13 @@ import (
 // come once a second.
 const turnLife = time.Second
 
+// grantLife is how long a turn is granted among stores: whoever of a store it is passed on
+// to has it for as long as a turn lasts.
+const grantLife = turnLife + passWithin
+
+// passWithin is how long after it was granted a turn is passed on.
+const passWithin = 250 * time.Millisecond
+
 // note is a turn that was granted, as the store has it while it lasts. It is advice: what
 // is not readable, or was left behind, holds up nobody.
 type note struct {
@@ -49,5 +56,5 @@ func decodeNote(b []byte) (n note, err error) {
 // writes some keys, hashed. One that lasts longer than any turn was noted under another
 // clock, and counts for nothing.
 func (n note) holdsUp(owner uint64, now int64, keys []uint64) bool {
-	return n.owner != owner && n.until > now && n.until <= now+turnLife.Milliseconds() && turns.Meet(n.keys, keys)
+	return n.owner != owner && n.until > now && n.until <= now+grantLife.Milliseconds() && turns.Meet(n.keys, keys)
 }

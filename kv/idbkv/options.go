@@ -21,6 +21,7 @@ type settings struct {
 	commitIDs int
 	watchLog  int
 	timer     turns.After
+	pass      time.Duration // how long after it was granted a turn is passed on
 	unsynced  bool
 	layout    int       // version of the database
 	format    kv.Format // the newest that this program reads
@@ -39,7 +40,7 @@ const (
 func newSettings(options []Option) settings {
 	set := settings{
 		logger: slog.New(slog.DiscardHandler), wait: defaultWait, work: defaultWork, commitIDs: kv.EmbeddedCommitIDs,
-		watchLog: defaultWatchLog, timer: turns.RealTime, layout: layout, format: kv.NewestFormat,
+		watchLog: defaultWatchLog, timer: turns.RealTime, pass: passWithin, layout: layout, format: kv.NewestFormat,
 	}
 	for _, option := range options {
 		option(&set)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -88,19 +87,12 @@ func (s *Store) writeFormat(ctx context.Context) error {
 		t.commit()
 		return nil
 	})
-	patience := time.NewTimer(s.set.wait)
-	defer patience.Stop()
-	select {
-	case end := <-t.done:
-		end.lost = s.conn.lost
+	end, err := s.await(ctx, t, "the format could not be written")
+	if err == nil {
 		return end.outcome(t.why)
-	case <-patience.C:
-		err = fmt.Errorf("%w: the format could not be written for %v", kv.ErrUnavailable, s.set.wait)
-	case <-ctx.Done():
-		err = ctx.Err()
 	}
-	if !t.abort(err) {
-		return t.end.outcome(err)
+	if end.late {
+		return end.outcome(err)
 	}
 	return err
 }

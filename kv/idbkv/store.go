@@ -140,23 +140,33 @@ func (s *Store) read(ctx context.Context, stores []any, first func(*tx) error) e
 		return s.conn.why(err)
 	}
 	t.start(func() error { return first(t) })
+	end, err := s.await(ctx, t, "nothing could be read")
+	if err != nil || t.answered {
+		return err
+	}
+	return end.ofRead(t.why)
+}
+
+// await waits for the end of a transaction, or for the answer of one that reads. What does
+// not come in time it takes back, and says in the error what is late.
+func (s *Store) await(ctx context.Context, t *tx, late string) (end ending, err error) {
 	patience := time.NewTimer(s.set.wait)
 	defer patience.Stop()
 	select {
 	case <-t.ready:
-		return nil
-	case end := <-t.done:
+		return t.end, nil
+	case end = <-t.done:
 		end.lost = s.conn.lost
-		return end.ofRead(t.why)
+		return end, nil
 	case <-patience.C:
-		err = fmt.Errorf("%w: nothing could be read for %v: is another tab frozen?", kv.ErrUnavailable, s.set.wait)
+		err = fmt.Errorf("%w: %s for %v: is another tab frozen?", kv.ErrUnavailable, late, s.set.wait)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-s.conn.gone:
 		err = s.conn.cause
 	}
 	t.abort(err)
-	return err
+	return t.end, err
 }
 
 // Turn implements kv.Store.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -16,8 +15,9 @@ import (
 )
 
 // turnQueue grants turns: first among the callers of this store, then among stores, by
-// Web Locks that are taken in one order. So a store has one turn after another only while
-// no other waits. Who is granted a turn leaves a note, which commits see.
+// Web Locks that are taken in one order. Who is granted a turn leaves a note, which commits
+// see. Callers of this store who wait for the same keys have their turns on the same locks
+// and note, one after the other, so that each is not asked for and ended by itself.
 type turnQueue struct {
 	store *Store
 	table *turns.Table // of this store; its turns do not expire by themselves
@@ -25,19 +25,25 @@ type turnQueue struct {
 
 	closed chan struct{}
 	mu     sync.Mutex
-	held   map[kv.TurnID]*heldTurn
+	held   map[kv.TurnID]*grant
 }
 
-// heldTurn is one that is granted.
-type heldTurn struct {
+// grant is what a turn has that is granted among stores.
+type grant struct {
 	ticket uint64
 	locks  []*webLock
+	since  time.Time
+	left   int // turns that it may be passed on to
 }
+
+// A grant serves so many turns in a row, of which the last begins within passWithin:
+// others wait for no more.
+const grantTurns = 8
 
 func newTurnQueue(s *Store) *turnQueue {
 	return &turnQueue{
 		store: s, table: turns.New(turnLife, turns.Never), owner: randomNumber(),
-		closed: make(chan struct{}), held: make(map[kv.TurnID]*heldTurn),
+		closed: make(chan struct{}), held: make(map[kv.TurnID]*grant),
 	}
 }
 
@@ -47,39 +53,80 @@ func randomNumber() uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// take is kv.Store.Turn. A turn lasts from when it is granted among stores.
+// take is kv.Store.Turn. A turn lasts from when it is granted among stores, or the one
+// before was over that had its grant.
 func (q *turnQueue) take(ctx context.Context, keys []string) (kv.Turn, error) {
-	h := &heldTurn{ticket: randomNumber()}
-	turn, err := q.table.TakeAmong(ctx, keys, func(kv.TurnID) error { return q.queue(ctx, h, turns.Hashes(keys)) })
+	turn, err := q.table.TakeAmong(ctx, keys, func(id kv.TurnID) error {
+		if q.has(id) {
+			return nil // it was passed on
+		}
+		h := &grant{ticket: randomNumber(), left: grantTurns - 1}
+		if err := q.queue(ctx, h, turns.Hashes(keys)); err != nil {
+			return err
+		}
+		h.since = time.Now()
+		q.mu.Lock()
+		q.held[id] = h
+		q.mu.Unlock()
+		return nil
+	})
 	if err != nil {
+		q.drop(turn.ID, func() {}) // it may have been passed on to us as we left
 		return kv.Turn{}, err
 	}
-	q.mu.Lock()
-	q.held[turn.ID] = h
-	q.mu.Unlock()
-	end := sync.OnceFunc(func() {
-		q.mu.Lock()
-		_, open := q.held[turn.ID]
-		delete(q.held, turn.ID)
-		q.mu.Unlock()
-		if open { // not closed meanwhile
-			h.unlock()
-		}
-		turn.Release()
-		if open {
-			go q.leave(h)
-		}
-	})
+	end := sync.OnceFunc(func() { q.drop(turn.ID, turn.Release) })
 	stop := q.store.set.timer(turnLife, end)
 	return kv.Turn{ID: turn.ID, Release: func() {
-		stop()
-		end()
+		if !stop() || !q.pass(turn.ID) {
+			end()
+		}
 	}}, nil
+}
+
+func (q *turnQueue) has(turn kv.TurnID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.held[turn] != nil
+}
+
+// pass ends a turn and gives its grant to the next in this store who waits for the same
+// keys. It does nothing if nobody does, or the grant has served enough.
+func (q *turnQueue) pass(turn kv.TurnID) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h := q.held[turn]
+	if h == nil || h.left == 0 || time.Since(h.since) > q.store.set.pass {
+		return false
+	}
+	next := q.table.Pass(turn)
+	if next == 0 {
+		return false
+	}
+	delete(q.held, turn)
+	h.left--
+	q.held[next] = h
+	return true
+}
+
+// drop ends a turn with its grant, if it has one still: who passes it on, and who closes
+// the store, takes it.
+func (q *turnQueue) drop(turn kv.TurnID, end func()) {
+	q.mu.Lock()
+	h := q.held[turn]
+	delete(q.held, turn)
+	q.mu.Unlock()
+	if h != nil {
+		h.unlock()
+	}
+	end()
+	if h != nil {
+		go q.leave(h)
+	}
 }
 
 // queue takes the locks of a turn, and notes in the store that it is granted: commits that
 // were on their way are over then, and those that come see it.
-func (q *turnQueue) queue(ctx context.Context, h *heldTurn, keys []uint64) (err error) {
+func (q *turnQueue) queue(ctx context.Context, h *grant, keys []uint64) (err error) {
 	defer func() {
 		if err != nil {
 			h.unlock()
@@ -100,10 +147,10 @@ func (q *turnQueue) queue(ctx context.Context, h *heldTurn, keys []uint64) (err 
 			return err
 		}
 	}
-	return q.note(ctx, note{owner: q.owner, ticket: h.ticket, until: nowMilli() + turnLife.Milliseconds(), keys: keys})
+	return q.note(ctx, note{owner: q.owner, ticket: h.ticket, until: nowMilli() + grantLife.Milliseconds(), keys: keys})
 }
 
-func (q *turnQueue) lock(ctx context.Context, h *heldTurn, name, mode string) error {
+func (q *turnQueue) lock(ctx context.Context, h *grant, name, mode string) error {
 	w, err := q.store.locks.takeTurn(ctx, name, mode, q.closed)
 	if err == nil {
 		h.locks = append(h.locks, w)
@@ -111,7 +158,7 @@ func (q *turnQueue) lock(ctx context.Context, h *heldTurn, name, mode string) er
 	return err
 }
 
-func (h *heldTurn) unlock() {
+func (h *grant) unlock() {
 	for _, w := range h.locks {
 		w.release()
 	}
@@ -147,7 +194,7 @@ func (q *turnQueue) note(ctx context.Context, n note) error {
 func ticketKey(ticket uint64) []byte { return binary.BigEndian.AppendUint64(nil, ticket) }
 
 // leave takes notes away. One that cannot be taken away expires.
-func (q *turnQueue) leave(held ...*heldTurn) {
+func (q *turnQueue) leave(held ...*grant) {
 	ctx, cancel := context.WithTimeout(context.Background(), turnLife)
 	defer cancel()
 	q.change(ctx, func(t *tx) error {
@@ -168,31 +215,18 @@ func (q *turnQueue) change(ctx context.Context, first func(*tx) error) error {
 		return s.conn.why(err)
 	}
 	t.start(func() error { return first(t) })
-	patience := time.NewTimer(s.set.wait)
-	defer patience.Stop()
-	select {
-	case end := <-t.done:
-		end.lost = s.conn.lost
-		if end.completed {
-			return nil
-		}
-		return end.ofRead(t.why)
-	case <-patience.C:
-		err = fmt.Errorf("%w: no turn could be noted for %v: is another tab frozen?", kv.ErrUnavailable, s.set.wait)
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-s.conn.gone:
-		err = s.conn.cause
+	end, err := s.await(ctx, t, "no turn could be noted")
+	if err != nil || end.completed {
+		return err
 	}
-	t.abort(err)
-	return err
+	return end.ofRead(t.why)
 }
 
 // close ends the turns that were taken through the store.
 func (q *turnQueue) close() {
 	q.table.Close()
 	q.mu.Lock()
-	var held []*heldTurn
+	var held []*grant
 	for id, h := range q.held {
 		held = append(held, h)
 		delete(q.held, id)

@@ -16,16 +16,17 @@ type tx struct {
 	next   func() error
 	first  func() // called once the first request is answered, if there are many
 
-	end    ending
-	why    error // why we aborted it
-	done   chan ending
-	ready  chan struct{} // closed by answer
-	over   bool
-	asked  int
-	begun  js.Func
-	step   js.Func
-	ended  js.Func
-	failed js.Func
+	end      ending
+	why      error // why we aborted it
+	done     chan ending
+	ready    chan struct{} // closed by answer
+	answered bool
+	over     bool
+	asked    int
+	begun    js.Func
+	step     js.Func
+	ended    js.Func
+	failed   js.Func
 }
 
 // Modes of a transaction.
@@ -130,7 +131,10 @@ func (t *tx) advance() {
 }
 
 // answer says, in a step of a transaction that reads, that all is read.
-func (t *tx) answer() { close(t.ready) }
+func (t *tx) answer() {
+	t.answered = true
+	close(t.ready)
+}
 
 // commit says that no more requests come.
 func (t *tx) commit() {

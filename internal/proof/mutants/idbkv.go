@@ -50,8 +50,14 @@ var browserMutants = []mutant{
 	{
 		name: "a frozen tab keeps its turn",
 		file: "kv/idbkv/locks.go",
-		old:  "case time.Since(since) > turnLife:", new: "case time.Since(since) > turnLife && false:",
+		old:  "case time.Since(since) > grantLife:", new: "case time.Since(since) > grantLife && false:",
 		test: "TestFrozenTabLosesItsTurn", dir: webTests, pkgs: []string{"."},
+	},
+	{
+		name: "a tab keeps the turn while another waits",
+		file: "kv/idbkv/turns.go",
+		old:  "if h == nil || h.left == 0 ||", new: "if h == nil ||",
+		test: "TestConformanceInWorker", dir: webTests, web: "TestTurnsInARow", pkgs: []string{"."},
 	},
 	{
 		name: "an abort that throws is called certain",
