@@ -79,12 +79,14 @@ func Prepare(config *pgxpool.Config) {
 	}
 }
 
-// Open uses the schema in the database that a pool leads to, and makes or migrates it
-// if need be, under a lock: that needs the right to create a schema in the database,
-// all else those that docs/postgresql.md lists. The pool stays the caller's, who closes
-// it after the DB. Errors: kv.ErrInvalid (the pool's configuration was not prepared),
-// kv.ErrNewer, kv.ErrForeign (there is a schema of that name with something else in
-// it), ErrNoSchema, kv.ErrUnavailable, kv.ErrUnusable, the context's.
+// Open uses the schema in the database that a pool leads to, makes it if need be, and
+// raises one that an older program made, under a lock. To make it needs the right to
+// create a schema in the database, to raise it those of its owner, all else those that
+// docs/postgresql.md lists. The pool stays the caller's, who closes it after the DB.
+// Errors: kv.ErrInvalid (the pool's configuration was not prepared), kv.ErrNewer (a newer
+// program has made or raised the schema), kv.ErrForeign (there is a schema of that name
+// with something else in it), ErrNoSchema, kv.ErrUnavailable, kv.ErrUnusable, the
+// context's.
 func Open(ctx context.Context, pool *pgxpool.Pool, options ...Option) (*DB, error) {
 	d := &DB{pool: pool, set: defaults(), stores: make(map[*Store]struct{}), marks: make(map[string]witness.Mark)}
 	for _, option := range options {

@@ -33,7 +33,7 @@ var refusals = map[string]struct {
 	"3D000": {kv.ErrUnusable, "there is no such database"},
 	"3F000": {kv.ErrUnusable, "the schema is gone"},
 	"42P01": {kv.ErrUnusable, "a table of the schema is gone"},
-	"42883": {kv.ErrUnusable, "a function of the schema is gone"},
+	"42883": {kv.ErrUnusable, "a function of the schema is gone: a newer program may have raised it, which this one is too old for"},
 	"PW001": {kv.ErrUnusable, "the settings of the server or of this user are not those that commits need"},
 	"PW003": {kv.ErrUnusable, "the server was promoted, restored or replaced: open the store again, and recover what it says"},
 	"PW002": {kv.ErrUnusable, "the space is a synchronous one, and the server does not wait for standbys"},

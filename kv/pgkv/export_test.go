@@ -13,3 +13,12 @@ func (d *DB) Trim(ctx context.Context, s *Store) error {
 	_, err := d.exec(ctx, newCall("trim", s.space).number(int64(d.keep)).number(keptChanges))
 	return err
 }
+
+// WithVersion opens as a program does that knows a version of the schema and no later one.
+func WithVersion(version int64) Option { return func(s *settings) { s.version = version } }
+
+// SchemaVersion is what this program makes.
+const SchemaVersion = schemaVersion
+
+// Script is what makes a schema, or raises it.
+func (d *DB) Script() (string, error) { return d.script() }

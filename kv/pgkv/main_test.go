@@ -26,6 +26,10 @@ const urlEnv = "PGKV_TEST_URL"
 func TestMain(m *testing.M) {
 	code := 0
 	defer func() { os.Exit(code) }()
+	if schema := os.Getenv(raiseEnv); schema != "" {
+		raiseIn(os.Getenv(urlEnv), schema)
+		return
+	}
 	if os.Getenv(urlEnv) != "" {
 		processes.Main(m, map[string]processes.Role{
 			processes.CountRole: inSpace(func(s kv.Store, dir string) error { return processes.Count(s, dir, nil) }),

@@ -16,6 +16,7 @@ type Option func(*settings)
 
 type settings struct {
 	schema    string
+	version   int64 // of the schema; tests are older programs
 	commitIDs int
 	mode      Mode
 	wait      time.Duration
@@ -33,7 +34,7 @@ func defaults() settings {
 	}
 	return settings{
 		witnesses: witnesses,
-		schema:    "pawl", commitIDs: kv.EmbeddedCommitIDs,
+		schema:    "pawl", version: schemaVersion, commitIDs: kv.EmbeddedCommitIDs,
 		wait: 10 * time.Second, poll: time.Second, logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -56,6 +57,7 @@ const (
 func WithSchema(name string) Option { return func(s *settings) { s.schema = name } }
 
 // WithExisting leaves a database alone that has no schema of ours: Open is ErrNoSchema.
+// An older schema it raises.
 func WithExisting() Option { return func(s *settings) { s.existing = true } }
 
 // WithCommitIDs keeps the newest n commit IDs of each space, 100,000 unless told: a

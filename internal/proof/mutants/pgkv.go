@@ -80,4 +80,28 @@ var postgresMutants = []mutant{
 		old:  "go q.drop(turn.ID)", new: "_ = q.drop",
 		test: "TestTicketsPassedOnToNobody", pkgs: []string{"./kv/pgkv"},
 	},
+	{
+		name: "the schema of PostgreSQL is raised by several at once",
+		file: "kv/pgkv/raise.go",
+		old:  "SELECT pg_advisory_xact_lock(", new: "SELECT (",
+		test: "TestRaiseAtOnce", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a newer schema of PostgreSQL is used as if it were known",
+		file: "kv/pgkv/schema.go",
+		old:  "if is.version > d.set.version {", new: "if false {",
+		test: "TestRaise$", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "what is raised in a schema of PostgreSQL is not its owner's",
+		file: "kv/pgkv/raise.go",
+		old:  "IF v_owner <> current_user THEN", new: "IF false THEN",
+		test: "TestRaiseRights", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a schema of PostgreSQL is raised without its functions",
+		file: "kv/pgkv/raise.go",
+		old:  "for _, name := range functions {", new: "for _, name := range functions[:3] {",
+		test: "TestRaise$", pkgs: []string{"./kv/pgkv"},
+	},
 }

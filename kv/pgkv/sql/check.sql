@@ -4,7 +4,7 @@
 
 -- What of a batch's reads (kind 1) and scans (kind 2) holds no longer. The arrays
 -- yields say how many of the keys and versions after them belong to each prefix.
-CREATE FUNCTION pawl.stale(
+CREATE OR REPLACE FUNCTION pawl.stale(
 	p_id bigint, p_keys bytea[], p_versions bigint[],
 	p_prefixes bytea[], p_uppers bytea[], p_yields integer[], p_yield_keys bytea[], p_yield_versions bigint[]
 ) RETURNS TABLE (o_kind integer, o_name bytea) LANGUAGE plpgsql STABLE AS $$
@@ -39,7 +39,7 @@ $$;
 
 -- Validates the reads and scans of a batch without writes: the head (kind 0), then
 -- what is stale.
-CREATE FUNCTION pawl.holds(
+CREATE OR REPLACE FUNCTION pawl.holds(
 	p_space text, p_keys bytea[], p_versions bigint[],
 	p_prefixes bytea[], p_uppers bytea[], p_yields integer[], p_yield_keys bytea[], p_yield_versions bigint[]
 ) RETURNS TABLE (o_kind integer, o_version bigint, o_name bytea) LANGUAGE plpgsql STABLE

@@ -5,7 +5,7 @@
 -- It answers with a row for each batch: 1 applied, 2 refused before, 3 expired,
 -- 4 conflict, 5 waits for a turn, and then the version is the newest ticket that it
 -- waits for. Rows of kind 11 and 12 before a conflict name what is stale.
-CREATE FUNCTION pawl.commit(
+CREATE OR REPLACE FUNCTION pawl.commit(
 	p_space text, p_mode integer, p_lineage text, p_accept boolean, p_keep bigint,
 	p_random bytea[], p_began bigint[], p_again boolean[], p_ticket bigint[], p_came bigint[],
 	p_reads integer[], p_scans integer[], p_writes integer[],
@@ -127,7 +127,7 @@ $$;
 -- convenient, if it has changed nothing. Every commit is durable, asked for or not: who
 -- has read one that a crash takes back lives on, and would take another of the same
 -- version for it.
-CREATE FUNCTION pawl.durability(p_durable boolean) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.durability(p_durable boolean) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_set text;
 BEGIN
@@ -147,7 +147,7 @@ END
 $$;
 
 -- Forgets IDs and changes that nobody looks for any more. It locks no space.
-CREATE FUNCTION pawl.trim(p_space text, p_ids bigint, p_changes bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION pawl.trim(p_space text, p_ids bigint, p_changes bigint) RETURNS void LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off AS $$
 DECLARE
 	v_space pawl.spaces;

@@ -6,7 +6,7 @@
 --	-2 there may be more such keys: the changes are not kept that far back
 --	 n an entry: the n-th key that was asked for, or of a scan
 --	-3 the scan was broken off: there may be more entries
-CREATE FUNCTION pawl.head_since(p_space text, p_seen bigint)
+CREATE OR REPLACE FUNCTION pawl.head_since(p_space text, p_seen bigint)
 RETURNS TABLE (o_kind integer, o_version bigint, o_key bytea, o_value bytea) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
@@ -32,7 +32,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION pawl.get(p_space text, p_seen bigint, p_keys bytea[])
+CREATE OR REPLACE FUNCTION pawl.get(p_space text, p_seen bigint, p_keys bytea[])
 RETURNS TABLE (o_kind integer, o_version bigint, o_key bytea, o_value bytea) LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -48,7 +48,7 @@ $$;
 
 -- Entries from one key on and before another, at most p_rows, and no more once they
 -- have p_bytes.
-CREATE FUNCTION pawl.scan(p_space text, p_seen bigint, p_from bytea, p_upper bytea, p_rows integer, p_bytes bigint)
+CREATE OR REPLACE FUNCTION pawl.scan(p_space text, p_seen bigint, p_from bytea, p_upper bytea, p_rows integer, p_bytes bigint)
 RETURNS TABLE (o_kind integer, o_version bigint, o_key bytea, o_value bytea) LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -79,7 +79,7 @@ $$;
 -- a row for each key written (1) or deleted (2), and one for each version (3) behind
 -- its keys; or -2 if they are not kept that far back, and then the version is the
 -- oldest that is.
-CREATE FUNCTION pawl.changes_after(p_space text, p_after bigint)
+CREATE OR REPLACE FUNCTION pawl.changes_after(p_space text, p_after bigint)
 RETURNS TABLE (o_kind integer, o_version bigint, o_key bytea) LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_sort = off AS $$
 #variable_conflict use_column
@@ -110,7 +110,7 @@ END
 $$;
 
 -- The heads of spaces, for those who watch many.
-CREATE FUNCTION pawl.heads(p_names text[]) RETURNS TABLE (o_name text, o_head bigint) LANGUAGE sql STABLE
+CREATE OR REPLACE FUNCTION pawl.heads(p_names text[]) RETURNS TABLE (o_name text, o_head bigint) LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 	SELECT s.name, s.head FROM unnest(p_names) AS n(name)
 	CROSS JOIN LATERAL (SELECT s.name, s.head FROM pawl.spaces s WHERE s.name = n.name LIMIT 1) s

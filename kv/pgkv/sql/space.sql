@@ -1,5 +1,5 @@
 -- A standby is never read: what it shows may be older than what was acknowledged.
-CREATE FUNCTION pawl.primary_only() RETURNS void LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION pawl.primary_only() RETURNS void LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	IF pg_is_in_recovery() THEN
 		RAISE EXCEPTION 'the server is a standby' USING ERRCODE = '25006';
@@ -10,7 +10,7 @@ $$;
 -- Locks the row of a space, and makes it first if there is none. Everything that the
 -- caller does after it is done on the newest state: each statement of a function that
 -- is VOLATILE has a snapshot of its own, in READ COMMITTED.
-CREATE FUNCTION pawl.enter(p_space text, p_mode integer) RETURNS pawl.spaces LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.enter(p_space text, p_mode integer) RETURNS pawl.spaces LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_space pawl.spaces;
 BEGIN
@@ -31,7 +31,7 @@ $$;
 -- The cluster and the timeline that it writes now; that of the control file is known
 -- only at the next checkpoint. The cluster is read from a file, once by each process of
 -- the server: it cannot change while one lives.
-CREATE FUNCTION pawl.lineage() RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION pawl.lineage() RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_system text := current_setting('pawlkv.system', true);
 BEGIN
@@ -44,7 +44,7 @@ END
 $$;
 
 -- Whether the server waits for standbys.
-CREATE FUNCTION pawl.is_synchronous() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION pawl.is_synchronous() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	RETURN current_setting('synchronous_standby_names') <> '';
 END
@@ -56,7 +56,7 @@ $$;
 -- timeline, than when the caller first asked (p_lineage); or than the space was last seen
 -- well on, unless the caller has been told so (p_accept). A synchronous one may have when
 -- its server does not wait for standbys.
-CREATE FUNCTION pawl.fit(p_space pawl.spaces, p_lineage text, p_accept boolean) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION pawl.fit(p_space pawl.spaces, p_lineage text, p_accept boolean) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_now text;
 BEGIN
@@ -76,7 +76,7 @@ $$;
 
 -- What is known of a space, and the lineage of the server: one row, also where there is
 -- no such space.
-CREATE FUNCTION pawl.look(p_space text)
+CREATE OR REPLACE FUNCTION pawl.look(p_space text)
 RETURNS TABLE (o_now text, o_mode integer, o_lineage text, o_store bytea, o_generation bigint) LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	v_space pawl.spaces;
@@ -88,7 +88,7 @@ END
 $$;
 
 -- Stores what the witness of a space knows: from now on it is well where it is.
-CREATE FUNCTION pawl.save_mark(p_space text, p_mode integer, p_lineage text, p_store bytea, p_generation bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.save_mark(p_space text, p_mode integer, p_lineage text, p_store bytea, p_generation bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_space pawl.spaces;
 BEGIN
@@ -103,7 +103,7 @@ END
 $$;
 
 -- Gives a space another mode, while the server waits for standbys and all is well.
-CREATE FUNCTION pawl.set_mode(p_space text, p_mode integer, p_lineage text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.set_mode(p_space text, p_mode integer, p_lineage text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_space pawl.spaces;
 BEGIN
@@ -118,13 +118,13 @@ END
 $$;
 
 -- The names of the spaces that begin with a text, in their order.
-CREATE FUNCTION pawl.spaces_named(p_prefix text) RETURNS TABLE (o_name text) LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION pawl.spaces_named(p_prefix text) RETURNS TABLE (o_name text) LANGUAGE sql STABLE AS $$
 	SELECT s.name FROM pawl.spaces s WHERE starts_with(s.name, p_prefix) AND s.head > 0 ORDER BY s.name
 $$;
 
 -- Gives a space another name, and says whether there was one; that of one which holds
 -- nothing may be taken.
-CREATE FUNCTION pawl.rename(p_space text, p_to text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.rename(p_space text, p_to text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	DELETE FROM pawl.spaces s WHERE s.name = p_to AND s.head = 0;
 	UPDATE pawl.spaces s SET name = p_to WHERE s.name = p_space;
@@ -133,7 +133,7 @@ END
 $$;
 
 -- Removes a space with all that is in it.
-CREATE FUNCTION pawl.remove(p_space text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.remove(p_space text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_id bigint;
 BEGIN

@@ -2,7 +2,7 @@
 -- 2 seconds: one that ends much later was, and then the server's clock was set back.
 -- Without that those of processes that are gone would hold up all others until the clock
 -- is where it was.
-CREATE FUNCTION pawl.stands(p_expires timestamptz) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.stands(p_expires timestamptz) RETURNS boolean LANGUAGE sql VOLATILE AS $$
 	SELECT p_expires > clock_timestamp() AND p_expires < clock_timestamp() + interval '5 seconds'
 $$;
 
@@ -10,7 +10,7 @@ $$;
 -- on one of its keys or on the whole space that were asked for before it came (ticket
 -- p_came, 0 for a commit that comes now). One that carries a granted turn waits for
 -- granted ones only.
-CREATE FUNCTION pawl.turn_before(p_id bigint, p_keys bytea[], p_ticket bigint, p_came bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.turn_before(p_id bigint, p_keys bytea[], p_ticket bigint, p_came bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_holder boolean := EXISTS (
 		SELECT FROM pawl.turns t WHERE t.space = p_id AND t.ticket = p_ticket AND t.granted AND pawl.stands(t.expires));
@@ -26,7 +26,7 @@ $$;
 
 -- Asks for a turn, and grants it if nobody stands before it. A ticket that is not
 -- granted is held for p_patience, and longer by whoever asks again.
-CREATE FUNCTION pawl.ask(p_space text, p_mode integer, p_keys bytea[], p_life bigint, p_patience bigint)
+CREATE OR REPLACE FUNCTION pawl.ask(p_space text, p_mode integer, p_keys bytea[], p_life bigint, p_patience bigint)
 RETURNS TABLE (o_ticket bigint, o_granted boolean) LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -44,7 +44,7 @@ END
 $$;
 
 -- Grants a turn that is first: who calls it has locked the space.
-CREATE FUNCTION pawl.grant(p_id bigint, p_ticket bigint, p_life bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.grant(p_id bigint, p_ticket bigint, p_life bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	v_keys bytea[] := (SELECT t.keys FROM pawl.turns t WHERE t.space = p_id AND t.ticket = p_ticket);
 BEGIN
@@ -63,7 +63,7 @@ $$;
 
 -- Asks again for a turn: 1 granted, 0 not yet, -1 it is gone and must be asked for
 -- anew. As long as somebody stands before it nothing is locked.
-CREATE FUNCTION pawl.ask_again(p_space text, p_ticket bigint, p_life bigint, p_patience bigint) RETURNS integer LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION pawl.ask_again(p_space text, p_ticket bigint, p_life bigint, p_patience bigint) RETURNS integer LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off AS $$
 DECLARE
 	v_space pawl.spaces;
@@ -97,7 +97,7 @@ $$;
 -- Ends turns, and grants those that stood behind them: to be told so is all that who
 -- waits for one needs. Turns on the whole space are granted by who asks, under the lock
 -- of the space. Nothing of it reaches the disk, so that the notifications hold up nobody.
-CREATE FUNCTION pawl.leave(p_space text, p_tickets bigint[], p_life bigint, p_channel text) RETURNS void LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION pawl.leave(p_space text, p_tickets bigint[], p_life bigint, p_channel text) RETURNS void LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off AS $$
 DECLARE
 	v_id bigint;
@@ -123,7 +123,7 @@ $$;
 
 -- Tells those who watch that spaces have changed. It is called after the commit: a
 -- notification inside of it would make all commits of the server queue up.
-CREATE FUNCTION pawl.tell(p_names text[], p_channel text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION pawl.tell(p_names text[], p_channel text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	PERFORM set_config('synchronous_commit', 'off', true);
 	PERFORM pg_notify(p_channel, 'c' || n.name) FROM unnest(p_names) AS n(name);
