@@ -33,7 +33,7 @@ func newBridgeStory(t *testing.T, programs [2]string, appservice, msc4190 bool) 
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	socket := filepath.Join(folder, "socket")
 	y.store = filepath.Join(folder, "store")
-	y.gate = startGate(t, socket, y.readAlong)
+	y.gate = startGate(t, socket, y.readAlong, func() { y.note(func() {}) })
 	y.server = synapse.Start(t, *where, "example.org", synapse.Service{
 		"id": "echo", "url": y.gate.URL, "as_token": "as-token", "hs_token": "hs-token", "sender_localpart": "echosender", "rate_limited": false,
 		"namespaces": map[string]any{"users": []map[string]any{

@@ -25,17 +25,19 @@ type gate struct {
 	bridge *http.Client
 
 	mu       sync.Mutex
-	came     map[string]*event.Event // events of rooms, as they came first
+	came     map[string]*event.Event // events of rooms, as they came last
 	answered map[string]int          // of those in a transaction that was answered with 200, in which life
 	life     int                     // how often the bridge was started
 	statuses map[int]int             // answers to transactions; 0: none
 	strike   func()                  // is called within the next transaction
+	refuse   bool                    // the next transaction is refused
 	seen     func(*event.Event)      // is called with each event that comes first
+	passed   func()                  // is called after each transaction
 }
 
 // startGate lets requests through to who listens at a socket.
-func startGate(t *testing.T, socket string, seen func(*event.Event)) *gate {
-	g := &gate{came: map[string]*event.Event{}, answered: map[string]int{}, statuses: map[int]int{}, seen: seen}
+func startGate(t *testing.T, socket string, seen func(*event.Event), passed func()) *gate {
+	g := &gate{came: map[string]*event.Event{}, answered: map[string]int{}, statuses: map[int]int{}, seen: seen, passed: passed}
 	g.bridge = &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // a request goes to the bridge that is there now
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -70,7 +72,10 @@ func (g *gate) pass(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.note(transaction.Events)
-	status, answer, err := g.forward(r, body)
+	status, answer, err := http.StatusServiceUnavailable, []byte("{}"), error(nil)
+	if !g.isRefused() {
+		status, answer, err = g.forward(r, body)
+	}
 	if err != nil {
 		status = 0
 	}
@@ -83,6 +88,7 @@ func (g *gate) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	g.mu.Unlock()
 	reply(w, status, answer, err)
+	g.passed()
 }
 
 // begins says that another bridge starts.
@@ -99,16 +105,44 @@ func (g *gate) strikes(strike func()) {
 	g.strike = strike
 }
 
-// note tells of events that come first.
-func (g *gate) note(events []*event.Event) {
+// refuses has the next transaction refused, and not handed on.
+func (g *gate) refuses() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.refuse = true
+}
+
+func (g *gate) isRefused() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	refuse := g.refuse
+	g.refuse = false
+	return refuse
+}
+
+// note tells of events that come first.
+func (g *gate) note(events []*event.Event) {
 	for _, e := range events {
-		if g.came[e.ID.String()] == nil {
-			g.came[e.ID.String()] = e
+		g.mu.Lock()
+		first := g.came[e.ID.String()] == nil
+		g.came[e.ID.String()] = e
+		g.mu.Unlock()
+		if first {
 			g.seen(e)
 		}
 	}
+}
+
+// unanswered are those of some events that were in no transaction that was answered.
+func (g *gate) unanswered(events []string) (left []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range events {
+		if _, is := g.answered[e]; !is {
+			left = append(left, e)
+		}
+	}
+	return left
 }
 
 // forward asks the bridge, which may be struck as soon as it has a transaction.

@@ -117,8 +117,9 @@ func (y *bridgeStory) judge() {
 	y.gate.mu.Lock()
 	defer y.gate.mu.Unlock()
 	y.t.Logf("%d messages to the network, of which mautrix-go dropped %d between its 200 and the handler; %d from it; %d kills; "+
-		"all %d events that Synapse accepted are read by all five; all %d to-device events for the bridge were received; transactions were answered %v (0: not at all)",
-		len(y.spoken), dropped, len(y.said), y.kills, len(events), letters, y.gate.statuses)
+		"all %d events that Synapse accepted are read by all five; all %d to-device events for the bridge were received; transactions were answered %v (0: not at all); "+
+		"Synapse left %d behind until one was refused",
+		len(y.spoken), dropped, len(y.said), y.kills, len(events), letters, y.gate.statuses, y.left)
 }
 
 // accepted are the encrypted events of all rooms. Nothing was said in the clear.
