@@ -16,7 +16,7 @@
 # make bench-mautrix  the nested module mautrix beside mautrix-go's cryptohelper; BENCH gives it flags
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
-# make web     the engine on IndexedDB in Chromium: in a page and in a worker (CHROMIUM names another)
+# make web     the engine on IndexedDB in Chromium, in full: each fault FAULTS times (default 20), at instants of SEED (CHROMIUM names another)
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make vectors writes what ports are tested with and libsodium computes, by Python with internal/proof/port/requirements.txt
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
@@ -182,13 +182,15 @@ test-interop:
 	cd kv/sharekv/bbolttest && $(GO) test -count=1 -timeout 10m ./...
 	cd kv/etcdkv/etcdtest && $(GO) test -short -count=1 -timeout 10m ./...
 
-# The engine on IndexedDB, in a worker of Chromium, which is optional on a developer's
-# machine and required with PAWL_WEB=1. In full it runs in a page too.
+# The engine on IndexedDB, in Chromium, which is optional on a developer's machine and
+# required with PAWL_WEB=1. In full it runs in a page too, the story has 300 messages to and
+# from each tab, and each fault comes 20 times and not once.
+FAULTS ?= 20
 test-web:
-	cd internal/proof/web && $(GO) test -short -count=1 -timeout 20m ./...
+	cd internal/proof/web && $(GO) test -short -count=1 -timeout 20m .
 
 web:
-	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -timeout 60m ./...
+	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -timeout 6h $(LIBOLM) . -web.rounds=$(FAULTS) -web.seed=$(SEED)
 
 # PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
 # programs are optional on a developer's machine, and required with PAWL_FLEET=1. Long runs

@@ -45,6 +45,13 @@ func Start(t testing.TB, profile string, more ...chromedp.ExecAllocatorOption) *
 	if profile == "" {
 		profile = t.TempDir()
 	}
+	b := start(t, profile, more...)
+	t.Cleanup(b.Quit)
+	return b
+}
+
+func start(t testing.TB, profile string, more ...chromedp.ExecAllocatorOption) *Browser {
+	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(Chromium(t)), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(time.Minute),
@@ -65,11 +72,45 @@ func Start(t testing.TB, profile string, more ...chromedp.ExecAllocatorOption) *
 		end()
 		endAllocator()
 	})
-	t.Cleanup(b.Quit)
 	if err := chromedp.Do(ctx); err != nil {
+		b.Quit()
 		t.Fatalf("start Chromium: %v", err)
 	}
 	return b
+}
+
+// shared is a browser that tests have together.
+var shared struct {
+	sync.Mutex
+	browser *Browser
+	profile string
+}
+
+// Shared returns a browser that other tests have too, each with a server of its own and so
+// with an origin of its own. It is not there to be ended, or slowed down.
+func Shared(t testing.TB) *Browser {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.browser == nil {
+		profile, err := os.MkdirTemp("", "pawl-web-profile")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.profile = profile
+		shared.browser = start(t, profile)
+	}
+	return &Browser{t: t, Profile: shared.profile, ctx: shared.browser.ctx}
+}
+
+// quitShared ends the browser that tests had together.
+func quitShared() {
+	if shared.browser != nil {
+		shared.browser.Quit()
+	}
+	if shared.profile != "" {
+		os.RemoveAll(shared.profile)
+	}
 }
 
 // Tab is a page of the browser.

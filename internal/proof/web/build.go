@@ -50,7 +50,8 @@ func BuildOver(t testing.TB, dir, pkg string, test bool, overlay string) string 
 	return file
 }
 
-// WithBuilds runs tests that build programs, and drops those when they have ended.
+// WithBuilds runs tests that build programs, and drops those, and the browser that tests
+// had together, when they have ended.
 func WithBuilds(m *testing.M) (code int) {
 	var err error
 	if built.dir, err = os.MkdirTemp("", "pawl-web"); err != nil {
@@ -58,6 +59,7 @@ func WithBuilds(m *testing.M) (code int) {
 		return 1
 	}
 	defer os.RemoveAll(built.dir)
+	defer quitShared()
 	built.files = make(map[string]string)
 	return m.Run()
 }

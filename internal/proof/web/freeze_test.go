@@ -27,7 +27,7 @@ func (tab *Tab) lifecycle(state devtools.SetWebLifecycleStateState) {
 // twoTabs opens a store in a page, which can be frozen, and in a worker of another tab.
 func twoTabs(t *testing.T) (name string, page *Tab, cold, warm *Actor) {
 	t.Helper()
-	browser := Start(t, "")
+	browser := Shared(t)
 	server := NewServer(t, Build(t, ".", "./actor", false))
 	name = rand.Text()
 	address, cold := server.NewActor("page", "cold")
@@ -43,6 +43,7 @@ func twoTabs(t *testing.T) (name string, page *Tab, cold, warm *Actor) {
 // TestFrozenTabLosesItsTurn: a tab has a turn, and the browser freezes it. Others take the
 // turn away when it has lasted for too long, and nothing waits for the tab.
 func TestFrozenTabLosesItsTurn(t *testing.T) {
+	t.Parallel()
 	_, page, cold, warm := twoTabs(t)
 	cold.Expect("ok", "turn", "k")
 	page.Freeze()
@@ -66,6 +67,7 @@ func TestFrozenTabLosesItsTurn(t *testing.T) {
 // TestFrozenTabWithTransaction: a tab is frozen in the middle of a transaction. Others
 // take theirs back at the deadline, certainly not applied, and go on when it goes on.
 func TestFrozenTabWithTransaction(t *testing.T) {
+	t.Parallel()
 	name, page, cold, warm := twoTabs(t)
 	warm.Expect("ok 1", "put", "k", "before")
 	cold.Expect("ok", "hold", name)
@@ -90,6 +92,7 @@ func TestFrozenTabWithTransaction(t *testing.T) {
 
 // TestFrozenTabEnds: the same, and the tab is closed while it is frozen.
 func TestFrozenTabEnds(t *testing.T) {
+	t.Parallel()
 	name, page, cold, warm := twoTabs(t)
 	cold.Expect("ok", "hold", name)
 	page.Freeze()

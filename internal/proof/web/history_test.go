@@ -137,14 +137,15 @@ const transactions = 60
 // TestHistoryOfTabs: three tabs make random transactions on one store; one is closed in
 // the middle of one, and another takes its place.
 func TestHistoryOfTabs(t *testing.T) {
-	browser := Start(t, "")
-	server := NewServer(t, Build(t, ".", "./tab", false))
+	t.Parallel()
+	browser := Shared(t)
+	server := NewServer(t, Build(t, ".", "./actor", false))
 	var h history
 	h.serve(server)
 	name := rand.Text()
 	var runs []*Run
 	open := func(id string) *Tab {
-		address, run := server.Address("worker", id, name, id, strconv.Itoa(transactions))
+		address, run := server.Address("worker", id, "history", name, id, strconv.Itoa(transactions))
 		runs = append(runs, run)
 		return browser.Open(address)
 	}
@@ -175,15 +176,16 @@ func TestHistoryOfTabs(t *testing.T) {
 
 // TestStaleReadIsFound: a tab that reads from a cache that nothing checks.
 func TestStaleReadIsFound(t *testing.T) {
-	browser := Start(t, "")
-	server := NewServer(t, Build(t, ".", "./tab", false))
+	t.Parallel()
+	browser := Shared(t)
+	server := NewServer(t, Build(t, ".", "./actor", false))
 	var h history
 	h.serve(server)
 	name := rand.Text()
 	var runs []*Run
 	for i, more := range [][]string{nil, nil, {"stale"}} {
 		id := strconv.Itoa(i)
-		address, run := server.Address("worker", id, append([]string{name, id, strconv.Itoa(transactions / 4)}, more...)...)
+		address, run := server.Address("worker", id, append([]string{"history", name, id, strconv.Itoa(transactions / 4)}, more...)...)
 		runs = append(runs, run)
 		defer browser.Open(address).Close()
 	}

@@ -23,7 +23,8 @@ func TestConformanceInPage(t *testing.T) {
 }
 
 func testConformance(t *testing.T, where string) {
-	browser := Start(t, "")
+	t.Parallel()
+	browser := Shared(t)
 	server := NewServer(t, Build(t, mainModule, "./kv/idbkv", true))
 	run := "."
 	if only := os.Getenv("PAWL_WEB_RUN"); only != "" {

@@ -14,7 +14,8 @@ import (
 // TestNoRoom: the browser gives the origin no room. What it refuses is certainly not
 // applied (disk_full); reading goes on, and so does writing when there is room again.
 func TestNoRoom(t *testing.T) {
-	browser := Start(t, "")
+	t.Parallel()
+	browser := Shared(t)
 	server := NewServer(t, Build(t, ".", "./actor", false))
 	address, a := server.NewActor("worker", "full")
 	tab := browser.Open(address)

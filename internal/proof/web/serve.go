@@ -53,13 +53,21 @@ func NewServer(t testing.TB, program string) *Server {
 	s.mux.HandleFunc("/wasm_exec.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, start) })
 	s.mux.HandleFunc("/run.js", script(runScript))
 	s.mux.HandleFunc("/page", page(`<script src="/wasm_exec.js"></script><script src="/run.js"></script>`))
-	s.mux.HandleFunc("/worker", page(`<script>new Worker("/run.js" + location.search)</script>`))
-	s.mux.HandleFunc("/service", page(`<script>navigator.serviceWorker.register("/run.js" + location.search)</script>`))
+	s.mux.HandleFunc("/worker", page(`<script>globalThis.worker = new Worker("/run.js" + location.search)</script>`))
+	s.mux.HandleFunc("/service", page(`<script>
+const register = () => navigator.serviceWorker.register("/run.js" + location.search, { scope: "/of/" + new URLSearchParams(location.search).get("id") });
+globalThis.wake = () => register().then((r) => { (r.active || r.waiting || r.installing).postMessage("run"); });
+wake();
+</script>`))
+	s.mux.HandleFunc("/elsewhere", page(""))
 	s.mux.HandleFunc("/out", s.takeOutput)
 	s.mux.HandleFunc("/exit", s.takeExit)
 	s.serveActors()
 	s.Server = httptest.NewServer(s.mux)
-	t.Cleanup(s.Close)
+	t.Cleanup(func() {
+		s.CloseClientConnections() // a service worker may wait for a step still
+		s.Close()
+	})
 	return s
 }
 
@@ -109,6 +117,12 @@ func (s *Server) takeExit(_ http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		code = -1
 	}
-	run.Code = code
-	close(run.Done)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-run.Done: // a page that was loaded again
+	default:
+		run.Code = code
+		close(run.Done)
+	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -20,6 +21,9 @@ type Actor struct {
 	mu    sync.Mutex
 	next  int
 	waits map[int]chan string
+	seen  map[string]bool // instances: a page may be loaded again, a service worker started again
+	leave func()          // ends the poll that waits
+	came  chan struct{}   // has room for one: an instance was seen first
 }
 
 // actors are those of one server.
@@ -32,11 +36,18 @@ type actors struct {
 func (s *Server) serveActors() {
 	s.actors.byID = make(map[string]*Actor)
 	s.mux.HandleFunc("/step", func(w http.ResponseWriter, r *http.Request) {
+		var poll calls.Poll
+		if err := json.NewDecoder(r.Body).Decode(&poll); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		io.Copy(io.Discard, r.Body) // whether the client is gone is only seen after it
+		a := s.actor(r)
+		ctx := a.polled(r.Context(), poll.Instance)
 		select {
-		case step := <-s.actor(r).steps:
+		case step := <-a.steps:
 			json.NewEncoder(w).Encode(step)
-		case <-r.Context().Done():
+		case <-ctx.Done():
 		}
 	})
 	s.mux.HandleFunc("/did", func(w http.ResponseWriter, r *http.Request) {
@@ -53,6 +64,44 @@ func (s *Server) serveActors() {
 	})
 }
 
+// polled notes that an instance asks for a step: one that asked before, and is gone
+// perhaps, gets none any more.
+func (a *Actor) polled(ctx context.Context, instance string) context.Context {
+	ctx, leave := context.WithCancel(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.leave != nil {
+		a.leave()
+	}
+	a.leave = leave
+	if !a.seen[instance] {
+		a.seen[instance] = true
+		select {
+		case a.came <- struct{}{}:
+		default:
+		}
+	}
+	return ctx
+}
+
+// Instances waits until so many instances of the actor have come.
+func (a *Actor) Instances(n int) {
+	a.t.Helper()
+	for late := time.After(patience); ; {
+		a.mu.Lock()
+		come := len(a.seen)
+		a.mu.Unlock()
+		if come >= n {
+			return
+		}
+		select {
+		case <-a.came:
+		case <-late:
+			a.t.Fatalf("%s: %d instances have come after %v, want %d", a.run.ID, come, patience, n)
+		}
+	}
+}
+
 func (s *Server) actor(r *http.Request) *Actor {
 	s.actors.mu.Lock()
 	defer s.actors.mu.Unlock()
@@ -62,7 +111,8 @@ func (s *Server) actor(r *http.Request) *Actor {
 // NewActor returns where an actor is to be opened, and what it is told by.
 func (s *Server) NewActor(where, id string) (address string, a *Actor) {
 	address, run := s.Address(where, id, id)
-	a = &Actor{t: s.t, run: run, steps: make(chan calls.Step, 16), waits: make(map[int]chan string)}
+	a = &Actor{t: s.t, run: run, steps: make(chan calls.Step, 16), waits: make(map[int]chan string),
+		seen: make(map[string]bool), came: make(chan struct{}, 1)}
 	s.actors.mu.Lock()
 	s.actors.byID[id] = a
 	s.actors.mu.Unlock()

@@ -42,13 +42,14 @@ func buildNewer(t *testing.T) string {
 // worker, in both orders. The newer works in the older format until it is alone with the
 // store; then it raises it, and the older is refused.
 func TestPageAndServiceWorkerOfTwoVersions(t *testing.T) {
+	t.Parallel()
 	server := NewServer(t, Build(t, ".", "./actor", false))
 	server.ServeProgram("newer", buildNewer(t))
 	for _, c := range []struct{ older, newer, first string }{
 		{"page", "service", "older"}, {"page", "service", "newer"}, {"service", "page", "older"}, {"service", "page", "newer"},
 	} {
 		t.Run(c.first+" first, newer in a "+c.newer, func(t *testing.T) {
-			browser := Start(t, "") // and no service worker of before
+			browser := Shared(t)
 			name := rand.Text()
 			open := func(where, program string) *Actor {
 				address, a := server.NewActor(where, rand.Text())

@@ -77,20 +77,24 @@ func newProfiles(t *testing.T) (p *profiles, used, old string) {
 	return p, used, old
 }
 
+// dataOfOrigins is where a profile has it.
+const dataOfOrigins = "Default/IndexedDB"
+
 // copyProfile copies the data of origins in a profile, whose browser has ended.
 func copyProfile(to, from string) error {
-	const data = "Default/IndexedDB"
-	return os.CopyFS(filepath.Join(to, data), os.DirFS(filepath.Join(from, data)))
+	return os.CopyFS(filepath.Join(to, dataOfOrigins), os.DirFS(filepath.Join(from, dataOfOrigins)))
 }
 
 // TestCopiedProfile: a copy of a profile sends nothing until it is recovered.
 func TestCopiedProfile(t *testing.T) {
+	t.Parallel()
 	p, _, old := newProfiles(t)
 	p.visit(old, goesBackInTime)
 }
 
 // TestRestoredProfile: nor does an older one that was put in its place.
 func TestRestoredProfile(t *testing.T) {
+	t.Parallel()
 	p, used, old := newProfiles(t)
 	if err := os.RemoveAll(used); err != nil {
 		t.Fatal(err)
@@ -114,6 +118,7 @@ func goesBackInTime(a *Actor) {
 // TestEvictedDatabase: the browser has dropped the data of the origin. The store is empty
 // and takes no device.
 func TestEvictedDatabase(t *testing.T) {
+	t.Parallel()
 	p, used, _ := newProfiles(t)
 	browser := Start(t, used)
 	address, a := p.server.NewActor("worker", "evicted")
@@ -129,6 +134,7 @@ func TestEvictedDatabase(t *testing.T) {
 
 // TestCopyIsNotRecognised: what is said of a store without a witness is so.
 func TestCopyIsNotRecognised(t *testing.T) {
+	t.Parallel()
 	p := &profiles{t: t, server: NewServer(t, Build(t, ".", "./actor", false)), name: rand.Text()}
 	used, old := t.TempDir(), filepath.Join(t.TempDir(), "old")
 	p.visit(used, func(a *Actor) {

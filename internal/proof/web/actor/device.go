@@ -7,6 +7,9 @@ import (
 	"errors"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/internal/proof/web/calls"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
 
@@ -19,15 +22,22 @@ const (
 // key is the one of all stores here.
 var key [32]byte
 
-// openDevice opens Pawl on the store, with a witness on the test's server or, if the
-// argument is "blind", without, and the device. A store that has none says no_account.
+// openDevice opens Pawl on the store, with a witness on the test's server or, if the first
+// argument is "blind", without, and the device. A store that has none says no_account. If
+// the second is "stale", what was read is kept, and nothing looks whether it still holds.
 func (a *actor) openDevice(ctx context.Context, args []string) (string, error) {
 	options := []pawl.Option{pawl.WithKey(key)}
 	if args[0] != "blind" {
 		options = append(options, pawl.WithWitness(onServer{}))
 	}
-	var err error
-	if a.pawl, err = pawl.Open(ctx, a.store, options...); err != nil {
+	var (
+		store kv.Store = a.store
+		err   error
+	)
+	if len(args) > 1 && args[1] == "stale" {
+		store = design.NewStale(store)
+	}
+	if a.pawl, err = pawl.Open(ctx, store, options...); err != nil {
 		return "", err
 	}
 	a.machine, err = a.pawl.Machine(ctx, user, device)
@@ -60,6 +70,15 @@ func (a *actor) why(ctx context.Context, _ []string) (string, error) {
 func (a *actor) recover(ctx context.Context, _ []string) (string, error) {
 	_, err := a.machine.Recover(ctx)
 	return "", err
+}
+
+// call makes a call of the device.
+func (a *actor) call(ctx context.Context, args []string) (string, error) {
+	var q calls.Request
+	if err := calls.Unpack(args[0], &q); err != nil {
+		return "", err
+	}
+	return calls.Pack(q.Answer(ctx, a.machine))
 }
 
 // onServer is a witness on the server of the test, as a client has one on its own.

@@ -1,12 +1,14 @@
 //go:build js
 
 // Command actor runs in a page, a worker or a service worker, and does what a test tells
-// it. It says "ok", with what came of it, or the code of an error.
+// it. It says "ok", with what came of it, or the code of an error. With the argument
+// "history" it makes random transactions instead.
 package main
 
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,27 +23,35 @@ import (
 )
 
 func main() {
-	fmt.Println(act(os.Args[1]))
-	os.Exit(1)
+	if os.Args[1] != "history" {
+		fmt.Println(act(os.Args[1]))
+		os.Exit(1)
+	}
+	if err := history(os.Args[2:]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 }
 
 // actor has one store open, and at most one turn.
 type actor struct {
+	id    string
 	store *idbkv.Store
 	turn  kv.Turn
 	let   func() // lets go of what hold holds
 
 	pawl    *pawl.Store
 	machine *pawl.Machine
+	counter *counter
 }
 
 // act does one step after the other, each in a goroutine of its own, until the server of
 // the test is gone.
 func act(id string) error {
-	a := &actor{}
+	a, instance := &actor{id: id}, rand.Text()
 	for {
 		var step calls.Step
-		if err := exchange("/step", id, nil, &step); err != nil {
+		if err := exchange("/step", id, calls.Poll{Instance: instance}, &step); err != nil {
 			return err
 		}
 		go func() {

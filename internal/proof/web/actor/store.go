@@ -22,14 +22,23 @@ var steps = map[string]step{
 	"close":   func(a *actor, _ context.Context, _ []string) (string, error) { return "", a.store.Close() },
 	"get":     (*actor).get,
 	"put":     (*actor).put,
+	"relaxed": (*actor).relaxed,
 	"fill":    (*actor).fill,
 	"turn":    (*actor).takeTurn,
 	"release": func(a *actor, _ context.Context, _ []string) (string, error) { a.turn.Release(); return "", nil },
 	"hold":    (*actor).hold,
 	"let":     func(a *actor, _ context.Context, _ []string) (string, error) { a.let(); return "", nil },
 	"raise":   (*actor).raise,
+	"count":   (*actor).count,
+	"stop":    (*actor).stopCounting,
+	"counted": (*actor).counted,
+
+	"commits":  (*actor).commits,
+	"hot":      (*actor).hot,
+	"decrypts": (*actor).decrypts,
 
 	"device":  (*actor).openDevice,
+	"call":    (*actor).call,
 	"create":  (*actor).createDevice,
 	"upload":  (*actor).upload,
 	"why":     (*actor).why,
@@ -59,7 +68,12 @@ func (a *actor) get(ctx context.Context, args []string) (string, error) {
 
 // put writes a value to a key, durably, and returns the version.
 func (a *actor) put(ctx context.Context, args []string) (string, error) {
-	return a.commit(ctx, args[0], []byte(args[1]))
+	return a.commit(ctx, args[0], []byte(args[1]), true)
+}
+
+// relaxed is put without waiting for the disk.
+func (a *actor) relaxed(ctx context.Context, args []string) (string, error) {
+	return a.commit(ctx, args[0], []byte(args[1]), false)
 }
 
 // fill writes so many bytes to a key, which nothing makes shorter.
@@ -70,11 +84,11 @@ func (a *actor) fill(ctx context.Context, args []string) (string, error) {
 	}
 	value := make([]byte, n)
 	rand.Read(value) // never fails
-	return a.commit(ctx, args[0], value)
+	return a.commit(ctx, args[0], value, true)
 }
 
-func (a *actor) commit(ctx context.Context, key string, value []byte) (string, error) {
-	version, err := a.store.Commit(ctx, &kv.Batch{ID: kv.NewCommitID(0), Sync: true, Writes: []kv.Write{{Key: key, Value: value}}})
+func (a *actor) commit(ctx context.Context, key string, value []byte, synced bool) (string, error) {
+	version, err := a.store.Commit(ctx, &kv.Batch{ID: kv.NewCommitID(0), Sync: synced, Writes: []kv.Write{{Key: key, Value: value}}})
 	return fmt.Sprint(version), err
 }
 

@@ -31,3 +31,20 @@ type Did struct {
 	Number int
 	Said   string
 }
+
+// Count is what a counter says: which number it took of which store, or with which code a
+// call has failed.
+type Count struct {
+	Epoch  string
+	Number int
+	Token  string // by which the store knows who took it
+	Taken  bool
+	Milli  int64 // that it took from reading to being acknowledged
+
+	Code string
+	Why  string
+}
+
+// Poll is what an actor says when it asks for a step: which of those that ran with its id
+// it is.
+type Poll struct{ Instance string }

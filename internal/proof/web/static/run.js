@@ -24,6 +24,6 @@ if (typeof Go === "undefined") importScripts("/wasm_exec.js");
 		.then((loaded) => go.run(loaded.instance))
 		.catch((e) => { text.push(String(e.stack || e) + "\n"); code = 2; })
 		.then(() => { flush(); return tell("/exit?id=" + id + "&code=" + code, ""); });
-	// A service worker is stopped when it has nothing to do.
-	if (typeof ServiceWorkerGlobalScope !== "undefined") addEventListener("install", (e) => e.waitUntil(ended));
+	// A service worker is stopped when it has nothing to do, and started by the next event.
+	if (typeof ServiceWorkerGlobalScope !== "undefined") addEventListener("message", (e) => e.waitUntil(ended));
 })();

@@ -1,18 +1,12 @@
 //go:build js
 
-// Command tab makes random transactions on a store in IndexedDB, in one of several tabs,
-// and tells the server of the test before each call begins and after it has ended.
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"os"
 	"strconv"
 
 	"github.com/pawlkv/pawl/internal/proof/web/calls"
@@ -20,16 +14,15 @@ import (
 	"github.com/pawlkv/pawl/kv/idbkv"
 )
 
-func main() {
-	name, id := os.Args[1], os.Args[2]
-	rounds, err := strconv.Atoi(os.Args[3])
-	if err == nil {
-		err = play(name, id, rounds, len(os.Args) > 4)
-	}
+// history makes random transactions on a store, in one of several tabs, and tells the
+// server of the test before each call begins and after it has ended: name of the store,
+// name of the tab, how many; "stale": from what it remembers.
+func history(args []string) error {
+	rounds, err := strconv.Atoi(args[2])
 	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+		return err
 	}
+	return play(args[0], args[1], rounds, len(args) > 3)
 }
 
 // player is one tab. One that is stale reads from what it remembers, as a cache does that
@@ -112,14 +105,6 @@ func (p *player) read(key string) (kv.Entry, error) {
 
 // tell tells the server of a call, and returns the number that it has there.
 func tell(path string, call calls.Call) (number int, err error) {
-	body, err := json.Marshal(call)
-	if err != nil {
-		return 0, err
-	}
-	answer, err := http.Post(os.Getenv("PAWL_ORIGIN")+path, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close()
-	return number, json.NewDecoder(answer.Body).Decode(&number)
+	err = exchange(path, call.Tab, call, &number)
+	return number, err
 }
