@@ -32,7 +32,7 @@ func (e ending) outcome(why error) error {
 		return why
 	case e.name == "QuotaExceededError":
 		return fmt.Errorf("%w: the browser has no room for it: %s", kv.ErrDiskFull, e.message)
-	case e.failed:
+	case e.failed && !e.backendGone():
 		return e.ofRequest()
 	case e.late:
 		return fmt.Errorf("%w: the browser is still committing: %w", kv.ErrUnknown, why)
@@ -53,11 +53,15 @@ func (e ending) ofRead(why error) error {
 		return why
 	case e.lost:
 		return errLost
-	case e.failed:
+	case e.failed && !e.backendGone():
 		return e.ofRequest()
 	}
 	return fmt.Errorf("%w: the browser ended the transaction: %s", kv.ErrUnavailable, e.text())
 }
+
+// backendGone reports whether a request failed because the browser gave up the database,
+// and with it whatever was under way: nothing is wrong with what was asked for.
+func (e ending) backendGone() bool { return e.name == "InvalidStateError" }
 
 // ofRequest returns what the failure of a request means: the transaction is aborted, and
 // nothing of it applied.

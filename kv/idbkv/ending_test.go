@@ -32,6 +32,9 @@ func TestOutcomes(t *testing.T) {
 		"the same before anything was put":   {ending{}, kv.ErrUnavailable, kv.Unsent},
 		"close, with a commit under way":     {ending{lost: true, put: true, name: "AbortError"}, kv.ErrUndecided, kv.Undecided},
 		"close, before anything was put":     {ending{lost: true}, kv.ErrClosed, kv.NotApplied},
+		"the browser gave up, in a request":  {ending{failed: true, name: "InvalidStateError"}, kv.ErrUnavailable, kv.Unsent},
+		"the same, after all was put":        {ending{failed: true, put: true, name: "InvalidStateError"}, kv.ErrUndecided, kv.Undecided},
+		"the same, and the close was seen":   {ending{failed: true, lost: true, name: "InvalidStateError"}, kv.ErrClosed, kv.NotApplied},
 		"complete before the close was seen": {ending{completed: true, lost: true, put: true}, nil, kv.Applied},
 	} {
 		got := c.end.outcome(late)
@@ -52,6 +55,7 @@ func TestReadsThatFail(t *testing.T) {
 		"close":                    {ending{lost: true, name: "AbortError"}, kv.ErrClosed},
 		"a request could not read": {ending{failed: true, name: "NotReadableError"}, kv.ErrCorrupt},
 		"UnknownError":             {ending{failed: true, name: "UnknownError"}, kv.ErrUnusable},
+		"the browser gave up":      {ending{failed: true, name: "InvalidStateError"}, kv.ErrUnavailable},
 		"an abort":                 {ending{name: "AbortError"}, kv.ErrUnavailable},
 	} {
 		if got := c.end.ofRead(late); !errors.Is(got, c.want) {
