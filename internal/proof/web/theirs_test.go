@@ -28,14 +28,14 @@ const theirModule = "../clients/nodebot/node_modules/@matrix-org/matrix-sdk-cryp
 // tabs have one device in one store, and receive and send at the same time. It prints what
 // came of it, and judges nothing.
 func TestTheirTabs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("beside Pawl with make web")
+	}
 	if _, err := os.Stat(theirModule); err != nil {
 		t.Skip("matrix-sdk-crypto-wasm is not installed: npm ci in internal/proof/clients/nodebot")
 	}
 	t.Parallel()
-	messages := 300
-	if testing.Short() {
-		messages = 20
-	}
+	const messages = 20
 	server, browser := NewServer(t, Build(t, ".", "./actor", false)), Shared(t)
 	files := http.StripPrefix("/sdk/", http.FileServer(http.Dir(theirModule)))
 	server.mux.HandleFunc("/sdk/", func(w http.ResponseWriter, r *http.Request) {
