@@ -65,7 +65,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	GOBIN=$(CURDIR)/build $(GO) install $(STATICCHECK)
-	GOOS=js GOARCH=wasm build/staticcheck ./kv/idbkv
+	GOOS=js GOARCH=wasm build/staticcheck ./kv/idbkv ./cmd/pawlweb
+	GOOS=js GOARCH=wasm $(GO) vet ./cmd/pawlweb
 	for m in $(NESTED); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet $(LIBOLM) ./... && $(GO) run $(STATICCHECK) $(LIBOLM) ./...) || exit 1; done
 
 	for m in $(GOOLM); do (cd $$m && $(GO) mod tidy -diff && $(WITHGOOLM) vet -tags goolm ./... && $(WITHGOOLM) vet -tags goolm,cryptohelper ./... && $(WITHGOOLM) run $(STATICCHECK) -tags goolm ./...) || exit 1; done
@@ -81,6 +82,7 @@ cross:
 	$(GO) run ./internal/proof/typecheck linux/386 linux/arm64 darwin/arm64 freebsd/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -C mautrix -tags goolm linux/arm64 darwin/arm64 windows/arm64 android/arm64
 	$(GO) run ./internal/proof/typecheck -only .,./txn,./kv,./kv/memkv,./kv/kvtest,./kv/idbkv js/wasm wasip1/wasm
+	$(GO) run ./internal/proof/typecheck -only ./cmd/pawlweb js/wasm
 	$(GO) run ./internal/proof/typecheck -only $(subst $() ,$(comma),$(PHONE)) ios/arm64
 	CGO_ENABLED=0 GOOS=freebsd GOARCH=arm64 $(GO) build -o /dev/null ./cmd/pawl
 

@@ -23,8 +23,8 @@ import (
 )
 
 var library = calls.New(slog.New(slog.DiscardHandler), map[string]calls.Engine{
-	"memory": func(string, *slog.Logger) (kv.Store, error) { return memkv.New(), nil },
-	"sqlite": func(path string, log *slog.Logger) (kv.Store, error) {
+	"memory": func(context.Context, string, *slog.Logger) (kv.Store, error) { return memkv.New(), nil },
+	"sqlite": func(_ context.Context, path string, log *slog.Logger) (kv.Store, error) {
 		return sqlitekv.Open(path, sqlitekv.WithLogger(log))
 	},
 })

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/pawlkv/pawl/internal/calls"
@@ -12,6 +13,6 @@ import (
 
 // engines are those of this flavour, by their names.
 var engines = map[string]calls.Engine{
-	"memory": func(string, *slog.Logger) (kv.Store, error) { return memkv.New(), nil },
+	"memory": func(context.Context, string, *slog.Logger) (kv.Store, error) { return memkv.New(), nil },
 	flavour:  openFlavour,
 }

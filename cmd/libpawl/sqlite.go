@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/pawlkv/pawl/kv"
@@ -11,6 +12,6 @@ import (
 
 const flavour = "sqlite"
 
-func openFlavour(path string, log *slog.Logger) (kv.Store, error) {
+func openFlavour(_ context.Context, path string, log *slog.Logger) (kv.Store, error) {
 	return sqlitekv.Open(path, sqlitekv.WithLogger(log))
 }

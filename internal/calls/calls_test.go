@@ -18,7 +18,7 @@ import (
 
 func library() *Library {
 	return New(slog.New(slog.DiscardHandler), map[string]Engine{
-		"memory": func(string, *slog.Logger) (kv.Store, error) { return memkv.New(), nil },
+		"memory": func(context.Context, string, *slog.Logger) (kv.Store, error) { return memkv.New(), nil },
 	})
 }
 
@@ -367,7 +367,7 @@ func failing(key [4]uint64) { panic(fmt.Sprint("a secret", key[0])) }
 func TestPanicIsAnError(t *testing.T) {
 	var log bytes.Buffer
 	l := New(slog.New(slog.NewTextHandler(&log, nil)), map[string]Engine{
-		"panics": func(string, *slog.Logger) (kv.Store, error) {
+		"panics": func(context.Context, string, *slog.Logger) (kv.Store, error) {
 			failing([4]uint64{0x5ec2e7, 0x5ec2e7, 0x5ec2e7, 0x5ec2e7})
 			return nil, nil
 		},

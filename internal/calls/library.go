@@ -15,7 +15,7 @@ import (
 )
 
 // Engine opens the engine of a store at a path.
-type Engine func(path string, log *slog.Logger) (kv.Store, error)
+type Engine func(ctx context.Context, path string, log *slog.Logger) (kv.Store, error)
 
 // Library has all that a program has opened by numbers. Its methods may be called
 // from any number of goroutines.
@@ -64,8 +64,9 @@ type openParams struct {
 // openResult is the result of Open.
 type openResult struct{ Store Handle }
 
-// Open opens a store and returns its handle.
-func (l *Library) Open(ctx context.Context, params, secret []byte) (result []byte, err error) {
+// Open opens a store and returns its handle. Options are those that no parameters are: a
+// witness of the program's own.
+func (l *Library) Open(ctx context.Context, params, secret []byte, more ...pawl.Option) (result []byte, err error) {
 	defer l.recovered(&err)
 	var p openParams
 	if err := decode(params, &p); err != nil {
@@ -82,11 +83,11 @@ func (l *Library) Open(ctx context.Context, params, secret []byte) (result []byt
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	engine, err := open(p.Path, l.log)
+	engine, err := open(ctx, p.Path, l.log)
 	if err != nil {
 		return nil, err
 	}
-	store, err := pawl.Open(ctx, engine, append(options, pawl.WithLogger(l.log))...)
+	store, err := pawl.Open(ctx, engine, append(append(options, pawl.WithLogger(l.log)), more...)...)
 	if err != nil {
 		_ = engine.Close() // nothing was written that is not durable
 		return nil, err

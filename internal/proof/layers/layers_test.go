@@ -137,6 +137,7 @@ var table = map[string][]string{
 	"cmd/pawl":                 {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command", "kv/kvtest/conform"},
 	"mobile":                   {"internal/calls", "kv", "kv/memkv", "kv/sqlitekv"},
 	"cmd/libpawl":              {"internal/calls", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv"},
+	"cmd/pawlweb":              {".", "internal/calls", "kv", "kv/idbkv", "kv/memkv", "kv/witness"},
 	"examples/client":          {".", "matrix", "group"},
 	"examples/bot":             {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
 	"examples/bridge":          {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// mainModule is the folder of the main module.
-const mainModule = "../../.."
-
 // TestConformanceInWorker: kvtest in a dedicated worker, where clients are told to run.
 func TestConformanceInWorker(t *testing.T) { testConformance(t, "worker") }
 

@@ -1,0 +1,1 @@
+navigator.serviceWorker.register("/module/service.js" + location.search);

@@ -1,0 +1,1 @@
+new Worker("/module/main.js" + location.search, { type: "module" });
