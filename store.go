@@ -127,6 +127,20 @@ func (s *Store) OpenOrCreate(ctx context.Context, user matrix.UserID, device mat
 	return m, err
 }
 
+// Delete deletes an account with all its records: its keys, sessions and room keys. From
+// its first commit on nobody has the account, not even who has it open: all calls fail with
+// ErrNoAccount. The rest may take many commits; interrupted, call it again. Repair goes
+// on with it, too, and so does Create.
+//
+// Export first what is to be kept (Machine.ExportRoomKeys), and log the device out: under
+// its name Create makes another identity, which the server refuses. What was deleted may
+// stay in the engine's files for a while; see Erase. It fails with ErrNoAccount,
+// account.ErrRetired (the account was moved to another store) and, if its own record is
+// damaged, kv.ErrCorrupt.
+func (s *Store) Delete(ctx context.Context, user matrix.UserID, device matrix.DeviceID) error {
+	return s.store.Delete(ctx, machine.AccountName{User: user, Device: device})
+}
+
 // Accounts returns the identities of all accounts in the store, in no order.
 // Where the records of some are damaged the error is a kv.ErrCorrupt, and the
 // others are returned with it.

@@ -111,6 +111,20 @@ func (a Account) Check() error {
 	return nil
 }
 
+// beingDeleted is the Target, and the Path, of an account that is being deleted: older
+// programs take it for one that was moved, and change nothing of it. Stores have random
+// ids.
+const beingDeleted = "deleted"
+
+// Delete returns the account marked as one whose records are being deleted. It is a
+// Retired one, too.
+func (a Account) Delete(now time.Time) Account {
+	return a.Retire(Retirement{At: now, Target: beingDeleted, Path: beingDeleted})
+}
+
+// Deleted reports whether the account's records are being deleted.
+func (a Account) Deleted() bool { return a.retired.Target == beingDeleted }
+
 func (a Account) checkActive() error {
 	if r, retired := a.Retired(); retired {
 		return fmt.Errorf("%w: to %q", ErrRetired, r.Path)

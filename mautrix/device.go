@@ -138,7 +138,7 @@ func (h *CryptoHelper) publish(ctx context.Context, m *pawl.Machine) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, time.Second
 	for end := time.Now().Add(publishing); ; {
-		shown, _, err := read[bool](ctx, state, spaceAccount, "published") // before the server is asked
+		shown, _, err := read[bool](ctx, state, spaceAccount, publishedKeys) // before the server is asked
 		if err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func (h *CryptoHelper) publish(ctx context.Context, m *pawl.Machine) error {
 		case err != nil:
 			return err
 		case there && !shown:
-			return put(ctx, state, spaceAccount, "published", true)
+			return put(ctx, state, spaceAccount, publishedKeys, true)
 		case there:
 			return nil
 		case shown:
@@ -162,6 +162,9 @@ func (h *CryptoHelper) publish(ctx context.Context, m *pawl.Machine) error {
 		}
 	}
 }
+
+// publishedKeys is what an account says of itself once the server had its keys.
+const publishedKeys = "published"
 
 // publishing is how long another process may take to publish the device's keys.
 const publishing = 10 * time.Second

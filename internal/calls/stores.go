@@ -22,6 +22,9 @@ func init() {
 		m, err := o.store.OpenOrCreate(g.ctx, p.User, p.Device)
 		return g.library.hold(o, m, err)
 	})
+	storeCall("delete", "Store.Delete", "", func(g given, o *opened, p accountParams) (nothing, error) {
+		return nothing{}, o.store.Delete(g.ctx, p.User, p.Device)
+	})
 	storeCall("accounts", "Store.Accounts", "", func(g given, o *opened, _ nothing) (accountsResult, error) {
 		all, err := o.store.Accounts(g.ctx)
 		return accountsResult{all}, err

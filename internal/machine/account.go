@@ -82,16 +82,12 @@ func (s *Store) Add(ctx context.Context, made account.Account, with func(*txn.Tx
 	if s.Lost {
 		return errLost
 	}
-	another, err := s.unmoved(ctx)
-	if err != nil {
+	name := AccountName{made.User(), made.Device()}
+	if err := s.finishDeleting(ctx, name); err != nil {
 		return err
 	}
-	name := AccountName{made.User(), made.Device()}
 	a := s.Account(name)
-	return a.Do(ctx, func(tx *txn.Tx) error {
-		if err := checkUnmoved(tx, another); err != nil {
-			return err
-		}
+	return s.doUnmoved(ctx, a, func(tx *txn.Tx) error {
 		_, exists, err := Accounts.Get(tx, name)
 		if err != nil {
 			return err
@@ -107,34 +103,6 @@ func (s *Store) Add(ctx context.Context, made account.Account, with func(*txn.Tx
 		}
 		return with(tx)
 	})
-}
-
-// unmoved returns the name of an account that was not moved to another store, if
-// there is one, and fails with account.ErrRetired if one was: whoever moves a
-// store moves all that is in it, and would not know of an account made later.
-func (s *Store) unmoved(ctx context.Context) (AccountName, error) {
-	return txn.View(ctx, s.DB, func(tx *txn.Tx) (found AccountName, moved error) {
-		_, err := EachAccount(tx, func(a account.Account) {
-			if to, retired := a.Retired(); retired {
-				moved = fmt.Errorf("%w: %s", account.ErrRetired, to.Path)
-			}
-			found = AccountName{a.User(), a.Device()}
-		})
-		return found, errors.Join(moved, err)
-	})
-}
-
-// checkUnmoved fails with account.ErrRetired if the account was moved meanwhile,
-// as all of a store's are, in one commit.
-func checkUnmoved(tx *txn.Tx, another AccountName) error {
-	a, ok, err := Accounts.Get(tx, another)
-	if IsDamage(err) || err == nil && !ok {
-		return nil
-	}
-	if to, retired := a.Retired(); err == nil && retired {
-		err = fmt.Errorf("%w: %s", account.ErrRetired, to.Path)
-	}
-	return err
 }
 
 // Do runs a transaction without a result.
@@ -156,6 +124,9 @@ func (a *Account) Read(tx *txn.Tx) (account.Account, error) {
 	}
 	if err != nil {
 		return v, err
+	}
+	if v.Deleted() {
+		return account.Account{}, fmt.Errorf("%w: %s is being deleted", ErrNoAccount, a.Name)
 	}
 	v, _, err = a.mark(tx, v)
 	return v, err
@@ -249,14 +220,14 @@ func (a *Account) Identity(ctx context.Context) (Identity, error) {
 	})
 }
 
-// EachAccount calls fn with each account of the store that can be read, in no
-// order. It returns what is damaged of the others; any other error is the last.
+// EachAccount calls fn with each account of the store that can be read and is not being
+// deleted, in no order. It returns what is damaged of the others; any other error is the last.
 func EachAccount(tx *txn.Tx, fn func(account.Account)) (damaged Damages, err error) {
 	for a, err := range Accounts.Scan(tx) {
 		if err != nil && !damaged.Note(err) {
 			return damaged, err
 		}
-		if err == nil {
+		if err == nil && !a.Deleted() {
 			fn(a)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 )
 
@@ -57,6 +59,11 @@ func TestNewDevice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
+			store, err := pawl.Open(t.Context(), memkv.New(), pawl.WithKey([32]byte{1}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.store = store
 			b, p, room := w.with(func(config *bridgeconfig.Config) { config.Encryption.MSC4190 = c.msc4190 })
 			before := p.say(room, "before")
 			b.reads("before")
@@ -65,6 +72,9 @@ func TestNewDevice(t *testing.T) {
 			device := b.connector.Crypto.Client().DeviceID
 			if device == old || device == "" {
 				t.Errorf("the device is %q, and was %q", device, old)
+			}
+			if all, err := store.Accounts(t.Context()); err != nil || len(all) != 1 || id.DeviceID(all[0].DeviceID) != device {
+				t.Errorf("the store has %v, %v; want the account of %s alone", all, err, device)
 			}
 			p.awaits("that the old device is gone", func() bool {
 				all, err := p.helper.Machine().FetchKeys(t.Context(), []id.UserID{bridgeBot}, true)

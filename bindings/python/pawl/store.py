@@ -70,6 +70,9 @@ class Store:
     def open_or_create(self, user: str, device: str, **how: Any) -> Machine:
         return Machine(self._call("open_or_create", {"user": user, "device": device}, **how)["machine"], Stream)
 
+    def delete(self, user: str, device: str, **how: Any) -> None:
+        self._call("delete", {"user": user, "device": device}, **how)
+
     def accounts(self, **how: Any) -> Result:
         return self._call("accounts", {}, **how)
 

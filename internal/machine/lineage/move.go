@@ -69,6 +69,9 @@ func checkTarget(ctx context.Context, to kv.Store) error {
 // the store still holds what was copied. It fails with ErrMovedOn or
 // ErrNothingToMove.
 func Retire(ctx context.Context, s *machine.Store, copied kv.ScanRead, to account.Retirement) error {
+	if (account.Account{}).Retire(to).Deleted() {
+		return fmt.Errorf("%w: %q names no store: it marks accounts that are being deleted", kv.ErrInvalid, to.Target)
+	}
 	// Completing the copy needs both: better now than when all are retired.
 	if _, err := readGeneration(ctx, s.DB); err != nil {
 		return err

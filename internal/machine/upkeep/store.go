@@ -106,6 +106,11 @@ func (c *storeCheck) account(e txn.Stored[account.Account]) (bad string, err err
 	}
 	scope, _ := c.store.Account(name).DB.Scope()
 	c.scopes[scope] = true
+	if e.Value.Deleted() {
+		c.found = append(c.found, records.Finding{
+			Kind: machine.Accounts.Kind, Broken: fmt.Sprintf("account record of %s: it is being deleted, or that was interrupted", name), Fix: deleteRest(name),
+		})
+	}
 	if err := e.Value.Check(); err != nil {
 		return fmt.Sprintf("account record of %s: %v", name, err), nil
 	}
@@ -146,6 +151,16 @@ func (c *storeCheck) strays() error {
 		}
 	}
 	return nil
+}
+
+func deleteRest(name machine.AccountName) *records.Fix {
+	return &records.Fix{Says: "delete the rest", Do: func(ctx context.Context, a *machine.Account) error {
+		err := a.Store.Delete(ctx, name)
+		if errors.Is(err, machine.ErrNoAccount) {
+			return nil // somebody else was first
+		}
+		return err
+	}}
 }
 
 func setAsideShared(says, key string, version kv.Version, why string) *records.Fix {
