@@ -22,9 +22,10 @@ type Tx struct {
 	fault   error
 
 	reads   map[string]*read
-	order   []*read          // as first read
-	scans   []*scan          // as first made
-	scanOf  map[string]*scan // by prefix
+	order   []*read           // as first read
+	scans   []*scan           // as first made
+	scanOf  map[string]*scan  // by prefix
+	ahead   map[string]*begun // by prefix: what nobody has asked for yet
 	writes  map[string]*write
 	written []*write // as first written
 	hooks   []func()

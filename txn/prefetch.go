@@ -2,6 +2,7 @@ package txn
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/parallel"
@@ -20,6 +21,76 @@ func (tx *Tx) Prefetch(refs ...Ref) error {
 		keys[i] = key
 	}
 	return tx.load(keys...)
+}
+
+// PrefetchSome is Prefetch of records, and of as much under each of some paths as
+// [Record.Some] with no more than most looks at, in the same round trip: where the engine
+// makes several scans in one. Where it does not, Some asks it by itself.
+func (tx *Tx) PrefetchSome(most int, under []Ref, refs ...Ref) error {
+	looker, can := tx.snap.(kv.Looker)
+	if !can || len(under) == 0 {
+		return tx.Prefetch(refs...)
+	}
+	keys := make([]string, len(refs))
+	for i, ref := range refs {
+		key, err := tx.key(ref)
+		if err != nil {
+			return err
+		}
+		keys[i] = key
+	}
+	prefixes := make([]string, 0, len(under))
+	for _, ref := range under {
+		key, err := tx.key(ref)
+		if err != nil {
+			return err
+		}
+		if prefix := key + "/"; tx.ahead[prefix] == nil {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return tx.look(looker, keys, prefixes, most)
+}
+
+// begun is what was read of a scan before anybody has asked for it.
+type begun kv.Begun
+
+func (b *begun) each(yield func(kv.Entry, error) bool) {
+	for _, e := range b.Entries {
+		if !yield(e, nil) {
+			return
+		}
+	}
+}
+
+func (tx *Tx) look(looker kv.Looker, keys, prefixes []string, most int) error {
+	missing, err := tx.toLoad(keys)
+	if err != nil || len(missing)+len(prefixes) == 0 {
+		return err
+	}
+	start := time.Now()
+	entries, found, err := looker.Look(tx.ctx, missing, prefixes, most)
+	tx.t.report.countRead(start)
+	tx.fixed = true
+	switch {
+	case errors.Is(err, kv.ErrCorrupt):
+		return tx.load(keys...) // which finds the damaged one, and Some what is under a path
+	case err == nil && (len(entries) != len(missing) || len(found) != len(prefixes)):
+		err = fmt.Errorf("%w: %d entries for %d keys, %d scans for %d prefixes", kv.ErrCorrupt, len(entries), len(missing), len(found), len(prefixes))
+	}
+	if err != nil {
+		return tx.fail(err)
+	}
+	for _, e := range entries {
+		tx.rememberEntry(e)
+	}
+	if tx.ahead == nil {
+		tx.ahead = make(map[string]*begun, len(prefixes))
+	}
+	for i, prefix := range prefixes {
+		tx.ahead[prefix] = (*begun)(&found[i])
+	}
+	return nil
 }
 
 // Open opens and decodes records that were read, on all processors, for those who look

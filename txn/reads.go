@@ -111,20 +111,9 @@ func (tx *Tx) unseal(c coder, key string, sealed []byte) (any, error) {
 // load makes sure that all keys are in the read set, in one round trip for
 // those that are neither there nor in the cache.
 func (tx *Tx) load(keys ...string) error {
-	if tx.done.Load() {
-		return ErrDone
-	}
-	if tx.fault != nil {
-		return tx.fault
-	}
-	if !tx.fixed && !tx.cached {
-		if err := tx.t.contention.takeHot(keys); err != nil {
-			return tx.fail(err)
-		}
-	}
-	missing := tx.missing(keys)
-	if len(missing) == 0 {
-		return nil
+	missing, err := tx.toLoad(keys)
+	if err != nil || len(missing) == 0 {
+		return err
 	}
 	entries, err := tx.fetch(tx.snap, missing)
 	if errors.Is(err, kv.ErrCorrupt) {
@@ -137,6 +126,22 @@ func (tx *Tx) load(keys ...string) error {
 		tx.rememberEntry(e)
 	}
 	return nil
+}
+
+// toLoad returns those of the keys that the store must be asked for, each once.
+func (tx *Tx) toLoad(keys []string) (missing []string, err error) {
+	if tx.done.Load() {
+		return nil, ErrDone
+	}
+	if tx.fault != nil {
+		return nil, tx.fault
+	}
+	if !tx.fixed && !tx.cached {
+		if err := tx.t.contention.takeHot(keys); err != nil {
+			return nil, tx.fail(err)
+		}
+	}
+	return tx.missing(keys), nil
 }
 
 // loadEach reads keys one by one after the engine found some of them damaged,

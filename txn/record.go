@@ -45,6 +45,10 @@ type Found[T any] struct {
 // Ref names a record for [Tx.Prefetch].
 func (r *Record[N, T]) Ref(name N) Ref { return Ref{r.Kind, r.Shared, r.Path(name)} }
 
+// Under names all records whose path begins with these segments and has more of them,
+// for [Tx.PrefetchSome].
+func (r *Record[N, T]) Under(first Path) Ref { return Ref{r.Kind, r.Shared, first} }
+
 // Get returns a record; ok is false if there is none.
 func (r *Record[N, T]) Get(tx *Tx, name N) (v T, ok bool, err error) {
 	key, err := tx.key(r.Ref(name))

@@ -100,22 +100,37 @@ func (tx *Tx) firstOf(prefix string, most int, counts func(kv.Entry) bool) (firs
 	if tx.fault != nil {
 		return nil, false, tx.fault
 	}
+	if b := tx.ahead[prefix]; b != nil {
+		first, enough, _ := upTo(b.each, most, counts)
+		if enough || b.Whole {
+			return first, !enough, nil
+		}
+	}
 	start := time.Now()
 	defer func() { tx.t.report.countRead(start) }()
 	tx.fixed = true
-	for e, err := range tx.snap.Scan(tx.ctx, prefix) {
+	first, enough, err := upTo(tx.snap.Scan(tx.ctx, prefix), most, counts)
+	if err != nil {
+		return nil, false, tx.fail(err)
+	}
+	return first, !enough, nil
+}
+
+// upTo returns entries up to that with which most of them count, and whether so many do.
+func upTo(all iter.Seq2[kv.Entry, error], most int, counts func(kv.Entry) bool) (first []kv.Entry, enough bool, err error) {
+	for e, err := range all {
 		if err != nil {
-			return nil, false, tx.fail(err)
+			return nil, false, err
 		}
 		first = append(first, e)
 		if counts(e) {
 			most--
 		}
 		if most == 0 {
-			return first, false, nil
+			return first, true, nil
 		}
 	}
-	return first, true, nil
+	return first, false, nil
 }
 
 // takeScan puts all that there is with a prefix into the read set.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -20,7 +21,7 @@ type settled struct {
 	stale   error // a *kv.ConflictError, nil if all holds
 }
 
-// settle makes the checks of a batch in a view. That etcd has compacted the view says
+// settle makes the checks of a batch in a view, in one round trip but for scans of many. That etcd has compacted the view says
 // nothing about the batch.
 func (s *Store) settle(ctx context.Context, b *kv.Batch) (*settled, error) {
 	at, err := s.look(ctx, b)
@@ -31,27 +32,39 @@ func (s *Store) settle(ctx context.Context, b *kv.Batch) (*settled, error) {
 }
 
 func (s *Store) look(ctx context.Context, b *kv.Batch) (*settled, error) {
-	view := s.Snapshot()
+	view := s.snapshot()
 	defer view.Close()
-	var stale kv.ConflictError
-	versions, err := versionsIn(ctx, view, b.Reads)
+	var prefixes []string
+	most := 0
+	for _, scan := range b.Scans {
+		if len(scan.Entries) < firstPage {
+			prefixes, most = append(prefixes, scan.Prefix), max(most, len(scan.Entries)+1)
+		}
+	}
+	keys := keysOf(b.Reads)
+	entries, begun, err := view.Look(ctx, keys, prefixes, most)
 	if err != nil {
 		return nil, err
 	}
+	versions := make(map[string]kv.Version, len(keys))
+	for _, entry := range entries {
+		versions[entry.Key] = entry.Version
+	}
+	var stale kv.ConflictError
 	for _, r := range b.Reads {
 		if versions[r.Key] != r.Version {
 			stale.Keys = append(stale.Keys, r.Key)
 		}
 	}
 	for _, scan := range b.Scans {
-		var now []kv.Read
-		for entry, err := range view.Scan(ctx, scan.Prefix) {
-			if err != nil {
-				return nil, err
-			}
-			now = append(now, kv.Read{Key: entry.Key, Version: entry.Version})
+		var now []kv.Entry
+		if len(scan.Entries) < firstPage {
+			now, begun = begun[0].Entries, begun[1:]
+		} else if now, err = all(view.Scan(ctx, scan.Prefix)); err != nil {
+			return nil, err
 		}
-		if !slices.Equal(now, scan.Entries) {
+		same := func(e kv.Entry, r kv.Read) bool { return e.Key == r.Key && e.Version == r.Version }
+		if !slices.EqualFunc(now, scan.Entries, same) {
 			stale.Prefixes = append(stale.Prefixes, scan.Prefix)
 		}
 	}
@@ -65,21 +78,27 @@ func (s *Store) look(ctx context.Context, b *kv.Batch) (*settled, error) {
 	return &settled{version, nil}, nil
 }
 
-// versionsIn reads each key once.
-func versionsIn(ctx context.Context, view kv.Snapshot, reads []kv.Read) (map[string]kv.Version, error) {
-	versions := make(map[string]kv.Version)
-	var keys []string
+// keysOf returns each key once.
+func keysOf(reads []kv.Read) (keys []string) {
+	met := make(map[string]bool)
 	for _, r := range reads {
-		if _, twice := versions[r.Key]; !twice {
-			versions[r.Key] = 0
+		if !met[r.Key] {
+			met[r.Key] = true
 			keys = append(keys, r.Key)
 		}
 	}
-	entries, err := view.Get(ctx, keys...)
-	for _, entry := range entries {
-		versions[entry.Key] = entry.Version
+	return keys
+}
+
+// all returns what a scan yields.
+func all(scan iter.Seq2[kv.Entry, error]) (entries []kv.Entry, err error) {
+	for entry, err := range scan {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
 	}
-	return versions, err
+	return entries, nil
 }
 
 // validateByView is validate for more checks than a transaction makes: the view is one

@@ -32,32 +32,57 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) ([]kv.Entry, error) 
 			return nil, err
 		}
 	}
-	entries := make([]kv.Entry, len(keys))
-	parts := slices.Collect(slices.Chunk(indices(keys), n.store.db.set.direct()))
-	asked := make([][]*pb.RequestOp, len(parts))
-	for i, part := range parts {
-		for _, place := range part {
-			asked[i] = append(asked[i], getOp(n.store.at.entry(keys[place])))
-		}
+	var ops []*pb.RequestOp
+	for _, key := range keys {
+		ops = append(ops, getOp(n.store.at.entry(key)))
 	}
-	answers, err := n.read(ctx, asked...)
+	found, err := n.each(ctx, ops)
 	if err != nil {
 		return nil, err
 	}
-	for i, part := range parts {
-		for j, place := range part {
-			entries[place] = entryOf(keys[place], first(answers[i][j]))
-		}
-	}
-	return entries, nil
+	return entriesOf(keys, found), nil
 }
 
-func indices(keys []string) []int {
-	all := make([]int, len(keys))
-	for i := range all {
-		all[i] = i
+// each makes operations, beside each other what is more than one transaction takes.
+func (n *snapshot) each(ctx context.Context, ops []*pb.RequestOp) ([]*pb.ResponseOp, error) {
+	answers, err := n.read(ctx, slices.Collect(slices.Chunk(ops, n.store.db.set.direct()))...)
+	return slices.Concat(answers...), err
+}
+
+func entriesOf(keys []string, found []*pb.ResponseOp) []kv.Entry {
+	entries := make([]kv.Entry, len(keys))
+	for i, key := range keys {
+		entries[i] = entryOf(key, first(found[i]))
 	}
-	return all
+	return entries
+}
+
+// Look implements kv.Looker.
+func (n *snapshot) Look(ctx context.Context, keys, prefixes []string, most int) ([]kv.Entry, []kv.Begun, error) {
+	var ops []*pb.RequestOp
+	for _, key := range keys {
+		if err := kv.CheckKey(key); err != nil {
+			return nil, nil, err
+		}
+		ops = append(ops, getOp(n.store.at.entry(key)))
+	}
+	for _, prefix := range prefixes {
+		from, end := n.store.at.entries(prefix)
+		ops = append(ops, rangeOp(&pb.RangeRequest{Key: from, RangeEnd: end, Limit: int64(most)}))
+	}
+	found, err := n.each(ctx, ops)
+	if err != nil {
+		return nil, nil, err
+	}
+	begun := make([]kv.Begun, len(prefixes))
+	for i, answer := range found[len(keys):] {
+		page := answer.GetResponseRange()
+		begun[i].Whole = !page.More
+		for _, one := range page.Kvs {
+			begun[i].Entries = append(begun[i].Entries, entryOf(n.store.at.keyOf(one.Key), one))
+		}
+	}
+	return entriesOf(keys, found), begun, nil
 }
 
 func entryOf(key string, found *mvccpb.KeyValue) kv.Entry {

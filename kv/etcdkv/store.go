@@ -67,7 +67,9 @@ func newStore(db *Database, at place, found state) (*Store, error) {
 
 // Snapshot implements kv.Store. The view is exact: it stays at the revision that its first
 // call finds, until etcd compacts that.
-func (s *Store) Snapshot() kv.Snapshot {
+func (s *Store) Snapshot() kv.Snapshot { return s.snapshot() }
+
+func (s *Store) snapshot() *snapshot {
 	return &snapshot{store: s, fixing: make(chan struct{}, 1), done: make(chan struct{})}
 }
 

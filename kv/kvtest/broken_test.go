@@ -64,6 +64,7 @@ var foundBy = map[broken.Flaw][]string{
 	broken.ViewEager:     {"snapshot/begins-with-first-call"},
 	broken.ViewLags:      {"isolation/read-your-commits", "snapshot/sees-what-returned", "history/linearizable"},
 	broken.ViewOutlast:   {"snapshot/closed"},
+	broken.LookWhole:     {"snapshot/look"},
 	broken.GetUnique:     {"snapshot/get-order", "isolation/read-twice"},
 	broken.ScanOrder:     {"value/any-bytes-in-keys"},
 	broken.ScanEnd:       {"value/any-bytes-in-keys"},

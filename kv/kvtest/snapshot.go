@@ -17,6 +17,7 @@ var snapshotChecks = []check{
 	{"snapshot/get-order", snapGetOrder},
 	{"snapshot/scan-breaks-off", snapScanBreaks},
 	{"snapshot/shared", snapShared},
+	{"snapshot/look", snapLook},
 }
 
 // snapBegins: whichever call comes first begins the view, and nothing before it.

@@ -38,7 +38,7 @@ func (d *DB) raise(ctx context.Context, pg *pgconn.PgConn, from standing) error 
 	if _, err := ask(ctx, pg, script); err != nil {
 		return d.notRaised(from, err)
 	}
-	is, err := d.look(ctx, pg)
+	is, err := d.look(ctx, pg, "")
 	if err == nil && is.version != d.set.version {
 		err = fmt.Errorf("%w: it is of version %d after it was raised to %d", kv.ErrForeign, is.version, d.set.version)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // schemaVersion is that of the tables and functions in this package.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // open looks at the schema, makes it if there is none, and raises an older one.
 func (d *DB) open(ctx context.Context) error {
@@ -24,13 +24,10 @@ func (d *DB) open(ctx context.Context) error {
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
-	if _, err := ask(ctx, pg, "SET LOCAL client_min_messages = warning; DO $$ BEGIN RAISE WARNING '"+helloNotice+"'; END $$"); err != nil {
-		return ofRead(ctx, err)
+	was, err := d.look(ctx, pg, "SET LOCAL client_min_messages = warning; DO $$ BEGIN RAISE WARNING '"+helloNotice+"'; END $$; ")
+	if err == nil && !heard.heard {
+		err = fmt.Errorf("%w: the configuration of the pool was not given to pgkv.Prepare", kv.ErrInvalid)
 	}
-	if !heard.heard {
-		return fmt.Errorf("%w: the configuration of the pool was not given to pgkv.Prepare", kv.ErrInvalid)
-	}
-	was, err := d.look(ctx, pg)
 	switch {
 	case err != nil:
 		return ofRead(ctx, err)
@@ -69,33 +66,26 @@ type standing struct {
 	owner   string // who may raise it
 }
 
-// look reports what there is, and fails where this program cannot use nor raise it.
-func (d *DB) look(ctx context.Context, pg *pgconn.PgConn) (is standing, err error) {
-	literal := "'" + d.schema + "'"
-	found, err := ask(ctx, pg, "SELECT to_regclass("+literal+" || '.meta') IS NOT NULL, "+
-		"EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace("+literal+")), "+
-		"(SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass("+literal+" || '.meta'))")
+// look reports what there is, and fails where this program cannot use nor raise it. Where
+// there is a schema it is one round trip, with what else is to be done first.
+func (d *DB) look(ctx context.Context, pg *pgconn.PgConn, first string) (is standing, err error) {
+	results, err := pg.Exec(ctx, first+"SELECT version, commit_ids, "+
+		"(SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = '"+d.schema+".meta'::regclass) FROM "+d.schema+".meta").ReadAll()
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42P01" || e.Code == "3F000") {
+		return is, d.lookForOthers(ctx, pg)
+	}
 	if err != nil {
+		return is, lost(err)
+	}
+	meta := results[len(results)-1].Rows
+	if len(meta) != 1 {
+		return is, fmt.Errorf("%w: its table meta has %d rows, and not one", kv.ErrForeign, len(meta))
+	}
+	is.owner = string(meta[0][2])
+	if is.version, err = row(meta[0]).number(0); err != nil {
 		return is, err
 	}
-	if string(found[0]) != "t" {
-		if string(found[1]) == "t" {
-			return is, fmt.Errorf("%w: there are other tables in it: use WithSchema", kv.ErrForeign)
-		}
-		return is, nil
-	}
-	meta, err := ask(ctx, pg, "SELECT version, commit_ids FROM "+d.schema+".meta")
-	if err != nil {
-		return is, err
-	}
-	if len(meta) != 2 {
-		return is, fmt.Errorf("%w: its table meta has no row", kv.ErrForeign)
-	}
-	is.owner = string(found[2])
-	if is.version, err = row(meta).number(0); err != nil {
-		return is, err
-	}
-	keep, err := row(meta).number(1)
+	keep, err := row(meta[0]).number(1)
 	if err != nil {
 		return is, err
 	}
@@ -107,4 +97,13 @@ func (d *DB) look(ctx context.Context, pg *pgconn.PgConn) (is standing, err erro
 	}
 	d.keep = int(keep)
 	return is, nil
+}
+
+// lookForOthers fails if there is a schema of this name with something else in it.
+func (d *DB) lookForOthers(ctx context.Context, pg *pgconn.PgConn) error {
+	found, err := ask(ctx, pg, "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('"+d.schema+"'))")
+	if err == nil && string(found[0]) == "t" {
+		err = fmt.Errorf("%w: there are other tables in it: use WithSchema", kv.ErrForeign)
+	}
+	return err
 }

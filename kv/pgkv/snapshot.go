@@ -50,6 +50,44 @@ func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, 
 	return views.Entries(prefix, func(s *views.Scan) (kv.Entry, bool, error) { return n.next(ctx, s) })
 }
 
+// Look implements kv.Looker.
+func (n *snapshot) Look(ctx context.Context, keys, prefixes []string, most int) (entries []kv.Entry, begun []kv.Begun, err error) {
+	for _, key := range keys {
+		if err := kv.CheckKey(key); err != nil {
+			return nil, nil, err
+		}
+	}
+	err = n.with(ctx, func() error {
+		uppers := make([]string, len(prefixes))
+		for i, prefix := range prefixes {
+			uppers[i] = after(prefix)
+		}
+		c := newCall("peek", n.store.space).number(n.seen()).add(array(keys, appendKey)).
+			add(array(prefixes, appendKey)).add(array(uppers, appendKey)).number(int64(most))
+		rows, err := n.move(ctx, c)
+		if err != nil {
+			return err
+		}
+		entries, begun = absent(keys), make([]kv.Begun, len(prefixes))
+		for _, r := range rows {
+			switch place := int(r.binary(0)) - 1; {
+			case place < len(keys):
+				entries[place] = entryOf(keys[place], r)
+			default:
+				b := &begun[place-len(keys)]
+				b.Entries = append(b.Entries, entryOf(string(r[2]), r))
+			}
+		}
+		n.returned.Add(entries)
+		for i := range begun {
+			begun[i].Whole = len(begun[i].Entries) < most
+			n.returned.Begin(prefixes[i], begun[i])
+		}
+		return nil
+	})
+	return entries, begun, err
+}
+
 // Version implements kv.Snapshot. All that the view has returned stood at that of
 // its last call, so that only a first call reads it.
 func (n *snapshot) Version(ctx context.Context) (version kv.Version, err error) {
@@ -108,19 +146,49 @@ func (n *snapshot) seen() int64 {
 	return int64(n.version)
 }
 
-// read makes a call of one of the functions of read.sql, and moves the view to the
-// state that it reads. It returns the entries of the keys that were asked for, or those
-// of a scan if none were, and whether there may be more of them.
+// read makes a call of one of the functions of read.sql. It returns the entries of the
+// keys that were asked for, or those of a scan if none were, and whether there may be
+// more of them.
 func (n *snapshot) read(ctx context.Context, c *call, keys []string) (entries []kv.Entry, more bool, err error) {
-	rows, err := n.store.read(ctx, c)
+	rows, err := n.move(ctx, c)
 	if err != nil {
 		return nil, false, err
 	}
 	if keys != nil {
-		entries = make([]kv.Entry, len(keys))
-		for i, key := range keys {
-			entries[i].Key = key
+		entries = absent(keys)
+	}
+	for _, r := range rows {
+		switch kind := r.binary(0); {
+		case kind == -3:
+			more = true
+		case keys != nil:
+			entries[kind-1] = entryOf(keys[kind-1], r)
+		default:
+			entries = append(entries, entryOf(string(r[2]), r))
 		}
+	}
+	return entries, more, nil
+}
+
+// absent are entries of keys as long as nothing was found.
+func absent(keys []string) []kv.Entry {
+	entries := make([]kv.Entry, len(keys))
+	for i, key := range keys {
+		entries[i].Key = key
+	}
+	return entries
+}
+
+func entryOf(key string, r row) kv.Entry {
+	return kv.Entry{Key: key, Version: kv.Version(r.binary(1)), Value: r[3]}
+}
+
+// move makes a call of one of the functions of read.sql, and moves the view to the state
+// that it reads. It returns the rows that say what there is.
+func (n *snapshot) move(ctx context.Context, c *call) (found []row, err error) {
+	rows, err := n.store.read(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	head := n.version
 	for _, r := range rows {
@@ -130,17 +198,13 @@ func (n *snapshot) read(ctx context.Context, c *call, keys []string) (entries []
 			head = version
 		case kind == -1 && !n.returned.Stands(string(r[2]), version), kind == -2 && !n.returned.Nothing():
 			n.gone = fmt.Errorf("%w: something that the view has returned: take a new snapshot", kv.ErrConflict)
-			return nil, false, n.gone
-		case kind == -3:
-			more = true
-		case kind > 0 && keys != nil:
-			entries[kind-1].Version, entries[kind-1].Value = version, r[3]
-		case kind > 0:
-			entries = append(entries, kv.Entry{Key: string(r[2]), Value: r[3], Version: version})
+			return nil, n.gone
+		case kind == -3 || kind > 0:
+			found = append(found, r)
 		}
 	}
 	n.begun, n.version = true, head
-	return entries, more, nil
+	return found, nil
 }
 
 // What a scan reads ahead at most; one entry more once it has so many bytes.

@@ -116,7 +116,7 @@ func (c *Contact) take(id ratchet.SessionID, f txn.Found[session.Session]) error
 // message of one that it does not find waits for the repair.
 func findContact(tx *txn.Tx, identity ratchet.PublicKey, lost error) (Contact, error) {
 	c := Contact{Peer: session.NewPeer(identity), Lost: lost}
-	for s, err := range Sessions.Some(tx, txn.PathOf(identity.String()), session.MaxPerPeer) {
+	for s, err := range Sessions.Some(tx, pathOfPeer(identity), session.MaxPerPeer) {
 		_, pruned := s.Pruned()
 		switch {
 		case machine.IsDamage(err):
@@ -131,6 +131,18 @@ func findContact(tx *txn.Tx, identity ratchet.PublicKey, lost error) (Contact, e
 		}
 	}
 	return c, nil
+}
+
+func pathOfPeer(identity ratchet.PublicKey) txn.Path { return txn.PathOf(identity.String()) }
+
+// Prefetch reads records, and in the same round trip what [ReadPeer] looks for of peers
+// whose own record is not there or cannot be read.
+func Prefetch(tx *txn.Tx, refs []txn.Ref, strangers ...ratchet.PublicKey) error {
+	under := make([]txn.Ref, len(strangers))
+	for i, identity := range strangers {
+		under[i] = Sessions.Under(pathOfPeer(identity))
+	}
+	return tx.PrefetchSome(session.MaxPerPeer, under, refs...)
 }
 
 // SessionNames returns the names of a peer's sessions.

@@ -242,13 +242,14 @@ func (b *batch[T]) decryptRun(tx *txn.Tx, all []tried, next int) (run []Result) 
 }
 
 // prefetch reads what the messages need, and more, in two round trips, or in one if all
-// senders' sessions were hinted at, or in more if they are many. It returns for
+// senders' sessions were hinted at and none is a stranger, or in more if they are many. It returns for
 // how many of the messages: at least one.
 func (m *Messages) prefetch(tx *txn.Tx, all []tried, more []txn.Ref) (int, error) {
 	if err := tx.Prefetch(append(m.names(all), more...)...); err != nil {
 		return 0, err
 	}
 	var refs []txn.Ref
+	var strangers []ratchet.PublicKey
 	met := make(map[ratchet.PublicKey]bool)
 	for i, in := range all {
 		if in.err != nil || in.plain {
@@ -257,26 +258,29 @@ func (m *Messages) prefetch(tx *txn.Tx, all []tried, more []txn.Ref) (int, error
 		more, alone := m.sessionOf(in.parsed)
 		if !alone && !met[in.sender] {
 			met[in.sender] = true
-			sessions, err := second(tx, in.sender)
+			sessions, stranger, err := second(tx, in.sender)
 			if err != nil {
 				return 0, err
 			}
 			for _, name := range sessions {
 				more = append(more, records.Sessions.Ref(name))
 			}
+			if stranger {
+				strangers = append(strangers, in.sender)
+			}
 		}
-		if len(refs) > 0 && len(refs)+len(more) > fewSessions {
-			if err := tx.Prefetch(refs...); err != nil {
+		if len(refs) > 0 && len(refs)+len(more) > fewSessions || len(strangers) > fewSessions {
+			if err := records.Prefetch(tx, refs, strangers...); err != nil {
 				return 0, err
 			}
 			if tx.Fetched() > enoughRead {
 				return i, nil
 			}
-			refs = refs[:0]
+			refs, strangers = refs[:0], nil
 		}
 		refs = append(refs, more...)
 	}
-	return len(all), tx.Prefetch(refs...)
+	return len(all), records.Prefetch(tx, refs, strangers...)
 }
 
 // names returns what the first round trip reads: all that is known by name, but

@@ -182,12 +182,16 @@ func (m *Messages) first(in parsed) (refs []txn.Ref) {
 	for _, id := range in.receipts(f) {
 		refs = append(refs, records.Receipts.Ref(id))
 	}
-	if _, how := m.hints.sessionFor(in); f.raised && how == sure {
+	_, how := m.hints.sessionFor(in)
+	if f.raised && how == sure {
 		return refs
 	}
 	refs = append(refs, records.Peers.Ref(in.sender))
 	if in.preKey != nil { // and what opening a session with a fallback key, or with none of ours, looks at
 		refs = append(refs, records.Keys.Ref(in.preKey.OneTimeKey), records.Pool.Ref(), records.UploadStates.Ref())
+	}
+	if in.preKey != nil && how != sure {
+		refs = append(refs, records.Marks.Ref(in.session))
 	}
 	return refs
 }
@@ -200,21 +204,19 @@ func (m *Messages) sessionOf(in parsed) (refs []txn.Ref, alone bool) {
 		return nil, false
 	}
 	refs = append(refs, records.Sessions.Ref(records.SessionName{Peer: in.sender, ID: id}))
-	if in.preKey != nil && how != sure {
-		refs = append(refs, records.Marks.Ref(id))
-	}
 	return refs, m.lastFormat().raised && (how == sure || in.preKey == nil)
 }
 
-// second names a sender's sessions. It looks at the peer's record, which the
-// first round trip brought.
-func second(tx *txn.Tx, sender ratchet.PublicKey) ([]records.SessionName, error) {
+// second names a sender's sessions, and reports whether there is no record to name them,
+// so that they are looked for. It looks at the peer's record, which the first round trip
+// brought.
+func second(tx *txn.Tx, sender ratchet.PublicKey) (sessions []records.SessionName, stranger bool, err error) {
 	peer, known, err := records.Peers.Get(tx, sender)
 	if errors.As(err, new(*txn.RecordError)) {
-		return nil, nil // that is for its own messages to find
+		return nil, machine.IsDamage(err) && !machine.IsSetAside(err), nil // that is for its own messages to find
 	}
 	if err != nil || !known {
-		return nil, err
+		return nil, !known, err
 	}
-	return records.SessionNames(peer), nil
+	return records.SessionNames(peer), false, nil
 }

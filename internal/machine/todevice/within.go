@@ -40,16 +40,20 @@ func (m *Messages) Prefetch(tx *txn.Tx, peers ...ratchet.PublicKey) error {
 	}
 	refs = refs[:0]
 	var sessions []records.SessionName
+	var strangers []ratchet.PublicKey
 	for _, p := range peers {
-		names, err := second(tx, p)
+		names, stranger, err := second(tx, p)
 		if err != nil {
 			return err
+		}
+		if stranger {
+			strangers = append(strangers, p)
 		}
 		for _, name := range names {
 			sessions, refs = append(sessions, name), append(refs, records.Sessions.Ref(name))
 		}
 	}
-	if err := tx.Prefetch(refs...); err != nil {
+	if err := records.Prefetch(tx, refs, strangers...); err != nil {
 		return err
 	}
 	return records.Sessions.Open(tx, sessions...)

@@ -104,4 +104,10 @@ var postgresMutants = []mutant{
 		old:  "for _, name := range functions {", new: "for _, name := range functions[:3] {",
 		test: "TestRaise$", pkgs: []string{"./kv/pgkv"},
 	},
+	{
+		name: "a view of PostgreSQL forgets what it has looked at",
+		file: "kv/pgkv/snapshot.go",
+		old:  "n.returned.Begin(prefixes[i], begun[i])", new: "_ = n.returned.Begin",
+		test: "TestConformance$/snapshot", pkgs: []string{"./kv/pgkv"},
+	},
 }

@@ -153,4 +153,10 @@ var txnMutants = []mutant{
 		old:  `labelBlind = "pawl keyring v1 blind"`, new: `labelBlind = "pawl keyring v1 seal"`,
 		pkgs: []string{"./txn/seal"},
 	},
+	{
+		name: "what was read ahead of a scan is taken for all that there is",
+		file: "txn/some.go",
+		old:  "if enough || b.Whole {", new: "if true {",
+		test: "TestPrefetchSome", pkgs: []string{"./txn"},
+	},
 }

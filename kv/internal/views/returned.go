@@ -24,6 +24,15 @@ func (r *Returned) Add(entries []kv.Entry) {
 	}
 }
 
+// Begin notes how a scan begins.
+func (r *Returned) Begin(prefix string, begun kv.Begun) {
+	s := &Scan{Prefix: prefix, Whole: begun.Whole, begun: true}
+	for _, e := range begun.Entries {
+		s.Yielded = append(s.Yielded, kv.Read{Key: e.Key, Version: e.Version})
+	}
+	r.scans = append(r.scans, s)
+}
+
 // Nothing reports whether nothing was returned that could have changed.
 func (r *Returned) Nothing() bool { return len(r.reads) == 0 && len(r.scans) == 0 }
 

@@ -60,6 +60,7 @@ const (
 	ViewEager     Flaw = "the view is fixed before its first call"
 	ViewLags      Flaw = "the view lacks the latest commit"
 	ViewOutlast   Flaw = "closed views go on"
+	LookWhole     Flaw = "a look at the first of many says that there are no others"
 	GetUnique     Flaw = "a key asked for twice comes once"
 	ScanOrder     Flaw = "scans come in any order"
 	ScanEnd       Flaw = "the end of a prefix is its last byte plus one, even of 0xff"

@@ -62,6 +62,24 @@ func (n *snapshot) Scan(ctx context.Context, prefix string) iter.Seq2[kv.Entry, 
 	}
 }
 
+// Look implements kv.Looker.
+func (n *snapshot) Look(ctx context.Context, keys, prefixes []string, most int) ([]kv.Entry, []kv.Begun, error) {
+	found, err := n.Get(ctx, keys...)
+	begun := make([]kv.Begun, len(prefixes))
+	for i, prefix := range prefixes {
+		entries, _, err := n.view(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		all := n.matching(entries, prefix)
+		for _, key := range all[:min(most, len(all))] {
+			begun[i].Entries = append(begun[i].Entries, entries[key])
+		}
+		begun[i].Whole = len(all) <= most || n.store.flaw == LookWhole
+	}
+	return found, begun, err
+}
+
 func (n *snapshot) matching(entries map[string]kv.Entry, prefix string) []string {
 	var keys []string
 	for key := range entries {

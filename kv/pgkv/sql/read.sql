@@ -46,6 +46,23 @@ BEGIN
 END
 $$;
 
+-- Keys as get, and behind them (n, counted on) the first entries of each of several
+-- ranges, at most p_rows.
+CREATE OR REPLACE FUNCTION pawl.peek(p_space text, p_seen bigint, p_keys bytea[], p_froms bytea[], p_uppers bytea[], p_rows integer)
+RETURNS TABLE (o_kind integer, o_version bigint, o_key bytea, o_value bytea) LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+	v_id bigint := (SELECT s.id FROM pawl.spaces s WHERE s.name = p_space);
+BEGIN
+	RETURN QUERY SELECT * FROM pawl.get(p_space, p_seen, p_keys);
+	FOR i IN 1 .. cardinality(p_froms) LOOP
+		RETURN QUERY SELECT cardinality(p_keys) + i, e.version, e.key, e.value FROM pawl.entries e
+			WHERE e.space = v_id AND e.key >= p_froms[i] AND e.key < p_uppers[i] ORDER BY e.key LIMIT p_rows;
+	END LOOP;
+END
+$$;
+
 -- Entries from one key on and before another, at most p_rows, and no more once they
 -- have p_bytes.
 CREATE OR REPLACE FUNCTION pawl.scan(p_space text, p_seen bigint, p_from bytea, p_upper bytea, p_rows integer, p_bytes bigint)

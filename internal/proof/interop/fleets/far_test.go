@@ -33,6 +33,7 @@ type far struct {
 	calls   atomic.Int64                // messages that somebody waits for the answer of
 	rounds  atomic.Int64                // of those that are on their way at once only the first
 	under   atomic.Int64                // calls that are on their way
+	holds   atomic.Bool                 // answers
 	conns   int32                       // of each process to PostgreSQL
 	commits atomic.Int64                // transactions that were committed
 	open    func(space string) kv.Store // of another process each time
@@ -45,13 +46,22 @@ func (f *far) at(distance time.Duration) {
 	}
 }
 
+// holding is how long an answer is kept, while calls that are made beside its call begin:
+// on a busy machine it comes before they do.
+const holding = 50 * time.Millisecond
+
 // begin counts a call until it has its answer.
 func (f *far) begin() (end func()) {
 	f.calls.Add(1)
 	if f.under.Add(1) == 1 {
 		f.rounds.Add(1)
 	}
-	return func() { f.under.Add(-1) }
+	return func() {
+		if f.holds.Load() {
+			<-time.After(holding)
+		}
+		f.under.Add(-1)
+	}
 }
 
 // counted is a connection to PostgreSQL. One write is one message, of which nobody waits

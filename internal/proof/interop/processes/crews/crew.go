@@ -90,14 +90,17 @@ func NewIn(t *testing.T, place Place, rng *rand.Rand, setup processes.Setup, oth
 	return c
 }
 
-// Gather starts the processes of a family, which talk with the far side.
+// Gather starts the processes of a family, which talk with the far side and take their
+// time for it.
 func (c *Crew) Gather() {
 	c.Helper()
 	for _, name := range Names {
 		c.Start(name)
 	}
-	c.Redeliver(c.Letter(false))
-	c.Members[0].Post(c.Context(), false)
+	c.AtLeisure(func() {
+		c.Redeliver(c.Letter(false))
+		c.Members[0].Post(c.Context(), false)
+	})
 	c.ReadAll()
 }
 
