@@ -106,6 +106,11 @@ func (l *lineage) Load(ctx context.Context) (witness.Mark, error) {
 		l.accept() // whether it is well is told by who has a witness; nobody has yet
 		return witness.Mark{}, witness.ErrNone
 	}
+	if found.was == found.now { // and to save it again would change nothing
+		l.mu.Lock()
+		l.saved = found.mark
+		l.mu.Unlock()
+	}
 	for _, seen := range []witness.Mark{l.ofFile(ctx), l.ofProcess()} {
 		if seen.Store == found.mark.Store && seen.Generation == found.mark.Generation {
 			found.mark.Head = max(found.mark.Head, seen.Head)
@@ -126,8 +131,8 @@ func (l *lineage) accept() {
 	l.accepted = true
 }
 
-// Save implements witness.Witness. Only another store or generation makes a round
-// trip.
+// Save implements witness.Witness. Only another store or generation than the space has, or
+// another server, makes a round trip.
 func (l *lineage) Save(ctx context.Context, m witness.Mark) error {
 	l.mu.Lock()
 	now, saved := l.now, l.saved
