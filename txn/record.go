@@ -160,6 +160,7 @@ type Single[T any] struct {
 	Kind   string
 	Codec  Codec[T]
 	Shared bool
+	Steady bool // see [Record.Steady]
 }
 
 // Ref names the record for [Tx.Prefetch].
@@ -191,7 +192,7 @@ func (s *Single[T]) Delete(tx *Tx) error { return tx.write(s.Ref(), &write{coder
 
 func (s *Single[T]) encode(dst []byte, v any) ([]byte, error) { return s.Codec.Append(dst, v.(T)) }
 func (s *Single[T]) decode(b []byte) (any, error)             { return s.Codec.Decode(b) }
-func (s *Single[T]) steady() bool                             { return false }
+func (s *Single[T]) steady() bool                             { return s.Steady }
 
 // getAs returns what is stored under a key as a value of the type that its kind
 // was declared with.

@@ -14,8 +14,9 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
-// Pool: which one-time and fallback keys there are, otk-pool.
-var Pool = txn.Single[otk.Pool]{Kind: "otk-pool", Codec: machine.Encoded(otk.DecodePool)}
+// Pool: which one-time and fallback keys there are, otk-pool. It has their public parts
+// alone, and each sync looks at it.
+var Pool = txn.Single[otk.Pool]{Kind: "otk-pool", Codec: machine.Encoded(otk.DecodePool), Steady: true}
 
 var poolKind = Kind{
 	Records: one(&Pool), Check: checkPool, Broken: func(_ *Checkup, u unread) *Fix { return rebuiltPool(u.version, u.says) },
