@@ -148,7 +148,7 @@ var kvMutants = []mutant{
 	},
 	{
 		name: "a witness that is made again forgets what was saved before",
-		file: "kv/witness/file.go",
+		file: "kv/witness/renew.go",
 		old:  "\tm.Head = max(m.Head, f.saved)\n", new: "",
 		pkgs: []string{"./kv/witness"},
 	},
