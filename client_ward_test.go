@@ -52,10 +52,13 @@ type clientWard struct {
 	transaction []byte
 }
 
-func newClientWard(t testing.TB) *clientWard {
+func newClientWard(t testing.TB) *clientWard { return newClientWardOn(t, newMemory()) }
+
+// newClientWardOn is newClientWard with the phone's account in a store.
+func newClientWardOn(t testing.TB, store kv.Store) *clientWard {
 	w := &clientWard{t: t, keys: map[string]string{}, seen: map[string]bool{}, devices: map[matrix.UserID]object{}, requests: map[string]pawl.Request{}}
 	const alice = matrix.UserID("@alice:example.org")
-	w.phone = newDevice(t, newMemory(), alice)
+	w.phone = newDevice(t, store, alice)
 	person := func(user matrix.UserID, id matrix.DeviceID) *device { return newDeviceOf(t, user, id, w.phone.clock) }
 	w.tablet, w.laptop = person(alice, "TABLET"), person(alice, "LAPTOP")
 	w.bob, w.carol, w.erin = person("@bob:example.org", "DEVICE"), person("@carol:example.org", "DEVICE"), person("@erin:example.org", "DEVICE")

@@ -92,9 +92,15 @@ func (l *Library) Open(ctx context.Context, params, secret []byte, more ...pawl.
 		_ = engine.Close() // nothing was written that is not durable
 		return nil, err
 	}
+	return encode(openResult{l.Add(engine, store)}), nil
+}
+
+// Add returns the handle of a store that its caller opened, with options that no
+// parameters have.
+func (l *Library) Add(engine kv.Store, store *pawl.Store) Handle {
 	o := &opened{engine: engine, store: store}
 	o.ended, o.end = context.WithCancel(context.Background())
-	return encode(openResult{l.open.add(o)}), nil
+	return l.open.add(o)
 }
 
 func (p openParams) options(secret []byte) ([]pawl.Option, error) {

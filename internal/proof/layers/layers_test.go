@@ -132,16 +132,17 @@ var table = map[string][]string{
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
-	"internal/calls":           {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/secret"},
-	"keyfile":                  {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl":                 {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command", "kv/kvtest/conform"},
-	"mobile":                   {"internal/calls", "kv", "kv/memkv", "kv/sqlitekv"},
-	"cmd/libpawl":              {"internal/calls", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv"},
-	"cmd/pawlweb":              {".", "internal/calls", "kv", "kv/idbkv", "kv/memkv", "kv/witness"},
-	"examples/client":          {".", "matrix", "group"},
-	"examples/bot":             {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
-	"examples/bridge":          {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
-	"examples/internal/person": {".", "examples/client", "internal/hs", "kv/memkv", "matrix"},
+	"internal/calls":                   {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/secret"},
+	"internal/proof/port/transactions": {".", "internal/calls", "kv", "kv/memkv", "kv/kvtest/faulty", "matrix", "txn", "txn/seal"},
+	"keyfile":                          {".", "kv", "internal/files", "internal/holder", "internal/secret"},
+	"cmd/pawl":                         {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command", "kv/kvtest/conform"},
+	"mobile":                           {"internal/calls", "kv", "kv/memkv", "kv/sqlitekv"},
+	"cmd/libpawl":                      {"internal/calls", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv"},
+	"examples/client":                  {".", "matrix", "group"},
+	"examples/bot":                     {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
+	"examples/bridge":                  {".", "examples/client", "keyfile", "kv/badgerkv", "matrix"},
+	"examples/internal/person":         {".", "examples/client", "internal/hs", "kv/memkv", "matrix"},
+	"cmd/pawlweb":                      {".", "internal/calls", "kv", "kv/idbkv", "kv/memkv", "kv/witness"},
 }
 
 // pure are the packages that do no I/O and know no clock, and what they may
