@@ -146,6 +146,11 @@ export interface CreateParams {
 	device?: string;
 }
 
+export interface DeleteParams {
+	user?: string;
+	device?: string;
+}
+
 export interface MachineParams {
 	user?: string;
 	device?: string;
@@ -202,6 +207,7 @@ export interface StoreCalls {
 	changePassphrase(body: Bytes, options?: CallOptions): Promise<void>;
 	checkStore(options?: CallOptions): Promise<CheckStoreResult>;
 	create(params: CreateParams, options?: CallOptions): Promise<Machine>;
+	delete(params: DeleteParams, options?: CallOptions): Promise<void>;
 	erase(options?: CallOptions): Promise<void>;
 	machine(params: MachineParams, options?: CallOptions): Promise<Machine>;
 	openOrCreate(params: OpenOrCreateParams, options?: CallOptions): Promise<Machine>;

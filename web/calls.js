@@ -6,6 +6,7 @@ export const storeCalls = {
 	changePassphrase: { name: "change_passphrase", params: false, body: true, machine: false, bytes: [], names: [] },
 	checkStore: { name: "check_store", params: false, body: false, machine: false, bytes: [], names: [] },
 	create: { name: "create", params: true, body: false, machine: true, bytes: [], names: [] },
+	delete: { name: "delete", params: true, body: false, machine: false, bytes: [], names: [] },
 	erase: { name: "erase", params: false, body: false, machine: false, bytes: [], names: [] },
 	machine: { name: "machine", params: true, body: false, machine: true, bytes: [], names: [] },
 	openOrCreate: { name: "open_or_create", params: true, body: false, machine: true, bytes: [], names: [] },

@@ -57,16 +57,17 @@ var moduleFiles embed.FS
 // and WebAssembly.
 const strictPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 
+func strict(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", strictPolicy)
+		h.ServeHTTP(w, r)
+	})
+}
+
 // NewModuleServer starts a server that has the package under /pawl/, and pages and workers
 // that run its tests, all under the strict policy.
 func NewModuleServer(t testing.TB, folder string) *Server {
 	s := NewServer(t, filepath.Join(folder, "pawl.wasm"))
-	strict := func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Security-Policy", strictPolicy)
-			h.ServeHTTP(w, r)
-		})
-	}
 	file := func(path string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) })
 	}
