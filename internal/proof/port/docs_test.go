@@ -29,6 +29,12 @@ func docs(t *testing.T) map[string]string {
 	return all
 }
 
+// runBy are the tests that run what is in each directory of vectors: all of it, and they
+// fail where there is none.
+var runBy = map[string]string{
+	"images": "TestImages", "kv": "kv/kvtest", "records": "TestRecords", "sealing": "TestSealing", "transactions": "TestTransactions",
+}
+
 // TestEveryFileIsDescribed: docs/port names each file of vectors, and each field and
 // outcome that stands in one. Scripts are described by their directories.
 func TestEveryFileIsDescribed(t *testing.T) {
@@ -39,6 +45,9 @@ func TestEveryFileIsDescribed(t *testing.T) {
 			return err
 		}
 		dir, name := filepath.Base(filepath.Dir(path)), filepath.Base(path)
+		if top, _, below := strings.Cut(strings.TrimPrefix(filepath.ToSlash(path), root+"/vectors/"), "/"); below && runBy[top] == "" {
+			t.Errorf("%s: no test runs the vectors of %s", path, top)
+		}
 		switch filepath.Ext(name) {
 		case ".json":
 			found++
