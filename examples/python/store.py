@@ -2,24 +2,10 @@
 docs/port/conform.md specifies them: `pawl conform -- python3 store.py` tests it.
 
 It is one process with one store open, and does one thing at a time: lines are taken
-in their order, and what must wait stands in a queue. With --flaw it leaves something
-out on purpose, by which the suite's checks are tested."""
-import argparse, base64, json, os, select, sqlite3, sys, time
+in their order, and what must wait stands in a queue. The suite's checks are tested with
+copies of it that leave something out on purpose (kv/kvtest/conform/flaws_test.go)."""
+import base64, json, os, select, sqlite3, sys, time
 
-FLAWS = [
-    "reads are not checked", "of a scan only what it yielded is checked", "conflicts name nothing",
-    "a deleted key reads as an empty entry", "a refused batch writes its first key",
-    "no commit ID is remembered", "an ID that was dropped counts as new",
-    "refused batches count as applied", "commit IDs are gone after opening again",
-    "each call reads the latest state", "closed views go on", "a key asked for twice comes once",
-    "deletions are not told", "a watch tells of all keys", "a watch begins with what comes next",
-    "commits do not wait for turns", "turns do not expire", "who asked last is granted first",
-    "batches of any size are taken", "keys of any length, written any number of times",
-    "commits go on after close", "contexts are not looked at",
-]
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--flaw", choices=FLAWS)
-FLAW = arguments.parse_args().flaw
 LIMITS = {"bytes": 1 << 20, "writes": 1000, "checks": 1000, "commit_ids": 64, "turn_life_ms": 250}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (key BLOB PRIMARY KEY, value BLOB, version INTEGER) WITHOUT ROWID;
@@ -44,7 +30,7 @@ def within(prefix): return (prefix, len(prefix), prefix)
 
 
 def valid(key):
-    if not 1 <= len(key) <= 1024 and FLAW != "keys of any length, written any number of times":
+    if not 1 <= len(key) <= 1024:
         raise Failed("invalid", text="a key has 1 to 1024 bytes")
     return key
 
@@ -55,17 +41,14 @@ class Store:
         self.queue, self.turns, self.watches, self.nexts = [], 0, {}, []  # queue: turns and commits, in their order
         self.db = self.connect()
         self.db.executescript("PRAGMA journal_mode=WAL; " + SCHEMA)
-        if FLAW == "commit IDs are gone after opening again":
-            self.db.execute("DELETE FROM batch")
 
     def connect(self): return sqlite3.connect(self.path, isolation_level=None)
     def one(self, sql, *args): return self.db.execute(sql, args).fetchone()
+    def head(self): return self.one("SELECT head FROM state")[0]
 
     def view(self, c):
-        if self.closed or c["view"] in self.ended and FLAW != "closed views go on":
+        if self.closed or c["view"] in self.ended:
             raise Failed("closed")
-        if FLAW == "each call reads the latest state":
-            return self.db
         if c["view"] not in self.views:  # it begins with its first call
             db = self.views[c["view"]] = self.connect()
             db.execute("BEGIN")
@@ -74,8 +57,6 @@ class Store:
 
     def get(self, c):
         db, keys = self.view(c), [valid(bytes_of(k)) for k in c["keys"]]
-        if FLAW == "a key asked for twice comes once":
-            keys = list(dict.fromkeys(keys))
         rows = [db.execute("SELECT value, version FROM entry WHERE key=? AND " + THERE, (k,)).fetchone() for k in keys]
         return {"entries": [{"key": text(k), "value": text(r and r[0]), "version": r[1] if r else 0} for k, r in zip(keys, rows)]}
 
@@ -90,7 +71,7 @@ class Store:
 
     def end(self, c):
         self.ended.add(c["view"])
-        if c["view"] in self.views and FLAW != "closed views go on":
+        if c["view"] in self.views:
             self.views.pop(c["view"]).close()
         return {}
 
@@ -99,13 +80,11 @@ class Store:
         keys = [bytes_of(w["key"]) for w in c["writes"]]
         size = sum(len(k) + len(bytes_of(w["value"] or "")) for k, w in zip(keys, c["writes"]))
         checks = len(c["reads"]) + sum(max(len(s["entries"]), 1) for s in c["scans"])
-        if FLAW != "batches of any size are taken" and (
-                len(keys) > LIMITS["writes"] or size > LIMITS["bytes"] or checks > LIMITS["checks"]):
+        if len(keys) > LIMITS["writes"] or size > LIMITS["bytes"] or checks > LIMITS["checks"]:
             raise Failed("too_large", text=f"{len(keys)} writes, {size} bytes, {checks} checks")
         for key in keys + [bytes_of(r["key"]) for r in c["reads"]]:
             valid(key)
-        if FLAW != "keys of any length, written any number of times" and (
-                len(set(keys)) < len(keys) or keys and not any(bytes_of(c["random"]))):
+        if len(set(keys)) < len(keys) or keys and not any(bytes_of(c["random"])):
             raise Failed("invalid", text="a key is written twice, or the ID is missing")
         versions = [c["began"]] + [r["version"] for r in c["reads"] + [r for s in c["scans"] for r in s["entries"]]]
         if max(versions) >= 1 << 53:
@@ -115,22 +94,17 @@ class Store:
         keys, prefixes = [], []
         for r in c["reads"]:
             row = self.one("SELECT version FROM entry WHERE key=? AND " + THERE, bytes_of(r["key"]))
-            if (row[0] if row else 0) != r["version"] and FLAW != "reads are not checked":
+            if (row[0] if row else 0) != r["version"]:
                 keys.append(r["key"])
         for s in c["scans"]:
             was = [(bytes_of(r["key"]), r["version"]) for r in s["entries"]]
             now = self.db.execute(f"SELECT key, version FROM entry WHERE {THERE} AND {IN} ORDER BY key", within(bytes_of(s["prefix"]))).fetchall()
-            if FLAW == "of a scan only what it yielded is checked":
-                now = [row for row in now if row[0] in dict(was)]
             if now != was:
                 prefixes.append(s["prefix"])
         return keys, prefixes
 
     def remember(self, id, refused):
-        if FLAW == "no commit ID is remembered":
-            return
-        head = self.one("SELECT head FROM state")[0]
-        self.db.execute("INSERT INTO batch (id, version, refused) VALUES (?, ?, ?)", (id, head, refused))
+        self.db.execute("INSERT INTO batch (id, version, refused) VALUES (?, ?, ?)", (id, self.head(), refused))
         if self.one("SELECT count(*) FROM batch")[0] > LIMITS["commit_ids"]:
             seq, version = self.one("SELECT seq, version FROM batch ORDER BY seq LIMIT 1")
             self.db.execute("DELETE FROM batch WHERE seq=?", (seq,))
@@ -138,11 +112,9 @@ class Store:
 
     def write(self, writes):
         self.db.execute("UPDATE state SET head=head+1")
-        head = self.one("SELECT head FROM state")[0]
+        head = self.head()
         for w in writes:
             value = None if w["delete"] else bytes_of(w["value"])
-            if value is None and FLAW == "a deleted key reads as an empty entry":
-                value = b""
             if value is not None or self.one("SELECT 1 FROM entry WHERE key=? AND " + THERE, bytes_of(w["key"])):
                 self.db.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", (bytes_of(w["key"]), value, head))
 
@@ -153,25 +125,21 @@ class Store:
             known = self.one("SELECT version, refused FROM batch WHERE id=?", id)
             if known:
                 return {"error": "refused"} if known[1] else {"version": known[0]}
-            if c["began"] < self.one("SELECT dropped FROM state")[0] and FLAW != "an ID that was dropped counts as new":
+            if c["began"] < self.one("SELECT dropped FROM state")[0]:
                 return {"error": "expired"}
         keys, prefixes = self.stale(c)
         if not keys and not prefixes:
             if c["writes"]:
                 self.write(c["writes"])
                 self.remember(id, 0)
-            return {"version": self.one("SELECT head FROM state")[0]}
+            return {"version": self.head()}
         if c["writes"] and c["again"]:  # what comes late is to be refused by its ID
             self.db.execute("UPDATE state SET head=head+1")
             self.remember(id, 1)
-        if c["writes"] and FLAW == "a refused batch writes its first key":
-            self.write(c["writes"][:1])
-        if c["writes"] and FLAW == "refused batches count as applied" and not c["again"]:
-            self.remember(id, 0)
-        return {"error": "conflict"} if FLAW == "conflicts name nothing" else {"error": "conflict", "keys": keys, "prefixes": prefixes}
+        return {"error": "conflict", "keys": keys, "prefixes": prefixes}
 
     def commit(self, c):
-        if self.closed and FLAW != "commits go on after close":
+        if self.closed:
             return {"error": "closed"}
         durable = c["sync"] or c["again"]  # a refusal is, always
         self.db.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))  # NORMAL syncs no commit, and orders them
@@ -187,13 +155,10 @@ class Store:
     # Turns, and what waits for them. A place has the call, the keys (None: the whole store), and until when it was granted.
     def run_queue(self):
         now = time.monotonic()
-        over = lambda p: p["until"] is not None and p["until"] <= now and FLAW != "turns do not expire"
+        over = lambda p: p["until"] is not None and p["until"] <= now
         self.queue = [p for p in self.queue if not over(p)]
-        order = list(enumerate(self.queue))
-        if FLAW == "who asked last is granted first":
-            order.sort(key=lambda p: (p[1]["until"] is None, -p[0]))
         before, done = [], []  # turns that stand before a place
-        for _, p in order:
+        for p in self.queue:
             mine = next((t["keys"] for t in before if t["call"]["id"] == p["mine"] and t["until"]), set())
             asks = set() if mine is None else p["keys"] if p["keys"] is None else p["keys"] - mine
             blocked = asks is None and before or asks and any(t["keys"] is None or t["keys"] & asks for t in before)
@@ -202,7 +167,7 @@ class Store:
                 if p["until"] is None and not blocked:
                     p["until"] = now + LIMITS["turn_life_ms"] / 1000
                     say(p["call"], {"turn": p["call"]["id"]})
-            elif not blocked or FLAW == "commits do not wait for turns":
+            elif not blocked:
                 done.append(p)
                 say(p["call"], self.commit(p["call"]))
         self.queue = [p for p in self.queue if p not in done]
@@ -210,32 +175,29 @@ class Store:
             self.tell()
 
     def enqueue(self, call, keys, mine=None):
-        if self.closed and not (call["call"] == "commit" and FLAW == "commits go on after close"):
+        if self.closed:
             raise Failed("closed")
         self.queue.append({"call": call, "keys": keys, "mine": mine, "until": None})
         self.run_queue()
 
     def patience(self):
         granted = [p["until"] for p in self.queue if p["until"] is not None]
-        return max(min(granted) - time.monotonic(), 0) if granted and FLAW != "turns do not expire" else None
+        return max(min(granted) - time.monotonic(), 0) if granted else None
 
     # Watching. A watch has its prefix, and the version and key that it was told last.
     def tell(self):
         for c in list(self.nexts):
             prefix, version, key = self.watches[c["watch"]]
             rows = self.db.execute(f"SELECT key, value IS NULL, version FROM entry WHERE (version, key) > (?, ?) AND {IN} ORDER BY version, key LIMIT 1001",
-                (version, key) + within(b"" if FLAW == "a watch tells of all keys" else prefix)).fetchall()
+                (version, key) + within(prefix)).fetchall()
             if len(rows) > 1000:  # it is quicker to read everything again
-                head = self.one("SELECT head FROM state")[0]
-                self.watches[c["watch"]] = (prefix, head, LAST)
+                self.watches[c["watch"]] = (prefix, self.head(), LAST)
                 self.nexts.remove(c)
-                say(c, {"change": {"key": "", "version": 0, "head": head, "resync": True}})
+                say(c, {"change": {"key": "", "version": 0, "head": self.head(), "resync": True}})
             elif rows:
                 key, deleted, version = rows[0]
                 head = version - 1 if len(rows) > 1 and rows[1][2] == version else version
                 self.watches[c["watch"]] = (prefix, version, key)
-                if deleted and FLAW == "deletions are not told":
-                    return self.tell()
                 self.nexts.remove(c)
                 say(c, {"change": {"key": text(key), "version": 0 if deleted else version, "head": head}})
 
@@ -250,7 +212,7 @@ class Store:
         if not self.closed:
             self.closed = True
             self.end_waiting(lambda call: True, "closed")
-            for db in list(self.views.values()) + ([self.db] if FLAW != "commits go on after close" else []):
+            for db in [*self.views.values(), self.db]:
                 db.close()
         return {}
 
@@ -258,12 +220,11 @@ class Store:
         """Answers a call, or puts it where it waits."""
         name = c["call"]
         if name == "cancel":
-            if FLAW != "contexts are not looked at":
-                self.end_waiting(lambda call: call["id"] == c["of"], c["why"])
+            self.end_waiting(lambda call: call["id"] == c["of"], c["why"])
             return self.run_queue()
         if name == "commit":
             self.check(c)
-        if c.get("ended") and FLAW != "contexts are not looked at":
+        if c.get("ended"):
             raise Failed("closed" if self.closed else c["ended"])
         if name == "commit":
             return self.enqueue(c, {bytes_of(w["key"]) for w in c["writes"]}, c["turn"])
@@ -276,8 +237,7 @@ class Store:
         if name in ("watch", "next") and self.closed:
             raise Failed("closed")
         if name == "watch":
-            since = self.one("SELECT head FROM state")[0] if FLAW == "a watch begins with what comes next" else c["since"]
-            self.watches[c["watch"]] = (bytes_of(c["prefix"]), since, LAST)
+            self.watches[c["watch"]] = (bytes_of(c["prefix"]), c["since"], LAST)
         if name == "next":
             self.nexts.append(c)
             return self.tell()
