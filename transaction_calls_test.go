@@ -140,6 +140,7 @@ func (m *vectorMaker) olmCalls() []transactions.Vector {
 	c.call("create", "", object{"user": user, "device": "NEW"}, "")
 	c.call("create", "one that is there", object{"user": user, "device": "DEVICE"}, "")
 	c.call("open_or_create", "", object{"user": user, "device": "NEW"}, "")
+	c.call("delete", "", object{"user": user, "device": "DEVICE"}, "")
 	c.call("accounts", "", nil, "")
 	c.call("retirements", "", nil, "")
 	c.call("change_key", "", nil, "a key that has thirty-two bytes.")
