@@ -40,16 +40,21 @@ func (c *committer) apply(group []*grouping.Request) (err error) {
 	if err := c.begin(sync); err != nil {
 		return err
 	}
-	outcomes, head, wrote, err := c.write(group)
+	outcomes, was, head, err := c.write(group)
 	if err != nil {
 		return errors.Join(err, c.conn.rollback())
 	}
+	wrote := head != was
 	if !wrote {
 		if err := c.conn.rollback(); err != nil {
 			return err
 		}
-	} else if err := c.commit(group); err != nil {
-		return err
+	} else {
+		before := c.index.before(was)
+		if err := c.commit(group); err != nil {
+			return err
+		}
+		c.index.committed(before, head)
 	}
 	c.remember(group, outcomes, head)
 	c.answer(group, outcomes, head, wrote && sync)
@@ -79,27 +84,27 @@ func (c *committer) syncNext(sync bool) error {
 }
 
 // write validates and writes the batches one after the other, each at a version
-// of its own.
-func (c *committer) write(group []*grouping.Request) (outcomes []outcome, head kv.Version, wrote bool, err error) {
-	if head, err = c.conn.number(qHead); err != nil {
-		return nil, 0, false, err
+// of its own, and returns the newest version before and after them.
+func (c *committer) write(group []*grouping.Request) (outcomes []outcome, was, head kv.Version, err error) {
+	if was, err = c.conn.number(qHead); err != nil {
+		return nil, 0, 0, err
 	}
+	head = was
 	c.latest.Newest(head)
 	for _, r := range group {
 		o, err := c.writeOne(r, head+1)
 		if err != nil {
-			return nil, 0, false, err
+			return nil, 0, 0, err
 		}
 		outcomes = append(outcomes, o)
 		if o.wrote {
 			head++
-			wrote = true
 		}
 	}
-	if wrote {
+	if head != was {
 		err = errors.Join(c.ids.prune(c.conn, head), c.changes.prune(c.conn, head))
 	}
-	return outcomes, head, wrote, err
+	return outcomes, was, head, err
 }
 
 // writeOne answers a batch, or writes it at a version, or that it is refused if

@@ -25,6 +25,7 @@ type committer struct {
 	changed  func() // tells that something was committed
 	readers  *readers
 	latest   *latest.Entries
+	index    *indexHead
 
 	waiting []*grouping.Request
 	closed  bool
@@ -288,6 +289,7 @@ func (c *committer) ready() (err error) {
 	if err := errors.Join(c.conn.prepareAll(), c.syncNext(true)); err != nil {
 		return errors.Join(err, c.drop())
 	}
+	c.index.open(c.path)
 	return errors.Join(makePrivate(c.path), c.checkSides())
 }
 
@@ -296,6 +298,7 @@ func (c *committer) drop() error {
 	if c.conn == nil {
 		return nil
 	}
+	c.index.close()
 	conn := c.conn
 	c.conn = nil
 	return conn.close()

@@ -40,6 +40,10 @@
 // calls nothing is locked but what every open SQLite database has shared locks on;
 // [Store.Yield] closes even that, before the process is suspended.
 //
+// What a process has read or written it remembers. A call for nothing else reads the
+// first bytes of the log's index, which each commit changes, and while they are the
+// same it asks SQLite nothing.
+//
 // # Damage
 //
 // Each page of the database has a checksum, which is verified when it is read,

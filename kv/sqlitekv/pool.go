@@ -18,6 +18,7 @@ type pool struct {
 	set     *settings
 	readers readers
 	latest  *latest.Entries
+	index   indexHead
 	writer  *committer // whose connection is lent, too; nil: there is none
 
 	mu      sync.Mutex

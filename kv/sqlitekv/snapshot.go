@@ -33,13 +33,39 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 			return nil, err
 		}
 	}
-	err = n.with(ctx, func(c *conn) error {
-		if entries, err = n.entries(ctx, c, keys); err == nil {
-			n.returned.Add(entries)
-		}
-		return err
-	})
-	return entries, err
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.usable(ctx); err != nil {
+		return nil, err
+	}
+	at := n.pool.index.look()
+	entries, known := n.known(at, keys)
+	if !known {
+		err = n.readSince(ctx, at, func(c *conn) error {
+			entries, err = n.entries(ctx, c, keys)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	n.returned.Add(entries)
+	return entries, nil
+}
+
+// known answers without SQLite, if nobody has committed since what is remembered was
+// so, and all of it is. Callers hold n.mu and know that the view is usable.
+func (n *snapshot) known(at indexState, keys []string) ([]kv.Entry, bool) {
+	opening, _ := n.pool.state()
+	if !at.known || n.opening != 0 && (n.version != at.version || n.opening != opening) {
+		return nil, false
+	}
+	entries := make([]kv.Entry, len(keys))
+	if len(n.pool.latest.At(at.version, keys, entries)) > 0 {
+		return nil, false
+	}
+	n.version, n.opening = at.version, opening
+	return entries, true
 }
 
 // entries reads keys, in their order: those that are not remembered from the file.
@@ -89,7 +115,11 @@ func (n *snapshot) Version(ctx context.Context) (kv.Version, error) {
 	if err := n.usable(ctx); err != nil || n.opening != 0 {
 		return n.version, err
 	}
-	err := n.read(ctx, func(*conn) error { return nil })
+	at := n.pool.index.look()
+	if _, known := n.known(at, nil); known {
+		return n.version, nil
+	}
+	err := n.readSince(ctx, at, func(*conn) error { return nil })
 	return n.version, err
 }
 
@@ -126,7 +156,12 @@ func (n *snapshot) with(ctx context.Context, fn func(*conn) error) error {
 }
 
 // read is with for those who hold n.mu and know that the view is usable.
-func (n *snapshot) read(ctx context.Context, fn func(*conn) error) (err error) {
+func (n *snapshot) read(ctx context.Context, fn func(*conn) error) error {
+	return n.readSince(ctx, n.pool.index.look(), fn)
+}
+
+// readSince is read for those who have looked at the index before.
+func (n *snapshot) readSince(ctx context.Context, at indexState, fn func(*conn) error) (err error) {
 	defer func() { err = n.pool.set.damage.explain(err) }() // when nothing is being read any more
 	c, opening, err := n.pool.get()
 	if err != nil {
@@ -145,6 +180,7 @@ func (n *snapshot) read(ctx context.Context, fn func(*conn) error) (err error) {
 	if err != nil {
 		return err
 	}
+	n.pool.index.saw(at, head)
 	if err = n.move(c, head, opening); err == nil {
 		err = fn(c)
 	}

@@ -69,7 +69,7 @@ func Open(path string, options ...Option) (*Store, error) {
 	s.follower = newFollower(path, &s.set, &s.pool.readers)
 	s.committer = newCommitter(path, &s.set)
 	s.committer.gate, s.committer.changed = s.gate, s.follower.committed
-	s.committer.readers, s.committer.latest = &s.pool.readers, s.pool.latest
+	s.committer.readers, s.committer.latest, s.committer.index = &s.pool.readers, s.pool.latest, &s.pool.index
 	s.pool.writer = s.committer
 	if err := s.open(path); err != nil {
 		s.discard()

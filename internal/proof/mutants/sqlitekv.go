@@ -75,6 +75,24 @@ var sqliteMutants = []mutant{
 		test: "TestReadWithTheCommittersConnection", pkgs: []string{"./kv/sqlitekv"},
 	},
 	{
+		name: "commits of others are not seen by who reads what he knows",
+		file: "kv/sqlitekv/indexhead.go",
+		old:  "s.read && x.known && s.head == x.seen {", new: "s.read && x.known {",
+		test: "WithoutSQLite", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "a commit hides what another process has committed meanwhile",
+		file: "kv/sqlitekv/indexhead.go",
+		old:  "case head.commits() == before.head.commits()+1:", new: "case head.commits() != before.head.commits():",
+		test: "WithoutSQLite", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
+		name: "an index that shows no commits is believed",
+		file: "kv/sqlitekv/indexhead.go",
+		old:  "\tcase head == before.head:\n\t\tx.file.Close()\n\t\tx.file, x.proved = nil, false\n", new: "",
+		test: "IndexThat", pkgs: []string{"./kv/sqlitekv"},
+	},
+	{
 		name: "who is alone in a process takes the gate that another process has",
 		file: "kv/sqlitekv/gate.go",
 		old:  "if locked, err := g.lock.TryLock(); !locked || err != nil || !g.isFile() {", new: "if _, err := g.lock.TryLock(); err != nil || !g.isFile() {",
