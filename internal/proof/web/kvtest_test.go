@@ -19,8 +19,8 @@ func TestConformanceInPage(t *testing.T) {
 	testConformance(t, "page")
 }
 
+// testConformance has the browser for itself: turns last a second.
 func testConformance(t *testing.T, where string) {
-	t.Parallel()
 	browser := Shared(t)
 	server := NewServer(t, Build(t, mainModule, "./kv/idbkv", true))
 	run := "."

@@ -108,5 +108,5 @@ func (s *scene) report(rounds int) {
 	}
 	longest := s.ledger.longest
 	s.ledger.mu.Unlock()
-	s.t.Logf("%d rounds: %d numbers acknowledged, each once; the longest took %d ms; calls that failed: %v", rounds, taken, longest, s.ledger.failures())
+	s.t.Logf("%d rounds: %d numbers acknowledged; the longest took %d ms; calls that failed: %v", rounds, taken, longest, s.ledger.failures())
 }

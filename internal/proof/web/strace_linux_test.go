@@ -76,7 +76,7 @@ func TestStrictCommitsAreSynced(t *testing.T) {
 	if relaxed == each {
 		t.Errorf("there is a sync in each of %d relaxed commits: the trace tells nothing", each)
 	}
-	t.Logf("%d strict commits, each with a sync of the log before it was answered; %d syncs in %d relaxed ones", each, relaxed, each)
+	t.Logf("%d strict commits; %d syncs in %d relaxed ones", each, relaxed, each)
 }
 
 // logSync is a line of the trace: when a sync of a log of IndexedDB began.
