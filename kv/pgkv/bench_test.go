@@ -81,10 +81,17 @@ func BenchmarkCommits(b *testing.B) {
 	}
 	same := func(int) *pgkv.Store { return one }
 	own := func(i int) *pgkv.Store { return all[i] }
+	shared, name := make([]*pgkv.Store, 4), aSpace(b)
+	for i := range shared {
+		shared[i] = openWide(b).Store(name)
+	}
+	apart := func(i int) *pgkv.Store { return shared[i%len(shared)] }
 	for b.Loop() {
 		b.Logf("update of a row: %.0f/s by 1, %.0f/s by 64", rate(b, 1, bare), rate(b, 64, bare))
 		b.Logf("commits in one space: %.0f/s by 1, %.0f/s by 64, %.0f/s by 16 on one key", rate(b, 1, write(same, strconv.Itoa)),
 			rate(b, 64, write(same, strconv.Itoa)), rate(b, 16, write(same, func(int) string { return "k" })))
+		one, many := rate(b, 1, write(apart, strconv.Itoa)), rate(b, 64, write(apart, strconv.Itoa))
+		b.Logf("commits in one space: %.0f/s by 1, %.0f/s by 16 writers in each of 4 processes: %.2f x", one, many, many/one)
 		b.Logf("commits in spaces of their own: %.0f/s by 64", rate(b, 64, write(own, strconv.Itoa)))
 	}
 }
