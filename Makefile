@@ -17,6 +17,7 @@
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
 # make web     the engine on IndexedDB in Chromium, in full: each fault FAULTS times (default 20), at instants of SEED (CHROMIUM names another)
+# make wasm    the npm package for JavaScript, to build/web, and what it weighs (docs/web.md)
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make vectors writes what ports are tested with and libsodium computes, by Python with internal/proof/port/requirements.txt
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
@@ -40,7 +41,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python bind vectors
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web wasm fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python bind vectors
 
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
@@ -193,6 +194,12 @@ test-web:
 
 web:
 	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -timeout 6h $(LIBOLM) . -web.rounds=$(FAULTS) -web.seed=$(SEED)
+
+wasm:
+	cd web/dev && { [ -d node_modules ] || npm ci --no-fund --no-audit --ignore-scripts; }
+	node web/dev/build.mjs build/web
+	cd internal/proof/web && GOOS=js GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(CURDIR)/build/small.wasm ./small
+	node web/dev/sizes.mjs build/small.wasm build/web/pawl.wasm web/dev/node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/*.wasm
 
 # PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
 # programs are optional on a developer's machine, and required with PAWL_FLEET=1. In short

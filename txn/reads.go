@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/parallel"
 	"github.com/pawlkv/pawl/kv"
 )
 
@@ -34,6 +35,7 @@ type read struct {
 // get returns the value of a key as fn is to see it: its own write, or what
 // was read.
 func (tx *Tx) get(c coder, key string) (value any, ok bool, err error) {
+	parallel.Rest() // calls that compute for long read many records
 	if w := tx.writes[key]; w != nil {
 		if w.isSetAside() {
 			return nil, false, &RecordError{key, ErrSetAside}

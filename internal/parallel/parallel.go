@@ -52,6 +52,7 @@ func (w *work) some() {
 		if i >= w.n {
 			return
 		}
+		Rest()
 		w.do(i)
 	}
 }

@@ -24,10 +24,10 @@ func TestModuleInBrowser(t *testing.T) {
 	browser := Start(t, "")
 	server := NewModuleServer(t, folder)
 	for _, run := range []struct{ where, what string }{
-		{"page", "script"}, {"worker", "script"}, {"service", "script"}, {"worker", "cases"},
+		{"page", "script"}, {"worker", "script"}, {"service", "script"}, {"worker", "cases"}, {"page", "sync"},
 	} {
 		t.Run(run.what+" in "+run.where, func(t *testing.T) {
-			if testing.Short() && run.what == "script" && run.where != "service" {
+			if testing.Short() && (run.what == "script" && run.where != "service" || run.what == "sync") {
 				t.Skip("with make web")
 			}
 			address, asked := server.Address("module/"+run.where, run.where+run.what, run.what)

@@ -3,6 +3,7 @@ import * as pawl from "/pawl/pawl.js";
 import * as calls from "/pawl/calls.js";
 import "/module/play.js";
 import "/module/cases.js";
+import "/module/sync.js";
 import "/module/run.js";
 
 runAsked(pawl, calls);

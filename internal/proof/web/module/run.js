@@ -17,6 +17,9 @@ globalThis.runAsked = async (pawl, calls) => {
 				said = `${made.size} calls\n`;
 				break;
 			}
+			case "sync":
+				said = await longSync(kit);
+				break;
 			case "cases":
 				for (const [name, does] of Object.entries(cases(kit))) {
 					try {
