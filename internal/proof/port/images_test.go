@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,12 @@ func openImages(t *testing.T, f testfiles.Vectors) {
 				t.Fatal(err)
 			}
 			engine, err := engines[v.Engine](path)
+			if v.Engine == "badger" && strconv.IntSize == 32 {
+				if !errors.Is(err, errors.ErrUnsupported) {
+					t.Fatalf("Badger damages stores where int has 32 bits, and it is opened: %v", err)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
