@@ -259,6 +259,40 @@ func TestDeleteWhileItIsUsed(t *testing.T) {
 	}
 }
 
+// TestDeleteAndCreate: whoever is late with deleting deletes nothing of another account of
+// the name that was made meanwhile.
+func TestDeleteAndCreate(t *testing.T) {
+	d := newDeleting(t, newClientWard(t))
+	commits := 0
+	var made *pawl.Machine
+	late := faulty.Wrap(d.engine, faulty.Hooks{Before: func(_ context.Context, c faulty.Call) error {
+		if c.Op != faulty.Commit || len(c.Batch.Writes) == 0 {
+			return nil
+		}
+		if commits++; commits != 2 { // the first part of the records
+			return nil
+		}
+		err := d.delete(d.open())
+		if err == nil {
+			made, err = d.open().Create(t.Context(), d.phone.id.UserID, d.phone.id.DeviceID)
+		}
+		if err == nil {
+			_, err = made.KeysForUpload(t.Context(), 3)
+		}
+		return err
+	}})
+	if err := d.delete(openStore(t, late, testKey)); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := made.Inspect(t.Context())
+	if err != nil || seen.Keys.Offered != 3 {
+		t.Errorf("the other account has keys %+v, %v; want 3 that were offered", seen.Keys, err)
+	}
+	if found, err := d.open().Check(t.Context()); err != nil || len(found) > 0 {
+		t.Errorf("check: %v, %v", found, err)
+	}
+}
+
 // TestDeleteAndMove: what is deleted while a store is moved is not in the copy, or the
 // store is not moved; what was moved is not deleted.
 func TestDeleteAndMove(t *testing.T) {
