@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/pawlkv/pawl"
@@ -44,12 +45,13 @@ func (r Ring) Run(ctx context.Context, s Setup, v Vector, random io.Reader) (Vec
 	for i := range v.Before {
 		_ = p.call(ctx, &v.Before[i], nil) // what comes of it is another vector's
 	}
-	p.tape = &tape{engine: p.engine, ring: p.ring, own: p.own, plan: v.Attempts}
+	t := &tape{engine: p.engine, ring: p.ring, own: p.own, plan: v.Attempts}
+	p.tape.Store(t)
 	err = p.call(ctx, &v.Call, &v.Result)
-	p.tape.end()
-	v.Attempts, v.Expect = p.tape.attempts, Done
-	if p.tape.err != nil {
-		return v, p.tape.err
+	t.end()
+	v.Attempts, v.Expect = t.attempts, Done
+	if t.err != nil {
+		return v, t.err
 	}
 	if err != nil {
 		v.Expect = string(calls.CodeOf(err))
@@ -66,7 +68,7 @@ type player struct {
 	ring    seal.Keyring
 	own     string
 	random  *drawn
-	tape    *tape
+	tape    atomic.Pointer[tape] // a stream that was closed may still be ending
 }
 
 // open opens the store and the machine of a setup; then comes what the vector has beside
@@ -84,8 +86,8 @@ func (r Ring) open(ctx context.Context, s Setup, v Vector, random io.Reader) (*p
 		return nil, err
 	}
 	recorded := faulty.Wrap(p.engine, faulty.Hooks{
-		Before: func(ctx context.Context, c faulty.Call) error { return p.tape.before(ctx, c) },
-		After:  func(ctx context.Context, c faulty.Call, err error) error { return p.tape.after(ctx, c, err) },
+		Before: func(ctx context.Context, c faulty.Call) error { return p.tape.Load().before(ctx, c) },
+		After:  func(ctx context.Context, c faulty.Call, err error) error { return p.tape.Load().after(ctx, c, err) },
 	})
 	at := time.UnixMilli(v.Time)
 	store, err := pawl.Open(ctx, recorded, pawl.WithKey(r.Key), pawl.WithRand(p.random), pawl.WithClock(func() time.Time { return at }),
