@@ -259,8 +259,12 @@ func (m *vectorMaker) clientCalls() []transactions.Vector {
 	c.call("encrypt_room_event", "of a key that not all have", object{"room": string(busyRoom), "type": "m.room.message"}, `{"body":"hi"}`)
 	c.call("rotate_room_key", "", room, "")
 
-	for name, e := range map[string]pawl.RoomEvent{"read before": w.read, "the next": w.next, "one whose key is withheld": w.gone} {
-		c.call("decrypt_room_event", name, object{"room": string(e.Room), "id": string(e.ID), "sender": string(e.Sender)}, string(e.Content))
+	for _, event := range []struct {
+		name string
+		pawl.RoomEvent
+	}{{"read before", w.read}, {"the next", w.next}, {"one whose key is withheld", w.gone}} {
+		e := event.RoomEvent
+		c.call("decrypt_room_event", event.name, object{"room": string(e.Room), "id": string(e.ID), "sender": string(e.Sender)}, string(e.Content))
 	}
 	of := w.ofBob.Key().ID().String()
 	c.call("wait_for_room_key", "one that is there", object{"room": string(testRoom), "session": of, "sender": bob}, "")

@@ -336,10 +336,13 @@ func (m *vectorMaker) without(plain transactions.Vector, before int) {
 		}
 		whole := *entries[path]
 		cut := whole[:len(whole)-1]
-		for how, value := range map[string]*transactions.Bytes{"damaged": &cut, "missing": nil} {
-			went := m.with(plain, path, value)
+		for _, harm := range []struct {
+			how   string
+			value *transactions.Bytes
+		}{{"damaged", &cut}, {"missing", nil}} {
+			went := m.with(plain, path, harm.value)
 			if went.Expect != plain.Expect || !reflect.DeepEqual(went.Result, plain.Result) && !setsAside(went) {
-				went.Name = fmt.Sprintf("%s: the record of kind %s is %s", plain.Name, kindOf(path), how)
+				went.Name = fmt.Sprintf("%s: the record of kind %s is %s", plain.Name, kindOf(path), harm.how)
 				m.add(went, plain)
 			}
 		}
