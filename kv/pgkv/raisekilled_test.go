@@ -4,6 +4,7 @@ package pgkv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -82,8 +83,7 @@ func TestRaiseKilled(t *testing.T) {
 			if got := versionOf(t, s, schema); got != kill.want {
 				t.Errorf("it has version %s, want %s", got, kill.want)
 			}
-			b := put(version, "a", "3", kv.Read{Key: "a", Version: version})
-			version = mustCommit(t, before, b)
+			version = commitConnected(t, before, put(version, "a", "3", kv.Read{Key: "a", Version: version}))
 			after := openOn(t, s, pgkv.WithSchema(schema))
 			if got := versionOf(t, s, schema); got != fmt.Sprint(pgkv.SchemaVersion) {
 				t.Errorf("it has version %s after the next has opened it, want %d", got, pgkv.SchemaVersion)
@@ -95,5 +95,21 @@ func TestRaiseKilled(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// commitConnected commits. Who finds that the connection was lost has sent nothing, and
+// does so again with another, of which there are as many as a pool has.
+func commitConnected(t *testing.T, s kv.Store, b *kv.Batch) kv.Version {
+	t.Helper()
+	for {
+		version, err := s.Commit(t.Context(), b)
+		if errors.Is(err, kv.ErrUnavailable) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return version
 	}
 }
