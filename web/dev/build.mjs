@@ -14,7 +14,16 @@ mkdirSync(to, { recursive: true });
 for (const name of readdirSync(web)) if (/\.(js|d\.ts|md|json)$/.test(name)) cpSync(join(web, name), join(to, name));
 cpSync(join(root, "LICENSE"), join(to, "LICENSE"));
 
-const revision = run("git", "rev-parse", "HEAD") + (run("git", "status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes");
+/** What the package is made of: "unknown" where the sources are no clone. */
+function revisionOf() {
+	try {
+		return run("git", "rev-parse", "HEAD") + (run("git", "status", "--porcelain", "--untracked-files=no") === "" ? "" : "+changes");
+	} catch {
+		return "unknown";
+	}
+}
+
+const revision = revisionOf();
 const built = { go: run("go", "env", "GOVERSION"), revision };
 
 /** The number of a length as WebAssembly writes it. */
