@@ -3,7 +3,7 @@
 # make fuzz    every fuzz target, FUZZTIME each (default 60s)
 # make crash   long runs: SCHEDULES schedules (default 200000), ROUNDS random rounds (default 5000), KILLS processes killed (default 3000), histories
 # make fleet   rounds of faults on PostgreSQL and etcd across hosts: FLEET of each (default 60), from SEED; as root hosts are network namespaces
-# make test-fleet  the same with each fault once, for a minute or two: a part of the check
+# make test-fleet  the same with each fault once, for a minute or two
 # make failover  from a kill to the next commit on PostgreSQL and etcd, TAKEOVERS of each (default 20), beside their bare clients
 # make mutants breaks the code on purpose and expects tests to fail
 # make libpawl the C library for this machine, both flavours, and wheels for Python (docs/c-library.md)
@@ -46,7 +46,7 @@ LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/includ
 # Each part tells how long it took. Tests often wait: two parts at once take less time
 # than one after the other. Clients on a real homeserver are a part where they are
 # required: with PAWL_E2E=1.
-PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-fleet test-web test-floor test-386 test-c
+PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-web test-floor test-386 test-c
 AT_ONCE ?= 2
 check:
 	@set -e; began=$$(date +%s); $(MAKE) --no-print-directory --jobs=$(AT_ONCE) $(addprefix part/,$(PARTS)); \
