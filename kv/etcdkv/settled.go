@@ -21,8 +21,8 @@ type settled struct {
 	stale   error // a *kv.ConflictError, nil if all holds
 }
 
-// settle makes the checks of a batch in a view, in one round trip but for scans of many. That etcd has compacted the view says
-// nothing about the batch.
+// settle makes the checks of a batch in a view, in one round trip but for scans of many.
+// That etcd has compacted the view says nothing about the batch.
 func (s *Store) settle(ctx context.Context, b *kv.Batch) (*settled, error) {
 	at, err := s.look(ctx, b)
 	if errors.Is(err, kv.ErrConflict) {

@@ -76,7 +76,7 @@ func TestUsers(t *testing.T) {
 			snap := s.Snapshot()
 			defer snap.Close()
 			_, err := snap.Version(ctx)
-			return !errors.Is(err, kv.ErrUnavailable)
+			return ctx.Err() == nil && !errors.Is(err, kv.ErrUnavailable)
 		})
 		if _, _, err := put(t, s, "k", "3"); err != nil {
 			t.Errorf("after the member was started again: %v", err)
