@@ -6,7 +6,8 @@ require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/chromedp/cdproto v0.160.1
 	github.com/chromedp/chromedp v0.23.1
-	github.com/pawlkv/pawl v0.0.0-00010101000000-000000000000
+	github.com/pawlkv/pawl v0.0.0
+	github.com/pawlkv/pawl/internal/proof/clients v0.0.0-00010101000000-000000000000
 	github.com/pawlkv/pawl/internal/proof/interop v0.0.0-00010101000000-000000000000
 )
 
@@ -32,3 +33,5 @@ require (
 replace github.com/pawlkv/pawl => ../../..
 
 replace github.com/pawlkv/pawl/internal/proof/interop => ../interop
+
+replace github.com/pawlkv/pawl/internal/proof/clients => ../clients

@@ -23,6 +23,8 @@ type Actor struct {
 	waits map[int]chan string
 	seen  map[string]bool // instances: a page may be loaded again, a service worker started again
 	leave func()          // ends the poll that waits
+	given int             // the last step that a poll was answered with
+	asks  int             // polls that wait
 	came  chan struct{}   // has room for one: an instance was seen first
 }
 
@@ -46,8 +48,10 @@ func (s *Server) serveActors() {
 		ctx := a.polled(r.Context(), poll.Instance)
 		select {
 		case step := <-a.steps:
-			json.NewEncoder(w).Encode(step)
+			err := json.NewEncoder(w).Encode(step)
+			a.answered(step.Number, err)
 		case <-ctx.Done():
+			a.answered(0, nil)
 		}
 	})
 	s.mux.HandleFunc("/did", func(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +78,7 @@ func (a *Actor) polled(ctx context.Context, instance string) context.Context {
 		a.leave()
 	}
 	a.leave = leave
+	a.asks++
 	if !a.seen[instance] {
 		a.seen[instance] = true
 		select {
@@ -82,6 +87,16 @@ func (a *Actor) polled(ctx context.Context, instance string) context.Context {
 		}
 	}
 	return ctx
+}
+
+// answered notes that a poll has ended, with a step unless it is 0.
+func (a *Actor) answered(step int, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asks--
+	if step > 0 && err == nil {
+		a.given = step
+	}
 }
 
 // Instances waits until so many instances of the actor have come.
@@ -146,7 +161,9 @@ func (a *Actor) Said(answer <-chan string, what string) string {
 	case <-a.run.Done:
 		a.t.Fatalf("%s: %s: the program has ended", a.run.ID, what)
 	case <-time.After(patience):
-		a.t.Fatalf("%s: %s: no answer for %v", a.run.ID, what, patience)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.t.Fatalf("%s: %s: no answer for %v; of %d steps the last that it was given is %d, and it asks for more: %v", a.run.ID, what, patience, a.next, a.given, a.asks > 0)
 	}
 	return ""
 }
