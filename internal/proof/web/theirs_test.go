@@ -24,6 +24,27 @@ var theirScript []byte
 // theirModule is matrix-sdk-crypto-wasm, where "npm ci" has put it.
 const theirModule = "../clients/nodebot/node_modules/@matrix-org/matrix-sdk-crypto-wasm"
 
+// needTheirModule skips a test where it is not installed.
+func needTheirModule(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(theirModule); err != nil {
+		t.Skip("matrix-sdk-crypto-wasm is not installed: npm ci in internal/proof/clients/nodebot")
+	}
+}
+
+// serveTheirs has it under /sdk/.
+func (s *Server) serveTheirs(t *testing.T) {
+	t.Helper()
+	needTheirModule(t)
+	files := http.StripPrefix("/sdk/", http.FileServer(http.Dir(theirModule)))
+	s.mux.HandleFunc("/sdk/", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".mjs") || strings.HasSuffix(r.URL.Path, ".js") {
+			w.Header().Set("Content-Type", "text/javascript")
+		}
+		files.ServeHTTP(w, r)
+	})
+}
+
 // TestTheirTabs shows matrix-sdk-crypto-wasm in the set-up of TestTabsShareASession: its
 // tabs have one device in one store, and receive and send at the same time. It prints what
 // came of it, and judges nothing.
@@ -31,19 +52,11 @@ func TestTheirTabs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("beside Pawl with make web")
 	}
-	if _, err := os.Stat(theirModule); err != nil {
-		t.Skip("matrix-sdk-crypto-wasm is not installed: npm ci in internal/proof/clients/nodebot")
-	}
+	needTheirModule(t)
 	t.Parallel()
 	const messages = 20
 	server, browser := NewServer(t, Build(t, ".", "./actor", false)), Shared(t)
-	files := http.StripPrefix("/sdk/", http.FileServer(http.Dir(theirModule)))
-	server.mux.HandleFunc("/sdk/", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, ".mjs") || strings.HasSuffix(r.URL.Path, ".js") {
-			w.Header().Set("Content-Type", "text/javascript")
-		}
-		files.ServeHTTP(w, r)
-	})
+	server.serveTheirs(t)
 	server.mux.HandleFunc("/theirs.js", script(theirScript))
 	server.mux.HandleFunc("/theirs", page(`<script type="module" src="/theirs.js"></script>`))
 	far, err := newTheirFarSide()
