@@ -85,9 +85,7 @@ func (f *storeFlags) wanted(ctx context.Context, o *opened) (ids []pawl.Identity
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.SortFunc(ids, func(a, b pawl.Identity) int {
-		return cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.DeviceID, b.DeviceID))
-	})
+	slices.SortFunc(ids, byName)
 	if f.account == "" {
 		return ids, damaged, nil
 	}
@@ -133,6 +131,11 @@ func selectAccounts(ids []pawl.Identity, selector string) []pawl.Identity {
 		}
 	}
 	return matching
+}
+
+// byName is the order in which accounts are shown.
+func byName(a, b pawl.Identity) int {
+	return cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.DeviceID, b.DeviceID))
 }
 
 func accountName(id pawl.Identity) string { return string(id.UserID) + "/" + string(id.DeviceID) }

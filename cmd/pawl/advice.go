@@ -83,6 +83,8 @@ var interrupted = map[string]string{
 	"repair --to":      "the old store is as it was: run the command again, to a place where there is nothing",
 	"passwd":           "the store opens with the new passphrase or key, or else with the old one",
 	"sweep":            "what was deleted is gone, and the next sweep goes on",
+	"delete":           "nothing was changed",
+	"delete --yes":     "the account is as it was, or gone for all programs: run the command again, which deletes the rest",
 	"recover":          "accounts that were recovered stay so: run the command again",
 	"convert":          "the store is where it was, or has moved: run the command again, which goes on or says so",
 	"import":           "nothing is sent from the account yet: run the command again, which goes on",

@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 			"letters":    cmdLetters,
 			"received":   cmdReceived,
 			"ownwitness": cmdOwnWitness,
+			"halfdelete": cmdHalfDelete,
 			"made":       cmdMade,
 			"damage":     cmdDamage,
 			"tables":     cmdTables,

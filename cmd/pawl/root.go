@@ -47,7 +47,7 @@ Keys, messages and plaintexts in JSON are base64, and printed without padding.`,
 	cli.BindLog(root)
 	root.AddCommand(
 		newInit(), newKeys(), newEncrypt(), newDecrypt(), newAck(),
-		newRoomKeys(), newInspect(), newCheck(), newRepair(), newPasswd(), newSweep(), newRecover(), newConvert(), newImport(), newConform(),
+		newRoomKeys(), newInspect(), newCheck(), newRepair(), newPasswd(), newSweep(), newDelete(), newRecover(), newConvert(), newImport(), newConform(),
 		newVersion(),
 	)
 	root.AddCommand(benchCommands()...)
