@@ -19,7 +19,7 @@ var strange = map[string]string{
 // Whatever stands in one column of one row, of any table, the device is imported with all
 // other rows: the account's own apart, without which there is none.
 func TestDatabaseColumns(t *testing.T) {
-	f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
+	f := newFixture(t, liteFile(t), "SQLite")
 	f.exec("PRAGMA ignore_check_constraints=1")
 	all, err := f.imports()
 	f.must(err)

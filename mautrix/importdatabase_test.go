@@ -15,14 +15,13 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/group"
-	"github.com/pawlkv/pawl/internal/pickle/pickletest"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 )
 
 // Whatever mautrix-go's machine asks of its own store it has from Pawl's, too.
 func TestImportedDatabase(t *testing.T) {
-	for kind, open := range databases(t) {
+	for kind, open := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			f := newFixture(t, open(t), kind)
 			d, s := f.taken()
@@ -162,7 +161,7 @@ func (f *fixture) compareMachine(m *pawl.Machine) {
 
 // Older schemas of those that are read lack columns; others are refused.
 func TestDatabaseSchemas(t *testing.T) {
-	for kind, open := range databases(t) {
+	for kind, open := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			f := newFixture(t, open(t), kind)
 			f.exec("UPDATE crypto_version SET version=23")
@@ -199,7 +198,7 @@ func TestDatabaseSchemas(t *testing.T) {
 
 // A row that cannot be read is listed by its table and its key, and all others are taken.
 func TestDatabaseRowsThatCannotBeRead(t *testing.T) {
-	for kind, open := range databases(t) {
+	for kind, open := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			f := newFixture(t, open(t), kind)
 			whole, err := f.read()
@@ -239,7 +238,7 @@ func TestDatabaseRowsThatCannotBeRead(t *testing.T) {
 // A row that says that the session's owner gave its key is believed only if the pickle
 // says that it was signed; one that was forwarded has who did that.
 func TestDatabaseProvenance(t *testing.T) {
-	f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
+	f := newFixture(t, liteFile(t), "SQLite")
 	forwarded := f.rooms[id.KeySourceForward]
 	source := func() group.Source {
 		t.Helper()
@@ -272,7 +271,7 @@ func TestDatabaseProvenance(t *testing.T) {
 
 // What makes an import impossible is one clear error, that tells no key.
 func TestDatabaseRefusals(t *testing.T) {
-	f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
+	f := newFixture(t, liteFile(t), "SQLite")
 	with := func(key string, account *string, user id.UserID) error {
 		_, err := ReadDatabase(t.Context(), f.raw, DatabaseImport{PickleKey: []byte(key), AccountID: account, User: user})
 		return err
@@ -304,29 +303,4 @@ func TestDatabaseRefusals(t *testing.T) {
 	expect("a changed account", with("pickles", nil, alice), pawl.ErrPickleDamaged, "sessions open with the key")
 	f.exec("DELETE FROM crypto_account")
 	expect("no account", with("pickles", nil, alice), pawl.ErrImport, "the database has no account")
-}
-
-// Pickles that libolm made are read as goolm's are.
-func TestDatabaseOfLibolm(t *testing.T) {
-	for _, l := range pickletest.Lives(t, "../internal/pickle/libolm/testdata/life") {
-		f := newFixture(t, databases(t)["SQLite"](t), "SQLite")
-		f.exec("DELETE FROM crypto_olm_session")
-		f.exec("DELETE FROM crypto_secrets")
-		f.exec("DELETE FROM crypto_megolm_inbound_session")
-		f.exec("UPDATE crypto_account SET account=$1", []byte(l.Account.Pickle))
-		for i, s := range l.Sessions {
-			f.exec("INSERT INTO crypto_olm_session (account_id, session_id, sender_key, session, created_at, last_decrypted, last_encrypted) VALUES ('', $1, $2, $3, $4, $4, $4)",
-				fmt.Sprint("session ", i), s.Peer, []byte(s.Pickle), "2030-01-02 03:04:05.6+00:00")
-		}
-		f.exec("INSERT INTO crypto_megolm_inbound_session (account_id, session_id, sender_key, signing_key, room_id, session, key_source) VALUES ('', $1, $2, $3, $4, $5, 'direct')",
-			l.Inbound.ID, l.Sessions[0].Peer, l.Account.Ed25519, string(fixtureRoom), []byte(l.Inbound.Pickle))
-		d, err := ReadDatabase(t.Context(), f.raw, DatabaseImport{PickleKey: l.Key, User: alice})
-		if err != nil || len(d.Unread) > 0 || len(d.Import.Sessions) != len(l.Sessions) || len(d.Import.RoomKeys) != 1 || d.Import.Identity.Public().String() != l.Account.Curve25519 {
-			t.Errorf("%s: %+v, %v", l.Name, d.Unread, err)
-			continue
-		}
-		if at := d.Import.Sessions[0].Created; at.Unix() != 1893553445 {
-			t.Errorf("%s: a session was made at %v", l.Name, at)
-		}
-	}
 }

@@ -3,15 +3,12 @@ package pawlmautrix
 import (
 	"context"
 	"database/sql"
-	"flag"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/ncruces/go-sqlite3/driver"
 	"go.mau.fi/util/dbutil"
 	"maunium.net/go/mautrix/crypto"
@@ -24,9 +21,6 @@ import (
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 )
-
-// server of PostgreSQL on which the tests make schemas, or "": SQLite alone.
-var postgres = flag.String("postgres", "", "the address of a PostgreSQL database, to test imports of those as well")
 
 const fixtureRoom = id.RoomID("!room:example.org")
 
@@ -43,42 +37,16 @@ type fixture struct {
 	hash  [32]byte
 }
 
-// databases are the kinds of databases there are, each opened anew.
-func databases(t *testing.T) map[string]func(*testing.T) *sql.DB {
-	all := map[string]func(*testing.T) *sql.DB{"SQLite": func(t *testing.T) *sql.DB {
-		raw, err := driver.Open("file:" + filepath.Join(t.TempDir(), "bot.db") + "?_pragma=foreign_keys(1)")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { raw.Close() })
-		return raw
-	}}
-	if *postgres != "" {
-		all["PostgreSQL"] = postgresSchema
-	}
-	return all
-}
+// kinds are the kinds of databases there are, each opened anew; importpostgres_test.go
+// adds one.
+var kinds = map[string]func(*testing.T) *sql.DB{"SQLite": liteFile}
 
-// postgresSchema is a schema of its own on the server.
-func postgresSchema(t *testing.T) *sql.DB {
-	config, err := pgx.ParseConfig(*postgres)
+func liteFile(t *testing.T) *sql.DB {
+	raw, err := driver.Open("file:" + filepath.Join(t.TempDir(), "bot.db") + "?_pragma=foreign_keys(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := stdlib.OpenDB(*config)
-	name := fmt.Sprint("pawl_", time.Now().UnixNano())
-	if _, err := admin.Exec("CREATE SCHEMA " + name); err != nil {
-		t.Fatal(err)
-	}
-	config.RuntimeParams["search_path"] = name
-	raw := stdlib.OpenDB(*config)
-	t.Cleanup(func() {
-		raw.Close()
-		if _, err := admin.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		admin.Close()
-	})
+	t.Cleanup(func() { raw.Close() })
 	return raw
 }
 

@@ -7,16 +7,13 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"flag"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
 	"github.com/ncruces/go-sqlite3/driver"
 	"go.mau.fi/util/dbutil"
 	"maunium.net/go/mautrix/crypto"
@@ -26,8 +23,6 @@ import (
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
 )
-
-var postgres = flag.String("postgres", "", "the address of a PostgreSQL database, to test imports of those as well")
 
 // folder has a database of mautrix-go's, and the key of its pickles.
 type folder struct {
@@ -244,38 +239,5 @@ func TestImportPrintsWhatIsLeftOut(t *testing.T) {
 	status, out, _ := f.imports(f.path("store"), f.path("bot.db"))
 	if status != exitDone || !strings.Contains(out, `left out: crypto_secrets, row "m.cross_signing.master": `) || strings.Contains(out, "secrets: 1") {
 		t.Errorf("%d, %q", status, out)
-	}
-}
-
-// The same from PostgreSQL, where there is one.
-func TestImportFromPostgres(t *testing.T) {
-	if *postgres == "" {
-		return // the same reading, and SQLite is what every machine has
-	}
-	f := newFolder(t)
-	u, err := url.Parse(*postgres)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", "pawl_command")
-	u.RawQuery = q.Encode()
-	raw, err := sql.Open("pgx", u.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
-	if _, err := raw.Exec("DROP SCHEMA IF EXISTS pawl_command CASCADE; CREATE SCHEMA pawl_command"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if _, err := raw.Exec("DROP SCHEMA pawl_command CASCADE"); err != nil {
-			t.Error(err)
-		}
-	}()
-	fill(t, raw, "pgx")
-	status, out, said := f.imports(f.path("store"), u.String(), "--retired")
-	if status != exitDone || !strings.HasPrefix(out, "@alice:example.org/PHONE: imported\n") || strings.Contains(out, "recover") {
-		t.Errorf("%d, %q, %q", status, out, said)
 	}
 }
