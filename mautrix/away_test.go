@@ -57,7 +57,7 @@ func TestStoreIsAwayWhileReading(t *testing.T) {
 	}
 	bot := newProgram(t, s, alice, phone, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)))
 	bot.client.StateStore = mautrix.NewMemoryStateStore()
-	h, err := NewCryptoHelper(bot.client, nil, store)
+	h, err := NewCryptoHelper(bot.client, []byte("not used"), store)
 	if err != nil {
 		t.Fatal(err)
 	}

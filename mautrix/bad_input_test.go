@@ -210,7 +210,7 @@ func TestClosed(t *testing.T) {
 	}
 	p := newProgram(t, s, alice, phone, s.Login(matrix.UserID(alice), matrix.DeviceID(phone)))
 	p.client.StateStore = mautrix.NewMemoryStateStore()
-	h, err := NewCryptoHelper(p.client, nil, store)
+	h, err := NewCryptoHelper(p.client, []byte("not used"), store)
 	if err == nil {
 		err = h.Init(t.Context())
 	}

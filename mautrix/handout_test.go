@@ -106,7 +106,7 @@ func receiverProcess() error {
 			}
 		}
 	})
-	h, err := NewCryptoHelper(c, nil, store)
+	h, err := NewCryptoHelper(c, []byte("not used"), store)
 	if err != nil {
 		return err
 	}

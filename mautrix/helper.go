@@ -102,7 +102,8 @@ var (
 // NewCryptoHelper takes what cryptohelper.NewCryptoHelper takes in its place: a path
 // (of a directory, for a store in Badger, or "sqlite:FILE"), which is opened under the
 // passphrase pickleKey by Init and closed by Close; or an open *pawl.Store, with which
-// the passphrase is not used and which the caller closes. Any number of clients may use
+// the passphrase is not used and which the caller closes. An empty passphrase is an error
+// with either, as in mautrix-go. Any number of clients may use
 // one store, and any number of processes one path.
 //
 // If the client has no StateStore it gets one of mautrix-go's, in a file beside the
@@ -119,11 +120,11 @@ func NewCryptoHelper(client *mautrix.Client, pickleKey []byte, store any) (*Cryp
 	if err := h.checkClient(); err != nil {
 		return nil, err
 	}
+	if len(pickleKey) == 0 {
+		return nil, fmt.Errorf("%w: the pickle key is empty: it is the passphrase of a store at a path", ErrStore)
+	}
 	switch s := store.(type) {
 	case string:
-		if len(pickleKey) == 0 {
-			return nil, fmt.Errorf("%w: the pickle key is empty: it is the store's passphrase", ErrStore)
-		}
 		var err error
 		h.place, err = placeOf(s)
 		return h, err

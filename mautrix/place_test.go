@@ -80,7 +80,8 @@ func TestRefusedStores(t *testing.T) {
 		{"a store of mautrix-go", crypto.NewMemoryStore(nil), "key", ErrStore, "MemoryStore"},
 		{"no store", nil, "key", ErrStore, "nil"},
 		{"a store that is nil", (*pawl.Store)(nil), "key", ErrStore, "nil"},
-		{"a store without a StateStore", &pawl.Store{}, "", ErrClient, "StateStore"},
+		{"a store without a StateStore", &pawl.Store{}, "key", ErrClient, "StateStore"},
+		{"a store without a key", &pawl.Store{}, "", ErrStore, "the pickle key is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := contents(t, old, plain)

@@ -86,7 +86,7 @@ func bots(ctx context.Context, args []string) (err error) {
 		if err != nil {
 			return err
 		}
-		h, err := pawlmautrix.NewCryptoHelper(c, nil, store)
+		h, err := pawlmautrix.NewCryptoHelper(c, []byte("not used"), store)
 		if err != nil {
 			return err
 		}

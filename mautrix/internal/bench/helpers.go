@@ -115,7 +115,7 @@ func openPawl(ctx context.Context, e engine, dir string, s *server) (*bot, error
 	if b.client, b.rooms, err = newClient(s, bob, bobDevice); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
-	h, err := pawlmautrix.NewCryptoHelper(b.client, nil, store)
+	h, err := pawlmautrix.NewCryptoHelper(b.client, []byte("not used"), store)
 	if err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
