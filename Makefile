@@ -16,7 +16,7 @@
 # make bench-mautrix  the nested module mautrix beside mautrix-go's cryptohelper; BENCH gives it flags
 # make e2e     clients on a real homeserver: Synapse, in a process (Python 3.10 or newer); make synapse installs it
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
-# make web     the engine on IndexedDB in Chromium, in full: each fault FAULTS times (default 20), at instants of SEED (CHROMIUM names another)
+# make web     the engine on IndexedDB in Chromium, in full: each fault FAULTS times (default 20), at instants of SEED (CHROMIUM names another); in Firefox and WebKitGTK, where installed, what they can
 # make wasm    the npm package for JavaScript, to build/web, and what it weighs (docs/web.md)
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make vectors writes what ports are tested with and libsodium computes, by Python with internal/proof/port/requirements.txt

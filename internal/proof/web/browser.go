@@ -120,6 +120,9 @@ type Tab struct {
 	Close func()
 }
 
+// Version implements Opener.
+func (b *Browser) Version() string { return "Chromium" }
+
 // Open opens a page in a tab of its own.
 func (b *Browser) Open(address string) *Tab {
 	b.t.Helper()

@@ -6,6 +6,7 @@ require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/chromedp/cdproto v0.160.1
 	github.com/chromedp/chromedp v0.23.1
+	github.com/coder/websocket v1.8.15
 	github.com/pawlkv/pawl v0.0.0
 	github.com/pawlkv/pawl/internal/proof/clients v0.0.0-00010101000000-000000000000
 	github.com/pawlkv/pawl/internal/proof/interop v0.0.0-00010101000000-000000000000

@@ -138,7 +138,10 @@ const transactions = 60
 // the middle of one, and another takes its place.
 func TestHistoryOfTabs(t *testing.T) {
 	t.Parallel()
-	browser := Shared(t)
+	testHistory(t, Shared(t))
+}
+
+func testHistory(t *testing.T, browser Opener) {
 	server := NewServer(t, Build(t, ".", "./actor", false))
 	var h history
 	h.serve(server)

@@ -9,19 +9,18 @@ import (
 )
 
 // TestConformanceInWorker: kvtest in a dedicated worker, where clients are told to run.
-func TestConformanceInWorker(t *testing.T) { testConformance(t, "worker") }
+func TestConformanceInWorker(t *testing.T) { testConformance(t, Shared(t), "worker") }
 
 // TestConformanceInPage: the same in a page.
 func TestConformanceInPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("in a page with make web")
 	}
-	testConformance(t, "page")
+	testConformance(t, Shared(t), "page")
 }
 
 // testConformance has the browser for itself: turns last a second.
-func testConformance(t *testing.T, where string) {
-	browser := Shared(t)
+func testConformance(t *testing.T, browser Opener, where string) {
 	server := NewServer(t, Build(t, mainModule, "./kv/idbkv", true))
 	run := "."
 	if only := os.Getenv("PAWL_WEB_RUN"); only != "" {

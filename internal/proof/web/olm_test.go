@@ -19,9 +19,9 @@ var tabs = []string{"worker", "page", "service"}
 
 // newStory makes a device in a browser, and the far side with another implementation. A
 // stale device keeps in each tab what it has read.
-func newStory(t *testing.T, other interop.Implementation, stale string) (w *story.World, handles []*story.Handle) {
+func newStory(t *testing.T, browser Opener, other interop.Implementation, stale string) (w *story.World, handles []*story.Handle) {
 	t.Helper()
-	server, browser, name := NewServer(t, Build(t, ".", "./actor", false)), Shared(t), rand.Text()
+	server, name := NewServer(t, Build(t, ".", "./actor", false)), rand.Text()
 	places := append([]string{"worker"}, tabs...) // the first makes the device
 	start := func(_ context.Context, who string, create bool) (story.Device, error) {
 		where := "worker"
@@ -62,45 +62,48 @@ func TestTabsShareASession(t *testing.T) {
 		others, messages = others[:1], 60
 	}
 	for _, other := range others {
-		t.Run(other.Name(), func(t *testing.T) {
-			w, handles := newStory(t, other, "fresh")
-			ctx, began := t.Context(), time.Now()
-			first := w.Send(true)
-			opened, err := handles[0].Receive(ctx, first)
-			if err != nil {
-				t.Fatal(err)
-			}
-			handles[0].Post(ctx, false)
-			w.ReadAll()
-			var far sync.Mutex // the far side does one thing at a time
-			sessions := map[ratchet.SessionID]int{opened.Session: 1}
-			story.Together(each(handles, func(h *story.Handle) {
-				for range messages {
-					far.Lock()
-					letter := w.Send(false)
-					far.Unlock()
-					d, err := h.Receive(ctx, letter)
-					if err != nil {
-						t.Errorf("%s: %v", h.Name, err)
-						return
-					}
-					h.Post(ctx, false)
-					far.Lock()
-					w.ReadAll()
-					sessions[d.Session]++
-					far.Unlock()
-				}
-			})...)
-			took := time.Since(began)
-			if broken := w.Quiesce(ctx, handles...); len(broken) > 0 {
-				t.Errorf("broken: %v", broken)
-			}
-			if len(sessions) != 1 {
-				t.Errorf("messages were of %d sessions, want 1", len(sessions))
-			}
-			t.Logf("%d tabs, %d messages to each and from each, one session, in %v", len(handles), messages, took.Round(time.Millisecond))
-		})
+		t.Run(other.Name(), func(t *testing.T) { testSharedSession(t, Shared(t), other, messages) })
 	}
+}
+
+// testSharedSession has so many messages to and from each tab.
+func testSharedSession(t *testing.T, browser Opener, other interop.Implementation, messages int) {
+	w, handles := newStory(t, browser, other, "fresh")
+	ctx, began := t.Context(), time.Now()
+	first := w.Send(true)
+	opened, err := handles[0].Receive(ctx, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handles[0].Post(ctx, false)
+	w.ReadAll()
+	var far sync.Mutex // the far side does one thing at a time
+	sessions := map[ratchet.SessionID]int{opened.Session: 1}
+	story.Together(each(handles, func(h *story.Handle) {
+		for range messages {
+			far.Lock()
+			letter := w.Send(false)
+			far.Unlock()
+			d, err := h.Receive(ctx, letter)
+			if err != nil {
+				t.Errorf("%s: %v", h.Name, err)
+				return
+			}
+			h.Post(ctx, false)
+			far.Lock()
+			w.ReadAll()
+			sessions[d.Session]++
+			far.Unlock()
+		}
+	})...)
+	took := time.Since(began)
+	if broken := w.Quiesce(ctx, handles...); len(broken) > 0 {
+		t.Errorf("broken: %v", broken)
+	}
+	if len(sessions) != 1 {
+		t.Errorf("messages were of %d sessions, want 1", len(sessions))
+	}
+	t.Logf("%d tabs, %d messages to each and from each, one session, in %v", len(handles), messages, took.Round(time.Millisecond))
 }
 
 func each(handles []*story.Handle, do func(h *story.Handle)) (all []func()) {
@@ -124,7 +127,7 @@ func TestStaleTabsWedge(t *testing.T) {
 	}
 	for _, kept := range all {
 		t.Run(kept, func(t *testing.T) {
-			w, handles := newStory(t, interop.Goolm{}, kept)
+			w, handles := newStory(t, Shared(t), interop.Goolm{}, kept)
 			ctx, page, service := t.Context(), handles[1], handles[2]
 			_, _ = service.Receive(ctx, w.Send(true))
 			for range chains {
