@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/pawlkv/pawl/group"
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/roomkeys"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -76,6 +77,19 @@ func (m *Machine) ImportRoomKeys(ctx context.Context, keys []RoomKey) (ImportedR
 // that handle to-device events by themselves.
 func (m *Machine) PutRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoomKeys, error) {
 	done, err := m.roomKeys.Restore(ctx, keys)
+	return importedRoomKeys(done), err
+}
+
+// InheritRoomKeys gives the account the room keys of another account of the store, each
+// with where it came from, and then which event has which of their messages: what the
+// other account has read is ErrReplay as another event here, too, from when the call
+// returns. It is for a new device in the place of one that is given up: call it before the
+// new one reads anything, and Store.Delete of the other one afterwards. What is forgotten
+// is not inherited, and what cannot be read is refused; the call may be made again. Errors:
+// ErrNoAccount, account.ErrRetired, ErrFormat1.
+func (m *Machine) InheritRoomKeys(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (ImportedRoomKeys, error) {
+	from := m.account.Store.Account(machine.AccountName{User: user, Device: device})
+	done, err := m.roomKeys.Inherit(ctx, roomkeys.NewKeys(from))
 	return importedRoomKeys(done), err
 }
 

@@ -273,6 +273,7 @@ func (m *vectorMaker) clientCalls() []transactions.Vector {
 	keys := object{"keys": []object{m.key(w.ofBob.exported()), m.key(newRoomSender(m.t).exported())}}
 	c.call("import_room_keys", "", keys, "")
 	c.call("put_room_keys", "", keys, "")
+	c.call("inherit_room_keys", "of itself", object{"user": "@alice:example.org", "device": "DEVICE"}, "")
 	c.call("forget_room_keys", "", object{"room": string(testRoom), "session": of}, "")
 
 	c.call("extra", "", object{"space": "test", "name": "name"}, "")

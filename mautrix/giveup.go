@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"maunium.net/go/mautrix/id"
 
@@ -67,8 +66,8 @@ type givenUp struct {
 	machine *pawl.Machine
 }
 
-// inherit gives a new account the room keys of those that were given up, and deletes
-// these. One whose keys were published before is none of theirs.
+// inherit gives a new account the room keys of those that were given up, with which event
+// has which message, and deletes these. One whose keys were published before is none of theirs.
 func (h *CryptoHelper) inherit(ctx context.Context, store *pawl.Store, m *pawl.Machine) error {
 	_, old, err := h.accounts(ctx, store)
 	if err != nil || len(old) == 0 {
@@ -97,7 +96,7 @@ func (h *CryptoHelper) inheritFrom(ctx context.Context, store *pawl.Store, from 
 		return err
 	}
 	if has == "" {
-		if err := bequeath(ctx, from.machine, to); err != nil {
+		if _, err := to.InheritRoomKeys(ctx, from.UserID, from.DeviceID); err != nil {
 			return err
 		}
 		if err := put(ctx, state, spaceAccount, heir, h.client.DeviceID); err != nil {
@@ -108,24 +107,4 @@ func (h *CryptoHelper) inheritFrom(ctx context.Context, store *pawl.Store, from 
 		h.log.Warn().Err(err).Str("device_id", string(from.DeviceID)).Msg("Failed to delete the account of a device that was given up: the next start tries again")
 	}
 	return nil
-}
-
-// inheriting is how many keys are read at once.
-const inheriting = 500
-
-func bequeath(ctx context.Context, from, to *pawl.Machine) error {
-	var some []pawl.RoomKey
-	for key, err := range from.ExportRoomKeys(ctx, pawl.RoomKeyExport{Damaged: func(error) {}}) {
-		if err != nil {
-			return err
-		}
-		if some = append(some, key); len(some) == inheriting {
-			if _, err := to.PutRoomKeys(ctx, some); err != nil {
-				return err
-			}
-			some = slices.Delete(some, 0, len(some))
-		}
-	}
-	_, err := to.PutRoomKeys(ctx, some)
-	return err
 }

@@ -493,6 +493,23 @@ export interface ImportRoomKeysResult {
 	}>;
 }
 
+export interface InheritRoomKeysParams {
+	user?: string;
+	device?: string;
+}
+
+export interface InheritRoomKeysResult {
+	new: number;
+	better: number;
+	same: number;
+	refused: Array<{
+		place: number;
+		room: string;
+		session: string;
+		err: CallFailure | null;
+	}>;
+}
+
 export interface InspectResult {
 	damaged: Array<CallFailure | null>;
 	identity: {
@@ -932,6 +949,7 @@ export interface MachineCalls {
 	/** body: the file. */
 	importRoomKeyFile(params: ImportRoomKeyFileParams, body: Bytes, options?: CallOptions): Promise<ImportRoomKeyFileResult>;
 	importRoomKeys(params: ImportRoomKeysParams, options?: CallOptions): Promise<ImportRoomKeysResult>;
+	inheritRoomKeys(params: InheritRoomKeysParams, options?: CallOptions): Promise<InheritRoomKeysResult>;
 	inspect(options?: CallOptions): Promise<InspectResult>;
 	keysForUpload(params: KeysForUploadParams, options?: CallOptions): Promise<KeysForUploadResult>;
 	lostSync(params: LostSyncParams, options?: CallOptions): Promise<void>;

@@ -36,6 +36,7 @@ export const machineCalls = {
 	identity: { name: "identity", params: false, body: false, machine: false, bytes: [], names: [] },
 	importRoomKeyFile: { name: "import_room_key_file", params: true, body: true, machine: false, bytes: [], names: [] },
 	importRoomKeys: { name: "import_room_keys", params: true, body: false, machine: false, bytes: [], names: [] },
+	inheritRoomKeys: { name: "inherit_room_keys", params: true, body: false, machine: false, bytes: [], names: [] },
 	inspect: { name: "inspect", params: false, body: false, machine: false, bytes: [], names: ["records"] },
 	keysForUpload: { name: "keys_for_upload", params: true, body: false, machine: false, bytes: [], names: [] },
 	lostSync: { name: "lost_sync", params: true, body: false, machine: false, bytes: [], names: [] },

@@ -37,6 +37,9 @@ func init() {
 		}
 		return a.machine.PutRoomKeys(g.ctx, keys)
 	})
+	machineCall("inherit_room_keys", "Machine.InheritRoomKeys", "", func(g given, a *machine, p accountParams) (pawl.ImportedRoomKeys, error) {
+		return a.machine.InheritRoomKeys(g.ctx, p.User, p.Device)
+	})
 	machineCall("import_room_key_file", "Machine.ImportRoomKeysFrom", "the file", func(g given, a *machine, p importParams) (fileResult, error) {
 		r, err := roomkeyfile.NewReader(bytes.NewReader(g.body))
 		if err != nil {

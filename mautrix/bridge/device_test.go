@@ -1,10 +1,12 @@
 package pawlbridge
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/pawlkv/pawl"
@@ -81,6 +83,11 @@ func TestNewDevice(t *testing.T) {
 				return err == nil && all[bridgeBot][old] == nil && all[bridgeBot][device] != nil
 			})
 			b.readable("what the old device has read", room, before, true)
+			again := b.event(room, before)
+			again.ID = "$again"
+			if _, err := b.connector.Crypto.Decrypt(t.Context(), again); !errors.Is(err, crypto.ErrDuplicateMessageIndex) {
+				t.Errorf("it again under another name: %v, want %v", err, crypto.ErrDuplicateMessageIndex)
+			}
 			p.rotates(room)
 			p.say(room, "after")
 			b.reads("after")

@@ -84,6 +84,9 @@ class Machine:
     def import_room_keys(self, keys: Sequence[Any], **how: Any) -> Result:
         return self._call("import_room_keys", {"keys": keys}, **how)
 
+    def inherit_room_keys(self, user: str, device: str, **how: Any) -> Result:
+        return self._call("inherit_room_keys", {"user": user, "device": device}, **how)
+
     def inspect(self, **how: Any) -> Result:
         return self._call("inspect", {}, **how)
 

@@ -69,6 +69,12 @@ var roomKeyMutants = []mutant{
 		test: "TestImportFrom", pkgs: []string{"./internal/machine/roomkeys"},
 	},
 	{
+		name: "a new device does not know which events the old one has read",
+		file: "internal/machine/roomkeys/inherit.go",
+		old:  "if err == nil {\n\t\terr = k.inheritMessages", new: "if false {\n\t\terr = k.inheritMessages",
+		test: "TestInherit", pkgs: []string{"."},
+	},
+	{
 		name: "damage is left out of an export in silence",
 		file: "internal/machine/roomkeys/export.go",
 		old:  "err = view.damaged.Err()", new: "err = nil",
