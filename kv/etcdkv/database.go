@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -23,6 +25,7 @@ type Database struct {
 	client *clientv3.Client
 	kv     pb.KVClient
 	calls  []grpc.CallOption
+	login  login
 
 	mu     sync.Mutex
 	closed bool
@@ -34,13 +37,20 @@ type Database struct {
 const (
 	keepAliveTime    = 10 * time.Second
 	keepAliveTimeout = 3 * time.Second
+	// Until etcd is there again it is looked for at such pauses: gRPC's own grow to two
+	// minutes. And so long may it take to connect, of which gRPC waits 20 s for a host that
+	// is cut off.
+	firstReconnect = 50 * time.Millisecond
+	lastReconnect  = time.Second
+	connectTimeout = 5 * time.Second
 	// messageOverhead is what etcd's own client allows a message beside the request.
 	messageOverhead = 512 << 10
 )
 
 // Open connects to a cluster: to whichever of the endpoints answers. Of the
 // configuration it sets what its promises need: that nothing is sent twice, and that a
-// connection that is dead is found out. Without a Logger the client library is silent.
+// connection that is dead is found out. Unless DialOptions say otherwise it looks for an etcd
+// that is away each second. Without a Logger the client library is silent.
 // Errors: kv.ErrInvalid, and as [Database.Store].
 func Open(ctx context.Context, config clientv3.Config, options ...Option) (*Database, error) {
 	db := &Database{set: defaults(), stores: make(map[*Store]struct{})}
@@ -53,7 +63,9 @@ func Open(ctx context.Context, config clientv3.Config, options ...Option) (*Data
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	client, err := clientv3.New(db.configured(config))
+	user, password := config.Username, config.Password
+	config = db.configured(config)
+	client, err := clientv3.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("etcdkv: connect: %w", opening(err))
 	}
@@ -62,15 +74,40 @@ func Open(ctx context.Context, config clientv3.Config, options ...Option) (*Data
 		grpc.WaitForReady(true),
 		grpc.MaxCallSendMsgSize(db.set.maxBytes + messageOverhead), grpc.MaxCallRecvMsgSize(math.MaxInt32),
 	}
+	limited, cancel := context.WithTimeout(ctx, config.DialTimeout)
+	defer cancel()
+	if err := db.logIn(limited, user, password); err != nil {
+		return nil, errors.Join(fmt.Errorf("etcdkv: connect: %w", opening(err)), client.Close())
+	}
 	return db, nil
 }
 
-// configured returns the configuration of a client that sends nothing twice. One
-// attempt is what turns its retries off: 0 stands for a hundred.
+// logIn fetches the first token, if there is a user.
+func (db *Database) logIn(ctx context.Context, user, password string) error {
+	if user == "" || password == "" {
+		return nil
+	}
+	db.login.as(user, password, db.client.ActiveConnection(), db.calls)
+	return db.login.refresh(ctx, "")
+}
+
+// configured returns the configuration of a client that sends nothing twice, and leaves it
+// to us who the user is. One attempt is what turns its retries off: 0 stands for a hundred.
 func (db *Database) configured(config clientv3.Config) clientv3.Config {
+	if config.Token == "" {
+		config.Username, config.Password = "", ""
+	}
 	config.MaxUnaryRetries = 1
-	config.DialOptions = append(append([]grpc.DialOption{}, config.DialOptions...),
-		grpc.WithDisableRetry(), grpc.WithStatsHandler(sentHandler{}))
+	reconnecting := backoff.DefaultConfig
+	reconnecting.BaseDelay, reconnecting.MaxDelay = firstReconnect, lastReconnect
+	config.DialOptions = slices.Concat(
+		[]grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnecting, MinConnectTimeout: connectTimeout})},
+		config.DialOptions,
+		[]grpc.DialOption{
+			grpc.WithDisableRetry(), grpc.WithStatsHandler(sentHandler{}),
+			grpc.WithPerRPCCredentials(&db.login), grpc.WithChainUnaryInterceptor(db.login.intercept),
+		},
+	)
 	if config.DialTimeout == 0 {
 		config.DialTimeout = db.set.wait
 	}

@@ -96,7 +96,12 @@ func serve(t *testing.T, wait time.Duration, answer func(*pb.TxnRequest) (*pb.Tx
 // storeAt is a store at an address that is not asked what is in it.
 func storeAt(t *testing.T, address string, wait time.Duration) *Store {
 	t.Helper()
-	db, err := Open(t.Context(), clientv3.Config{Endpoints: []string{address}}, WithWait(wait))
+	return storeBy(t, clientv3.Config{Endpoints: []string{address}}, wait)
+}
+
+func storeBy(t *testing.T, config clientv3.Config, wait time.Duration) *Store {
+	t.Helper()
+	db, err := Open(t.Context(), config, WithWait(wait))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -51,17 +51,6 @@ type Cluster struct {
 	dial    []grpc.DialOption // of the test
 }
 
-// Member is one process of a cluster.
-type Member struct {
-	Client string // HOST:PORT
-	server Server
-	args   []string
-	start  func(*exec.Cmd) error
-	log    string
-	cmd    *exec.Cmd
-	ended  chan struct{}
-}
-
 // Start starts a cluster of so many members, with more arguments for each, and waits until
 // it answers.
 func Start(t testing.TB, server Server, members int, args ...string) *Cluster {
@@ -92,6 +81,7 @@ func startAt(t testing.TB, server Server, dir string, places []Place, args ...st
 	if dial := places[0].Dial; dial != nil {
 		c.dial = append(c.dial, grpc.WithContextDialer(dial))
 	}
+	t.Cleanup(func() { c.tell(t) })
 	token := rand.Text()
 	for i := range places {
 		m := &Member{Client: clients[i], server: server, start: places[i].Start, log: filepath.Join(dir, fmt.Sprintf("m%d.log", i))}
@@ -113,15 +103,23 @@ func startAt(t testing.TB, server Server, dir string, places []Place, args ...st
 	return c
 }
 
+// Ports that the system gives nobody who asks for any, and takes for no connection: those
+// of a member that is away for a while would go to others.
+const firstPort, lastPort = 12000, 32000
+
 // freePort returns an address that nobody listens at.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := firstPort + mathrand.IntN(lastPort-firstPort)
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatalf("no port is free from %d to %d", firstPort, lastPort)
+	return ""
 }
 
 // Endpoints returns where the members answer.
@@ -158,12 +156,23 @@ func (c *Cluster) Await(t testing.TB) {
 			return
 		}
 		if ctx.Err() != nil {
-			for _, m := range c.Members {
-				text, _ := os.ReadFile(m.log)
-				t.Logf("%s says:\n%s", m.log, text)
-			}
 			t.Fatalf("etcd does not answer: %v", err)
 		}
+	}
+}
+
+// tell logs what the members of a test that has failed say, and how they ended: all are
+// killed by then, unless they ended by themselves.
+func (c *Cluster) tell(t testing.TB) {
+	if !t.Failed() {
+		return
+	}
+	for _, m := range c.Members {
+		if m.cmd == nil {
+			continue
+		}
+		text, _ := os.ReadFile(m.log)
+		t.Logf("%s (ended: %v) says:\n%s", m.log, m.cmd.ProcessState, text)
 	}
 }
 
@@ -185,73 +194,3 @@ func (c *Cluster) Leader(t testing.TB) *Member {
 	t.Fatalf("none of %d members leads after %v", len(c.Members), patience)
 	return nil
 }
-
-// Run starts a member, for the first time or again.
-func (m *Member) Run(t testing.TB) {
-	t.Helper()
-	log, err := os.OpenFile(m.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	cmd := m.server.command(m.args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := m.start(cmd); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	m.cmd, m.ended = cmd, ended
-	go func() {
-		defer close(ended)
-		cmd.Wait()
-	}()
-	t.Cleanup(func() { kill(cmd, ended) })
-}
-
-// Kill ends the member at once, and waits until it is gone.
-func (m *Member) Kill() { kill(m.cmd, m.ended) }
-
-func kill(cmd *exec.Cmd, ended <-chan struct{}) {
-	cmd.Process.Kill()
-	<-ended
-}
-
-// Runs reports whether the member has not ended.
-func (m *Member) Runs() bool {
-	select {
-	case <-m.ended:
-		return false
-	default:
-		return true
-	}
-}
-
-// Recover returns when a member has taken something that something was wrong with: one that
-// has failed may end some time after it had a reason to. Then it is started again. The
-// cluster must have a leader, or come to one.
-func (c *Cluster) Recover(t testing.TB, m *Member) {
-	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{m.Client}, DialTimeout: patience, DialOptions: c.dial, Logger: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	for late := time.Now().Add(patience); time.Now().Before(late); {
-		if !m.Runs() {
-			m.Run(t)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		_, err = client.Delete(ctx, "nothing") // which it has on its disk when it answers
-		cancel()
-		if err == nil {
-			return
-		}
-	}
-	t.Fatalf("a member does not recover: %v", err)
-}
-
-// Stop suspends the member, until Continue.
-func (m *Member) Stop() { m.cmd.Process.Signal(syscall.SIGSTOP) }
-
-// Continue lets a suspended member go on.
-func (m *Member) Continue() { m.cmd.Process.Signal(syscall.SIGCONT) }

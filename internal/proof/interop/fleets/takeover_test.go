@@ -28,9 +28,12 @@ var takeovers = flag.Int("fleet.takeovers", 1, "failovers of each engine that ar
 
 // writer writes one thing after the other, and the same again when it is not sure.
 type writer struct {
+	name string
+
 	mu    sync.Mutex
 	acks  int
 	last  time.Time
+	said  error // by the last call
 	wrong error // no failover is behind it
 }
 
@@ -42,6 +45,7 @@ func (w *writer) run(ctx context.Context, write func(context.Context) (passes bo
 	for ctx.Err() == nil {
 		passes, err := write(ctx)
 		w.mu.Lock()
+		w.said = err
 		switch {
 		case err == nil:
 			w.acks++
@@ -63,9 +67,11 @@ func (w *writer) run(ctx context.Context, write func(context.Context) (passes bo
 // after returns when it had its first acknowledgement after a moment.
 func (w *writer) after(t *testing.T, moment time.Time) time.Time {
 	t.Helper()
+	var said error
 	for late := time.Now().Add(ends); time.Now().Before(late); {
 		w.mu.Lock()
 		last, wrong := w.last, w.wrong
+		said = w.said
 		w.mu.Unlock()
 		if wrong != nil {
 			t.Fatal(wrong)
@@ -75,7 +81,7 @@ func (w *writer) after(t *testing.T, moment time.Time) time.Time {
 		}
 		<-time.After(time.Millisecond / 4)
 	}
-	t.Fatalf("nothing is acknowledged %v after the failover", ends)
+	t.Fatalf("nothing of %s is acknowledged %v after the failover: %v", w.name, ends, said)
 	return moment
 }
 
@@ -105,7 +111,7 @@ func commitsOf(store kv.Store) func(context.Context) (bool, error) {
 func timed(t *testing.T, engine string, pawl, bare func(context.Context) (bool, error), fail func() time.Time, again func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var both sync.WaitGroup
-	ours, theirs := new(writer), new(writer)
+	ours, theirs := &writer{name: "Pawl"}, &writer{name: "the bare client"}
 	both.Go(func() { ours.run(ctx, pawl) })
 	both.Go(func() { theirs.run(ctx, bare) })
 	defer both.Wait()
