@@ -246,6 +246,7 @@ var inner = map[string]string{
 	"kv/witness.ErrCopied":  "Open takes it for an answer",
 	"kv/witness.ErrDamaged": "Open takes it for an answer",
 	"kv/pgkv.ErrNoSchema":   "pgkv.Open returns it, where there is no store yet",
+	"kv/etcdkv.ErrNoStore":  "etcdkv.Database.Store returns it, where there is no store",
 	"kv/sharekv.ErrHeld":    "the process becomes a guest, or is answered with kv.ErrInUse",
 }
 

@@ -15,7 +15,7 @@ import (
 // are called, by links, say.
 func apart(one, other place) error {
 	if one.server != nil || other.server != nil {
-		if one.String() == other.String() {
+		if one.companion("") == other.companion("") {
 			return fmt.Errorf("%s: that is where the store is: give another place", one)
 		}
 		return nil

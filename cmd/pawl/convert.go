@@ -22,8 +22,9 @@ func newConvert() *cobra.Command {
 		Use:   "convert STORE NEWSTORE",
 		Short: "Move a store to another place or engine",
 		Long: `Move a store with all its accounts to a place where there is none, from or to
-an SQLite file (sqlite:FILE), a server (postgres://...?space=NAME) or within one engine. It opens there with the same
-passphrase, or with the key file, which goes along.
+an SQLite file (sqlite:FILE), a server (postgres://...?space=NAME, etcd://.../NAME) or
+within one engine. It opens there with the same passphrase, or with the key file, which
+goes along.
 
 A copy is made beside NEWSTORE and compared entry by entry. Then the accounts in
 STORE are retired, so that no account ever works in two places, and the

@@ -91,7 +91,7 @@ func (p place) isAlso(other place) (bool, error) {
 // SQLite file leaves the engine's other files behind, which it makes again.
 func (p place) rename(to place) error {
 	if p.server != nil {
-		return p.server.rename(to.server)
+		return p.server.rename(to.server.name())
 	}
 	if !p.sqlite {
 		if err := os.Rename(p.path, to.path); err != nil {

@@ -20,16 +20,15 @@ import (
 const sqlitePrefix = "sqlite:"
 
 // place is where a store is: a directory, which has Badger and all files of
-// this command in it; an SQLite file, beside which they are; or a space in a server.
+// this command in it; an SQLite file, beside which they are; or a store in a server.
 type place struct {
 	sqlite bool
 	path   string
-	server *serverPlace // nil: none
+	server served // nil: none
 }
 
 func parsePlace(text string) (place, error) {
-	if isServer(text) {
-		server, err := parseServer(text)
+	if server, err := parseServed(text); server != nil || err != nil {
 		return place{server: server}, err
 	}
 	path, sqlite := strings.CutPrefix(text, sqlitePrefix)

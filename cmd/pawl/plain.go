@@ -9,7 +9,7 @@ import (
 
 // prefixes are what the errors of packages begin with. They help who reads Go.
 var prefixes = []string{
-	"account", "badgerkv", "canonicaljson", "conform", "copykv", "device", "group", "grouping", "keyfile", "kv", "matrix", "message", "otk", "pawl", "pgkv", "pickle", "ratchet",
+	"account", "badgerkv", "canonicaljson", "conform", "copykv", "device", "etcdkv", "group", "grouping", "keyfile", "kv", "matrix", "message", "otk", "pawl", "pgkv", "pickle", "ratchet",
 	"record", "roomkeyfile", "seal", "secret", "session", "sharekv", "sqlitekv", "syncresponse", "txn", "wire", "witness",
 }
 

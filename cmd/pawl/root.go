@@ -23,13 +23,15 @@ func newRoot() *cobra.Command {
 sessions) in a store, sealed, and advances it by transactions, so that nothing
 that uses the device at the same time can wedge a session.
 
-STORE is a directory, sqlite:FILE for a store in an SQLite file, or
-` + serverForm + ` for one in a PostgreSQL server.
+STORE is a directory, or sqlite:FILE for a store in an SQLite file, or
+  ` + pgForm + `  in a PostgreSQL server,
+  ` + etcdForm + `           in an etcd cluster.
 The files that Pawl keeps with a store are STORE/pawl.key, STORE/pawl.witness, and
 FILE.key, FILE.witness; those of a server's are in pawl in the user's configuration
 directory, and each machine needs the same key there, or a passphrase. A password
-for the server is not taken in the URL: give it in PGPASSWORD, or in a file
-that PGPASSFILE names.
+for the server is not taken in the URL: give it in PGPASSWORD, or in a file that
+PGPASSFILE names; for etcd in ETCDCTL_PASSWORD, or in a file, by ?passfile=FILE.
+With ?cacert=FILE, or cert=FILE&key=FILE, or tls=true, etcd is spoken to by TLS.
 
 Exit status: 0 done, 1 failed (one line on standard error says why), 2 usage,
 130 interrupted.

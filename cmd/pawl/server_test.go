@@ -53,6 +53,9 @@ func TestNoPasswordIsShown(t *testing.T) {
 		"postgres://bob:s3cret@host:port/db", "postgres://bob:s3%cret@host/db", "postgres:bob:s3cret@host", "postgres://bob:s3cret@[host/db",
 		"postgres://host/db?space=s&sslpassword=s3cret", "postgres://host/db?space=s;password=s3cret",
 		"postgres://host/db?space=s&sslmode=s3cret",
+		"etcd://bob:s3cret@host/s", "etcd://:s3cret@host/s", "etcd://bob@host/s?password=s3cret", "etcd://bob:s3cret@host:port/s",
+		"etcd://bob:s3%cret@host/s", "etcd:bob:s3cret@host/s", "etcd://bob:s3cret@host", "etcd://bob:s3cret@h1,h2/s", "etcd://bob:s3/cret@host/s",
+		"etcd://bob%3As3cret@host/s", "etcd://bob@host:s3cret/s", "etcd://host/s?tls=s3cret", "etcd://host/s?s3cret=1", "etcd://host/s#s3cret",
 	} {
 		p, err := parsePlace(url)
 		if err == nil {

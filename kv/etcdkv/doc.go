@@ -33,6 +33,8 @@
 //	                       number of commits and refusals
 //	e                      which commit IDs are kept
 //	i epoch began random   what became of the batch with that ID: a applied, r refused
+//	n                      the name of the place where the store is that has this name now
+//	o                      nothing; the store that is here has another name now
 //	t random               a turn that was asked for, in the order of CreateRevision
 //	d key                  an entry
 //	w                      how the store is witnessed (Store.Witness)

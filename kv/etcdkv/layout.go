@@ -28,6 +28,8 @@ const (
 	kindHead  = "h"
 	kindID    = "i"
 	kindMeta  = "m"
+	kindLeads = "n"
+	kindLeft  = "o"
 	kindTurn  = "t"
 	kindMark  = "w"
 )
@@ -35,6 +37,9 @@ const (
 func (p place) meta() []byte  { return []byte(string(p) + kindMeta) }
 func (p place) head() []byte  { return []byte(string(p) + kindHead) }
 func (p place) epoch() []byte { return []byte(string(p) + kindEpoch) }
+
+func (p place) leads() []byte { return []byte(string(p) + kindLeads) }
+func (p place) left() []byte  { return []byte(string(p) + kindLeft) }
 
 func (p place) witness() []byte { return []byte(string(p) + kindMark) }
 

@@ -32,6 +32,7 @@ type settings struct {
 	maxBytes  int
 	commitIDs int
 	timer     turns.After
+	existing  bool
 
 	witnessDir string
 }
@@ -80,6 +81,11 @@ func WithCommitIDs(n int) Option {
 // into the same cluster. Without it only a restore into a new cluster shows.
 func WithWitnessDir(dir string) Option {
 	return func(s *settings) { s.witnessDir = dir }
+}
+
+// WithExisting makes no stores: opening one that is not there is ErrNoStore.
+func WithExisting() Option {
+	return func(s *settings) { s.existing = true }
 }
 
 // check returns kv.ErrInvalid for settings that reach less than kv.Floor.

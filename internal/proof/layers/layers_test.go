@@ -135,7 +135,7 @@ var table = map[string][]string{
 	"internal/calls":                   {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/secret"},
 	"internal/proof/port/transactions": {".", "internal/calls", "kv", "kv/memkv", "kv/kvtest/faulty", "matrix", "txn", "txn/seal"},
 	"keyfile":                          {".", "kv", "internal/files", "internal/holder", "internal/secret"},
-	"cmd/pawl":                         {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command", "kv/kvtest/conform"},
+	"cmd/pawl":                         {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/etcdkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command", "kv/kvtest/conform"},
 	"mobile":                           {"internal/calls", "kv", "kv/memkv", "kv/sqlitekv"},
 	"cmd/libpawl":                      {"internal/calls", "kv", "kv/memkv", "kv/badgerkv", "kv/sqlitekv"},
 	"examples/client":                  {".", "matrix", "group"},

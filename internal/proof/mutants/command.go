@@ -136,7 +136,7 @@ var commandMutants = []mutant{
 	},
 	{
 		name: "the password in a URL is taken from the command line",
-		file: "cmd/pawl/serverplace.go",
+		file: "cmd/pawl/pgplace.go",
 		old:  "if _, has := u.User.Password(); has || ", new: "if _, has := u.User.Password(); has && false || ",
 		test: "TestNoPasswordIsShown|TestServerScripts", pkgs: []string{"./cmd/pawl"},
 	},

@@ -12,6 +12,30 @@ var etcdMutants = []mutant{
 		pkgs: []string{"./kv/etcdkv"},
 	},
 	{
+		name: "etcd is asked for a token with the one that it has forgotten",
+		file: "kv/etcdkv/login.go",
+		old:  ` || len(uri) > 0 && strings.HasSuffix(uri[0], "/etcdserverpb.Auth") {`, new: ` || strings.HasSuffix("", "A") {`,
+		test: "TestForgottenToken", pkgs: []string{"./kv/etcdkv"},
+	},
+	{
+		name: "a token of etcd's is given up by the call that needed it",
+		file: "kv/etcdkv/login.go",
+		old:  "context.WithTimeout(context.Background(), loginTime)", new: "context.WithTimeout(context.Background(), min(loginTime, 100*time.Millisecond))",
+		test: "TestSlowLogin", pkgs: []string{"./kv/etcdkv"},
+	},
+	{
+		name: "a store in etcd is opened by a name that it had before",
+		file: "kv/etcdkv/open.go",
+		old:  "} else if err == nil && found.left {", new: "} else if false {",
+		test: "TestNames/newest", dir: etcdtest, pkgs: []string{"."},
+	},
+	{
+		name: "a store in etcd gets a name that another has",
+		file: "kv/etcdkv/names.go",
+		old:  "append(n.stands(), modified(pb.Compare_EQUAL, 0, from, end))", new: "append(n.stands(), modified(pb.Compare_GREATER, -1, from, end))",
+		test: "TestNames/newest", dir: etcdtest, pkgs: []string{"."},
+	},
+	{
 		name: "what etcd applied although there is no room is called refused",
 		file: "kv/etcdkv/outcome.go",
 		old:  "case r.id != nil:\n\t\t\treturn fateOf(r.id)", new: "case r.id != nil && false:\n\t\t\treturn fateOf(r.id)",
