@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 var (
 	faultRounds = flag.Int("web.rounds", 20, "how often each fault comes; once with -short")
+	faultOnly   = flag.String("web.only", "", "what happens to tabs: only that whose name has this in it")
 	faultSeed   = flag.Uint64("web.seed", 0, "seed of the instants of faults; 0: any")
 )
 
@@ -64,6 +66,9 @@ func TestFaultsOfTabs(t *testing.T) {
 	for range roundsOfFaults() {
 		for _, i := range s.random.Perm(len(faultsOfTabs)) {
 			f, began := faultsOfTabs[i], time.Now()
+			if !strings.Contains(f.name, *faultOnly) {
+				continue
+			}
 			c := s.open(f.where)
 			s.count(c)
 			s.instant(c)
