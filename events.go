@@ -27,7 +27,7 @@ func (m *Machine) WaitForRoomKey(ctx context.Context, room matrix.RoomID, sessio
 	if err := room.Check(); err != nil {
 		return err
 	}
-	return m.bells.Wait(ctx, events.Missing{Room: room, Session: session, Sender: sender})
+	return m.asClient().bells.Wait(ctx, events.Missing{Room: room, Session: session, Sender: sender})
 }
 
 // EventKind is what an event is about.

@@ -28,7 +28,7 @@ import (
 // ErrUnwitnessed or account.ErrRetired.
 func (m *Machine) RequestRoomKey(ctx context.Context, room matrix.RoomID, session group.SessionID) error {
 	return records.OnRaised(ctx, m.account, func() error {
-		_, err := m.requests.Ask(ctx, room, session)
+		_, err := m.asClient().requests.Ask(ctx, room, session)
 		return err
 	})
 }

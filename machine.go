@@ -2,6 +2,7 @@ package pawl
 
 import (
 	"context"
+	"sync"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/claims"
@@ -30,6 +31,15 @@ import (
 type Machine struct {
 	account  *machine.Account
 	messages *todevice.Messages
+
+	made   sync.Once
+	client client
+}
+
+// client is what a Matrix client needs beside Olm messages. It is made by the first call
+// that needs it, and named nowhere else: so a program that has no such call does not link
+// what all of them do.
+type client struct {
 	roomKeys *roomkeys.Keys
 	claims   *claims.Claims
 	bells    *events.Bells
@@ -41,17 +51,25 @@ type Machine struct {
 	receiver *receive.Receiver
 }
 
-func newMachine(a *machine.Account) *Machine {
-	m := &Machine{account: a, messages: todevice.New(a), roomKeys: roomkeys.NewKeys(a)}
-	m.claims, m.bells = claims.New(a, m.messages), events.NewBells(a)
-	m.requests = keyrequests.New(a, m.messages, m.claims)
-	m.unwedge = unwedge.New(a, m.messages, m.claims, m.requests)
-	m.queries = devices.New(a, m.roomKeys.Settle, m.unwedge.Settle)
-	m.rooms = rooms.New(a, m.messages, m.queries, m.claims)
-	m.roomKeys.Requested, m.roomKeys.Lacks = m.requests.Open, m.unwedge.Lacks
-	m.outbox = outbox.NewOutbox(a, keys.NewUploads(a).Gate, m.handlers())
-	m.receiver = receive.New(a, m.messages, receive.Handed(a, m.roomKeys, m.requests, m.unwedge, func(err error) string { return string(CodeOf(undecryptable(err))) }))
-	return m
+func newMachine(a *machine.Account) *Machine { return &Machine{account: a, messages: todevice.New(a)} }
+
+// asClient returns what calls of a Matrix client have in common.
+func (m *Machine) asClient() *client {
+	m.made.Do(func() { m.client = newClient(m.account, m.messages) })
+	return &m.client
+}
+
+func newClient(a *machine.Account, messages *todevice.Messages) client {
+	c := client{roomKeys: roomkeys.NewKeys(a), claims: claims.New(a, messages), bells: events.NewBells(a)}
+	c.requests = keyrequests.New(a, messages, c.claims)
+	c.unwedge = unwedge.New(a, messages, c.claims, c.requests)
+	c.queries = devices.New(a, c.roomKeys.Settle, c.unwedge.Settle)
+	c.rooms = rooms.New(a, messages, c.queries, c.claims)
+	c.roomKeys.Requested, c.roomKeys.Lacks = c.requests.Open, c.unwedge.Lacks
+	uploads := keys.NewUploads(a)
+	c.outbox = outbox.NewOutbox(a, uploads.Gate, handlers(a, &c, uploads))
+	c.receiver = receive.New(a, messages, receive.Handed(a, c.roomKeys, c.requests, c.unwedge, func(err error) string { return string(CodeOf(undecryptable(err))) }))
+	return c
 }
 
 // Identity returns the account's public keys.

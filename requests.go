@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/keys"
 	"github.com/pawlkv/pawl/internal/machine/outbox"
 	"github.com/pawlkv/pawl/internal/machine/rooms"
@@ -113,7 +114,7 @@ func Later(until time.Time) Failure {
 // others. It fails with ErrFormat1, ErrNeedsRecovery, ErrUnwitnessed or
 // account.ErrRetired, and returns no requests then.
 func (m *Machine) OutgoingRequests(ctx context.Context) ([]Request, error) {
-	all, err := m.outbox.Outgoing(ctx)
+	all, err := m.asClient().outbox.Outgoing(ctx)
 	return convert(all, requestOf), err
 }
 
@@ -124,7 +125,7 @@ func (m *Machine) OutgoingRequests(ctx context.Context) ([]Request, error) {
 // It fails with ErrNoRequest, or with ErrAnswer if the response is none to such a
 // request; nothing has changed then.
 func (m *Machine) MarkSent(ctx context.Context, id RequestID, response []byte) error {
-	return m.outbox.MarkSent(ctx, outbox.ID(id), response)
+	return m.asClient().outbox.MarkSent(ctx, outbox.ID(id), response)
 }
 
 // MarkFailed tells why a request has no answer. The same request is returned by
@@ -133,16 +134,15 @@ func (m *Machine) MarkSent(ctx context.Context, id RequestID, response []byte) e
 // outcome is not known is given up, and another one takes its place. It fails with
 // ErrNoRequest.
 func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) error {
-	return m.outbox.MarkFailed(ctx, outbox.ID(id), why.f)
+	return m.asClient().outbox.MarkFailed(ctx, outbox.ID(id), why.f)
 }
 
 // handlers are those of the requests of each kind.
-func (m *Machine) handlers() map[outbox.Kind]outbox.Handler {
-	uploads := keys.NewUploads(m.account)
+func handlers(a *machine.Account, c *client, uploads *keys.Uploads) map[outbox.Kind]outbox.Handler {
 	return map[outbox.Kind]outbox.Handler{
-		outbox.Claim:    claimsAndMore{m.claims, m.unwedge, m.requests},
-		outbox.Query:    m.queries,
-		outbox.ToDevice: rooms.Answers{Plain: outbox.Plain{Account: m.account}},
+		outbox.Claim:    claimsAndMore{c.claims, c.unwedge, c.requests},
+		outbox.Query:    c.queries,
+		outbox.ToDevice: rooms.Answers{Plain: outbox.Plain{Account: a}},
 		outbox.Upload:   uploads,
 		outbox.Lookup:   uploads,
 	}

@@ -131,7 +131,7 @@ func (s IdentityState) String() string { return roomkeys.IdentityState(s).String
 //     AllowMismatched is set);
 //   - of the account: account.ErrRetired, ErrFormat1.
 func (m *Machine) DecryptRoomEvent(ctx context.Context, e RoomEvent) (DecryptedRoomEvent, error) {
-	o, err := m.roomKeys.Decrypt(ctx, roomkeys.Event(e))
+	o, err := m.asClient().roomKeys.Decrypt(ctx, roomkeys.Event(e))
 	if err != nil {
 		return DecryptedRoomEvent{}, err
 	}
@@ -173,5 +173,5 @@ type Forgetting struct {
 // What is damaged is passed over, and the error, a kv.ErrCorrupt, says so when all
 // others are done. Other errors: ErrForgetAll, account.ErrRetired.
 func (m *Machine) ForgetRoomKeys(ctx context.Context, f Forgetting) (int, error) {
-	return m.roomKeys.Forget(ctx, roomkeys.Forgetting(f))
+	return m.asClient().roomKeys.Forget(ctx, roomkeys.Forgetting(f))
 }

@@ -32,13 +32,13 @@ type RoomKeyExport struct {
 //
 // An error is the last: account.ErrRetired, kv.ErrCorrupt.
 func (m *Machine) ExportRoomKeys(ctx context.Context, how RoomKeyExport) iter.Seq2[RoomKey, error] {
-	return m.roomKeys.Export(ctx, roomkeys.Exporting(how))
+	return m.asClient().roomKeys.Export(ctx, roomkeys.Exporting(how))
 }
 
 // RoomKey returns the key of one session, as ExportRoomKeys would. It fails with
 // group.ErrNoKey, group.ErrForgotten, account.ErrRetired or kv.ErrCorrupt.
 func (m *Machine) RoomKey(ctx context.Context, session group.SessionID) (RoomKey, error) {
-	return m.roomKeys.One(ctx, session)
+	return m.asClient().roomKeys.One(ctx, session)
 }
 
 // ImportedRoomKeys counts what became of room keys that were imported, each as the
@@ -67,7 +67,7 @@ type RefusedRoomKey struct {
 // a commit fails, what was imported before it is returned with the error, and all may
 // be given again. Errors: account.ErrRetired, ErrFormat1.
 func (m *Machine) ImportRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoomKeys, error) {
-	done, err := m.roomKeys.Import(ctx, keys)
+	done, err := m.asClient().roomKeys.Import(ctx, keys)
 	return importedRoomKeys(done), err
 }
 
@@ -76,7 +76,7 @@ func (m *Machine) ImportRoomKeys(ctx context.Context, keys []RoomKey) (ImportedR
 // that their source says, and has checked what ReceiveSync checks. It is for programs
 // that handle to-device events by themselves.
 func (m *Machine) PutRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoomKeys, error) {
-	done, err := m.roomKeys.Restore(ctx, keys)
+	done, err := m.asClient().roomKeys.Restore(ctx, keys)
 	return importedRoomKeys(done), err
 }
 
@@ -89,7 +89,7 @@ func (m *Machine) PutRoomKeys(ctx context.Context, keys []RoomKey) (ImportedRoom
 // ErrNoAccount, account.ErrRetired, ErrFormat1.
 func (m *Machine) InheritRoomKeys(ctx context.Context, user matrix.UserID, device matrix.DeviceID) (ImportedRoomKeys, error) {
 	from := m.account.Store.Account(machine.AccountName{User: user, Device: device})
-	done, err := m.roomKeys.Inherit(ctx, roomkeys.NewKeys(from))
+	done, err := m.asClient().roomKeys.Inherit(ctx, roomkeys.NewKeys(from))
 	return importedRoomKeys(done), err
 }
 
@@ -124,6 +124,6 @@ func (m *Machine) ImportRoomKeysFrom(ctx context.Context, keys iter.Seq2[RoomKey
 	if how.Refused != nil {
 		internal.Refused = func(r roomkeys.RefusedKey) { how.Refused(RefusedRoomKey(r)) }
 	}
-	done, err := m.roomKeys.ImportFrom(ctx, keys, internal)
+	done, err := m.asClient().roomKeys.ImportFrom(ctx, keys, internal)
 	return RoomKeyCounts(done), err
 }

@@ -76,12 +76,12 @@ type Sharing struct {
 // cannot be read. What was done before stays. Other records that are damaged are done
 // without, as the log tells: their devices are not given the key.
 func (m *Machine) ShareRoomKey(ctx context.Context, room matrix.RoomID, members []matrix.UserID, settings RoomSettings) (Sharing, error) {
-	made, err := m.rooms.Share(ctx, room, members, settings.inner())
+	made, err := m.asClient().rooms.Share(ctx, room, members, settings.inner())
 	if err != nil {
 		return Sharing{}, notShared(err)
 	}
 	s := Sharing{Session: made.Session, Done: made.Done, Waiting: convert(made.Requests, requestID), NobodyVerified: made.NobodyVerified}
-	all, err := m.outbox.Take(ctx, made.Requests...)
+	all, err := m.asClient().outbox.Take(ctx, made.Requests...)
 	s.Requests = convert(all, requestOf)
 	return s, err
 }
@@ -117,7 +117,7 @@ func (m *Machine) EncryptRoomEvent(ctx context.Context, room matrix.RoomID, even
 	for _, set := range options {
 		set(&form)
 	}
-	out, err := m.rooms.Encrypt(ctx, room, eventType, content, form)
+	out, err := m.asClient().rooms.Encrypt(ctx, room, eventType, content, form)
 	return out, notShared(err)
 }
 
@@ -175,7 +175,7 @@ func notShared(err error) error {
 // one goes in another. One that is being shared does not come back. It fails with
 // matrix.ErrRoomID, ErrFormat1 or account.ErrRetired.
 func (m *Machine) RotateRoomKey(ctx context.Context, room matrix.RoomID) error {
-	return m.rooms.Rotate(ctx, room)
+	return m.asClient().rooms.Rotate(ctx, room)
 }
 
 // Membership is what a user is in a room (Matrix specification, m.room.member).
@@ -205,7 +205,7 @@ type MemberChange struct {
 // encrypted in a session whose key they may have. It takes a commit for 16 users. It
 // fails with matrix.ErrRoomID, matrix.ErrUserID, ErrFormat1 or account.ErrRetired.
 func (m *Machine) MembersChanged(ctx context.Context, room matrix.RoomID, changes []MemberChange, limited bool) error {
-	return m.rooms.MembersChanged(ctx, room, convert(changes, func(c MemberChange) rooms.MemberChange { return rooms.MemberChange(c) }), limited)
+	return m.asClient().rooms.MembersChanged(ctx, room, convert(changes, func(c MemberChange) rooms.MemberChange { return rooms.MemberChange(c) }), limited)
 }
 
 // RoomInfo is what is known of a room.
@@ -232,6 +232,6 @@ type RoomInfo struct {
 // and whose key was not shared. It fails with matrix.ErrRoomID, ErrNoAccount or
 // kv.ErrCorrupt.
 func (m *Machine) Room(ctx context.Context, room matrix.RoomID) (RoomInfo, error) {
-	i, err := m.rooms.Show(ctx, room)
+	i, err := m.asClient().rooms.Show(ctx, room)
 	return RoomInfo{i.Encrypted, i.Foreign, i.Settings, i.Session, i.Messages, i.Why, i.Shared}, err
 }

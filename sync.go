@@ -33,13 +33,13 @@ type SyncTicket struct {
 // ErrFormat1 or, if the record that has the token is damaged, kv.ErrCorrupt: once it
 // is repaired the next sync is a first one.
 func (m *Machine) NextSync(ctx context.Context) (SyncTicket, error) {
-	return syncTicket(m.receiver.Next(ctx, false))
+	return syncTicket(m.asClient().receiver.Next(ctx, false))
 }
 
 // NextSlidingSync is NextSync for simplified sliding sync (MSC4186). All processes
 // share one connection (conn_id).
 func (m *Machine) NextSlidingSync(ctx context.Context) (SyncTicket, error) {
-	return syncTicket(m.receiver.Next(ctx, true))
+	return syncTicket(m.asClient().receiver.Next(ctx, true))
 }
 
 func syncTicket(t receive.Ticket, err error) (SyncTicket, error) {
@@ -57,7 +57,7 @@ func (t SyncTicket) ticket() receive.Ticket {
 // are followed are asked for again. If another token is stored by now nothing is
 // changed. Errors are those of NextSync.
 func (m *Machine) LostSync(ctx context.Context, t SyncTicket) error {
-	return m.receiver.Lost(ctx, t.ticket())
+	return m.asClient().receiver.Lost(ctx, t.ticket())
 }
 
 // Received is what a response brought.
@@ -102,7 +102,7 @@ func (m *Machine) StoreToken(ctx context.Context, held *HeldToken) (advanced boo
 	if held == nil {
 		return false, nil
 	}
-	return m.receiver.Store(ctx, held)
+	return m.asClient().receiver.Store(ctx, held)
 }
 
 // ToDeviceEvent is a to-device event for the caller. Of one that was not encrypted
@@ -176,7 +176,7 @@ func (m *Machine) ReceiveSync(ctx context.Context, t SyncTicket, response []byte
 	for _, set := range options {
 		set(&ticket)
 	}
-	return received(m.receiver.Sync(ctx, ticket, response))
+	return received(m.asClient().receiver.Sync(ctx, ticket, response))
 }
 
 // ReceiveTransaction takes in what a server sends to an application service
@@ -187,7 +187,7 @@ func (m *Machine) ReceiveSync(ctx context.Context, t SyncTicket, response []byte
 // acknowledged. Transactions may come in any order, so what they say of our keys on the
 // server makes the next upload ask it.
 func (m *Machine) ReceiveTransaction(ctx context.Context, id string, body []byte) (Received, error) {
-	return received(m.receiver.Transaction(ctx, id, body))
+	return received(m.asClient().receiver.Transaction(ctx, id, body))
 }
 
 func received(r receive.Received, err error) (Received, error) {

@@ -33,7 +33,7 @@ type AccountName struct {
 // Accounts are the records of all accounts. They stand here and not with the
 // other kinds because every call begins with one.
 var Accounts = txn.Record[AccountName, account.Account]{
-	Kind: "account", Codec: Encoded(account.Decode), Shared: true, Steady: true,
+	Kind: "account", Codec: Encoded[account.Account]{Read: account.Decode}, Shared: true, Steady: true,
 	Name: func(a account.Account) AccountName { return AccountName{a.User(), a.Device()} },
 	Path: func(n AccountName) txn.Path { return txn.PathOf(string(n.User), string(n.Device)) },
 }

@@ -6,22 +6,18 @@ import (
 
 	"github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
-	"github.com/pawlkv/pawl/txn"
 	"github.com/pawlkv/pawl/txn/seal"
 )
 
-// Encoded returns the codec of a type that encodes itself into a buffer of its
-// own.
-func Encoded[T interface{ Encode() ([]byte, error) }](decode func([]byte) (T, error)) txn.Codec[T] {
-	return encoded[T]{decode}
-}
-
-type encoded[T interface{ Encode() ([]byte, error) }] struct {
-	decode func([]byte) (T, error)
+// Encoded is the codec of a type that encodes itself into a buffer of its own. It is
+// written as a value, which no function makes when the program starts: so the linker
+// leaves out kinds of records that a program does not use.
+type Encoded[T interface{ Encode() ([]byte, error) }] struct {
+	Read func([]byte) (T, error)
 }
 
 // Append implements txn.Codec.
-func (encoded[T]) Append(dst []byte, v T) ([]byte, error) {
+func (Encoded[T]) Append(dst []byte, v T) ([]byte, error) {
 	b, err := v.Encode()
 	if err != nil || dst == nil {
 		return b, err
@@ -32,8 +28,8 @@ func (encoded[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 // Decode implements txn.Codec.
-func (c encoded[T]) Decode(b []byte) (T, error) {
-	v, err := c.decode(b)
+func (c Encoded[T]) Decode(b []byte) (T, error) {
+	v, err := c.Read(b)
 	return v, Decoded(err)
 }
 

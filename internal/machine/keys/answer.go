@@ -1,12 +1,12 @@
 package keys
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"time"
 
 	"github.com/pawlkv/pawl/account"
@@ -216,18 +216,24 @@ func (s *standing) report(f outbox.Failure) {
 	})
 }
 
-var keyName = regexp.MustCompile(`signed_curve25519:([A-Za-z0-9+/]{6})`)
+// idLength is how many characters the id of a key has.
+const idLength = 6
 
 // named returns the highest key id that an error names, or 0. One too far ahead of
 // the next is not believed: ids are used up by jumps.
 func named(body []byte, next otk.ID) (highest otk.ID) {
-	for _, found := range keyName.FindAllSubmatch(body[:min(len(body), maxNamed)], -1) {
-		id, err := otk.ParseID(string(found[1]))
+	rest := body[:min(len(body), maxNamed)]
+	for {
+		_, after, found := bytes.Cut(rest, []byte("signed_curve25519:"))
+		if !found {
+			return highest
+		}
+		rest = after
+		id, err := otk.ParseID(string(rest[:min(len(rest), idLength)]))
 		if err == nil && (id < next || id-next < maxSkip) {
 			highest = max(highest, id)
 		}
 	}
-	return highest
 }
 
 // looked applies what the server has under the device's name.

@@ -7,7 +7,7 @@ import (
 
 // accountKind is the account's own record. Its name is checked where accounts
 // are listed: the records of other accounts are not this one's to check.
-var accountKind = Kind{Check: checkAccount, Inspect: inspectAccount}
+func accountKind() Kind { return Kind{Check: checkAccount, Inspect: inspectAccount} }
 
 func checkAccount(c *Checkup) {
 	a, err := c.Account.Read(c.Tx)

@@ -12,7 +12,9 @@ import (
 	"github.com/pawlkv/pawl/txn"
 )
 
-var asideKind = Kind{Records: many(&machine.Asides), Broken: dropFix, Sweep: sweepAsides}
+func asideKind() Kind {
+	return Kind{Records: many(&machine.Asides), Broken: dropFix, Sweep: sweepAsides}
+}
 
 // setAsideFix sets aside what cannot be read.
 func setAsideFix(u unread, name []byte) *Fix {

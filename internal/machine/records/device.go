@@ -13,31 +13,33 @@ import (
 
 // Devices: others' devices and the own one, device/<user>/<device>.
 var Devices = txn.Record[device.Name, device.Device]{
-	Kind: "device", Codec: machine.Encoded(device.DecodeDevice), Steady: true,
+	Kind: "device", Codec: machine.Encoded[device.Device]{Read: device.DecodeDevice}, Steady: true,
 	Name: func(d device.Device) device.Name { return d.Name },
 	Path: func(n device.Name) txn.Path { return txn.PathOf(string(n.User), string(n.Device)) },
 }
 
 // Owners: whose a Curve25519 key is, owner/<curve25519>.
 var Owners = txn.Record[ratchet.PublicKey, device.Owner]{
-	Kind: "owner", Codec: machine.Encoded(device.DecodeOwner), Steady: true,
+	Kind: "owner", Codec: machine.Encoded[device.Owner]{Read: device.DecodeOwner}, Steady: true,
 	Name: func(o device.Owner) ratchet.PublicKey { return o.Key }, Path: txn.Spelled[ratchet.PublicKey],
 }
 
 // Identities: users' cross-signing keys, identity/<user>.
 var Identities = txn.Record[matrix.UserID, device.Known]{
-	Kind: "identity", Codec: machine.Encoded(device.DecodeKnown), Steady: true,
+	Kind: "identity", Codec: machine.Encoded[device.Known]{Read: device.DecodeKnown}, Steady: true,
 	Name: func(k device.Known) matrix.UserID { return k.User },
 	Path: pathOfUser,
 }
 
 func pathOfUser(u matrix.UserID) txn.Path { return txn.PathOf(string(u)) }
 
-var (
-	deviceKind   = Kind{Records: many(&Devices), Check: checkDevices, Broken: askAgain, Inspect: inspectDevices}
-	ownerKind    = Kind{Records: many(&Owners), Check: checkOwners, Broken: repairOwner}
-	identityKind = Kind{Records: many(&Identities), Broken: askAgain}
-)
+func deviceKind() Kind {
+	return Kind{Records: many(&Devices), Check: checkDevices, Broken: askAgain, Inspect: inspectDevices}
+}
+
+func ownerKind() Kind { return Kind{Records: many(&Owners), Check: checkOwners, Broken: repairOwner} }
+
+func identityKind() Kind { return Kind{Records: many(&Identities), Broken: askAgain} }
 
 // DeviceShare is what changing a device takes of a commit: it and its owner are
 // read and written, and an owner of a dispute may name 16.

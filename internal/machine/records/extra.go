@@ -30,12 +30,12 @@ type ExtraName struct{ Space, Name string }
 
 // Extras: records of programs around Pawl, extra/<space>/<name>.
 var Extras = txn.Record[ExtraName, Extra]{
-	Kind: "extra", Codec: machine.Encoded(decodeExtra),
+	Kind: "extra", Codec: machine.Encoded[Extra]{Read: decodeExtra},
 	Name: func(e Extra) ExtraName { return ExtraName{e.Space, e.Name} },
 	Path: func(n ExtraName) txn.Path { return txn.PathOf(n.Space, n.Name) },
 }
 
-var extraKind = Kind{Records: many(&Extras)}
+func extraKind() Kind { return Kind{Records: many(&Extras)} }
 
 const (
 	extraVersion = 2

@@ -12,11 +12,13 @@ import (
 // name leaves out the room: a session is of one room, and a key that says another
 // one meets the record and does not join.
 var GroupIns = txn.JoinRecord[group.SessionID, group.Inbound]{Record: txn.Record[group.SessionID, group.Inbound]{
-	Kind: "group-in", Codec: machine.Encoded(group.DecodeInbound),
+	Kind: "group-in", Codec: machine.Encoded[group.Inbound]{Read: group.DecodeInbound},
 	Name: group.Inbound.ID, Path: txn.Spelled[group.SessionID],
 }}
 
-var groupInKind = Kind{Records: many(&GroupIns.Record), Check: checkGroupIns, Sweep: sweepGroupIns}
+func groupInKind() Kind {
+	return Kind{Records: many(&GroupIns.Record), Check: checkGroupIns, Sweep: sweepGroupIns}
+}
 
 // GroupInShare is what changing a session takes of a commit: it has 1,700 bytes
 // at most, and is sealed under a key of some 60.

@@ -18,7 +18,7 @@ const SharedMemory = 14 * 24 * time.Hour
 
 // Outbound: the Megolm session that we send in, group-out/<room>.
 var Outbound = txn.Record[matrix.RoomID, group.Outbound]{
-	Kind: "group-out", Codec: machine.Encoded(group.DecodeOutbound),
+	Kind: "group-out", Codec: machine.Encoded[group.Outbound]{Read: group.DecodeOutbound},
 	Name: group.Outbound.Room,
 	Path: func(n matrix.RoomID) txn.Path { return txn.PathOf(string(n)) },
 }
@@ -31,7 +31,7 @@ type RoomSession struct {
 
 // OldOutbound: sessions that we sent in, group-old/<room>/<session id>.
 var OldOutbound = txn.Record[RoomSession, group.Outbound]{
-	Kind: "group-old", Codec: machine.Encoded(group.DecodeOutbound),
+	Kind: "group-old", Codec: machine.Encoded[group.Outbound]{Read: group.DecodeOutbound},
 	Name: func(o group.Outbound) RoomSession { return RoomSession{o.Room(), o.ID()} },
 	Path: func(n RoomSession) txn.Path { return txn.PathOf(string(n.Room), n.ID.String()) },
 }
@@ -46,7 +46,7 @@ type ShareName struct {
 // Shares: what devices were told of our sessions, group-shared/<room>/<session
 // id>/<user>/<device>.
 var Shares = txn.Record[ShareName, group.Share]{
-	Kind: "group-shared", Codec: machine.Encoded(group.DecodeShare),
+	Kind: "group-shared", Codec: machine.Encoded[group.Share]{Read: group.DecodeShare},
 	Name: func(s group.Share) ShareName {
 		return ShareName{RoomSession{s.Room, s.Session}, s.User, s.Device}
 	},
@@ -55,11 +55,13 @@ var Shares = txn.Record[ShareName, group.Share]{
 	},
 }
 
-var (
-	sharedKind   = Kind{Records: many(&Shares), Check: checkShares, Sweep: sweepShares}
-	groupOldKind = Kind{Records: many(&OldOutbound), Check: checkOldOutbound, Sweep: sweepOldOutbound}
-	groupOutKind = Kind{Records: many(&Outbound), Sweep: sweepOutbound}
-)
+func sharedKind() Kind { return Kind{Records: many(&Shares), Check: checkShares, Sweep: sweepShares} }
+
+func groupOldKind() Kind {
+	return Kind{Records: many(&OldOutbound), Check: checkOldOutbound, Sweep: sweepOldOutbound}
+}
+
+func groupOutKind() Kind { return Kind{Records: many(&Outbound), Sweep: sweepOutbound} }
 
 // outboundShare and sharedShare are what changing such a record takes of a commit:
 // they have 600 and 900 bytes at most. Whose a share is stands in one of two.

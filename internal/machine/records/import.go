@@ -28,10 +28,10 @@ const MaxProgram = 64
 
 // Imports: how an account was imported, import. It stays: what was imported once is
 // never put back by the same list.
-var Imports = txn.Single[Import]{Kind: "import", Codec: machine.Encoded(decodeImport)}
+var Imports = txn.Single[Import]{Kind: "import", Codec: machine.Encoded[Import]{Read: decodeImport}}
 
 // Set aside it says that the account was imported.
-var importKind = Kind{Records: one(&Imports)}
+func importKind() Kind { return Kind{Records: one(&Imports)} }
 
 const (
 	importVersion = 2 // there is none in format 1

@@ -52,17 +52,17 @@ const maxText = 512
 var (
 	RefusedEvents = Kept[Refused]{
 		Records: &txn.Record[uint64, Refused]{
-			Kind: "refused", Codec: machine.Encoded(decodeRefused), Name: func(r Refused) uint64 { return r.N }, Path: numbered,
+			Kind: "refused", Codec: machine.Encoded[Refused]{Read: decodeRefused}, Name: func(r Refused) uint64 { return r.N }, Path: numbered,
 		},
-		List:      &txn.Single[Shelf]{Kind: "refused-list", Codec: machine.Encoded(decodeShelf)},
+		List:      &txn.Single[Shelf]{Kind: "refused-list", Codec: machine.Encoded[Shelf]{Read: decodeShelf}},
 		item:      Refused.item,
 		displaces: true,
 	}
 	UnreadEvents = Kept[Unread]{
 		Records: &txn.Record[uint64, Unread]{
-			Kind: "unread", Codec: machine.Encoded(decodeUnread), Name: func(u Unread) uint64 { return u.N }, Path: numbered,
+			Kind: "unread", Codec: machine.Encoded[Unread]{Read: decodeUnread}, Name: func(u Unread) uint64 { return u.N }, Path: numbered,
 		},
-		List: &txn.Single[Shelf]{Kind: "unread-list", Codec: machine.Encoded(decodeShelf)},
+		List: &txn.Single[Shelf]{Kind: "unread-list", Codec: machine.Encoded[Shelf]{Read: decodeShelf}},
 		item: Unread.item,
 	}
 )
@@ -179,12 +179,13 @@ func UnreadDue(ctx context.Context, a *machine.Account) error {
 	})
 }
 
-var (
-	refusedKind     = RefusedEvents.kind()
-	refusedListKind = RefusedEvents.listKind()
-	unreadKind      = UnreadEvents.kind()
-	unreadListKind  = UnreadEvents.listKind()
-)
+func refusedKind() Kind { return RefusedEvents.kind() }
+
+func refusedListKind() Kind { return RefusedEvents.listKind() }
+
+func unreadKind() Kind { return UnreadEvents.kind() }
+
+func unreadListKind() Kind { return UnreadEvents.listKind() }
 
 func (k Kept[T]) kind() Kind { return Kind{Records: many(k.Records), Check: k.check, Broken: k.unlist} }
 

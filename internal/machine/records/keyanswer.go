@@ -50,7 +50,7 @@ func SlotOf(to device.Name, request string) KeyAnswerName {
 
 // KeyAnswers: key-answer/<user>/<device>/<place>.
 var KeyAnswers = txn.Record[KeyAnswerName, KeyAnswer]{
-	Kind: "key-answer", Codec: machine.Encoded(decodeKeyAnswer),
+	Kind: "key-answer", Codec: machine.Encoded[KeyAnswer]{Read: decodeKeyAnswer},
 	Name: func(a KeyAnswer) KeyAnswerName { return SlotOf(a.To, a.Request) },
 	Path: func(n KeyAnswerName) txn.Path {
 		return txn.PathOf(string(n.To.User), string(n.To.Device), strconv.Itoa(int(n.Slot)))
@@ -81,15 +81,14 @@ func NoticeSlot(to device.Name, session group.SessionID) (slot byte, tag [16]byt
 
 // KeyNotices: key-notice/<place>.
 var KeyNotices = txn.Record[byte, KeyNotice]{
-	Kind: "key-notice", Codec: machine.Encoded(decodeKeyNotice),
+	Kind: "key-notice", Codec: machine.Encoded[KeyNotice]{Read: decodeKeyNotice},
 	Name: func(n KeyNotice) byte { return n.Slot },
 	Path: func(slot byte) txn.Path { return txn.PathOf(strconv.Itoa(int(slot))) },
 }
 
-var (
-	keyAnswerKind = Kind{Records: many(&KeyAnswers), Sweep: sweepKeyAnswers}
-	keyNoticeKind = Kind{Records: many(&KeyNotices), Sweep: sweepKeyNotices}
-)
+func keyAnswerKind() Kind { return Kind{Records: many(&KeyAnswers), Sweep: sweepKeyAnswers} }
+
+func keyNoticeKind() Kind { return Kind{Records: many(&KeyNotices), Sweep: sweepKeyNotices} }
 
 // sweepKeyAnswers gives up answers that nobody could be sent, and those of a clock
 // that was wrong.

@@ -39,11 +39,11 @@ const (
 
 // KeyRequests: key-request/<session id>.
 var KeyRequests = txn.Record[group.SessionID, KeyRequest]{
-	Kind: "key-request", Codec: machine.Encoded(decodeKeyRequest),
+	Kind: "key-request", Codec: machine.Encoded[KeyRequest]{Read: decodeKeyRequest},
 	Name: func(r KeyRequest) group.SessionID { return r.Session }, Path: txn.Spelled[group.SessionID],
 }
 
-var keyRequestKind = Kind{Records: many(&KeyRequests), Sweep: sweepKeyRequests}
+func keyRequestKind() Kind { return Kind{Records: many(&KeyRequests), Sweep: sweepKeyRequests} }
 
 var keyRequestShare = machine.Share{Bytes: 16 << 10, Writes: 1, Checks: 1}
 

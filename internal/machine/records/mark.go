@@ -12,11 +12,11 @@ import (
 
 // Marks: what is left of a session that was pruned or swept, mark/<session id>.
 var Marks = txn.Record[ratchet.SessionID, session.Mark]{
-	Kind: "mark", Codec: machine.Encoded(session.DecodeMark),
+	Kind: "mark", Codec: machine.Encoded[session.Mark]{Read: session.DecodeMark},
 	Name: session.Mark.ID, Path: txn.Spelled[ratchet.SessionID],
 }
 
-var markKind = Kind{Records: many(&Marks), Sweep: sweepMarks}
+func markKind() Kind { return Kind{Records: many(&Marks), Sweep: sweepMarks} }
 
 // markShare is what changing a mark takes of a commit.
 var markShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}

@@ -28,20 +28,20 @@ const maxRooms = 16
 
 // Members: in which rooms others are, member/<user>.
 var Members = txn.Record[matrix.UserID, Member]{
-	Kind: "member", Codec: machine.Encoded(decodeMember), Steady: true,
+	Kind: "member", Codec: machine.Encoded[Member]{Read: decodeMember}, Steady: true,
 	Name: func(m Member) matrix.UserID { return m.User },
 	Path: func(n matrix.UserID) txn.Path { return txn.PathOf(string(n)) },
 }
 
-var memberKind = Kind{Records: many(&Members), Check: checkMembers}
+func memberKind() Kind { return Kind{Records: many(&Members), Check: checkMembers} }
 
 // RoomChange counts what concerns all rooms.
 type RoomChange struct{ Count uint64 }
 
 // RoomChanges: the record room-changes.
-var RoomChanges = txn.Single[RoomChange]{Kind: "room-changes", Codec: machine.Encoded(decodeRoomChange)}
+var RoomChanges = txn.Single[RoomChange]{Kind: "room-changes", Codec: machine.Encoded[RoomChange]{Read: decodeRoomChange}}
 
-var roomChangesKind = Kind{Records: one(&RoomChanges)}
+func roomChangesKind() Kind { return Kind{Records: one(&RoomChanges)} }
 
 // gone reports that a record cannot be read, or was set aside.
 func gone(err error) bool { return machine.IsDamage(err) || machine.IsSetAside(err) }

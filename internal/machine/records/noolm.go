@@ -31,7 +31,7 @@ type NoOlm struct {
 
 // NoOlms: no-olm/<Curve25519 key>.
 var NoOlms = txn.Record[ratchet.PublicKey, NoOlm]{
-	Kind: "no-olm", Codec: machine.Encoded(decodeNoOlm),
+	Kind: "no-olm", Codec: machine.Encoded[NoOlm]{Read: decodeNoOlm},
 	Name: func(n NoOlm) ratchet.PublicKey { return n.Key },
 	Path: txn.Spelled[ratchet.PublicKey],
 }
@@ -39,7 +39,7 @@ var NoOlms = txn.Record[ratchet.PublicKey, NoOlm]{
 // NoOlmPause is how long a notice stays as it is when it comes again.
 const NoOlmPause = time.Hour
 
-var noOlmKind = Kind{Records: many(&NoOlms), Sweep: sweepNoOlms}
+func noOlmKind() Kind { return Kind{Records: many(&NoOlms), Sweep: sweepNoOlms} }
 
 var noOlmShare = machine.Share{Bytes: 1 << 10, Writes: 1, Checks: 1}
 

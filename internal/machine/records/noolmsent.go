@@ -19,11 +19,11 @@ type Told struct {
 
 // ToldNoOlm: devices that were sent m.no_olm, told-no-olm/<curve25519>.
 var ToldNoOlm = txn.Record[ratchet.PublicKey, Told]{
-	Kind: "told-no-olm", Codec: machine.Encoded(decodeTold),
+	Kind: "told-no-olm", Codec: machine.Encoded[Told]{Read: decodeTold},
 	Name: func(t Told) ratchet.PublicKey { return t.Device }, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var toldKind = Kind{Records: many(&ToldNoOlm), Sweep: sweepTold}
+func toldKind() Kind { return Kind{Records: many(&ToldNoOlm), Sweep: sweepTold} }
 
 // toldMemory is how long it is remembered.
 const toldMemory = 365 * 24 * time.Hour

@@ -13,11 +13,13 @@ import (
 // Keys: one private one-time or fallback key, or its tombstone, otk/<public
 // key>.
 var Keys = txn.Record[ratchet.PublicKey, otk.Key]{
-	Kind: "otk", Codec: machine.Encoded(otk.DecodeKey),
+	Kind: "otk", Codec: machine.Encoded[otk.Key]{Read: otk.DecodeKey},
 	Name: otk.Key.Public, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var keyKind = Kind{Records: many(&Keys), Check: checkKeys, Broken: repairKey, Sweep: sweepKeys, Inspect: inspectKeys}
+func keyKind() Kind {
+	return Kind{Records: many(&Keys), Check: checkKeys, Broken: repairKey, Sweep: sweepKeys, Inspect: inspectKeys}
+}
 
 // keyShare is what changing a key takes of a commit: it has 128 bytes, and is
 // sealed under a key of some 70.

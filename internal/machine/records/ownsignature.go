@@ -13,10 +13,12 @@ import (
 
 // OwnSignature: the self-signing key's signature on the own device, own-signature.
 var OwnSignature = txn.Single[device.OwnSignature]{
-	Kind: "own-signature", Codec: machine.Encoded(device.DecodeOwnSignature),
+	Kind: "own-signature", Codec: machine.Encoded[device.OwnSignature]{Read: device.DecodeOwnSignature},
 }
 
-var ownSignatureKind = Kind{Records: one(&OwnSignature), Check: checkOwnSignature, Broken: askAgain}
+func ownSignatureKind() Kind {
+	return Kind{Records: one(&OwnSignature), Check: checkOwnSignature, Broken: askAgain}
+}
 
 // checkOwnSignature: the own identity, whose key made the signature, is there. Without it
 // the master key that the server shows next would be the first one.

@@ -13,12 +13,14 @@ import (
 
 // Peers: which sessions there are with a device, peer/<curve25519>.
 var Peers = txn.Record[ratchet.PublicKey, session.Peer]{
-	Kind: "peer", Codec: machine.Encoded(session.DecodePeer), Steady: true,
+	Kind: "peer", Codec: machine.Encoded[session.Peer]{Read: session.DecodePeer}, Steady: true,
 	Name: session.Peer.Identity, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var peerKind = Kind{
-	Records: many(&Peers), Check: checkPeers, Broken: repairPeer, Sweep: sweepStrangers, Inspect: inspectPeers,
+func peerKind() Kind {
+	return Kind{
+		Records: many(&Peers), Check: checkPeers, Broken: repairPeer, Sweep: sweepStrangers, Inspect: inspectPeers,
+	}
 }
 
 // Contact is a peer with all of its live sessions, as one transaction sees

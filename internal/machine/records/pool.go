@@ -16,11 +16,13 @@ import (
 
 // Pool: which one-time and fallback keys there are, otk-pool. It has their public parts
 // alone, and each sync looks at it.
-var Pool = txn.Single[otk.Pool]{Kind: "otk-pool", Codec: machine.Encoded(otk.DecodePool), Steady: true}
+var Pool = txn.Single[otk.Pool]{Kind: "otk-pool", Codec: machine.Encoded[otk.Pool]{Read: otk.DecodePool}, Steady: true}
 
-var poolKind = Kind{
-	Records: one(&Pool), Check: checkPool, Broken: func(_ *Checkup, u unread) *Fix { return rebuiltPool(u.version, u.says) },
-	Sweep: sweepPool, Inspect: inspectPool, Recover: recoverLostPool, FinishRecovery: recoverPool,
+func poolKind() Kind {
+	return Kind{
+		Records: one(&Pool), Check: checkPool, Broken: func(_ *Checkup, u unread) *Fix { return rebuiltPool(u.version, u.says) },
+		Sweep: sweepPool, Inspect: inspectPool, Recover: recoverLostPool, FinishRecovery: recoverPool,
+	}
 }
 
 const (

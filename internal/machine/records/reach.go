@@ -15,7 +15,7 @@ import (
 // Reaches: how a device, or a server, answers to those who claim keys, as long as
 // there is something to be said: reach/device/<curve25519>, reach/server/<name>.
 var Reaches = txn.Record[ReachName, Reach]{
-	Kind: "reach", Codec: machine.Encoded(DecodeReach),
+	Kind: "reach", Codec: machine.Encoded[Reach]{Read: DecodeReach},
 	Name: func(r Reach) ReachName { return r.Of },
 	Path: func(n ReachName) txn.Path {
 		if n.Server != "" {
@@ -25,7 +25,7 @@ var Reaches = txn.Record[ReachName, Reach]{
 	},
 }
 
-var reachKind = Kind{Records: many(&Reaches), Sweep: sweepReaches}
+func reachKind() Kind { return Kind{Records: many(&Reaches), Sweep: sweepReaches} }
 
 // ReachName names a server, or a device by its Curve25519 key.
 type ReachName struct {

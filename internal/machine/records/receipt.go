@@ -11,11 +11,13 @@ import (
 
 // Receipts: a message that was decrypted, receipt/<receipt id>.
 var Receipts = txn.Record[session.ReceiptID, session.Receipt]{
-	Kind: "receipt", Codec: machine.Encoded(session.DecodeReceipt),
+	Kind: "receipt", Codec: machine.Encoded[session.Receipt]{Read: session.DecodeReceipt},
 	Name: session.Receipt.ID, Path: txn.Spelled[session.ReceiptID],
 }
 
-var receiptKind = Kind{Records: many(&Receipts), Check: checkReceipts, Sweep: sweepReceipts, Inspect: inspectReceipts}
+func receiptKind() Kind {
+	return Kind{Records: many(&Receipts), Check: checkReceipts, Sweep: sweepReceipts, Inspect: inspectReceipts}
+}
 
 // receiptShare is what changing a receipt takes of a commit: it has 128 bytes,
 // and is sealed under a key of some 70.

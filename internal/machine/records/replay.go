@@ -33,14 +33,16 @@ type EventDigest [16]byte
 
 // Replays: replay/<session id>/<index>.
 var Replays = txn.Record[ReplayName, Replay]{
-	Kind: "replay", Codec: machine.Encoded(decodeReplay),
+	Kind: "replay", Codec: machine.Encoded[Replay]{Read: decodeReplay},
 	Name: func(r Replay) ReplayName { return r.ReplayName },
 	Path: func(n ReplayName) txn.Path {
 		return txn.PathOf(n.Session.String(), strconv.FormatUint(uint64(n.Index), 10))
 	},
 }
 
-var replayKind = Kind{Records: replaysStored, Check: checkReplays, Sweep: sweepReplays}
+func replayKind() Kind {
+	return Kind{Records: replaysStored(), Check: checkReplays, Sweep: sweepReplays}
+}
 
 // replayShare is what deleting one takes of a commit.
 var replayShare = machine.Share{Bytes: 256, Writes: 1, Checks: 1}
@@ -71,26 +73,28 @@ func decodeReplay(b []byte) (r Replay, err error) {
 }
 
 // replaysStored compares of the names what the records know.
-var replaysStored = &Stored{
-	Kind:  Replays.Kind,
-	Count: func(tx *txn.Tx, damaged *machine.Damages) (int, error) { return count(tx, &Replays, damaged) },
-	look: func(c *Checkup, k *Kind) error {
-		for e, err := range Replays.Stored(c.Tx) {
-			if err != nil {
-				return err
-			}
-			own := ""
-			if e.Err == nil {
-				if own, err = replayKey(c.Tx, e.Key, e.Value); err != nil {
+func replaysStored() *Stored {
+	return &Stored{
+		Kind:  Replays.Kind,
+		Count: func(tx *txn.Tx, damaged *machine.Damages) (int, error) { return count(tx, &Replays, damaged) },
+		look: func(c *Checkup, k *Kind) error {
+			for e, err := range Replays.Stored(c.Tx) {
+				if err != nil {
+					return err
+				}
+				own := ""
+				if e.Err == nil {
+					if own, err = replayKey(c.Tx, e.Key, e.Value); err != nil {
+						return err
+					}
+				}
+				if err := c.see(k, e.Key, own, e.Version, e.Err); err != nil {
 					return err
 				}
 			}
-			if err := c.see(k, e.Key, own, e.Version, e.Err); err != nil {
-				return err
-			}
-		}
-		return nil
-	},
+			return nil
+		},
+	}
 }
 
 // replayKey returns the key that a record is of, if it is of the session that it is

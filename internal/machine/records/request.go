@@ -116,19 +116,22 @@ type RequestBody struct {
 // request-body/<id>.
 var (
 	Requests = txn.Record[RequestID, Request]{
-		Kind: "request", Codec: machine.Encoded(decodeRequest),
+		Kind: "request", Codec: machine.Encoded[Request]{Read: decodeRequest},
 		Name: func(r Request) RequestID { return r.ID }, Path: txn.Spelled[RequestID],
 	}
 	RequestBodies = txn.Record[RequestID, RequestBody]{
-		Kind: "request-body", Codec: machine.Encoded(decodeRequestBody),
+		Kind: "request-body", Codec: machine.Encoded[RequestBody]{Read: decodeRequestBody},
 		Name: func(b RequestBody) RequestID { return b.ID }, Path: txn.Spelled[RequestID],
 	}
 )
 
-var (
-	requestKind     = Kind{Records: many(&Requests), Check: checkRequests, Broken: repairRequest, Sweep: sweepRequests, Inspect: inspectRequests}
-	requestBodyKind = Kind{Records: many(&RequestBodies), Check: checkRequestBodies, Broken: repairRequestBody}
-)
+func requestKind() Kind {
+	return Kind{Records: many(&Requests), Check: checkRequests, Broken: repairRequest, Sweep: sweepRequests, Inspect: inspectRequests}
+}
+
+func requestBodyKind() Kind {
+	return Kind{Records: many(&RequestBodies), Check: checkRequestBodies, Broken: repairRequestBody}
+}
 
 const (
 	requestVersion    = 2 // there are none in format 1

@@ -63,12 +63,12 @@ const (
 
 // Rooms: what is kept of rooms, room/<room>.
 var Rooms = txn.Record[matrix.RoomID, Room]{
-	Kind: "room", Codec: machine.Encoded(decodeRoom), Steady: true,
+	Kind: "room", Codec: machine.Encoded[Room]{Read: decodeRoom}, Steady: true,
 	Name: func(r Room) matrix.RoomID { return r.ID },
 	Path: func(n matrix.RoomID) txn.Path { return txn.PathOf(string(n)) },
 }
 
-var roomKind = Kind{Records: many(&Rooms), Check: checkRooms, Inspect: inspectRooms}
+func roomKind() Kind { return Kind{Records: many(&Rooms), Check: checkRooms, Inspect: inspectRooms} }
 
 // ReadRoom reads what is kept of a room; known is false if that is nothing. A room
 // whose record was set aside is encrypted, and nothing else is known of it.

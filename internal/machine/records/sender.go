@@ -19,11 +19,11 @@ type Sender struct {
 
 // Senders: the user that a key is bound to, sender/<curve25519>.
 var Senders = txn.Record[ratchet.PublicKey, Sender]{
-	Kind: "sender", Codec: machine.Encoded(decodeSender),
+	Kind: "sender", Codec: machine.Encoded[Sender]{Read: decodeSender},
 	Name: func(s Sender) ratchet.PublicKey { return s.Key }, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var senderKind = Kind{Records: many(&Senders), Sweep: sweepSenders}
+func senderKind() Kind { return Kind{Records: many(&Senders), Sweep: sweepSenders} }
 
 // senderShare is what deleting one takes of a commit: its peer is looked at.
 var senderShare = machine.Share{Bytes: 512, Writes: 1, Checks: 2}

@@ -12,12 +12,14 @@ import (
 
 // Sessions: one Olm session or its tombstone, session/<curve25519>/<id>.
 var Sessions = txn.Record[SessionName, session.Session]{
-	Kind: "session", Codec: machine.Encoded(session.DecodeSession),
+	Kind: "session", Codec: machine.Encoded[session.Session]{Read: session.DecodeSession},
 	Name: func(s session.Session) SessionName { return SessionName{s.Peer(), s.ID()} },
 	Path: func(n SessionName) txn.Path { return txn.PathOf(n.Peer.String(), n.ID.String()) },
 }
 
-var sessionKind = Kind{Records: many(&Sessions), Check: checkSessions, Broken: repairSession, Sweep: sweepSessions, Recover: recoverSessions}
+func sessionKind() Kind {
+	return Kind{Records: many(&Sessions), Check: checkSessions, Broken: repairSession, Sweep: sweepSessions, Recover: recoverSessions}
+}
 
 // SessionName names a session.
 type SessionName struct {

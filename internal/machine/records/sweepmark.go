@@ -20,9 +20,9 @@ type SweepMark struct {
 }
 
 // SweepMarks: the record sweep.
-var SweepMarks = txn.Single[SweepMark]{Kind: "sweep", Codec: machine.Encoded(decodeSweepMark)}
+var SweepMarks = txn.Single[SweepMark]{Kind: "sweep", Codec: machine.Encoded[SweepMark]{Read: decodeSweepMark}}
 
-var sweepMarkKind = Kind{Records: one(&SweepMarks), Broken: dropFix, Sweep: rightTimes}
+func sweepMarkKind() Kind { return Kind{Records: one(&SweepMarks), Broken: dropFix, Sweep: rightTimes} }
 
 const (
 	sweepMarkVersion = 2

@@ -61,10 +61,10 @@ func (s SyncState) Same(other SyncState) bool {
 }
 
 // Sync: the record sync.
-var Sync = txn.Single[SyncState]{Kind: "sync", Codec: machine.Encoded(decodeSyncState)}
+var Sync = txn.Single[SyncState]{Kind: "sync", Codec: machine.Encoded[SyncState]{Read: decodeSyncState}}
 
 // Set aside, or dropped, it is as if nothing had been synced yet.
-var syncKind = Kind{Records: one(&Sync), Broken: dropFix}
+func syncKind() Kind { return Kind{Records: one(&Sync), Broken: dropFix} }
 
 // SyncShare is what changing the record takes of a commit.
 var SyncShare = machine.Share{Bytes: 3*MaxToken + 40*MaxTransactions + 256, Writes: 1, Checks: 1}

@@ -13,26 +13,32 @@ import (
 // Users: how far the devices of a user are known, user/<user>. Write them with
 // [PutUser].
 var Users = txn.Record[matrix.UserID, device.Tracking]{
-	Kind: "user", Codec: machine.Encoded(device.DecodeTracking), Steady: true,
+	Kind: "user", Codec: machine.Encoded[device.Tracking]{Read: device.DecodeTracking}, Steady: true,
 	Name: func(t device.Tracking) matrix.UserID { return t.User }, Path: pathOfUser,
 }
 
 // Outdated: who is to be asked for, outdated/<user>: a list of what the records of
 // the users say.
 var Outdated = txn.Record[matrix.UserID, device.Waiting]{
-	Kind: "outdated", Codec: machine.Encoded(device.DecodeWaiting),
+	Kind: "outdated", Codec: machine.Encoded[device.Waiting]{Read: device.DecodeWaiting},
 	Name: func(w device.Waiting) matrix.UserID { return w.User }, Path: pathOfUser,
 }
 
 // Tracking: what holds for all users, tracking.
-var Tracking = txn.Single[device.Epoch]{Kind: "tracking", Codec: machine.Encoded(device.DecodeEpoch)}
+var Tracking = txn.Single[device.Epoch]{Kind: "tracking", Codec: machine.Encoded[device.Epoch]{Read: device.DecodeEpoch}}
 
-var (
-	outdatedKind = Kind{Records: many(&Outdated), Check: checkOutdated, Broken: repairOutdated}
-	userKind     = Kind{Records: many(&Users), Check: checkUsers, Broken: repairUser, Sweep: sweepUsers}
-	trackingKind = Kind{Records: one(&Tracking), Check: checkTracking, Broken: outdatedFix,
+func outdatedKind() Kind {
+	return Kind{Records: many(&Outdated), Check: checkOutdated, Broken: repairOutdated}
+}
+
+func userKind() Kind {
+	return Kind{Records: many(&Users), Check: checkUsers, Broken: repairUser, Sweep: sweepUsers}
+}
+
+func trackingKind() Kind {
+	return Kind{Records: one(&Tracking), Check: checkTracking, Broken: outdatedFix,
 		FinishRecovery: func(tx *txn.Tx, a *machine.Account, _ *Recovered) error { return allOutdated(tx, a) }}
-)
+}
 
 // UserShare is what changing how far a user is known takes of a commit.
 var UserShare = machine.Share{Bytes: 8 << 10, Writes: 2, Checks: 1}

@@ -39,12 +39,12 @@ const (
 
 // Unheards: unheard/<user>.
 var Unheards = txn.Record[matrix.UserID, Unheard]{
-	Kind: "unheard", Codec: machine.Encoded(decodeUnheard),
+	Kind: "unheard", Codec: machine.Encoded[Unheard]{Read: decodeUnheard},
 	Name: func(u Unheard) matrix.UserID { return u.User },
 	Path: func(n matrix.UserID) txn.Path { return txn.PathOf(string(n)) },
 }
 
-var unheardKind = Kind{Records: many(&Unheards), Sweep: sweepUnheard}
+func unheardKind() Kind { return Kind{Records: many(&Unheards), Sweep: sweepUnheard} }
 
 var unheardShare = machine.Share{Bytes: 4 << 10, Writes: 1, Checks: 1}
 

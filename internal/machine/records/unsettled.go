@@ -31,12 +31,12 @@ const MaxUnsettled = 256
 
 // Unsettleds: unsettled/<Curve25519 key>.
 var Unsettleds = txn.Record[ratchet.PublicKey, Unsettled]{
-	Kind: "unsettled", Codec: machine.Encoded(decodeUnsettled),
+	Kind: "unsettled", Codec: machine.Encoded[Unsettled]{Read: decodeUnsettled},
 	Name: func(u Unsettled) ratchet.PublicKey { return u.Key },
 	Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var unsettledKind = Kind{Records: many(&Unsettleds), Sweep: sweepUnsettled}
+func unsettledKind() Kind { return Kind{Records: many(&Unsettleds), Sweep: sweepUnsettled} }
 
 // UnsettledShare is what taking a mark takes of a commit.
 var UnsettledShare = machine.Share{Bytes: 1 << 10, Writes: 1, Checks: 2}

@@ -77,10 +77,12 @@ type Doubt struct {
 }
 
 // UploadStates: how uploads stand, the record uploads.
-var UploadStates = txn.Single[Uploads]{Kind: "uploads", Codec: machine.Encoded(decodeUploads)}
+var UploadStates = txn.Single[Uploads]{Kind: "uploads", Codec: machine.Encoded[Uploads]{Read: decodeUploads}}
 
-var uploadsKind = Kind{
-	Records: one(&UploadStates), Check: checkUploads, FinishRecovery: recoverUploads,
+func uploadsKind() Kind {
+	return Kind{
+		Records: one(&UploadStates), Check: checkUploads, FinishRecovery: recoverUploads,
+	}
 }
 
 const (

@@ -64,11 +64,13 @@ const (
 
 // Wedges: wedge/<Curve25519 key>.
 var Wedges = txn.Record[ratchet.PublicKey, Wedge]{
-	Kind: "wedge", Codec: machine.Encoded(decodeWedge),
+	Kind: "wedge", Codec: machine.Encoded[Wedge]{Read: decodeWedge},
 	Name: func(w Wedge) ratchet.PublicKey { return w.Key }, Path: txn.Spelled[ratchet.PublicKey],
 }
 
-var wedgeKind = Kind{Records: many(&Wedges), Sweep: sweepWedges, Inspect: inspectWedges}
+func wedgeKind() Kind {
+	return Kind{Records: many(&Wedges), Sweep: sweepWedges, Inspect: inspectWedges}
+}
 
 // WedgeShare is what changing one takes of a commit.
 var WedgeShare = machine.Share{Bytes: 40 << 10, Writes: 1, Checks: 1}

@@ -23,7 +23,7 @@ type WithheldName struct {
 // Withhelds: a notice that somebody does not give us a key,
 // withheld/<session id>/<user id>.
 var Withhelds = txn.Record[WithheldName, group.Withheld]{
-	Kind: "withheld", Codec: machine.Encoded(group.DecodeWithheld),
+	Kind: "withheld", Codec: machine.Encoded[group.Withheld]{Read: group.DecodeWithheld},
 	Name: func(w group.Withheld) WithheldName { return WithheldName{w.Session, w.From} },
 	Path: func(n WithheldName) txn.Path { return txn.PathOf(n.Session.String(), string(n.From)) },
 }
@@ -45,7 +45,7 @@ type Withholder struct {
 
 // Withholders: withholder/<user id>.
 var Withholders = txn.Record[matrix.UserID, Withholder]{
-	Kind: "withholder", Codec: machine.Encoded(decodeWithholder),
+	Kind: "withholder", Codec: machine.Encoded[Withholder]{Read: decodeWithholder},
 	Name: func(w Withholder) matrix.UserID { return w.User },
 	Path: func(user matrix.UserID) txn.Path { return txn.PathOf(string(user)) },
 }
@@ -129,10 +129,9 @@ func readSessions(r *record.Reader, limit int) []group.SessionID {
 	return all
 }
 
-var (
-	withholderKind = Kind{Records: many(&Withholders), Sweep: sweepWithholders}
-	withheldKind   = Kind{Records: many(&Withhelds), Sweep: sweepWithheld}
-)
+func withholderKind() Kind { return Kind{Records: many(&Withholders), Sweep: sweepWithholders} }
+
+func withheldKind() Kind { return Kind{Records: many(&Withhelds), Sweep: sweepWithheld} }
 
 var (
 	withholderShare = machine.Share{Bytes: 6 << 10, Writes: 1, Checks: 1}
