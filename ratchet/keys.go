@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"filippo.io/edwards25519"
-	"github.com/cloudflare/circl/dh/x25519"
 
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/internal/unpadded"
@@ -83,9 +82,9 @@ type sharedSecret [32]byte
 // agree is X25519 (RFC 7748, section 5). It fails with [ErrZeroSecret] when
 // the peer's key is of low order.
 func (k *PrivateKey) agree(peer *PublicKey) (out sharedSecret, err error) {
-	ok := x25519.Shared((*x25519.Key)(&out), (*x25519.Key)(k), (*x25519.Key)(peer))
+	multiply((*[32]byte)(&out), (*[32]byte)(k), (*[32]byte)(peer))
 	var zero sharedSecret
-	if !ok || subtle.ConstantTimeCompare(out[:], zero[:]) == 1 {
+	if subtle.ConstantTimeCompare(out[:], zero[:]) == 1 {
 		return zero, ErrZeroSecret
 	}
 	return out, nil
