@@ -44,7 +44,7 @@ func (h *CryptoHelper) listen(m *pawl.Machine) {
 // HandleEncrypted decrypts an event and hands it to the listeners, once the store is
 // there. If its key is not there it waits for it by itself; see firstWait.
 func (h *CryptoHelper) HandleEncrypted(ctx context.Context, evt *event.Event) {
-	if h == nil {
+	if h == nil || evt == nil {
 		return
 	}
 	decrypted, err := h.decrypt(ctx, evt)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -28,6 +29,9 @@ type sender struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
+
+	mu   sync.Mutex
+	vain map[pawl.RequestID]time.Time // queries without an answer: since when
 }
 
 // idle is how long the sender waits without being told that there may be something.
@@ -37,7 +41,7 @@ const idle = time.Minute
 var errNoAnswer = errors.New("the homeserver did not answer")
 
 func newSender(c *mautrix.Client, m *pawl.Machine, log zerolog.Logger) *sender {
-	s := &sender{client: c, machine: m, log: log, kicked: make(chan struct{}, 1)}
+	s := &sender{client: c, machine: m, log: log, kicked: make(chan struct{}, 1), vain: map[pawl.RequestID]time.Time{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -117,15 +121,27 @@ func (s *sender) pause(d time.Duration) bool {
 func (s *sender) sendAll(ctx context.Context) error {
 	for {
 		requests, err := s.machine.OutgoingRequests(ctx)
-		for _, r := range requests {
-			if err := s.send(ctx, r); err != nil {
-				return err
-			}
+		if err := s.sendEach(ctx, requests); err != nil {
+			return err
 		}
 		if err != nil || len(requests) == 0 {
 			return err
 		}
 	}
+}
+
+// sendEach sends requests, up to the first that gets no answer. Those after it are given
+// back: else nobody would be handed them for a while.
+func (s *sender) sendEach(ctx context.Context, requests []pawl.Request) error {
+	for i, r := range requests {
+		if err := s.send(ctx, r); err != nil {
+			for _, rest := range requests[i+1:] {
+				err = errors.Join(err, s.failed(context.WithoutCancel(ctx), rest, pawl.NotSent(), nil))
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // send sends one request and tells what became of it. It fails if the server did not
@@ -165,8 +181,31 @@ func (s *sender) send(ctx context.Context, r pawl.Request) error {
 	return s.failed(ctx, r, pawl.Refused(response.StatusCode, body), nil)
 }
 
+// queryPatience is how long a query without an answer is sent again: who has devices
+// that nobody knows of could not read what is sent meanwhile, so that encrypting fails.
+const queryPatience = time.Minute
+
+// again reports whether a request without an answer is to be sent again as it is. A query
+// may be; after a while nobody is held up by it any more.
+func (s *sender) again(r pawl.Request) bool {
+	if r.Kind != pawl.KeysQuery {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, known := s.vain[r.ID]
+	if !known {
+		maps.DeleteFunc(s.vain, func(_ pawl.RequestID, at time.Time) bool { return time.Since(at) > 2*queryPatience })
+		s.vain[r.ID] = time.Now()
+	}
+	return !known || time.Since(since) < queryPatience
+}
+
 // failed tells why there is no answer, and returns the cause.
 func (s *sender) failed(ctx context.Context, r pawl.Request, why pawl.Failure, cause error) error {
+	if cause != nil && s.again(r) {
+		why = pawl.NotSent()
+	}
 	err := s.machine.MarkFailed(ctx, r.ID, why)
 	if errors.Is(err, pawl.ErrNoRequest) {
 		err = nil

@@ -147,10 +147,8 @@ func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomI
 		if err != nil {
 			return err
 		}
-		for _, r := range s.Requests {
-			if err := h.sender.send(ctx, r); err != nil {
-				return err
-			}
+		if err := h.sender.sendEach(ctx, s.Requests); err != nil {
+			return err
 		}
 		if s.Done {
 			h.sender.kick() // what nobody waits for
