@@ -140,4 +140,34 @@ var lineageMutants = []mutant{
 		old:  "passes = 10", new: "passes = 1",
 		pkgs: []string{"."},
 	},
+	{
+		name: "an account is deleted without a word in its own record",
+		file: "internal/machine/delete.go",
+		old:  "return Accounts.Put(tx, v.Delete(s.Now()))", new: "return nil",
+		test: "TestDelete", pkgs: []string{"."},
+	},
+	{
+		name: "an account's own record is deleted before its others",
+		file: "internal/machine/delete.go",
+		old:  "if len(keys) > 0 {\n\t\treturn false, nil\n\t}\n\tif _, any, err := tx.AnyEntry(scope + \"/\"); any || err != nil {", new: "if _, _, err := tx.AnyEntry(scope + \"/\"); err != nil {",
+		test: "TestDelete", pkgs: []string{"."},
+	},
+	{
+		name: "an account that is being deleted is used",
+		file: "internal/machine/account.go",
+		old:  "if v.Deleted() {\n\t\treturn account.Account{}", new: "if false {\n\t\treturn account.Account{}",
+		test: "TestDelete", pkgs: []string{"."},
+	},
+	{
+		name: "an account that is being deleted is listed",
+		file: "internal/machine/account.go",
+		old:  "if err == nil && !a.Deleted() {", new: "if err == nil {",
+		test: "TestDelete", pkgs: []string{"."},
+	},
+	{
+		name: "what a deletion has left is in the way of a new account of the name",
+		file: "internal/machine/account.go",
+		old:  "if err := s.finishDeleting(ctx, name); err != nil {", new: "if err := error(nil); err != nil {",
+		test: "TestDeleteIsInterrupted", pkgs: []string{"."},
+	},
 }
