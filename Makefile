@@ -195,11 +195,14 @@ test-web:
 web:
 	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -timeout 6h $(LIBOLM) . -web.rounds=$(FAULTS) -web.seed=$(SEED)
 
+FORWEB := GOOS=js GOARCH=wasm CGO_ENABLED=0 $(GO)
 wasm:
 	cd web/dev && { [ -d node_modules ] || npm ci --no-fund --no-audit --ignore-scripts; }
 	node web/dev/build.mjs build/web
-	cd internal/proof/web && GOOS=js GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(CURDIR)/build/small.wasm ./small
-	node web/dev/sizes.mjs build/small.wasm build/web/pawl.wasm web/dev/node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/*.wasm
+	for p in hello small; do (cd internal/proof/web && $(FORWEB) build -trimpath -ldflags "-s -w" -o $(CURDIR)/build/$$p.wasm ./$$p) || exit 1; done
+	node web/dev/sizes.mjs build/hello.wasm build/small.wasm build/web/pawl.wasm web/dev/node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/*.wasm
+	$(FORWEB) build -trimpath -o build/names.wasm ./cmd/pawlweb
+	node web/dev/weigh.mjs build/names.wasm
 
 # PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
 # programs are optional on a developer's machine, and required with PAWL_FLEET=1. In short
