@@ -115,7 +115,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 	r := newRoad(t, server.Get(t))
 	const places = 3
 	pool := openPool(t, r.url(), func(c *pgxpool.Config) { c.MaxConns = places })
-	db, err := pgkv.Open(t.Context(), pool, pgkv.WithWitnesses(""), pgkv.WithWait(300*time.Millisecond))
+	db, err := pgkv.Open(t.Context(), pool, pgkv.WithWitnesses(""), pgkv.WithWait(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
