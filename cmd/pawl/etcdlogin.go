@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -94,15 +92,11 @@ func passwordIn(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("password file: %w", err)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("password file: %w", err)
+	line, err := oneLine(path, "password", maxPassword)
+	if err == nil && len(line) > maxPassword {
+		err = fmt.Errorf("password file %s is longer than %d bytes: is it the right file?", path, maxPassword)
 	}
-	lines := slices.Collect(bytes.Lines(text))
-	if len(lines) != 1 || len(text) > maxPassword {
-		return "", fmt.Errorf("password file %s: want one line", path)
-	}
-	return strings.TrimRight(string(lines[0]), "\r\n"), nil
+	return string(line), err
 }
 
 // tls returns nil where nothing asks for it.

@@ -86,20 +86,29 @@ func (f *passphraseFlags) prompt(ctx context.Context, new bool) (passphrase, err
 }
 
 func readPassphraseFile(path string) (passphrase, error) {
+	line, err := oneLine(path, "passphrase", maxPassphrase)
+	if err != nil {
+		return passphrase{}, err
+	}
+	return checkPassphrase(line, path)
+}
+
+// oneLine reads the line that a file has, and no more of it than tells that it is too long.
+func oneLine(path, what string, most int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return passphrase{}, fmt.Errorf("passphrase file: %w", err)
+		return nil, fmt.Errorf("%s file: %w", what, err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxPassphrase+2))
+	text, err := io.ReadAll(io.LimitReader(file, most+2))
 	if err != nil {
-		return passphrase{}, fmt.Errorf("passphrase file: %w", err)
+		return nil, fmt.Errorf("%s file: %w", what, err)
 	}
 	line, rest, _ := bytes.Cut(text, []byte("\n"))
 	if len(bytes.TrimSpace(rest)) > 0 {
-		return passphrase{}, fmt.Errorf("passphrase file %s has several lines: want one", path)
+		return nil, fmt.Errorf("%s file %s has several lines: want one", what, path)
 	}
-	return checkPassphrase(bytes.TrimSuffix(line, []byte("\r")), path)
+	return bytes.TrimSuffix(line, []byte("\r")), nil
 }
 
 func checkPassphrase(text []byte, from string) (passphrase, error) {
