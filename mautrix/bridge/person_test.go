@@ -146,6 +146,10 @@ func (p *person) reads(body string) (found *event.Event) {
 func (p *person) say(room id.RoomID, body string) id.EventID {
 	p.Helper()
 	sent, err := p.client.SendText(p.Context(), room, body)
+	_, stock := p.helper.(*cryptohelper.CryptoHelper)
+	for stock && errors.Is(err, crypto.ErrNoGroupSession) { // a member came while mautrix-go shared the session
+		sent, err = p.client.SendText(p.Context(), room, body)
+	}
 	if err != nil {
 		p.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/crypto"
 	"maunium.net/go/mautrix/crypto/cryptohelper"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -50,6 +51,9 @@ func (c *client) Do(ctx context.Context, q bot.Command) (a bot.Answer, err error
 		return a, err
 	case "send":
 		sent, err := c.matrix.SendText(ctx, id.RoomID(q.Room), q.Body)
+		for errors.Is(err, crypto.ErrNoGroupSession) { // a member came while it shared the session
+			sent, err = c.matrix.SendText(ctx, id.RoomID(q.Room), q.Body)
+		}
 		if err != nil {
 			return a, err
 		}
