@@ -24,6 +24,7 @@ type replicated struct {
 	standbys []*pgtest.Server
 	host     map[*pgtest.Server]*fleet.Host
 	settings []string
+	fallen   bool // the primary, until another one is: there is none to fail beside it
 }
 
 // newReplicated is a site of a primary and two standbys, of which the primary waits for one
@@ -88,15 +89,21 @@ func (r *replicated) promote() {
 }
 
 // failover is the fault of a primary that dies, or stands still, and comes back as a second
-// one when a standby was promoted, behind the fence that the documents prescribe.
+// one when a standby was promoted, behind the fence that the documents prescribe. Of two in
+// one round the first counts.
 func (r *replicated) failover(name string, die, back func(*pgtest.Server)) fault {
 	return fault{name: name, lasts: true, strike: func(*round) blow {
+		if r.fallen {
+			return blow{heal: func() {}}
+		}
 		old := r.primary
 		client := r.acquaint(old)
 		die(old)
+		r.fallen = true
 		return blow{heal: func() {
 			r.fence(old)
 			r.promote()
+			r.fallen = false
 			r.overtake(client)
 			back(old)
 			if answered := r.ask(client); len(answered) > 0 {
