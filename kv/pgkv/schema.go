@@ -99,9 +99,10 @@ func (d *DB) look(ctx context.Context, pg *pgconn.PgConn, first string) (is stan
 	return is, nil
 }
 
-// lookForOthers fails if there is a schema of this name with something else in it.
+// lookForOthers fails if there is a schema of this name with something else in it. What
+// another program has made of it since we looked is not something else.
 func (d *DB) lookForOthers(ctx context.Context, pg *pgconn.PgConn) error {
-	found, err := ask(ctx, pg, "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('"+d.schema+"'))")
+	found, err := ask(ctx, pg, "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('"+d.schema+"')) AND to_regclass('"+d.schema+".meta') IS NULL")
 	if err == nil && string(found[0]) == "t" {
 		err = fmt.Errorf("%w: there are other tables in it: use WithSchema", kv.ErrForeign)
 	}
