@@ -5,6 +5,7 @@ package fleets
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type replicated struct {
 	host     map[*pgtest.Server]*fleet.Host
 	settings []string
 	fallen   bool // the primary, until another one is: there is none to fail beside it
+	parting  sync.WaitGroup
 }
 
 // newReplicated is a site of a primary and two standbys, of which the primary waits for one
@@ -32,6 +34,7 @@ type replicated struct {
 func newReplicated(t *testing.T, synchronous bool) *replicated {
 	t.Helper()
 	r := &replicated{site: newSite(t, postgres), host: make(map[*pgtest.Server]*fleet.Host), settings: []string{"wal_receiver_timeout=2s"}}
+	t.Cleanup(r.parting.Wait)
 	r.synchronous = synchronous
 	if synchronous {
 		r.settings = append(r.settings, "synchronous_standby_names=ANY 1 (*)")
@@ -110,7 +113,7 @@ func (r *replicated) failover(name string, die, back func(*pgtest.Server)) fault
 				r.Errorf("the old primary, fenced, answers %q", answered)
 			}
 		}, done: func() {
-			client.close()
+			r.parting.Go(client.close) // connections that the fence has cut take a while to close
 			old.Remove()
 			r.addStandby(r.host[old])
 		}}
