@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"maunium.net/go/mautrix"
@@ -90,43 +89,6 @@ func TestRoomWithoutMembers(t *testing.T) {
 	if _, err := s.h.Encrypt(t.Context(), nowhere, event.EventMessage, map[string]any{}); !errors.Is(err, ErrMembers) || !strings.Contains(err.Error(), string(nowhere)) {
 		t.Errorf("Encrypt = %v, want ErrMembers that names the room", err)
 	}
-}
-
-// queries are a transport that has none for the devices of users, where it is set so.
-type queries struct{ fail atomic.Bool }
-
-func (q *queries) RoundTrip(r *http.Request) (*http.Response, error) {
-	if q.fail.Load() && strings.HasSuffix(r.URL.Path, "/keys/query") {
-		answer := httptest.NewRecorder()
-		http.Error(answer, "<html>Bad gateway</html>", http.StatusBadGateway)
-		return answer.Result(), nil
-	}
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-// While the server does not say which devices a member has nothing is sent that these
-// could not read: encrypting fails, as with mautrix-go's own, and then goes on.
-func TestQueryWithoutAnswer(t *testing.T) {
-	s := server(t)
-	bot, q := newProgram(t, s, alice, phone, s.Login(matrix.UserID(alice), matrix.DeviceID(phone))), &queries{}
-	bot.client.Client = &http.Client{Transport: q}
-	h, err := NewCryptoHelper(bot.client, []byte("secret"), at(t.TempDir(), "bot.pawl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bot.start(h)
-	peer := startMautrix(t, s, bob, "LAPTOP")
-	q.fail.Store(true)
-	room := makeRoom(t, bot, peer)
-	for range 3 {
-		if _, err := bot.client.SendText(t.Context(), room, "to nobody"); err == nil || !strings.Contains(err.Error(), "the homeserver did not answer: ") {
-			t.Errorf("SendText = %v, want that the homeserver did not answer", err)
-		}
-	}
-	q.fail.Store(false)
-	bot.say(room, "to all")
-	peer.reads("to all")
-	h.HandleEncrypted(t.Context(), nil)
 }
 
 // nobody is in any room.

@@ -49,17 +49,17 @@ func (c *Claims) Sent(ctx context.Context, r outbox.Request, response []byte) er
 	return c.settleAll(ctx, asked, results(claimed), claimed.Failed)
 }
 
-// maxTries is how often a request is handed out whose answer is lost each time. Each
-// may have cost every device a key, so it ends.
+// maxTries is how often a request is handed out whose answer is lost each time, or that
+// a server fails at. Each may have cost every device a key, so it ends.
 const maxTries = 3
 
 // Failed implements outbox.Handler. A request that the server refused for what it is,
-// or is to come much later or again and again, or whose answer is lost so, is one that
+// or is to come much later or again and again, or that got no answer so, is one that
 // no device answered: all are asked again later, and nobody waits for that. Others are
 // sent again as they are.
 func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure) error {
-	refused := f.Reason == outbox.Refused && !f.Untouched()
-	lost := f.Reason == outbox.Unknown && r.Handed >= maxTries
+	refused := f.Reason == outbox.Refused && !f.Untouched() && !f.Broken()
+	lost := (f.Reason == outbox.Unknown || f.Broken()) && r.Handed >= maxTries
 	now := c.account.Store.Now()
 	late := f.Long(r, now)
 	if !refused && !lost && !late {
@@ -77,7 +77,7 @@ func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure)
 	}
 	why := "the answer to the claim was lost"
 	switch {
-	case refused:
+	case refused, f.Broken():
 		why = fmt.Sprintf("the server refused the claim: status %d", f.Status)
 	case late:
 		why = "the server asked to claim later"

@@ -184,8 +184,8 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// TestFailures: what never arrived goes out again; what the server refused, and what
-// is lost again and again, are claims that failed.
+// TestFailures: what never arrived goes out again, and so does what broke the server;
+// what it refused, and what is lost or breaks it again and again, are claims that failed.
 func TestFailures(t *testing.T) {
 	refused := func(status int) outbox.Failure { return outbox.Failure{Reason: outbox.Refused, Status: status} }
 	for name, c := range map[string]struct {
@@ -199,7 +199,9 @@ func TestFailures(t *testing.T) {
 		"busy":             {[]outbox.Failure{refused(429)}, claims.Asked},
 		"busy three times": {slices.Repeat([]outbox.Failure{refused(429)}, 3), claims.Paused},
 		"refused":          {[]outbox.Failure{refused(400)}, claims.Paused},
-		"gateway":          {[]outbox.Failure{refused(504)}, claims.Paused},
+		"gateway":          {slices.Repeat([]outbox.Failure{refused(502)}, 2), claims.Asked},
+		"gateway, thrice":  {slices.Repeat([]outbox.Failure{refused(502)}, 3), claims.Paused},
+		"lost and broken":  {[]outbox.Failure{{Reason: outbox.Unknown}, refused(500), {Reason: outbox.Unknown}}, claims.Paused},
 	} {
 		w := newWorld(t)
 		h := w.handle()

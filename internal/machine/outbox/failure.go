@@ -59,6 +59,12 @@ func (f Failure) Rejected() bool {
 	return true
 }
 
+// Broken reports that the server, or what stands before it, failed: any status of 500
+// and more. The body may have done what it was to do; another time it may be answered.
+func (f Failure) Broken() bool {
+	return f.Reason == Refused && f.Status >= 500
+}
+
 // TooLarge reports that the server will not take a body of this size.
 func (f Failure) TooLarge() bool {
 	return f.Reason == Refused && f.Status == tooLarge
