@@ -211,7 +211,8 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 }
 
 // Close ends what the helper does by itself, and closes the store if the helper has
-// opened it. Syncing ends without committing anything more; what is under way ends with an
+// opened it. Syncing ends without committing anything more: with the response that the
+// client waits for then, if its context does not end it. What is under way ends with an
 // error of kv, and what is called later with kv.ErrClosed.
 func (h *CryptoHelper) Close() error {
 	if h == nil {

@@ -87,11 +87,23 @@ func (r *receiver) expect() {
 	r.due = true
 }
 
-// receive takes in a response, rooms first, and hands out what of its to-device events
-// is not Pawl's; then the token is stored, and the client's listeners get the rest. It returns
-// false if that is not committed, since the context has ended or the store cannot be
-// used any more: nothing more of the response may be handed out then.
+// receive takes in a response. It returns false if that is not committed, since the
+// context has ended or the store cannot be used any more: nothing more of the response may
+// be handed out then.
+//
+// mautrix-go sends one request more after it was told to stop. That must not have the
+// token of a response that is not committed: the server would delete what was in it.
 func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, since string) bool {
+	ok := r.take(ctx, response, since)
+	if !ok {
+		response.NextBatch = since
+	}
+	return ok
+}
+
+// take takes in a response, rooms first, and hands out what of its to-device events
+// is not Pawl's; then the token is stored, and the client's listeners get the rest.
+func (r *receiver) take(ctx context.Context, response *mautrix.RespSync, since string) bool {
 	r.due = false
 	for _, room := range keep(ctx, r.client.StateStore, response) {
 		r.missing(room)
@@ -134,7 +146,8 @@ func (r *receiver) commit(ctx context.Context, t pawl.SyncTicket, response *maut
 	}
 	body, err := json.Marshal(reduced)
 	if err != nil {
-		r.log.Err(err).Msg("Failed to encode the response of a sync")
+		r.log.Err(err).Msg("Failed to encode the response of a sync: syncing ends")
+		r.client.StopSync()
 		return pawl.Received{}, false
 	}
 	ok = r.store(ctx, func() error {

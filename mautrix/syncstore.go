@@ -26,8 +26,11 @@ func (s *syncStore) LoadNextBatch(ctx context.Context, _ id.UserID) (string, err
 }
 
 // SaveNextBatch implements mautrix.SyncStore. mautrix-go calls it with each response,
-// before the listeners get that.
+// before the listeners get that; syncing ends where it fails.
 func (s *syncStore) SaveNextBatch(context.Context, id.UserID, string) error {
+	if err := s.receiver.open(); err != nil {
+		return err
+	}
 	s.receiver.expect()
 	return nil
 }
