@@ -55,11 +55,12 @@ return globalThis.Go;
 }
 `);
 
-// A worker that importScripts loads has no modules: the program lies beside the worker.
-buildSync({
-	entryPoints: [join(to, "pawl.js")], outfile: join(to, "pawl.classic.js"), bundle: true, format: "iife", globalName: "pawl",
-	define: { "import.meta.url": "self.location.href" }, target: "es2022", charset: "utf8",
-});
+// A page loads one file, and not one that names others. A worker that importScripts loads has
+// no modules: the program lies beside the worker.
+const bundle = { entryPoints: [join(to, "pawl.js")], bundle: true, target: "es2022", charset: "utf8" };
+buildSync({ ...bundle, outfile: join(to, "pawl.classic.js"), format: "iife", globalName: "pawl", define: { "import.meta.url": "self.location.href" } });
+buildSync({ ...bundle, outfile: join(to, "pawl.js"), format: "esm", allowOverwrite: true });
+for (const part of ["errors", "form", "go", "instance", "secret"]) rmSync(join(to, part + ".js"));
 
 const modules = new Map(run("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "./cmd/pawlweb").split("\n").filter(Boolean).map((line) => line.split("\t")));
 modules.set(`Go ${built.go}`, goroot);

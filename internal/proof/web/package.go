@@ -57,6 +57,15 @@ var moduleFiles embed.FS
 // and WebAssembly.
 const strictPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 
+// kept lets a browser keep what it is given, as a site does whose files never change under
+// their names: only then does it keep a program that it has compiled, too.
+func kept(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.ServeHTTP(w, r)
+	})
+}
+
 func strict(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", strictPolicy)
@@ -71,7 +80,7 @@ func NewModuleServer(t testing.TB, folder string) *Server {
 	file := func(path string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) })
 	}
-	s.mux.Handle("/pawl/", strict(http.StripPrefix("/pawl/", http.FileServer(http.Dir(folder)))))
+	s.mux.Handle("/pawl/", kept(strict(http.StripPrefix("/pawl/", http.FileServer(http.Dir(folder))))))
 	s.mux.Handle("/module/", strict(http.FileServerFS(moduleFiles)))
 	s.mux.Handle("/module/calls.txt", strict(file(mainModule+"/cmd/libpawl/ctest/calls.txt")))
 	s.mux.Handle("/module/calls.classic.js", strict(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

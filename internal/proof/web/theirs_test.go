@@ -36,7 +36,7 @@ func needTheirModule(t *testing.T) {
 func (s *Server) serveTheirs(t *testing.T) {
 	t.Helper()
 	needTheirModule(t)
-	files := http.StripPrefix("/sdk/", http.FileServer(http.Dir(theirModule)))
+	files := kept(http.StripPrefix("/sdk/", http.FileServer(http.Dir(theirModule))))
 	s.mux.HandleFunc("/sdk/", func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, ".mjs") || strings.HasSuffix(r.URL.Path, ".js") {
 			w.Header().Set("Content-Type", "text/javascript")

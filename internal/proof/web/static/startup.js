@@ -1,5 +1,6 @@
 // From the load of a page to the first event that it decrypts, with the store of an earlier one:
-// with Pawl's module, or with matrix-sdk-crypto-wasm. The first page makes the store.
+// with Pawl's module, or with matrix-sdk-crypto-wasm. The first page makes the store, and uses
+// it for a while: a browser keeps of a program what it has compiled because it runs often.
 const asked = new URLSearchParams(location.search), [whose, what, name] = asked.getAll("arg");
 const { room, sender, session, sessionKey, senderKey, signs, event } = await (await fetch("/startup.json")).json();
 const user = "@alice:example.org", device = "PHONE", key = new Uint8Array(32);
@@ -13,7 +14,6 @@ const kinds = {
 			import: async () => {
 				const bytes = Uint8Array.from(atob(sessionKey), (c) => c.charCodeAt(0));
 				const made = await machine.importRoomKeys({ keys: [{ roomId: room, sessionId: session, sessionKey: bytes, senderKey, senderClaimedEd25519Key: signs, provenance: "file" }] });
-				await store.close();
 				return made.new;
 			},
 			read: async () => (await machine.decryptRoomEvent({ room, id: event.event_id, sender }, JSON.stringify(event.content))).content,
@@ -39,8 +39,9 @@ const kinds = {
 
 let said, code = 0;
 try {
-	const result = await (await kinds[whose]())[what]();
+	const does = await kinds[whose](), result = await does[what]();
 	said = `${performance.now()} ${result}`;
+	if (what === "import") for (let n = 0; n < 300; n++) await does.read();
 } catch (e) {
 	said = `${e} ${e.stack}`;
 	code = 1;
