@@ -49,20 +49,14 @@ func (c *Claims) Sent(ctx context.Context, r outbox.Request, response []byte) er
 	return c.settleAll(ctx, asked, results(claimed), claimed.Failed)
 }
 
-// maxTries is how often a request is handed out whose answer is lost each time, or that
-// a server fails at. Each may have cost every device a key, so it ends.
-const maxTries = 3
-
 // Failed implements outbox.Handler. A request that the server refused for what it is,
-// or is to come much later or again and again, or that got no answer so, is one that
-// no device answered: all are asked again later, and nobody waits for that. Others are
-// sent again as they are.
+// or is to come much later or again and again, or that got no answer so (each may have
+// cost every device a key), is one that no device answered: all are asked again later,
+// and nobody waits for that. Others are sent again as they are.
 func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure) error {
-	refused := f.Reason == outbox.Refused && !f.Untouched() && !f.Broken()
-	lost := (f.Reason == outbox.Unknown || f.Broken()) && r.Handed >= maxTries
 	now := c.account.Store.Now()
 	late := f.Long(r, now)
-	if !refused && !lost && !late {
+	if f.Again(r) || f.Untouched() && !late {
 		return c.account.Do(ctx, func(tx *txn.Tx) error {
 			if _, err := c.account.Active(tx); err != nil {
 				return err
@@ -77,10 +71,10 @@ func (c *Claims) Failed(ctx context.Context, r outbox.Request, f outbox.Failure)
 	}
 	why := "the answer to the claim was lost"
 	switch {
-	case refused, f.Broken():
-		why = fmt.Sprintf("the server refused the claim: status %d", f.Status)
 	case late:
 		why = "the server asked to claim later"
+	case f.Reason == outbox.Refused:
+		why = fmt.Sprintf("the server refused the claim: status %d", f.Status)
 	}
 	wait, _ := f.Wait(now)
 	todo := make([]result, len(asked.devices))

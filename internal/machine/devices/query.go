@@ -34,10 +34,10 @@ func New(a *machine.Account, settle ...Settle) *Queries { return &Queries{a, set
 // Failed lets the users be asked for again after a while, in another request: who
 // waited for them goes on without. Where the server did not look at the request at
 // all, the same is sent again, unless it is to come much later, or later again and
-// again.
+// again; so is one without an answer, up to twice.
 func (q *Queries) Failed(ctx context.Context, r outbox.Request, f outbox.Failure) error {
 	now := q.account.Store.Now()
-	if f.Untouched() && !f.Long(r, now) {
+	if f.Again(r) || f.Untouched() && !f.Long(r, now) {
 		return q.account.Do(ctx, func(tx *txn.Tx) error {
 			if _, err := q.account.Active(tx); err != nil {
 				return err

@@ -102,17 +102,20 @@ func TestChangeDuringQuery(t *testing.T) {
 }
 
 // TestFailures: a query that fails holds nobody up, and is made again after a while
-// that doubles; where the server did not look at it the same bytes go out again.
+// that doubles; where the server did not look at it the same bytes go out again, and where
+// there is no answer three times in all.
 func TestFailures(t *testing.T) {
 	w := newWorld(t, kv.Embedded())
 	p, s := w.first, w.server()
 	p.track(bob, carol)
 	s.down[carol] = true
 	r := p.outgoing()[0]
-	w.must(p.box.MarkFailed(t.Context(), r.ID, outbox.Failure{Reason: outbox.NotSent}))
-	same := p.outgoing()
-	if len(same) != 1 || same[0].ID != r.ID || string(same[0].Body) != string(r.Body) || p.state(bob) != devices.Awaited {
-		t.Fatalf("not sent: then %v, bob %v", same, p.state(bob))
+	for _, reason := range []outbox.Reason{outbox.Unknown, outbox.NotSent} {
+		w.must(p.box.MarkFailed(t.Context(), r.ID, outbox.Failure{Reason: reason}))
+		same := p.outgoing()
+		if len(same) != 1 || same[0].ID != r.ID || string(same[0].Body) != string(r.Body) || p.state(bob) != devices.Awaited {
+			t.Fatalf("reason %d: then %v, bob %v", reason, same, p.state(bob))
+		}
 	}
 	w.must(p.box.MarkSent(t.Context(), r.ID, s.answer(bob, carol)))
 	if p.state(bob) != devices.Current || p.state(carol) != devices.Outdated {
@@ -132,6 +135,13 @@ func TestFailures(t *testing.T) {
 		fail := []outbox.Failure{
 			{Reason: outbox.Unknown}, {Reason: outbox.Refused, Status: 504}, {Reason: outbox.Later, Until: w.clock.now().Add(16 * time.Second)},
 		}[i%3]
+		for tries := 1; fail.Unanswered() && tries < outbox.MaxTries; tries++ {
+			w.must(p.box.MarkFailed(t.Context(), again[0].ID, fail))
+			w.later(4 * time.Second) // what a server that fails is left alone for
+			if same := p.outgoing(); len(same) != 1 || same[0].ID != again[0].ID {
+				t.Fatalf("failure %d, try %d: then %v", i, tries, same)
+			}
+		}
 		w.must(p.box.MarkFailed(t.Context(), again[0].ID, fail))
 		if p.state(carol) != devices.Outdated {
 			t.Fatalf("failure %d: carol is %v", i, p.state(carol))

@@ -59,10 +59,21 @@ func (f Failure) Rejected() bool {
 	return true
 }
 
-// Broken reports that the server, or what stands before it, failed: any status of 500
-// and more. The body may have done what it was to do; another time it may be answered.
-func (f Failure) Broken() bool {
-	return f.Reason == Refused && f.Status >= 500
+// Unanswered reports that the answer was lost, or that the server, or what stands before
+// it, failed: any status of 500 and more. The body may have done what it was to do;
+// another time it may be answered.
+func (f Failure) Unanswered() bool {
+	return f.Reason == Unknown || f.Reason == Refused && f.Status >= 500
+}
+
+// MaxTries is how often a request is handed out for which others wait, and to which there
+// is no answer each time.
+const MaxTries = 3
+
+// Again reports whether such a request should go out again, as it is: whoever goes on
+// without its answer says what some cannot read.
+func (f Failure) Again(r Request) bool {
+	return f.Unanswered() && r.Handed < MaxTries
 }
 
 // TooLarge reports that the server will not take a body of this size.
