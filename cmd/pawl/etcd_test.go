@@ -38,7 +38,7 @@ func TestEtcdScripts(t *testing.T) {
 		"--client-cert-auth", "--trusted-ca-file", certs+"/ca.pem")
 	demandUsers(t, connect(t, locked, parameters))
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/etcd",
+		Files: serverScripts(t, "testdata/etcd"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
@@ -50,9 +50,9 @@ func TestEtcdScripts(t *testing.T) {
 			env.Setenv("OTHERS", "etcd://bob@"+locked+"/alice/")
 			env.Setenv("TLS", parameters)
 			env.Setenv("CERTS", certs)
-			return err
+			return errors.Join(err, writeImport(t, env.WorkDir))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "jsonget": cmdJSONGet},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "jsonget": cmdJSONGet, "roomkeys": cmdRoomKeys},
 	})
 }
 

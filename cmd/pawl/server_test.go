@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -32,17 +33,40 @@ func TestServerScripts(t *testing.T) {
 	server := pgtest.Start(t, "hba_file="+hba)
 	server.SQL(t, "CREATE ROLE bob LOGIN PASSWORD 's3cret'", "GRANT CREATE ON DATABASE postgres TO bob")
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/server",
+		Files: serverScripts(t, "testdata/server"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("STORE", server.URL(pgtest.Superuser, "postgres")+"&space=")
 			env.Setenv("SECRET", server.URL("bob", "postgres")+"&schema=bobs&space=")
-			return nil
+			return writeImport(t, env.WorkDir)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "jsonget": cmdJSONGet},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "jsonget": cmdJSONGet, "roomkeys": cmdRoomKeys},
 	})
+}
+
+// serverScripts are those of one server, and those that hold with each, at STORE.
+func serverScripts(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	for _, dir := range []string{dir, "testdata/anyserver"} {
+		scripts, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+		if err != nil || len(scripts) == 0 {
+			t.Fatalf("no scripts in %s: %v", dir, err)
+		}
+		all = append(all, scripts...)
+	}
+	return all
+}
+
+// writeImport writes what is imported in them: a list of libolm's pickles, and their key.
+func writeImport(t *testing.T, dir string) error {
+	t.Helper()
+	l := lifeOf(t, "libolm", "libolm.json")
+	list, err := json.Marshal(listOf(l))
+	return errors.Join(err,
+		os.WriteFile(filepath.Join(dir, "list.json"), list, 0o600),
+		os.WriteFile(filepath.Join(dir, "key"), append([]byte(l.Key), '\n'), 0o600))
 }
 
 // TestNoPasswordIsShown: no form of a URL with a password is taken, and no error
