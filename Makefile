@@ -46,9 +46,9 @@ LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/includ
 # What "go test" vets is vetted by lint, once, and not in each way that tests are built.
 check: export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -vet=off)
 # Each part tells how long it took. Tests often wait: two parts at once take less time
-# than one after the other. Clients on a real homeserver are a part where they are
-# required: with PAWL_E2E=1.
-PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole test-clients test-interop test-web test-floor test-386 test-c
+# than one after the other. Clients on a real homeserver and fleets are parts where they are
+# required: with PAWL_E2E=1 and PAWL_FLEET=1.
+PARTS   := lint cross test-race $(if $(PAWL_E2E),e2e) test-whole $(if $(PAWL_FLEET),test-fleet) test-clients test-interop test-web test-floor test-386 test-c
 AT_ONCE ?= 2
 check:
 	@set -e; began=$$(date +%s); $(MAKE) --no-print-directory --jobs=$(AT_ONCE) $(addprefix part/,$(PARTS)); \
