@@ -26,6 +26,7 @@ import (
 var schemaSums = map[int64]string{
 	2: "427cb637adccfe6e",
 	3: "00ae6a9c21024976",
+	4: "071a8a07946a18f7",
 }
 
 func TestEachChangeIsAVersion(t *testing.T) {
@@ -39,9 +40,9 @@ func TestEachChangeIsAVersion(t *testing.T) {
 	}
 }
 
-// older are schemas as programs of before made them, which said version 1 of the first
-// and of the last.
-var older = []string{"1-first", "1-last"}
+// older are schemas as programs of before made them, and the versions that those knew: of
+// version 1 the first and the last.
+var older = map[string]int64{"1-first": 1, "1-last": 1, "3": 3}
 
 // makeOlder makes a schema as an older program did, on a server.
 func makeOlder(t *testing.T, s *pgtest.Server, which, schema string) {
@@ -53,10 +54,10 @@ func makeOlder(t *testing.T, s *pgtest.Server, which, schema string) {
 	s.SQL(t, strings.ReplaceAll(string(script), `"pawl"`, `"`+schema+`"`))
 }
 
-// olderProgram opens a schema as a program that knows version 1.
-func olderProgram(t *testing.T, s *pgtest.Server, schema string) *pgkv.DB {
+// olderProgram opens a schema as a program that knows no later version than one.
+func olderProgram(t *testing.T, s *pgtest.Server, schema string, version int64) *pgkv.DB {
 	t.Helper()
-	return openOn(t, s, pgkv.WithSchema(schema), pgkv.WithVersion(1))
+	return openOn(t, s, pgkv.WithSchema(schema), pgkv.WithVersion(version))
 }
 
 // row returns the one row of a query, a text each.
@@ -100,11 +101,11 @@ func TestRaise(t *testing.T) {
 	s := server.Get(t)
 	openDB(t, pgkv.WithSchema("raise_new"))
 	fresh := described(t, s, "raise_new")
-	for _, which := range older {
+	for which, version := range older {
 		t.Run(which, func(t *testing.T) {
 			schema := "raise_" + strings.ReplaceAll(which, "-", "_")
 			makeOlder(t, s, which, schema)
-			before := olderProgram(t, s, schema).Store("s")
+			before := olderProgram(t, s, schema, version).Store("s")
 			first := mustCommit(t, before, put(0, "a", "1"))
 			after := openOn(t, s, pgkv.WithSchema(schema))
 			if got := versionOf(t, s, schema); got != fmt.Sprint(pgkv.SchemaVersion) {
@@ -124,8 +125,8 @@ func TestRaise(t *testing.T) {
 			if err := everything(t, after); err != nil {
 				t.Error(err)
 			}
-			if _, err := pgkv.Open(t.Context(), openPool(t, s.URL(pgtest.Superuser, "postgres"), nil), pgkv.WithSchema(schema), pgkv.WithVersion(1)); !errors.Is(err, kv.ErrNewer) ||
-				!strings.Contains(err.Error(), fmt.Sprintf("it has version %d, this program knows 1", pgkv.SchemaVersion)) {
+			if _, err := pgkv.Open(t.Context(), openPool(t, s.URL(pgtest.Superuser, "postgres"), nil), pgkv.WithSchema(schema), pgkv.WithVersion(version)); !errors.Is(err, kv.ErrNewer) ||
+				!strings.Contains(err.Error(), fmt.Sprintf("it has version %d, this program knows %d", pgkv.SchemaVersion, version)) {
 				t.Errorf("an older program opens it: %v, want %v with both versions", err, kv.ErrNewer)
 			}
 			if raised := described(t, s, schema); !slices.Equal(raised, fresh) {
@@ -147,7 +148,7 @@ func TestRaiseAtOnce(t *testing.T) {
 	begun := make(chan bool, 100)
 	var made [2]kv.Version
 	for i := range made {
-		store := olderProgram(t, s, schema).Store(fmt.Sprint(i))
+		store := olderProgram(t, s, schema, 1).Store(fmt.Sprint(i))
 		writers.Go(func() error {
 			for working.Err() == nil {
 				version, err := store.Commit(t.Context(), put(made[i], "k", "1", kv.Read{Key: "k", Version: made[i]}))

@@ -61,7 +61,7 @@ func TestRaiseKilled(t *testing.T) {
 			t.Parallel()
 			s := pgtest.Start(t)
 			makeOlder(t, s, "1-first", schema)
-			before := olderProgram(t, s, schema).Store("s")
+			before := olderProgram(t, s, schema, 1).Store("s")
 			version := mustCommit(t, before, put(0, "a", "1"))
 
 			// The last thing that the script does waits for this.

@@ -12,7 +12,7 @@ import (
 )
 
 // schemaVersion is that of the tables and functions in this package.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // open looks at the schema, makes it if there is none, and raises an older one.
 func (d *DB) open(ctx context.Context) error {

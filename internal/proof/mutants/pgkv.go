@@ -4,9 +4,52 @@ package main
 var postgresMutants = []mutant{
 	{
 		name: "a commit on PostgreSQL does not lock its space",
-		file: "kv/pgkv/sql/space.sql",
-		old:  "WHERE s.name = p_space FOR NO KEY UPDATE;", new: "WHERE s.name = p_space;",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "UPDATE pawl.spaces s SET head = s.head + v_batches WHERE s.name = p_space\n\t\t\t\tRETURNING s.id, s.mode, s.lineage, s.head INTO v_id, v_mode, v_lineage, v_reserved;",
+		new:  "SELECT s.id, s.mode, s.lineage, s.head + v_batches FROM pawl.spaces s WHERE s.name = p_space INTO v_id, v_mode, v_lineage, v_reserved;",
 		pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL of which nothing is to be decided does not wait for turns",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "SELECT NOT EXISTS (SELECT FROM pawl.turns t WHERE t.space = v_id)", new: "SELECT true",
+		pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL by itself does not look whether it was made before",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "AND NOT EXISTS (SELECT FROM pawl.ids d WHERE d.space = v_id AND d.random = p_random[1])", new: "",
+		pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL by itself does not look whether its reads hold",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "WHERE coalesce(e.version, 0) <> r.version)\n\t\t\tINTO", new: "WHERE false)\n\t\t\tINTO",
+		pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL by itself takes an ID that was dropped for a new one",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  " AND p_began[1] >= v_reserved - 1 - p_keep", new: "",
+		pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL does not notice that another server has taken its place",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "IF v_mode <> 0 OR p_lineage <> v_lineage\n", new: "IF v_mode <> 0 AND p_lineage <> v_lineage\n",
+		test: "TestPromotedTimeline|TestRestoredDump", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL by itself is as durable as the settings say",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "IF current_setting('synchronous_commit') <> 'on' OR current_setting('client_min", new: "IF current_setting('client_min",
+		test: "TestDurableWhateverIsSet", pkgs: []string{"./kv/pgkv"},
+	},
+	{
+		name: "a commit on PostgreSQL beside others is as durable as the settings say",
+		file: "kv/pgkv/sql/commit.sql",
+		old:  "v_how := pawl.durability(v_durable);", new: "",
+		test: "TestDurableWhateverIsSet", pkgs: []string{"./kv/pgkv"},
 	},
 	{
 		name: "PostgreSQL forgets which batches were refused",
