@@ -131,8 +131,9 @@ func (m *Machine) MarkSent(ctx context.Context, id RequestID, response []byte) e
 // MarkFailed tells why a request has no answer. The same request is returned by
 // OutgoingRequests again, at once after NotSent and Unknown, and after a while
 // otherwise, unless the server will never take it; an upload of one-time keys whose
-// outcome is not known is given up, and another one takes its place. It fails with
-// ErrNoRequest.
+// outcome is not known is given up, and another one takes its place. After three times
+// without an answer nobody waits for a query or a claim any more: others take its place
+// later. It fails with ErrNoRequest.
 func (m *Machine) MarkFailed(ctx context.Context, id RequestID, why Failure) error {
 	return m.asClient().outbox.MarkFailed(ctx, outbox.ID(id), why.f)
 }
