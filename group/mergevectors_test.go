@@ -187,15 +187,57 @@ func runMerges(t *testing.T, f testfiles.Vectors) {
 			}
 			for _, copies := range orders {
 				v.run(t, f, copies)
+				v.laws(t, copies)
 			}
 		})
 	}
 }
 
-func (v mergeVector) run(t *testing.T, f testfiles.Vectors, copies []mergeCopy) {
+// laws are those of merging: a copy that is kept, and comes again, changes nothing; and
+// where the copies may come in any order, they may be merged in any groups before.
+func (v mergeVector) laws(t *testing.T, copies []mergeCopy) {
 	t.Helper()
-	in := copies[0].inbound(t)
-	var refused []group.Refused
+	whole, _ := merged(t, copies)
+	want := keptOf(t, whole)
+	for _, c := range copies {
+		again, _, err := whole.Merge(c.inbound(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := keptOf(t, again); got != want {
+			t.Errorf("%s from %d, again: kept %s, expected %s", c.Provenance, c.Index, got, want)
+		}
+	}
+	for i := 1; v.AnyOrder && i < len(copies); i++ {
+		first, _ := merged(t, copies[:i])
+		rest, _ := merged(t, copies[i:])
+		both, _, err := first.Merge(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := keptOf(t, both); got != want {
+			t.Errorf("%d copies, and the rest: kept %s, expected %s", i, got, want)
+		}
+	}
+}
+
+// keptOf is what a record keeps, for comparing.
+func keptOf(t *testing.T, in group.Inbound) (all string) {
+	t.Helper()
+	for _, c := range in.Copies() {
+		key, err := c.Key.Export(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += fmt.Sprintf("%v %x\n", c.Provenance, key)
+	}
+	return all
+}
+
+// merged merges copies, one after the other.
+func merged(t *testing.T, copies []mergeCopy) (in group.Inbound, refused []group.Refused) {
+	t.Helper()
+	in = copies[0].inbound(t)
 	for _, c := range copies[1:] {
 		next, given, err := in.Merge(c.inbound(t))
 		if err != nil {
@@ -203,6 +245,12 @@ func (v mergeVector) run(t *testing.T, f testfiles.Vectors, copies []mergeCopy) 
 		}
 		in, refused = next, append(refused, given...)
 	}
+	return in, refused
+}
+
+func (v mergeVector) run(t *testing.T, f testfiles.Vectors, copies []mergeCopy) {
+	t.Helper()
+	in, refused := merged(t, copies)
 	if v.Forget > 0 {
 		in = in.Forget(v.Forget)
 	}
