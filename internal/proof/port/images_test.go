@@ -54,7 +54,7 @@ func TestImages(t *testing.T) {
 	if *makeImages {
 		writeImages(t)
 	}
-	testfiles.RunIn(t, images, testfiles.Kinds{"pawl-image": openImages}, map[string][]error{"accepted": nil})
+	testfiles.RunIn(t, images, testfiles.Kinds{"pawl-image": openImages, "pawl-image-indexeddb": openDatabases}, map[string][]error{"accepted": nil})
 }
 
 func openImages(t *testing.T, f testfiles.Vectors) {
