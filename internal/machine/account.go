@@ -49,6 +49,8 @@ type Account struct {
 	Store *Store
 	DB    *txn.DB // of the account's records
 	Name  AccountName
+	// Recent is what this handle's requests carry.
+	Recent Recent
 }
 
 // Account returns the account with a name.

@@ -48,10 +48,12 @@ func (d *device) must(err error) {
 }
 
 // box returns another handle, as another process has it.
-func (d *device) box() *outbox.Outbox {
-	return outbox.NewOutbox(d.account, nil, map[outbox.Kind]outbox.Handler{
-		outbox.ToDevice: outbox.Plain{Account: d.account}, outbox.Query: outbox.Plain{Account: d.account},
-		outbox.Upload: outbox.Plain{Account: d.account},
+func (d *device) box() *outbox.Outbox { return boxOf(d.account.Store.Account(d.account.Name)) }
+
+// boxOf returns the outbox of the handle that made the requests.
+func boxOf(a *machine.Account) *outbox.Outbox {
+	return outbox.NewOutbox(a, nil, map[outbox.Kind]outbox.Handler{
+		outbox.ToDevice: outbox.Plain{Account: a}, outbox.Query: outbox.Plain{Account: a}, outbox.Upload: outbox.Plain{Account: a},
 	})
 }
 

@@ -219,7 +219,10 @@ func (o *Outbox) lease(tx *txn.Tx, holder records.HolderID, waits bool, some []r
 	a := o.account
 	refs := []txn.Ref{a.Ref()}
 	for _, r := range some {
-		refs = append(refs, records.Requests.Ref(r.ID), records.RequestBodies.Ref(r.ID))
+		refs = append(refs, records.Requests.Ref(r.ID))
+		if !a.Recent.Knows(r.ID) {
+			refs = append(refs, records.RequestBodies.Ref(r.ID))
+		}
 	}
 	if err := tx.Prefetch(refs...); err != nil {
 		return h, err
@@ -265,7 +268,7 @@ func (o *Outbox) leaseOne(tx *txn.Tx, v account.Account, holder records.HolderID
 	if state.Once {
 		lease = OnceLease
 	}
-	if r, err = withBody(tx, state.Hand(holder, now, lease)); err != nil {
+	if r, err = o.whole(tx, state.Hand(holder, now, lease)); err != nil {
 		return r, false, err
 	}
 	r.Mine = true
@@ -283,7 +286,11 @@ func (o *Outbox) MarkSent(ctx context.Context, id ID, response []byte) error {
 	if err := isAnswer(r.Kind, response); err != nil {
 		return err
 	}
-	return h.Sent(ctx, r, response)
+	if err := h.Sent(ctx, r, response); err != nil {
+		return err
+	}
+	o.account.Recent.Forget(id)
+	return nil
 }
 
 // says is what an answer to a request says, and to no other one.
@@ -331,7 +338,7 @@ func (o *Outbox) handed(ctx context.Context, id ID) (r Request, h Handler, err e
 		if _, err := o.account.Active(tx); err != nil {
 			return Request{}, err
 		}
-		return Read(tx, id)
+		return o.read(tx, id)
 	})
 	if err != nil {
 		return r, nil, err

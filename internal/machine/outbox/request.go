@@ -73,13 +73,14 @@ func Add(tx *txn.Tx, a *machine.Account, v account.Account, n New) (id ID, err e
 	if err := records.Requests.Put(tx, r); err != nil {
 		return id, err
 	}
+	tx.OnCommit(func() { a.Recent.Made(id, machine.Carried{Body: n.Body, Data: n.Data}) })
 	return id, records.RequestBodies.Put(tx, records.RequestBody{ID: id, Body: n.Body, Data: n.Data})
 }
 
 // Request is a request with its body.
 type Request struct {
 	records.Request
-	Body []byte
+	Body []byte // nil where only an answer is applied: it may be not known
 	Data []byte
 	// Mine: it was handed out by this handle last.
 	Mine bool
@@ -95,17 +96,22 @@ func Find(tx *txn.Tx, id ID) (r records.Request, ok bool, err error) {
 	return r, ok, err
 }
 
-// Read reads a request with its body, or fails with ErrNoRequest.
-func Read(tx *txn.Tx, id ID) (Request, error) {
-	if err := tx.Prefetch(records.Requests.Ref(id), records.RequestBodies.Ref(id)); err != nil {
+// read reads a request with its data, or fails with ErrNoRequest.
+func (o *Outbox) read(tx *txn.Tx, id ID) (Request, error) {
+	data, known := o.account.Recent.Data(id)
+	refs := []txn.Ref{records.Requests.Ref(id)}
+	if !known {
+		refs = append(refs, records.RequestBodies.Ref(id))
+	}
+	if err := tx.Prefetch(refs...); err != nil {
 		return Request{}, err
 	}
 	r, ok, err := Find(tx, id)
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: %s", ErrNoRequest, id)
 	}
-	if err != nil {
-		return Request{}, err
+	if err != nil || known {
+		return Request{Request: r, Data: data}, err
 	}
 	return withBody(tx, r)
 }
@@ -118,6 +124,14 @@ func Await(tx *txn.Tx, id ID) error {
 		err = fmt.Errorf("%w: %s", ErrNoRequest, id)
 	}
 	return err
+}
+
+// whole returns a request that is handed out now with all that it carries.
+func (o *Outbox) whole(tx *txn.Tx, r records.Request) (Request, error) {
+	if c, known := o.account.Recent.Hand(r.ID); known {
+		return Request{Request: r, Body: c.Body, Data: c.Data}, nil
+	}
+	return withBody(tx, r)
 }
 
 func withBody(tx *txn.Tx, r records.Request) (Request, error) {

@@ -201,7 +201,7 @@ func (b RequestBody) Encode() ([]byte, error) {
 func decodeRequestBody(in []byte) (b RequestBody, err error) {
 	err = frame.Decode("request body", in, requestVersion, requestBodyFields, func(d *frame.Reader) {
 		d.Fixed(b.ID[:])
-		b.Body, b.Data = bytes.Clone(d.Bytes(MaxRequestBody)), bytes.Clone(d.Bytes(MaxRequestData))
+		b.Body, b.Data = d.Bytes(MaxRequestBody), d.Bytes(MaxRequestData) // of in, which is ours
 	})
 	return b, err
 }
