@@ -39,7 +39,9 @@ func memberKind() Kind { return Kind{Records: many(&Members), Check: checkMember
 type RoomChange struct{ Count uint64 }
 
 // RoomChanges: the record room-changes.
-var RoomChanges = txn.Single[RoomChange]{Kind: "room-changes", Codec: machine.Encoded[RoomChange]{Read: decodeRoomChange}}
+var RoomChanges = txn.Single[RoomChange]{
+	Kind: "room-changes", Codec: machine.Encoded[RoomChange]{Read: decodeRoomChange}, Steady: true,
+}
 
 func roomChangesKind() Kind { return Kind{Records: one(&RoomChanges)} }
 

@@ -114,6 +114,7 @@ func (c *call) shareName(s state, d device.Keys) records.ShareName {
 // with one identity key, which damage can leave, have the same sessions, and each step of
 // these is one message's: the second waits for the next commit.
 func (g *giving) begin(some []wanting) error {
+	g.events = make([]sending, 0, len(some)) // a kilobyte and more each
 	for i, w := range some {
 		if i > 0 && (!g.fits() || g.peers[w.to.Curve25519]) {
 			break
