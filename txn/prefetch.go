@@ -14,6 +14,7 @@ import (
 func (tx *Tx) Prefetch(refs ...Ref) error {
 	keys := make([]string, len(refs))
 	for i, ref := range refs {
+		parallel.Rest() // each name is hashed
 		key, err := tx.key(ref)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/pawlkv/pawl/internal/jsonobject"
+	"github.com/pawlkv/pawl/internal/parallel"
 )
 
 // walker goes through a JSON text and keeps places in it, never the text. The text is
@@ -159,6 +160,7 @@ func (w *walker) until(delimiter byte, read func() error) error {
 		return nil
 	}
 	for {
+		parallel.Rest()
 		if err := read(); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func expectedOf(scans []kv.ScanRead) []expected {
 type check struct {
 	tx    *tx
 	reads []kv.Read
-	found []js.Value // requests, one for each read
+	found []js.Value // requests, one for each read that was asked for
 	scans []*rescan
 }
 
@@ -43,18 +43,28 @@ type rescan struct {
 	over, same   bool
 }
 
-// newCheck asks for all that can be asked for at once.
+// newCheck asks for what can be asked for at once.
 func newCheck(t *tx, reads []kv.Read, scans []expected) *check {
 	c := &check{tx: t, reads: reads}
-	entries := t.store(entriesStore)
-	for _, r := range reads {
-		c.found = append(c.found, t.ask(entries.Call("get", keyToJS(r.Key))))
-	}
+	c.askReads()
 	for _, e := range scans {
 		c.scans = append(c.scans, &rescan{expected: e, rest: e.entries, from: e.prefix, page: newPager()})
 	}
 	c.askPages()
 	return c
+}
+
+// askReads asks for the next entries that were read, if there are more.
+func (c *check) askReads() (some bool) {
+	rest := c.reads[len(c.found):]
+	if len(rest) == 0 {
+		return false
+	}
+	entries := c.tx.store(entriesStore)
+	for _, r := range rest[:min(atOnce, len(rest))] {
+		c.found = append(c.found, c.tx.ask(entries.Call("get", keyToJS(r.Key))))
+	}
+	return true
 }
 
 // askPages asks for the next page of every scan that is not over.
@@ -85,7 +95,8 @@ func (c *check) run(then func() error) error {
 				return err
 			}
 		}
-		if c.askPages() {
+		reads, pages := c.askReads(), c.askPages()
+		if reads || pages {
 			return c.run(then)
 		}
 		return then()

@@ -41,19 +41,16 @@ func (n *snapshot) Get(ctx context.Context, keys ...string) (entries []kv.Entry,
 	}
 	found := make([]js.Value, len(keys))
 	entries = make([]kv.Entry, len(keys))
-	err = n.read(ctx, func(t *tx) {
+	err = n.read(ctx, func(t *tx, then func() error) error {
 		store := t.store(entriesStore)
-		for i, key := range keys {
-			found[i] = t.ask(store.Call("get", keyToJS(key)))
-		}
-	}, func() (err error) {
-		for i, key := range keys {
-			if entries[i], err = entryOf(key, found[i].Get("result")); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+		return t.inSteps(len(keys), func(i int) {
+			found[i] = t.ask(store.Call("get", keyToJS(keys[i])))
+		}, func(i int) (err error) {
+			entries[i], err = entryOf(keys[i], found[i].Get("result"))
+			found[i] = js.Value{}
+			return err
+		}, then)
+	}, func() error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +84,11 @@ func (n *snapshot) next(ctx context.Context, s *views.Scan, page *pager) (entry 
 func (n *snapshot) page(ctx context.Context, prefix, from string, page *pager) (part views.Part, err error) {
 	var keys, values js.Value
 	asked := page.size
-	err = n.read(ctx, func(t *tx) {
+	err = n.read(ctx, func(t *tx, then func() error) error {
 		store, within := t.store(entriesStore), prefixed(prefix, from)
 		keys = t.ask(store.Call("getAllKeys", within, asked))
 		values = t.ask(store.Call("getAll", within, asked))
+		return t.then(then)
 	}, func() error {
 		keys, values := keys.Get("result"), values.Get("result")
 		size := 0
@@ -123,7 +121,7 @@ func (n *snapshot) Version(ctx context.Context) (kv.Version, error) {
 	if err := n.usable(ctx); err != nil || n.begun {
 		return n.version, err
 	}
-	err := n.read(ctx, func(*tx) {}, func() error { return nil })
+	err := n.read(ctx, (*tx).then, func() error { return nil })
 	return n.version, err
 }
 
@@ -158,15 +156,14 @@ func (n *snapshot) usable(ctx context.Context) error {
 	return n.gone
 }
 
-// read makes requests in one transaction, and takes what they found when the view stands
-// in its state. Callers have entered.
-func (n *snapshot) read(ctx context.Context, ask func(*tx), take func() error) error {
+// read makes requests in one transaction, in one step or several, and takes what they found
+// when the view stands in its state. Callers have entered.
+func (n *snapshot) read(ctx context.Context, ask func(t *tx, then func() error) error, take func() error) error {
 	var head kv.Version
 	gone := false
 	err := n.store.read(ctx, []any{entriesStore, commitsStore, changesStore}, func(t *tx) error {
 		newest := askHead(t)
-		ask(t)
-		return t.then(func() error {
+		return ask(t, func() error {
 			head = newest.version()
 			return n.move(t, head, func(stands bool) error {
 				if gone = !stands; stands {

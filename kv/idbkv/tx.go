@@ -112,6 +112,34 @@ func (t *tx) then(next func() error) error {
 	return nil
 }
 
+// atOnce is how many requests a step makes where there are many: a page is to be able to do
+// something else in between, and the transaction lives on as long as some are not answered.
+const atOnce = 128
+
+// inSteps makes n requests, in as many steps as they take, and takes the answers of each
+// step before it makes the next.
+func (t *tx) inSteps(n int, ask func(i int), take func(i int) error, then func() error) error {
+	var step func(from int) error
+	step = func(from int) error {
+		to := min(from+atOnce, n)
+		for i := from; i < to; i++ {
+			ask(i)
+		}
+		return t.then(func() error {
+			for i := from; i < to; i++ {
+				if err := take(i); err != nil {
+					return err
+				}
+			}
+			if to == n {
+				return then()
+			}
+			return step(to)
+		})
+	}
+	return step(0)
+}
+
 // start makes the first step.
 func (t *tx) start(first func() error) {
 	if err := try(first); err != nil {

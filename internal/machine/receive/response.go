@@ -11,6 +11,7 @@ import (
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/machine/todevice"
+	"github.com/pawlkv/pawl/internal/parallel"
 	"github.com/pawlkv/pawl/internal/syncresponse"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -128,6 +129,7 @@ func (c *call) takeEvents(ctx context.Context) error {
 	for all := c.parsed.ToDevice; len(all) > 0; {
 		c.events = c.events[:0]
 		for size := 0; len(all) > 0 && len(c.events) < most && (size == 0 || size+len(all[0].Of(c.response)) <= enoughEvents); all = all[1:] {
+			parallel.Rest()
 			raw := all[0].Of(c.response)
 			size += max(len(raw), 1)
 			c.events = append(c.events, parseEvent(len(c.parsed.ToDevice)-len(all), raw, members, c.identity.Curve25519))

@@ -42,6 +42,7 @@ func (c *call) apart(tx *txn.Tx, i int) bool {
 func (c *call) ahead(tx *txn.Tx, first int, results []todevice.Result) error {
 	events := c.events[first : first+len(results)]
 	for i := range events {
+		parallel.Rest()
 		e := &events[i]
 		e.payload, e.roomKey = nil, roomkeys.Content{}
 		if e.olm != nil && results[i].Err == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pawlkv/pawl/internal/machine"
 	"github.com/pawlkv/pawl/internal/machine/records"
+	"github.com/pawlkv/pawl/internal/parallel"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/session"
@@ -160,6 +161,7 @@ type tried struct {
 func parseAll(letters []Letter) []tried {
 	all := make([]tried, len(letters))
 	for i, l := range letters {
+		parallel.Rest() // each is hashed
 		all[i].plain, all[i].reads = l.Plain, l.Reads
 		if !l.Plain {
 			all[i].parsed, all[i].err = parse(l.Incoming)
@@ -290,6 +292,7 @@ func (m *Messages) names(all []tried) []txn.Ref {
 	sessions := 0
 	met := make(map[ratchet.PublicKey]bool)
 	for _, in := range all {
+		parallel.Rest()
 		refs = append(refs, in.reads...)
 		if in.err != nil || in.plain {
 			continue

@@ -89,7 +89,7 @@ var table = map[string][]string{
 
 	"internal/hs":            {"matrix", "internal/canonicaljson"},
 	"internal/proof/synapse": {"internal/hs", "matrix"},
-	"internal/syncresponse":  {"matrix", "internal/jsonobject"},
+	"internal/syncresponse":  {"matrix", "internal/jsonobject", "internal/parallel"},
 
 	// Leaves of the command.
 	"internal/cli":          {},
@@ -98,7 +98,7 @@ var table = map[string][]string{
 	// Where they meet.
 	"internal/machine":          {"internal/record", "matrix", "ratchet", "account", "kv", "txn", "txn/seal"},
 	"internal/machine/records":  {"internal/machine", "internal/record", "internal/canonicaljson", "matrix", "account", "device", "ratchet", "otk", "session", "kv", "txn", "group"},
-	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/jsonobject", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
+	"internal/machine/todevice": {"internal/machine", "internal/machine/records", "internal/secret", "internal/canonicaljson", "internal/jsonobject", "internal/parallel", "internal/unpadded", "matrix", "ratchet", "otk", "session", "account", "device", "kv", "txn"},
 	"internal/machine/devices":  {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/record", "matrix", "ratchet", "account", "device", "txn"},
 	"internal/machine/outbox":   {"internal/machine", "internal/machine/records", "account", "txn"},
 	"internal/machine/claims":   {"internal/machine", "internal/machine/records", "internal/machine/outbox", "internal/machine/todevice", "internal/record", "matrix", "ratchet", "session", "account", "device", "kv", "txn"},
