@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pawlkv/pawl/internal/proof/interop"
+	"github.com/pawlkv/pawl/kv/etcdkv/etcdtest"
 	"github.com/pawlkv/pawl/kv/pgkv/pgtest"
 	"github.com/pawlkv/pawl/ratchet"
 )
@@ -36,7 +39,7 @@ const (
 // bridge is devices in spaces of their own, and replicas that share all of them.
 type bridge struct {
 	*site
-	server *pgtest.Server
+	port int // of the servers
 
 	mu       sync.Mutex
 	running  [replicas]*replicaProcess
@@ -57,18 +60,41 @@ type delivery struct {
 	interrupts int // replicas that were killed while they had it
 }
 
-func newBridge(t *testing.T) *bridge {
+func newBridge(t *testing.T, engine string) *bridge {
 	t.Helper()
-	b := &bridge{site: newSite(t, postgres)}
-	host := b.site.server("server")
-	b.server = pgtest.StartAt(t, placeOf(host))
-	for i := range b.clients {
-		b.clients[i].url = urlAt(b.clients[i].Door(t, host, pgtest.Port))
+	b := &bridge{site: newSite(t, engine)}
+	if engine == etcd {
+		b.port = etcdtest.Port
+		b.startEtcd()
+	} else {
+		b.port = pgtest.Port
+		host := b.site.server("server")
+		pgtest.StartAt(t, placeOf(host))
+		for i := range b.clients {
+			b.clients[i].url = urlAt(b.clients[i].Door(t, host, b.port))
+		}
 	}
 	for i := range b.running {
 		b.replace(i)
 	}
 	return b
+}
+
+// startEtcd starts a cluster, whose disks sync, each member on a host of its own.
+func (b *bridge) startEtcd() {
+	b.Helper()
+	var places []etcdtest.Place
+	for _, name := range []string{"one", "two", "three"}[:members] {
+		places = append(places, etcdPlace(b.site.server(name)))
+	}
+	etcdtest.StartAt(b.T, etcdtest.Newest(), places)
+	for i := range b.clients {
+		var doors []string
+		for _, host := range b.servers {
+			doors = append(doors, b.clients[i].Door(b.T, host, b.port))
+		}
+		b.clients[i].url = strings.Join(doors, ",")
+	}
 }
 
 // replace starts a replica in the place of one that is killed, if there is one.
@@ -87,7 +113,7 @@ func (b *bridge) replace(i int) {
 		}
 		b.mu.Unlock()
 	}
-	p := startReplica(b.T, b.clients[i%len(b.clients)])
+	p := startReplica(b.T, b.engine, b.clients[i%len(b.clients)])
 	b.Cleanup(func() { p.kill() })
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -207,15 +233,17 @@ func (b *bridge) killing(ctx context.Context, whole bool) {
 	}
 }
 
-// connections notes how many connections the server has at most, beside the one that asks.
+// connections notes how many connections the replicas have to servers at most.
 func (b *bridge) connections(ctx context.Context, most *int) {
-	conn := b.server.Connect(b.T)
-	defer conn.Close(context.Background())
 	for ctx.Err() == nil {
 		now := 0
-		if conn.QueryRow(ctx, "SELECT count(*) - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'").Scan(&now) == nil {
-			*most = max(*most, now)
+		for i := range min(replicas, len(b.clients)) { // those of a host see each other's
+			b.mu.Lock()
+			pid := b.running[i].cmd.Process.Pid
+			b.mu.Unlock()
+			now += connectionsTo(pid, b.port)
 		}
+		*most = max(*most, now)
 		select {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
@@ -223,16 +251,38 @@ func (b *bridge) connections(ctx context.Context, most *int) {
 	}
 }
 
+// connectionsTo counts the TCP connections to a port that stand on the host of a process.
+func connectionsTo(pid, port int) (n int) {
+	table, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid)) // it may have been killed
+	const established = "01"
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		if len(fields) > 3 && strings.HasSuffix(fields[2], fmt.Sprintf(":%04X", port)) && fields[3] == established {
+			n++
+		}
+	}
+	return n
+}
+
 // TestBridge: four replicas share the devices of a bridge, each device in a space of its
 // own, which is opened when it is first asked for. While one replica after the other is
 // killed, each message has one answer that is not marked duplicate, and none fails.
 func TestBridge(t *testing.T) {
-	t.Parallel()
+	for _, engine := range []string{postgres, etcd} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			crossBridge(t, engine)
+		})
+	}
+}
+
+func crossBridge(t *testing.T, engine string) {
+	t.Helper()
 	devices := fewDevices
 	if *whole {
 		devices = manyDevices
 	}
-	b := newBridge(t)
+	b := newBridge(t, engine)
 	all := b.prepare(devices, interop.Others()[0])
 	for i := range b.running { // which have nothing open
 		b.replace(i)

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/pawlkv/pawl/internal/proof/fleet"
 	"github.com/pawlkv/pawl/internal/proof/interop"
 	"github.com/pawlkv/pawl/internal/proof/interop/processes"
 	"github.com/pawlkv/pawl/kv"
@@ -20,6 +21,17 @@ import (
 // members are how many a cluster has: of them one may fail.
 const members = 3
 
+// etcdPlace is a host as a member's.
+func etcdPlace(host *fleet.Host) etcdtest.Place {
+	return etcdtest.Place{
+		Start: host.Start, Address: host.Address,
+		Dial: func(ctx context.Context, address string) (net.Conn, error) {
+			late, _ := ctx.Deadline()
+			return host.Dial(net.Dialer{Deadline: late}, "tcp", address)
+		},
+	}
+}
+
 // newEtcd is a site of a cluster, each member on a host of its own, and what can happen to
 // it. The members elect another leader sooner than by default.
 func newEtcd(t *testing.T) *site {
@@ -27,14 +39,7 @@ func newEtcd(t *testing.T) *site {
 	s := newSite(t, etcd)
 	var places []etcdtest.Place
 	for _, name := range []string{"one", "two", "three"}[:members] {
-		host := s.server(name)
-		places = append(places, etcdtest.Place{
-			Start: host.Start, Address: host.Address,
-			Dial: func(ctx context.Context, address string) (net.Conn, error) {
-				late, _ := ctx.Deadline()
-				return host.Dial(net.Dialer{Deadline: late}, "tcp", address)
-			},
-		})
+		places = append(places, etcdPlace(s.server(name)))
 	}
 	disk, mounted := mount(t, etcdRoom)
 	if mounted {

@@ -18,8 +18,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/kv"
+	"github.com/pawlkv/pawl/kv/etcdkv"
 	"github.com/pawlkv/pawl/kv/pgkv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
@@ -52,34 +55,54 @@ type reply struct {
 // replica is all devices of a bridge, each in a space of its own that is opened when it is
 // first asked for.
 type replica struct {
-	db      *pgkv.DB
+	store   func(ctx context.Context, name string) (kv.Store, error)
 	mu      sync.Mutex
 	devices map[int]func() (*pawl.Machine, error)
 }
 
-// placesOfReplica are how many connections a replica has, beside the one that listens.
+// placesOfReplica are how many connections to PostgreSQL a replica has, beside the one that
+// listens.
 const placesOfReplica = 8
 
-// serveReplica answers orders until there are no more.
-func serveReplica(in io.Reader, out io.Writer) error {
-	ctx := context.Background()
-	config, err := pgxpool.ParseConfig(os.Getenv(urlEnv))
+// replicaWait is how long a call of a replica may take: the machine may be busy.
+const replicaWait = time.Minute
+
+// spacesOf opens the engine of a bridge, and returns what opens a space of it.
+func spacesOf(ctx context.Context, engine, url, dir string) (store func(context.Context, string) (kv.Store, error), end func(), err error) {
+	if engine == etcd {
+		db, err := etcdkv.Open(ctx, clientv3.Config{Endpoints: strings.Split(url, ",")}, etcdkv.WithWait(replicaWait), etcdkv.WithWitnessDir(dir))
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(ctx context.Context, name string) (kv.Store, error) { return db.Store(ctx, name) }, func() { _ = db.Close() }, nil
+	}
+	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	pgkv.Prepare(config)
 	config.MaxConns = placesOfReplica
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer pool.Close()
-	db, err := pgkv.Open(ctx, pool, pgkv.WithWitnesses(os.Getenv(ownEnv)), pgkv.WithWait(time.Minute))
+	db, err := pgkv.Open(ctx, pool, pgkv.WithWitnesses(dir), pgkv.WithWait(replicaWait))
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return func(_ context.Context, name string) (kv.Store, error) { return db.Store(name), nil }, func() { _ = db.Close(); pool.Close() }, nil
+}
+
+// serveReplica answers orders until there are no more.
+func serveReplica(in io.Reader, out io.Writer) error {
+	ctx := context.Background()
+	store, end, err := spacesOf(ctx, os.Getenv(engineEnv), os.Getenv(urlEnv), os.Getenv(ownEnv))
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	r := &replica{db: db, devices: make(map[int]func() (*pawl.Machine, error))}
+	defer end()
+	r := &replica{store: store, devices: make(map[int]func() (*pawl.Machine, error))}
 	var mu sync.Mutex
 	replies := json.NewEncoder(out)
 	var calls sync.WaitGroup
@@ -126,7 +149,11 @@ func (r *replica) device(ctx context.Context, i int, create bool) (*pawl.Machine
 	if open == nil {
 		open = sync.OnceValues(func() (*pawl.Machine, error) {
 			name := fmt.Sprintf("ghost%d", i)
-			store, err := pawl.Open(ctx, r.db.Store(name), pawl.WithKey(sha256.Sum256([]byte(name))))
+			space, err := r.store(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			store, err := pawl.Open(ctx, space, pawl.WithKey(sha256.Sum256([]byte(name))))
 			if err != nil {
 				return nil, err
 			}
@@ -181,10 +208,10 @@ type replicaProcess struct {
 }
 
 // startReplica starts one on a host.
-func startReplica(t *testing.T, c client) *replicaProcess {
+func startReplica(t *testing.T, engine string, c client) *replicaProcess {
 	t.Helper()
 	p := &replicaProcess{cmd: exec.Command(os.Args[0]), ended: make(chan struct{}), waiting: make(map[int]chan reply)}
-	p.cmd.Env = append(os.Environ(), replicaEnv+"=1", urlEnv+"="+c.url, ownEnv+"="+c.dir)
+	p.cmd.Env = append(os.Environ(), replicaEnv+"=1", engineEnv+"="+engine, urlEnv+"="+c.url, ownEnv+"="+c.dir)
 	p.cmd.Stderr = &p.said
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
