@@ -35,7 +35,7 @@ func TestEachChangeIsAVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(script))
-	if got, want := hex.EncodeToString(sum[:8]), schemaSums[pgkv.SchemaVersion]; got != want {
+	if got, want := hex.EncodeToString(sum[:8]), schemaSums[pgkv.SchemaVersion]; got != want && os.Getenv("PAWL_MUTANT") == "" { // a flaw on purpose is to be found by what it does
 		t.Errorf("version %d of the schema is made by %s, want %q: a change of sql makes another version", pgkv.SchemaVersion, got, want)
 	}
 }
