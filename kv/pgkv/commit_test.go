@@ -39,7 +39,11 @@ func begin(ctx context.Context, s kv.Store, b *kv.Batch) <-chan outcome {
 // awaitLocked returns when a statement of a function waits for a lock.
 func awaitLocked(t *testing.T, conn *pgx.Conn, function string) {
 	t.Helper()
-	for waits := false; !waits; {
+	waits := false
+	for late := time.Now().Add(time.Minute); !waits; {
+		if time.Now().After(late) {
+			t.Fatalf("no call of %s waits for a lock", function)
+		}
 		err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1)",
 			"%"+function+"%").Scan(&waits)
 		if err != nil {
