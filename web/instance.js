@@ -93,6 +93,15 @@ export class Instance {
 				this.#end(e instanceof WebAssembly.RuntimeError ? e.message : "its start-up script has failed");
 			}
 		};
+		const wrapper = go._makeFuncWrapper.bind(go), within = this;
+		go._makeFuncWrapper = (id) => {
+			const call = wrapper(id);
+			return function (...args) {
+				const made = call.apply(this, args);
+				if (within.#over) giveUp(args[0]);
+				return made;
+			};
+		};
 		const instance = await WebAssembly.instantiate(module, go.importObject); // a page may not do it at once
 		this.#memory = instance.exports.mem;
 		go.run(instance).catch((e) => this.#end(String(e.message)));
@@ -149,6 +158,19 @@ export class Instance {
 		this.#go._scheduledTimeouts.clear();
 		for (const number of [...this.#calls.keys()]) this.#settle(number, (call) => call.reject(lost(why)));
 		this.#ended();
+	}
+}
+
+/**
+ * Aborts the transaction whose event a program did not take to its end: the browser would
+ * commit what had been written by then, which may be half of a batch.
+ */
+function giveUp(event) {
+	const { target } = typeof Event !== "undefined" && event instanceof Event ? event : {};
+	try {
+		if (target instanceof IDBRequest) target.transaction?.abort();
+	} catch {
+		// it was told to commit all before, or is over
 	}
 }
 

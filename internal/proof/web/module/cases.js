@@ -145,6 +145,35 @@ globalThis.cases = (pawl) => {
 			expect(again.ed25519, before.ed25519, "the device");
 		},
 
+		"a program that ends while it writes": async () => {
+			const instantiate = WebAssembly.instantiate, put = IDBObjectStore.prototype.put;
+			let memoryOf;
+			WebAssembly.instantiate = async (...args) => {
+				const made = await instantiate(...args);
+				memoryOf = made.exports.mem;
+				return made;
+			};
+			const how = { ...fresh(), key: new Uint8Array(32) }, extra = { space: "s", name: "n" };
+			const store = await pawl.open(how), machine = await store.create(alice);
+			WebAssembly.instantiate = instantiate;
+			await machine.changeExtra({ ...extra, new: new Uint8Array([1]) });
+			IDBObjectStore.prototype.put = function (...args) { // the first of several
+				IDBObjectStore.prototype.put = put;
+				const made = put.apply(this, args);
+				new Uint8Array(memoryOf.buffer).fill(0xff);
+				return made;
+			};
+			const code = await codeOf(machine.changeExtra({ ...extra, old: new Uint8Array([1]), new: new Uint8Array([2]) }));
+			expect(code, "unknown", "the call in which it ends");
+			await store.close();
+			await within(how, async (machine, store) => {
+				expect((await machine.extra(extra)).value[0], 1, "what half a commit would have changed");
+				await machine.check();
+				await machine.changeExtra({ ...extra, old: new Uint8Array([1]), new: new Uint8Array([3]) });
+				expect((await machine.extra(extra)).value[0], 3, "what the next commit changes");
+			});
+		},
+
 		"a program of another build": async () => {
 			const module = await WebAssembly.compileStreaming(fetch("/pawl/pawl.wasm"));
 			const bytes = new Uint8Array(await (await fetch("/pawl/pawl.wasm")).arrayBuffer());
