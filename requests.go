@@ -1,6 +1,7 @@
 package pawl
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -155,7 +156,7 @@ const clientAPI = "/_matrix/client/v3/"
 func requestOf(r outbox.Request) Request {
 	out := Request{
 		ID: RequestID(r.ID), Method: "POST",
-		EventType: r.EventType, Body: r.Body,
+		EventType: r.EventType, Body: bytes.Clone(r.Body), // a cache may have it, too
 	}
 	switch r.Kind {
 	case outbox.Upload:

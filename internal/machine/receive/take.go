@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -290,7 +291,7 @@ func (c *call) refuse(tx *txn.Tx, e event, at record.Moment, why error) (*Refusa
 		}
 		if len(e.raw) <= c.account.Store.DB.Store().Limits().Bytes/2 {
 			var err error
-			r.Kept, err = records.KeepUnread(tx, records.Unread{At: at, Sender: e.sender, Event: e.tag(), Raw: e.raw, Why: why.Error()})
+			r.Kept, err = records.KeepUnread(tx, records.Unread{At: at, Sender: e.sender, Event: e.tag(), Raw: bytes.Clone(e.raw), Why: why.Error()})
 			return r, c.passOver(tx, err)
 		}
 	}

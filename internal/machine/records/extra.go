@@ -99,5 +99,5 @@ func PutExtra(tx *txn.Tx, n ExtraName, value []byte) error {
 	if value == nil {
 		return Extras.Delete(tx, n)
 	}
-	return Extras.Put(tx, Extra{Space: n.Space, Name: n.Name, Value: value})
+	return Extras.Put(tx, Extra{Space: n.Space, Name: n.Name, Value: bytes.Clone(value)}) // the value is the caller's
 }
