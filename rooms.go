@@ -60,13 +60,12 @@ type Sharing struct {
 // used up, too old, of other settings, or where somebody may have its key who is not
 // to have it any more. Devices of users who are not known yet are asked for, and
 // sessions with those that there are none with. Who cannot be had after one try, or
-// three where the own server fails at it, holds nobody up, and is given the key later:
-// of a device without a session that is told
-// to it (m.no_olm) once until there was one, and to one that the settings exclude
-// (m.blacklisted, m.unverified) once for each session. Each request has messages for
-// at most 250 devices, and one commit stores it with the steps of all ratchets, so
-// nothing is encrypted twice, whichever processes share at once or die over it. A
-// device that comes later is given the session at its index then.
+// three where there was no answer, holds nobody up, and is given the key later: of a
+// device without a session that is told to it (m.no_olm) once until there was one, and
+// to one that the settings exclude (m.blacklisted, m.unverified) once for each session.
+// Each request has messages for at most 250 devices, and one commit stores it with the
+// steps of all ratchets, so nothing is encrypted twice, whichever processes share at once
+// or die over it. A device that comes later is given the session at its index then.
 //
 // A list of members that is older than what syncs said gives nobody a key who left
 // since.

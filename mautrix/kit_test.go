@@ -216,7 +216,8 @@ func (p *program) reads(body string) (found *event.Event) {
 func (p *program) say(room id.RoomID, body string) id.EventID {
 	p.t.Helper()
 	sent, err := p.client.SendText(p.t.Context(), room, body)
-	for _, stock := p.helper.(*cryptohelper.CryptoHelper); stock && errors.Is(err, crypto.ErrNoGroupSession); {
+	_, stock := p.helper.(*cryptohelper.CryptoHelper)
+	for stock && errors.Is(err, crypto.ErrNoGroupSession) {
 		// mautrix-go gives up if a sync tells of a member while it shares the room's session:
 		// its user sends again.
 		sent, err = p.client.SendText(p.t.Context(), room, body)

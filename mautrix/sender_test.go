@@ -17,7 +17,6 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/device"
-
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 )
