@@ -150,7 +150,7 @@ test: test-race test-whole test-floor
 # looks): the race detector has nothing to find there, and signs slowly.
 VALUES := account device matrix otk session internal/canonicaljson internal/jsonobject internal/message internal/pickle internal/pickle/libolm internal/pickle/vodozemac internal/record internal/record/recordtest internal/secret internal/syncresponse internal/unpadded
 # Nor in tests of the root that one goroutine plays, or that run a program, for seconds;
-ALONE := TestREADMEExample|TestRoomKeysHoldLittle|TestRoomEventsAtRest|TestBadInput|TestStepsOfOneMessage|TestKeyLimit|TestFullPool|TestAbandonedKeysAreNotEvictedFirst|TestAttemptsOfEveryCall|TestNoKeyIsUsedTwiceWhateverIsRestored|TestTravellersWithoutWitnessReuseKeys
+ALONE := TestREADMEExample|TestRoomKeysHoldLittle|TestRoomEventsAtRest|TestBadInput|TestStepsOfOneMessage|TestKeyLimit|TestFullPool|TestAbandonedKeysAreNotEvictedFirst|TestAttemptsOfEveryCall|TestNoKeyIsUsedTwiceWhateverIsRestored|TestTravellersWithoutWitnessReuseKeys|TestLostRecordsAreFound|TestJumpingClock|TestRoomKeysInAndOut|TestBothSidesAgreeAfterRollbacks|TestTransactionVectors|TestEventCosts
 # nor over commands and openings, whose processes do one thing after the other and take it
 # longest: what they use is run with it where it is made; nor over stores in Python and in
 # PostgreSQL, where most happens in another process; nor over the histories of uploads,
