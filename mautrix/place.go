@@ -13,6 +13,7 @@ import (
 	_ "modernc.org/sqlite" // as "sqlite": programs of mautrix-go have another driver as "sqlite3"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
 	"github.com/pawlkv/pawl/kv/sqlitekv"
@@ -37,6 +38,9 @@ func placeOf(name string) (place, error) {
 	p.path, p.sqlite = strings.CutPrefix(name, sqlitePrefix)
 	if p.path == "" {
 		return p, fmt.Errorf("%w: the path is empty", ErrStore)
+	}
+	if files.IsAddress(p.path) { // and is not repeated: a password may be in it
+		return p, fmt.Errorf("%w: an address of a database is no path (a store elsewhere, or in memory, is opened by pawl.Open)", ErrStore)
 	}
 	is, err := isSQLite(p.path)
 	if err != nil || !is {

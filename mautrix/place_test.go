@@ -75,6 +75,9 @@ func TestRefusedStores(t *testing.T) {
 		{"an SQLite file", plain, "key", ErrStore, `write "sqlite:`},
 		{"no path", "", "key", ErrStore, "empty"},
 		{"a prefix", "sqlite:", "key", ErrStore, "empty"},
+		{"a server", "postgres://bot:s3cret@host/db", "key", ErrStore, "pawl.Open"},
+		{"a database in memory", ":memory:", "key", ErrStore, "pawl.Open"},
+		{"a URI of SQLite", "sqlite:file:bot.db?_txlock=immediate", "key", ErrStore, "pawl.Open"},
 		{"no key", "bot.pawl", "", ErrStore, "passphrase"},
 		{"a database", &dbutil.Database{}, "key", ErrStore, "dbutil.Database"},
 		{"a store of mautrix-go", crypto.NewMemoryStore(nil), "key", ErrStore, "MemoryStore"},
@@ -88,6 +91,9 @@ func TestRefusedStores(t *testing.T) {
 			_, err := NewCryptoHelper(newClient(t), []byte(c.key), c.store)
 			if !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), c.text) {
 				t.Errorf("NewCryptoHelper = %v, want %v that tells %q", err, c.want, c.text)
+			}
+			if err != nil && strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("a password is shown: %v", err)
 			}
 			if !bytes.Equal(before, contents(t, old, plain)) {
 				t.Error("a file has changed")

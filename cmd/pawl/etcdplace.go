@@ -33,8 +33,6 @@ type etcdPlace struct {
 	query url.Values // those of etcdParameters that were given
 }
 
-func isEtcd(text string) bool { return strings.HasPrefix(text, "etcd:") }
-
 var errEtcdForm = cli.Usagef("the URL of a store in etcd cannot be read: give %s", etcdForm)
 
 // parseEtcd reads USER@HOST:PORT,HOST:PORT/NAME?PARAMETERS, of which net/url knows but one

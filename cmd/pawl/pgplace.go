@@ -28,10 +28,6 @@ type pgPlace struct {
 	schema string // "": the usual one
 }
 
-func isPG(text string) bool {
-	return strings.HasPrefix(text, "postgres:") || strings.HasPrefix(text, "postgresql:")
-}
-
 func parsePG(text string) (served, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" {

@@ -35,6 +35,9 @@ func parsePlace(text string) (place, error) {
 	if path == "" {
 		return place{}, cli.Usagef("give the store's file after %s", sqlitePrefix)
 	}
+	if files.IsAddress(path) { // and is not repeated: a password may be in it
+		return place{}, cli.Usagef("a store is not at such an address: give a directory, %sFILE, %s, or %s", sqlitePrefix, pgForm, etcdForm)
+	}
 	return place{sqlite: sqlite, path: path}, nil
 }
 

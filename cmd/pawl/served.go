@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pawlkv/pawl/kv"
 )
@@ -32,11 +33,12 @@ const passwordShown = "the URL has a password, which everybody on this machine c
 // parseServed takes no password, and no error of it repeats what was given. Of what is no
 // URL it returns nil: that is in no server.
 func parseServed(text string) (served, error) {
-	switch {
-	case isPG(text):
-		return parsePG(text)
-	case isEtcd(text):
-		return parseEtcd(text)
+	scheme, rest, _ := strings.Cut(text, ":") // in any case (RFC 3986, section 3.1)
+	switch scheme = strings.ToLower(scheme); scheme {
+	case "postgres", "postgresql":
+		return parsePG(scheme + ":" + rest)
+	case "etcd":
+		return parseEtcd(scheme + ":" + rest)
 	}
 	return nil, nil
 }

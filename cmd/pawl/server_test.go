@@ -79,6 +79,8 @@ func TestNoPasswordIsShown(t *testing.T) {
 		"postgres://host/db?space=s&sslmode=s3cret",
 		"etcd://bob:s3cret@host/s", "etcd://:s3cret@host/s", "etcd://bob@host/s?password=s3cret", "etcd://bob:s3cret@host:port/s",
 		"etcd://bob:s3%cret@host/s", "etcd:bob:s3cret@host/s", "etcd://bob:s3cret@host", "etcd://bob:s3cret@h1,h2/s", "etcd://bob:s3/cret@host/s",
+		"POSTGRES://bob:s3cret@host/db?space=s", "Etcd://bob:s3cret@host/s", "postgress://bob:s3cret@host/db?space=s", "etcds://bob:s3cret@host/s",
+		"mysql://bob:s3cret@host/db", "sqlite:postgres://bob:s3cret@host/db", "host=host password=s3cret", "file:s3cret.db", "sqlite:file:s3cret.db",
 		"etcd://bob%3As3cret@host/s", "etcd://bob@host:s3cret/s", "etcd://host/s?tls=s3cret", "etcd://host/s?s3cret=1", "etcd://host/s#s3cret",
 	} {
 		p, err := parsePlace(url)

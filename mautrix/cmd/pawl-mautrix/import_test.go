@@ -177,6 +177,16 @@ func (f folder) opens(lite bool) {
 	}
 }
 
+// A database may be given as mautrix-go's configuration has it.
+func TestImportOfURI(t *testing.T) {
+	f := newFolder(t)
+	for _, uri := range []string{"file:" + f.path("bot.db"), "file:" + f.path("bot.db") + "?_txlock=immediate&_pragma=busy_timeout(5000)", "file:" + strings.ReplaceAll(f.path("bot.db"), "bot", "b%6ft")} {
+		if status, out, said := f.imports(f.path("store"), uri, "--dry-run"); status != exitDone || !strings.HasPrefix(out, "@alice:example.org/PHONE:") {
+			t.Errorf("%s: %d, %q, %q", uri, status, out, said)
+		}
+	}
+}
+
 // The program may still run: the newest of what it has is read.
 func TestImportOfADatabaseThatIsOpen(t *testing.T) {
 	f := newFolder(t)
@@ -214,6 +224,9 @@ func TestImportMistakes(t *testing.T) {
 		"its own, as SQLite": {[]string{"import", "sqlite:" + db, db, "--from", "mautrix", "--pickle-key-file", f.path("key")}, exitUsage, "stays as it is"},
 		"no address":         {[]string{"import", store, "postgres://u:my+own+key@:x/", "--from", "mautrix", "--pickle-key-file", f.path("key")}, exitFailed, "the address of the database"},
 		"no server":          {[]string{"import", store, "postgres://u:my+own+key@127.0.0.1:1/x", "--from", "mautrix", "--pickle-key-file", f.path("key")}, exitFailed, "failed to open the database"},
+		"another server":     {[]string{"import", store, "mysql://u:my+own+key@host/x", "--from", "mautrix", "--pickle-key-file", f.path("key")}, exitFailed, "neither an SQLite file nor"},
+		"words of libpq":     {[]string{"import", store, "host=h password=my+own+key", "--from", "mautrix", "--pickle-key-file", f.path("key")}, exitFailed, "neither an SQLite file nor"},
+		"a store elsewhere":  {[]string{"import", "postgres://u:my+own+key@host/x", db, "--from", "mautrix", "--pickle-key-file", f.path("key")}, exitFailed, "no path"},
 		"an unknown flag":    {[]string{"import", store, db, "--frm", "mautrix"}, exitUsage, "--frm"},
 		"a command of pawl":  {[]string{"check", store}, exitUsage, "no command"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/ncruces/go-sqlite3/driver"
 
 	"github.com/pawlkv/pawl/internal/cli"
+	"github.com/pawlkv/pawl/internal/files"
 	"github.com/pawlkv/pawl/internal/files/private"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/badgerkv"
@@ -25,7 +27,9 @@ import (
 
 // openDatabase opens the database of mautrix-go, and returns how it is closed.
 func openDatabase(ctx context.Context, name string) (*sql.DB, func() error, error) {
-	if strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://") {
+	scheme, _, is := strings.Cut(name, "://")
+	if is && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql")) {
+		name = strings.ToLower(scheme) + strings.TrimPrefix(name, scheme)
 		config, err := pgx.ParseConfig(name)
 		if err != nil {
 			return nil, nil, fmt.Errorf("the address of the database: %w", err) // without its password
@@ -36,7 +40,25 @@ func openDatabase(ctx context.Context, name string) (*sql.DB, func() error, erro
 		}
 		return db, db.Close, nil
 	}
-	return openFile(ctx, strings.TrimPrefix(name, "file:"))
+	path := fileOf(name)
+	if files.IsAddress(path) { // and is not repeated: a password may be in it
+		return nil, nil, errors.New("the database is neither an SQLite file nor at an address that begins with postgres://")
+	}
+	return openFile(ctx, path)
+}
+
+// fileOf returns the path in what mautrix-go's configuration has for an SQLite file:
+// file:bot.db?_txlock=immediate, or the path alone.
+func fileOf(name string) string {
+	path, uri := strings.CutPrefix(name, "file:")
+	if _, err := os.Lstat(path); err == nil || !uri {
+		return path
+	}
+	path, _, _ = strings.Cut(path, "?")
+	if decoded, err := url.PathUnescape(path); err == nil {
+		return decoded
+	}
+	return path
 }
 
 // openFile opens a copy of an SQLite file: with a log beside it (-wal, -journal), SQLite
