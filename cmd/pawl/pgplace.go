@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -74,8 +78,24 @@ func (s *pgPlace) config() (*pgxpool.Config, error) {
 	return config, nil
 }
 
+// companion has its name from the servers, the database and the space, whoever uses it and
+// with whatever other parameters. One that has it from all of the URL, as in programs of
+// before, keeps it.
 func (s *pgPlace) companion(suffix string) string {
-	return companionOf("postgres", s.String(), suffix)
+	old := companionOf("postgres", s.String(), suffix)
+	config, err := s.config()
+	if _, there := os.Lstat(old); there == nil || err != nil {
+		return old
+	}
+	to := config.ConnConfig
+	servers := []string{net.JoinHostPort(to.Host, strconv.Itoa(int(to.Port)))}
+	for _, other := range to.Fallbacks { // of a server with and without TLS, too
+		servers = append(servers, net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port))))
+	}
+	slices.Sort(servers)
+	of := url.URL{Host: strings.Join(slices.Compact(servers), ","), Path: "/" + to.Database}
+	of.RawQuery = url.Values{"space": {s.space}, "schema": {cmp.Or(s.schema, "pawl")}}.Encode()
+	return companionOf("postgres", of.String(), suffix)
 }
 
 // openDB opens the database, and makes its schema if making says so.
