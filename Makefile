@@ -116,11 +116,13 @@ libpawl:
 test-c: libpawl
 	@if [ -e $(LIBPAWL) ]; then set -ex; PAWL_LIBPAWL=$(CURDIR)/$(LIBPAWL) $(GO) test -count=1 -timeout 20m ./cmd/libpawl; $(MAKE) --no-print-directory story-python; fi
 
-# Three processes in Python and one in Go on one store, of which KILLED are killed while they
-# share, send and read, beside mautrix-go's client.
+# Three processes in Python and one in Go on one store, of which KILLED are killed: while they
+# share, send and read in a room, beside mautrix-go's client; and, with each flavour, while
+# they talk Olm with goolm.
 KILLED ?= 4
 story-python:
 	cd $(CLIENTS) && PAWL_LIBRARY=$(CURDIR)/$(LIBPAWL)/sqlite/libpawl.$(LIBEXT) $(WITHGOOLM) test -v -count=1 -timeout 1h -tags goolm . -run TestPythonStory -python.kills=$(KILLED) -clients.seed=$(SEED)
+	cd internal/proof/interop && PAWL_LIBPAWL=$(CURDIR)/$(LIBPAWL) $(GO) test -v -count=1 -timeout 1h ./processes -run TestPython -processes.python=$(KILLED) -processes.seed=$(SEED)
 
 # Classes for Java and Objective-C of package mobile, as far as a machine without the NDK and
 # Xcode can tell.

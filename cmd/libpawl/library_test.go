@@ -149,6 +149,10 @@ func TestInPython(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			calls, err := filepath.Abs("../../docs/calls.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
 			test, err := os.ReadFile("../../bindings/python/test_pawl.py")
 			if err != nil {
 				t.Fatal(err)
@@ -157,7 +161,7 @@ func TestInPython(t *testing.T) {
 			if err := os.WriteFile(alone, test, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			out := run(t, []string{"PAWL_HEADER=" + header}, in, alone)
+			out := run(t, []string{"PAWL_HEADER=" + header, "PAWL_CALLS=" + calls}, in, alone)
 			if !strings.Contains(out, "OK") || strings.Contains(out, "skipped") {
 				t.Errorf("it says\n%s", out)
 			}

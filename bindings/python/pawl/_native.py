@@ -8,10 +8,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 ABI_VERSION = 1
 Result = dict[str, Any]
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict, Unpack as Unpack
+
+    class Limits(TypedDict, total=False):
+        """What every call takes: seconds, and what cancels it."""
+
+        timeout: float | None
+        token: Token | None
 
 
 class _Bytes(ctypes.Structure):
@@ -136,19 +145,23 @@ _logged: Callable[[Result], None] | None = None
 _watching: dict[int, Callable[[Result | None, PawlError | None], None]] = {}
 
 
-@_LINE
-def _on_line(_user: Any, _level: int, data: Any, length: int) -> None:
+def _line(_user: Any, _level: int, data: Any, length: int) -> None:
     if _logged is not None:
         _logged(json.loads(ctypes.string_at(data, length)))
 
 
-@_ITEM
-def _on_item(_user: Any, stream: int, number: int, data: Any, length: int) -> None:
+_on_line = _LINE(_line)
+
+
+def _item(_user: Any, stream: int, number: int, data: Any, length: int) -> None:
     said = json.loads(ctypes.string_at(data, length))
     if number == 0:
         _watching[stream](said, None)
     else:
         _watching.pop(stream)(None, PawlError(number, said))
+
+
+_on_item = _ITEM(_item)
 
 
 def set_log(callback: Callable[[Result], None] | None, level: int = 0) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import builtins
 import ctypes
 import os
-from typing import Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from . import _native
 from ._native import PawlError, Result, Token, _Bytes
 from .machine import Machine
+
+if TYPE_CHECKING:
+    from ._native import Limits, Unpack
 
 
 class Stream:
@@ -61,43 +64,43 @@ class Store:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def machine(self, user: str, device: str, **how: Any) -> Machine:
+    def machine(self, user: str, device: str, **how: Unpack[Limits]) -> Machine:
         return Machine(self._call("machine", {"user": user, "device": device}, **how)["machine"], Stream)
 
-    def create(self, user: str, device: str, **how: Any) -> Machine:
+    def create(self, user: str, device: str, **how: Unpack[Limits]) -> Machine:
         return Machine(self._call("create", {"user": user, "device": device}, **how)["machine"], Stream)
 
-    def open_or_create(self, user: str, device: str, **how: Any) -> Machine:
+    def open_or_create(self, user: str, device: str, **how: Unpack[Limits]) -> Machine:
         return Machine(self._call("open_or_create", {"user": user, "device": device}, **how)["machine"], Stream)
 
-    def delete(self, user: str, device: str, **how: Any) -> None:
+    def delete(self, user: str, device: str, **how: Unpack[Limits]) -> None:
         self._call("delete", {"user": user, "device": device}, **how)
 
-    def accounts(self, **how: Any) -> Result:
+    def accounts(self, **how: Unpack[Limits]) -> Result:
         return self._call("accounts", {}, **how)
 
-    def retirements(self, **how: Any) -> Result:
+    def retirements(self, **how: Unpack[Limits]) -> Result:
         return self._call("retirements", {}, **how)
 
-    def stats(self, **how: Any) -> Result:
+    def stats(self, **how: Unpack[Limits]) -> Result:
         return self._call("stats", {}, **how)
 
-    def change_key(self, key: bytes, **how: Any) -> Result:
+    def change_key(self, key: bytes, **how: Unpack[Limits]) -> Result:
         return self._call("change_key", {}, key, **how)
 
-    def change_passphrase(self, passphrase: bytes, **how: Any) -> Result:
+    def change_passphrase(self, passphrase: bytes, **how: Unpack[Limits]) -> Result:
         return self._call("change_passphrase", {}, passphrase, **how)
 
-    def erase(self, **how: Any) -> Result:
+    def erase(self, **how: Unpack[Limits]) -> Result:
         return self._call("erase", {}, **how)
 
-    def check_store(self, **how: Any) -> Result:
+    def check_store(self, **how: Unpack[Limits]) -> Result:
         return self._call("check_store", {}, **how)
 
-    def repair(self, **how: Any) -> Result:
+    def repair(self, **how: Unpack[Limits]) -> Result:
         return self._call("repair", {}, **how)
 
-    def yield_(self, **how: Any) -> Result:
+    def yield_(self, **how: Unpack[Limits]) -> Result:
         """Gives up what others wait for, before the process is suspended."""
         return self._call("yield", {}, **how)
 
@@ -131,4 +134,5 @@ def open(
 
 def default_engine() -> str:
     """The engine of the library's flavour that keeps stores on disk."""
-    return builtins.next(e for e in _native.names()["engines"] if e != "memory")
+    engines: list[str] = _native.names()["engines"]
+    return builtins.next(e for e in engines if e != "memory")

@@ -132,6 +132,7 @@ var table = map[string][]string{
 	"internal/proof/story": {
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
+	"internal/proof/remote":            {".", "internal/calls", "internal/proof/story", "kv", "matrix", "ratchet", "otk", "session", "account"},
 	"internal/calls":                   {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/secret"},
 	"internal/proof/port/transactions": {".", "internal/calls", "kv", "kv/memkv", "kv/kvtest/faulty", "matrix", "txn", "txn/seal"},
 	"keyfile":                          {".", "kv", "internal/files", "internal/holder", "internal/secret"},

@@ -286,6 +286,13 @@ func (l *Ledger) Letters() []*Letter {
 	return slices.Clone(l.order)
 }
 
+// Released counts the messages that left handles.
+func (l *Ledger) Released() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.keysUsed)
+}
+
 // deliverable returns the messages that the network has not lost.
 func (l *Ledger) deliverable() []*Letter {
 	return slices.DeleteFunc(l.Letters(), func(m *Letter) bool { return m.lost })

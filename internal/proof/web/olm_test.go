@@ -37,7 +37,7 @@ func newStory(t *testing.T, browser Opener, other interop.Implementation, stale 
 		} else {
 			a.Expect("ok", "device", "blind", stale)
 		}
-		return device{a}, nil
+		return deviceOf(a), nil
 	}
 	w, err := story.NewWorld(t.Context(), story.Setting{Peer: interop.NewPeer(other), Start: start}, 3)
 	if err != nil {

@@ -201,7 +201,8 @@ class Bot:
         content = json.dumps({"msgtype": "m.text", "body": body}).encode()
         encrypted = self.patiently(lambda: self.encrypt(room, content))
         path = f"{API}rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(16)}"
-        return json.loads(self.patiently(lambda: self.server.ask("PUT", path, encrypted)))["event_id"]
+        id: str = json.loads(self.patiently(lambda: self.server.ask("PUT", path, encrypted)))["event_id"]
+        return id
 
     def encrypt(self, room: str, content: bytes) -> bytes:
         if not self.device.room(room)["encrypted"]:
@@ -209,7 +210,8 @@ class Bot:
         while True:
             self.share(room)
             try:
-                return self.device.encrypt_room_event(room, "m.room.message", content)["content"].encode()
+                encrypted: str = self.device.encrypt_room_event(room, "m.room.message", content)["content"]
+                return encrypted.encode()
             except pawl.PawlError as e:
                 if e.code not in ("not_shared", "rotate"):  # somebody came or left meanwhile
                     raise
@@ -277,7 +279,8 @@ class Bot:
             text = json.dumps(content).encode()
             opened = self.patiently(lambda: self.device.decrypt_room_event(room, e["sender"], text, id=e["event_id"]))
             content = json.loads(opened["content"])
-        return content["body"]
+        body: str = content["body"]
+        return body
 
     def open_later(self, room: str, e: dict[str, Any], timeout: float | None) -> str:
         while True:

@@ -171,7 +171,7 @@ func TestAsynchronousFailover(t *testing.T) {
 	for _, m := range others {
 		r.want(c, m, "on a host that remembers more", pawl.ErrNeedsRecovery)
 	}
-	if err := first.Process.Recover(); err != nil {
+	if err := first.Process.Recover(t.Context()); err != nil {
 		t.Fatalf("recover: %v", err)
 	}
 	for range 10 { // past what was lost

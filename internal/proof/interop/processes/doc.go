@@ -8,6 +8,10 @@
 // every process, whether or not somebody still waited for it, and its oracles
 // judge all of it together.
 //
+// What they say to each other are lines of JSON, a [request] and its [answer]: the calls
+// are those of docs/calls.txt (package remote), so that a program in another language can
+// be a process too (child.py).
+//
 // A process can be killed, stopped and continued wherever it is, and it can say
 // when it comes to a [Moment] at which that should happen. What it had said
 // before counts; a call that it did not answer is [ErrGone].

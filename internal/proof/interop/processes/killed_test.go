@@ -3,7 +3,6 @@
 package processes_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -67,19 +66,7 @@ func (c *crew) victimBut(dead *member) *member {
 func (c *crew) restart(name string) {
 	c.Helper()
 	for c.One(6) {
-		p, err := processes.Begin(name)
-		if err != nil {
-			c.Fatal(err)
-		}
-		opened := make(chan error, 1)
-		go func() { opened <- p.Open(c.Setup) }()
-		c.Pause(10 * instant)
-		if err := p.Kill(); err != nil {
-			c.Error(err)
-		}
-		if err := <-opened; err != nil && !errors.Is(err, processes.ErrGone) {
-			c.Errorf("opening: %v", err)
-		}
+		c.KillOpening(name, 10*instant)
 	}
 	c.Start(name)
 }

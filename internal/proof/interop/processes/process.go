@@ -3,7 +3,8 @@
 package processes
 
 import (
-	"encoding/gob"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +13,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pawlkv/pawl/internal/proof/remote"
+	"github.com/pawlkv/pawl/internal/proof/story"
 )
 
 // Process is one that was started. Its methods may be called from any number of
-// goroutines; those of story.Device ask it, and wait until it answers or is gone.
+// goroutines; those of story.Device ask it, and wait until it answers or is gone. A call
+// has the deadline of the Setup, and not that of its context.
 type Process struct {
+	remote.Device
 	Name string
 
 	cmd     *exec.Cmd
@@ -31,11 +37,13 @@ type Process struct {
 	leisure atomic.Bool
 
 	mu       sync.Mutex // of what is below, and of writing requests
-	requests *gob.Encoder
+	requests *json.Encoder
 	last     uint64
 	waiting  map[uint64]chan answer
 	ended    bool
 }
+
+var _ story.Device = (*Process)(nil)
 
 // Patience is how long anything that is asked of a process may take. Machines
 // may be slow and busy: it says that nothing hangs, not how fast it is.
@@ -47,9 +55,10 @@ func Start(name string, setup Setup) (*Process, error) {
 	return StartBy((*exec.Cmd).Start, name, setup)
 }
 
-// StartBy is Start of a process that start starts, on another host perhaps.
+// StartBy is Start of a process that start starts, on another host perhaps, or as another
+// program.
 func StartBy(start func(*exec.Cmd) error, name string, setup Setup) (*Process, error) {
-	p, err := begin(start, name)
+	p, err := BeginBy(start, name)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +69,10 @@ func StartBy(start func(*exec.Cmd) error, name string, setup Setup) (*Process, e
 }
 
 // Begin starts a process that has nothing open.
-func Begin(name string) (*Process, error) { return begin((*exec.Cmd).Start, name) }
+func Begin(name string) (*Process, error) { return BeginBy((*exec.Cmd).Start, name) }
 
-func begin(start func(*exec.Cmd) error, name string) (*Process, error) {
+// BeginBy is Begin of a process that start starts.
+func BeginBy(start func(*exec.Cmd) error, name string) (*Process, error) {
 	p := &Process{
 		Name: name, cmd: exec.Command(os.Args[0]),
 		moments: make(chan Moment, 1<<12), heard: make(chan struct{}), waiting: map[uint64]chan answer{},
@@ -70,6 +80,7 @@ func begin(start func(*exec.Cmd) error, name string) (*Process, error) {
 	// The race detector would have each process wait a second before it exits.
 	p.cmd.Env = append(os.Environ(), environment+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	p.cmd.Stderr = &p.stderr
+	p.Ask = p.call
 	p.bury = sync.OnceValue(p.wait)
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -79,7 +90,7 @@ func begin(start func(*exec.Cmd) error, name string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.stdin, p.requests = stdin, gob.NewEncoder(stdin)
+	p.stdin, p.requests = stdin, json.NewEncoder(stdin)
 	if err := start(p.cmd); err != nil {
 		return nil, fmt.Errorf("processes: start %s: %w", name, err)
 	}
@@ -90,7 +101,7 @@ func begin(start func(*exec.Cmd) error, name string) (*Process, error) {
 // receive takes all that the process says, also what it said before it was killed.
 func (p *Process) receive(r io.Reader) {
 	defer close(p.heard)
-	for answers := gob.NewDecoder(r); ; {
+	for answers := json.NewDecoder(r); ; {
 		var a answer
 		if answers.Decode(&a) != nil {
 			break
@@ -130,10 +141,22 @@ func (p *Process) ask(q request) (answer, error) {
 		if !answered {
 			return answer{}, p.gone()
 		}
-		return a, a.Fault.err()
+		return a, nil
 	case <-time.After(Patience):
-		return answer{}, fmt.Errorf("processes: %s has not answered operation %d for %v", p.Name, q.Op, Patience)
+		return answer{}, fmt.Errorf("processes: %s has not answered %s for %v", p.Name, q, Patience)
 	}
+}
+
+// call is the Ask of the device.
+func (p *Process) call(_ context.Context, c remote.Call) (remote.Answer, error) {
+	a, err := p.ask(request{Call: &c})
+	return a.Answer, err
+}
+
+// demand asks for what has no result.
+func (p *Process) demand(q request) error {
+	a, err := p.ask(q)
+	return errors.Join(err, a.Failed.Err())
 }
 
 func (p *Process) send(q request) (chan answer, error) {
@@ -160,8 +183,7 @@ func (p *Process) gone() error {
 
 // Open lets the process open the store.
 func (p *Process) Open(setup Setup) error {
-	_, err := p.ask(request{Op: opOpen, Setup: setup})
-	return err
+	return p.demand(request{Open: &setup})
 }
 
 // SetLeisure lets the calls that begin from now on take as long as they need, instead of
@@ -177,8 +199,7 @@ func (p *Process) Refused() int { return int(p.refused.Load()) }
 
 // Watch makes the process say when its next commit comes to a moment.
 func (p *Process) Watch(at Moment) error {
-	_, err := p.ask(request{Op: opWatch, Moment: at})
-	return err
+	return p.demand(request{Watch: at})
 }
 
 // Await returns the first of some processes that says that it is at a moment.

@@ -4,7 +4,7 @@ package processes
 
 import (
 	"context"
-	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/design"
+	"github.com/pawlkv/pawl/internal/proof/remote"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
 	"github.com/pawlkv/pawl/txn"
@@ -37,8 +38,8 @@ const environment = "PAWL_PROCESS"
 // are no more, and closes the store. It opens stores of Badger and SQLite, and those of
 // other engines by their openers.
 func Serve(r io.Reader, w io.Writer, openers map[string]Opener) error {
-	s := &server{answers: gob.NewEncoder(w), openers: openers}
-	requests := gob.NewDecoder(r)
+	s := &server{answers: json.NewEncoder(w), openers: openers}
+	requests := json.NewDecoder(r)
 	var calls sync.WaitGroup
 	for {
 		var q request
@@ -50,7 +51,7 @@ func Serve(r io.Reader, w io.Writer, openers map[string]Opener) error {
 			}
 			return errors.Join(err, s.close())
 		}
-		if q.Op == opOpen || q.Op == opWatch { // before what comes after it
+		if q.Call == nil { // before what comes after it
 			s.answer(q)
 			continue
 		}
@@ -65,17 +66,16 @@ type server struct {
 	openers map[string]Opener
 
 	mu      sync.Mutex // of answers
-	answers *gob.Encoder
+	answers *json.Encoder
 
-	setup   Setup
-	engine  engine
-	machine *pawl.Machine
-	watch   watch
+	setup  Setup
+	engine engine
+	device *remote.Here
+	watch  watch
 }
 
 func (s *server) answer(q request) {
-	a := answer{Number: q.Number}
-	a.Fault = faultOf(s.do(q, &a))
+	a := answer{Answer: s.do(q), Number: q.Number}
 	a.Owner = s.engine.owner != nil && s.engine.owner()
 	s.say(a)
 }
@@ -97,15 +97,15 @@ func (s *server) close() error {
 	return s.engine.Close()
 }
 
-func (s *server) do(q request, a *answer) error {
+func (s *server) do(q request) remote.Answer {
 	switch {
-	case q.Op == opOpen:
-		return s.open(q.Setup)
-	case s.machine == nil:
-		return errors.New("processes: the store is not open")
-	case q.Op == opWatch:
-		s.watch.begin(q.Moment)
-		return nil
+	case q.Open != nil:
+		return remote.Answer{Failed: remote.FailureOf(s.open(*q.Open))}
+	case s.device == nil:
+		return remote.Answer{Failed: remote.FailureOf(errors.New("processes: the store is not open"))}
+	case q.Call == nil:
+		s.watch.begin(q.Watch)
+		return remote.Answer{}
 	}
 	within := s.setup.Within
 	if within == 0 || q.Leisure {
@@ -113,49 +113,7 @@ func (s *server) do(q request, a *answer) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	return s.call(ctx, q, a)
-}
-
-// call makes one call of the Machine.
-func (s *server) call(ctx context.Context, q request, a *answer) (err error) {
-	m := s.machine
-	switch q.Op {
-	case opIdentity:
-		a.Identity, err = m.Identity(ctx)
-	case opDecrypt:
-		var d pawl.Decrypted
-		d, err = m.Decrypt(ctx, q.Messages[0].Sender, q.Messages[0].Message)
-		a.Decrypted = []decrypted{sent(pawl.Result{Decrypted: d})}
-	case opBatch:
-		var results []pawl.Result
-		results, err = m.DecryptBatch(ctx, q.Messages)
-		for _, r := range results {
-			a.Decrypted = append(a.Decrypted, sent(r))
-		}
-	case opEncrypt:
-		a.Encrypted, err = m.Encrypt(ctx, q.Peer, q.Text)
-	case opEncryptNew:
-		a.Encrypted, err = m.Encrypt(ctx, q.Peer, q.Text, pawl.WithOneTimeKey(q.Key))
-	case opUpload:
-		a.Upload, err = m.KeysForUpload(ctx, q.Count)
-	case opPublished:
-		err = m.MarkPublished(ctx, q.Upload)
-	case opAbandon:
-		err = m.Abandon(ctx, q.Upload)
-	case opAcknowledge:
-		err = m.Acknowledge(ctx, q.Receipts...)
-	case opSweep:
-		a.Swept, err = m.Sweep(ctx, q.Now)
-	case opCheck:
-		a.Broken, err = m.Check(ctx)
-	case opInspect:
-		a.Found, err = m.Inspect(ctx)
-	case opRecover:
-		_, err = m.Recover(ctx)
-	default:
-		err = fmt.Errorf("processes: no operation %d", q.Op)
-	}
-	return err
+	return s.device.Answer(ctx, *q.Call)
 }
 
 func (s *server) open(setup Setup) error {
@@ -188,11 +146,12 @@ func (s *server) open(setup Setup) error {
 	if err != nil {
 		return err
 	}
-	find := opened.Machine
 	if setup.Create {
-		find = opened.Create
+		if _, err := opened.Create(context.Background(), user, deviceName); err != nil {
+			return err
+		}
 	}
-	s.machine, err = find(context.Background(), user, deviceName)
+	s.device, err = remote.Find(context.Background(), store, opened, user, deviceName)
 	return err
 }
 

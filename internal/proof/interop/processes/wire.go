@@ -3,11 +3,11 @@
 package processes
 
 import (
+	"errors"
 	"time"
 
-	"github.com/pawlkv/pawl"
-	"github.com/pawlkv/pawl/ratchet"
-	"github.com/pawlkv/pawl/session"
+	"github.com/pawlkv/pawl/internal/proof/remote"
+	"github.com/pawlkv/pawl/kv"
 )
 
 // Engines that processes can share.
@@ -53,75 +53,41 @@ const (
 	Committed Moment = "committed"
 )
 
-// op is what a process is asked for.
-type op int
-
-const (
-	opOpen  op = iota + 1
-	opWatch    // the next commit, for a moment
-	opIdentity
-	opDecrypt // a batch of one is Decrypt
-	opBatch
-	opEncrypt
-	opEncryptNew
-	opUpload
-	opPublished
-	opAbandon
-	opAcknowledge
-	opSweep
-	opCheck
-	opInspect
-	opRecover
-)
-
-// request asks for one call. Fields that the call does not have are zero.
+// request asks for one thing: to open the store, to watch for a moment, or for a call. It
+// is a line of JSON, and so is an answer: a process may be a program in another language.
 type request struct {
-	Number   uint64 // not 0
-	Op       op
-	Leisure  bool // without the deadline of the Setup
-	Setup    Setup
-	Moment   Moment
-	Peer     ratchet.PublicKey
-	Key      ratchet.PublicKey
-	Text     []byte
-	Messages []pawl.Incoming
-	Count    int
-	Upload   pawl.Upload
-	Receipts []session.ReceiptID
-	Now      time.Time
+	Number  uint64       `json:"number"`            // not 0
+	Leisure bool         `json:"leisure,omitempty"` // without the deadline of the Setup
+	Open    *Setup       `json:"open,omitempty"`
+	Watch   Moment       `json:"watch,omitempty"` // of the next commit
+	Call    *remote.Call `json:"call,omitempty"`
+}
+
+// String says what is asked for, and not what is in it.
+func (q request) String() string {
+	switch {
+	case q.Open != nil:
+		return "open"
+	case q.Call != nil:
+		return q.Call.Name
+	}
+	return "watch"
 }
 
 // answer is what came of the request with its number, or that a moment has come.
 type answer struct {
-	Number    uint64 // 0: Moment has come
-	Moment    Moment
-	Owner     bool // the process owns the store
-	Fault     *fault
-	Identity  pawl.Identity
-	Decrypted []decrypted
-	Encrypted pawl.Encrypted
-	Upload    pawl.Upload
-	Swept     pawl.Swept
-	Broken    []string
-	Found     pawl.Inspection
+	remote.Answer
+	Number uint64 `json:"number"` // 0: Moment has come
+	Moment Moment `json:"moment,omitempty"`
+	Owner  bool   `json:"owner,omitempty"` // the process owns the store
 }
 
-// decrypted is a pawl.Result: its own type refuses to be written.
-type decrypted struct {
-	Plaintext []byte
-	Duplicate bool
-	Session   ratchet.SessionID
-	Receipt   session.ReceiptID
-	Fault     *fault
+// refused reports whether the store could not be reached, or has not said what
+// became of a commit.
+func (a answer) refused() bool {
+	return a.Failed != nil && (a.Failed.Is(kv.ErrUnavailable) || a.Failed.Is(kv.ErrUnknown))
 }
 
-func sent(r pawl.Result) decrypted {
-	return decrypted{r.Plaintext, r.Duplicate, r.Session, r.Receipt, faultOf(r.Err)}
-}
-
-func (d decrypted) result() pawl.Result {
-	return pawl.Result{
-		Decrypted: pawl.Decrypted{Plaintext: d.Plaintext, Duplicate: d.Duplicate, Session: d.Session, Receipt: d.Receipt},
-		Err:       d.Fault.err(),
-	}
-}
+// ErrGone: the process was killed before it answered. What it was asked for may
+// have been done.
+var ErrGone = errors.New("processes: killed before it answered")

@@ -4,11 +4,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/bench/design"
-	"github.com/pawlkv/pawl/internal/proof/web/calls"
+	"github.com/pawlkv/pawl/internal/proof/remote"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
 )
@@ -40,12 +41,18 @@ func (a *actor) openDevice(ctx context.Context, args []string) (string, error) {
 	if a.pawl, err = pawl.Open(ctx, store, options...); err != nil {
 		return "", err
 	}
-	a.machine, err = a.pawl.Machine(ctx, user, device)
+	if a.machine, err = a.pawl.Machine(ctx, user, device); err != nil {
+		return "", err
+	}
+	a.here, err = remote.Find(ctx, a.store, a.pawl, user, device)
 	return "", err
 }
 
 func (a *actor) createDevice(ctx context.Context, _ []string) (_ string, err error) {
-	a.machine, err = a.pawl.Create(ctx, user, device)
+	if a.machine, err = a.pawl.Create(ctx, user, device); err != nil {
+		return "", err
+	}
+	a.here, err = remote.Find(ctx, a.store, a.pawl, user, device)
 	return "", err
 }
 
@@ -74,11 +81,12 @@ func (a *actor) recover(ctx context.Context, _ []string) (string, error) {
 
 // call makes a call of the device.
 func (a *actor) call(ctx context.Context, args []string) (string, error) {
-	var q calls.Request
-	if err := calls.Unpack(args[0], &q); err != nil {
+	var c remote.Call
+	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
 		return "", err
 	}
-	return calls.Pack(q.Answer(ctx, a.machine))
+	said, err := json.Marshal(a.here.Answer(ctx, c))
+	return string(said), err
 }
 
 // onServer is a witness on the server of the test, as a client has one on its own.

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/pawlkv/pawl"
+	"github.com/pawlkv/pawl/internal/proof/remote"
 	"github.com/pawlkv/pawl/internal/proof/web/calls"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/idbkv"
@@ -42,6 +43,7 @@ type actor struct {
 
 	pawl    *pawl.Store
 	machine *pawl.Machine
+	here    *remote.Here // the same, by its calls
 	counter *counter
 }
 

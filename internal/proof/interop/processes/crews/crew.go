@@ -126,6 +126,25 @@ func (c *Crew) launch(_ context.Context, name string, create bool) (story.Device
 	return p, nil
 }
 
+// KillOpening starts a process, and kills it while it opens the store.
+func (c *Crew) KillOpening(name string, within time.Duration) {
+	c.Helper()
+	start, setup := c.place(name, c.Setup)
+	p, err := processes.BeginBy(start, name)
+	if err != nil {
+		c.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() { opened <- p.Open(setup) }()
+	c.Pause(within)
+	if err := p.Kill(); err != nil {
+		c.Error(err)
+	}
+	if err := <-opened; err != nil && !errors.Is(err, processes.ErrGone) {
+		c.Errorf("opening: %v", err)
+	}
+}
+
 // Start starts a process. On a busy machine a short patience may end before
 // another process says something.
 func (c *Crew) Start(name string) *Member {
