@@ -68,7 +68,8 @@ type Sharing struct {
 // or die over it. A device that comes later is given the session at its index then.
 //
 // A list of members that is older than what syncs said gives nobody a key who left
-// since.
+// since. Who came since is not on it: make another list where RoomInfo.Changes has moved
+// since it was made, and before each event where nothing tells of that.
 //
 // It fails with matrix.ErrRoomID, matrix.ErrUserID, ErrAlgorithm (also if the room's
 // state asks for another one), group.ErrSettings, ErrFormat1, ErrNeedsRecovery,
@@ -226,6 +227,10 @@ type RoomInfo struct {
 	Why group.Why
 	// Shared: events may be encrypted now.
 	Shared bool
+	// Changes counts what any process has noticed of the room that sharing depends on,
+	// members who came and sessions that began among it. A list of members that was made
+	// before it moved may lack somebody who has come since.
+	Changes uint64
 }
 
 // Room returns what is known of a room: nothing, of one of which syncs said nothing
@@ -233,5 +238,5 @@ type RoomInfo struct {
 // kv.ErrCorrupt.
 func (m *Machine) Room(ctx context.Context, room matrix.RoomID) (RoomInfo, error) {
 	i, err := m.asClient().rooms.Show(ctx, room)
-	return RoomInfo{i.Encrypted, i.Foreign, i.Settings, i.Session, i.Messages, i.Why, i.Shared}, err
+	return RoomInfo{i.Encrypted, i.Foreign, i.Settings, i.Session, i.Messages, i.Why, i.Shared, i.Changes}, err
 }

@@ -69,7 +69,7 @@ type CryptoHelper struct {
 	receiving sync.Mutex // a transaction
 	earlier   earlier    // of transactions
 
-	shared   sync.Map // of rooms whose keys were shared since Init: what with
+	shared   sync.Map // of rooms whose keys were shared since Init: under what
 	asked    sync.Map // of senders whose devices were asked for
 	fetched  sync.Map // of rooms whose members the server told since Init
 	watching atomic.Bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -81,6 +82,7 @@ func newProgram(t *testing.T, s hs.Homeserver, user id.UserID, device id.DeviceI
 	}
 	c.DeviceID = device
 	c.Log = zerolog.New(io.Discard)
+	c.Client.Transport = attributed{http.DefaultTransport}
 	p := &program{t: t, client: c, moved: make(chan struct{})}
 	c.Syncer.(*mautrix.DefaultSyncer).OnEventType(event.EventMessage, func(_ context.Context, e *event.Event) {
 		p.note(func() { p.read = append(p.read, e) })

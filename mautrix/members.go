@@ -12,7 +12,7 @@ import (
 	"github.com/pawlkv/pawl/matrix"
 )
 
-// members are whoever is in a room, or invited. The server is asked once for each room
+// members are whoever is in a room, or invited, in order. The server is asked once for each room
 // since Init, for what happened while another process of the device synced, and where
 // nobody knows all of them.
 func (h *CryptoHelper) members(ctx context.Context, room id.RoomID) ([]matrix.UserID, error) {
@@ -27,6 +27,7 @@ func (h *CryptoHelper) members(ctx context.Context, room id.RoomID) ([]matrix.Us
 	for i, u := range all {
 		members[i] = matrix.UserID(u)
 	}
+	slices.Sort(members)
 	return members, nil
 }
 

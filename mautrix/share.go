@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -129,12 +130,32 @@ func marshal(content any) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// share gives the room key to all members' devices.
+// share gives the room key to all members' devices, to those of whoever came meanwhile, too:
+// nothing would tell later that they have not got it.
 func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomID) error {
+	before, _ := m.Room(ctx, matrix.RoomID(room)) // damage is mended, or told, below
 	members, err := h.members(ctx, room)
-	if err != nil {
-		return err
+	for err == nil {
+		if err = h.shareWith(ctx, m, room, members); err != nil {
+			break
+		}
+		had := members
+		after, wrong := m.Room(ctx, matrix.RoomID(room))
+		if wrong != nil || after.Changes == before.Changes {
+			return wrong
+		}
+		before = after
+		if members, err = h.members(ctx, room); slices.Equal(members, had) {
+			break
+		}
 	}
+	return err
+}
+
+// shareWith gives the room key to the devices of members.
+func (h *CryptoHelper) shareWith(ctx context.Context, m *pawl.Machine, room id.RoomID, members []matrix.UserID) error {
+	under := new(trusting) // nobody else's
+	h.shared.Store(room, under)
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, time.Second
 	for {
@@ -151,8 +172,8 @@ func (h *CryptoHelper) share(ctx context.Context, m *pawl.Machine, room id.RoomI
 			return err
 		}
 		if s.Done {
-			h.sender.kick() // what nobody waits for
-			h.shared.Store(room, with)
+			h.sender.kick()                            // what nobody waits for
+			h.shared.CompareAndSwap(room, under, with) // unless RoomChanged was called
 			return errors.Join(h.forgetOwn(ctx, s.Session), h.keepExpiry(ctx, room, id.SessionID(s.Session.String()), false))
 		}
 		if len(s.Requests) > 0 {

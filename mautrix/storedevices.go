@@ -231,8 +231,9 @@ func (s *Store) PutCrossSigningKey(ctx context.Context, user id.UserID, usage id
 }
 
 // GetCrossSigningKeys implements crypto.Store: what Pawl has proved, if that covers all
-// changes, and else what mautrix-go has put. The first master key is another one for as
-// long as nobody has accepted the change.
+// changes, and else what mautrix-go has put; but of an identity that has changed never
+// what is from before that. The first master key is another one for as long as nobody has
+// accepted the change.
 func (s *Store) GetCrossSigningKeys(ctx context.Context, user id.UserID) (map[id.CrossSigningUsage]id.CrossSigningKey, error) {
 	keys, _, err := read[map[id.CrossSigningUsage]id.CrossSigningKey](ctx, s, spaceIdentities, string(user))
 	if err != nil {
@@ -242,9 +243,11 @@ func (s *Store) GetCrossSigningKeys(ctx context.Context, user id.UserID) (map[id
 	if err != nil {
 		return nil, err
 	}
+	master := keys[id.XSUsageMaster]
+	before := info.Changed && master.First == master.Key // mautrix-go has not heard of the change
 	for usage, key := range usages(info) {
 		had, put := keys[usage]
-		if put && !info.Current {
+		if put && !info.Current && !before {
 			continue
 		}
 		if keys == nil {

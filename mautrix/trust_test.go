@@ -3,6 +3,7 @@ package pawlmautrix
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
+	"github.com/pawlkv/pawl/internal/hs"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 )
@@ -136,7 +138,22 @@ func TestTrustBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := identify(t, stranger)
-	sees(t, other, carol, "the change", func(u pawl.UserInfo) bool { return u.Changed && u.Current })
+	signed := func(u pawl.UserInfo) bool {
+		return len(u.Devices) == 1 && u.Devices[0].SignedBy == u.Identity.SelfSigning
+	}
+	sees(t, other, carol, "the change", func(u pawl.UserInfo) bool { return u.Changed && u.Current && signed(u) })
+	// Also while it is not known what changed since.
+	s.Fail(hs.Fault{Endpoint: "keys/query", User: matrix.UserID(alice), Do: hs.Effect{Status: http.StatusInternalServerError}})
+	if err := olmOf(stranger).SignOwnDevice(t.Context(), olmOf(stranger).OwnIdentity()); err != nil {
+		t.Fatal(err)
+	}
+	sees(t, other, carol, "that something changed", func(u pawl.UserInfo) bool { return u.Changed && !u.Current })
+	if got := trustOf(t, olm, carol, "TABLET"); got != id.TrustStateCrossSignedUntrusted {
+		t.Errorf("whose identity has changed is %v", got)
+	}
+	s.Heal()
+	second.helper.(*CryptoHelper).sender.kick()
+	sees(t, other, carol, "what changed since", func(u pawl.UserInfo) bool { return u.Changed && u.Current && signed(u) })
 	if got := trustOf(t, olm, carol, "TABLET"); got != id.TrustStateCrossSignedUntrusted {
 		t.Errorf("whose identity has changed is %v", got)
 	}

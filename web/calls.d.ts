@@ -795,6 +795,7 @@ export interface RoomResult {
 	messages: number;
 	why: "asked" | "device_not_allowed" | "recovered" | "settings_changed" | "somebody_left" | "too_many_messages" | "too_old" | "visibility_changed" | "";
 	shared: boolean;
+	changes: number;
 }
 
 export interface RoomKeyParams {

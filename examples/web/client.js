@@ -123,9 +123,9 @@ export class Client {
 
 	/** Gives the room's key to all who are there. */
 	async share(room) {
-		const { chunk } = await this.get(`rooms/${part(room)}/members`);
-		const members = chunk.filter((e) => ["join", "invite"].includes(e.content.membership)).map((e) => e.state_key);
 		for (;;) {
+			const { chunk } = await this.get(`rooms/${part(room)}/members`); // of now: somebody may come meanwhile
+			const members = chunk.filter((e) => ["join", "invite"].includes(e.content.membership)).map((e) => e.state_key);
 			const { done, requests } = await this.device.shareRoomKey({ room, members });
 			for (const request of requests) await this.deliver(request);
 			if (done) return;

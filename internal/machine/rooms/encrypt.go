@@ -142,6 +142,7 @@ type Info struct {
 	Messages  uint32          // that were encrypted in it
 	Why       group.Why       // why it is not used any more
 	Shared    bool            // with everybody who is to have it
+	Changes   uint64          // that were noticed of what sharing depends on
 }
 
 // Show returns what is known of a room.
@@ -158,7 +159,7 @@ func (r *Rooms) Show(ctx context.Context, room matrix.RoomID) (Info, error) {
 		if err != nil {
 			return Info{}, err
 		}
-		info := Info{Encrypted: s.room.Encrypted, Foreign: s.room.Foreign, Settings: s.room.Settings()}
+		info := Info{Encrypted: s.room.Encrypted, Foreign: s.room.Foreign, Settings: s.room.Settings(), Changes: s.room.Changed}
 		if s.has {
 			info.Session, info.Messages, info.Why = s.out.ID(), s.out.Sender().Index(), s.due(r.account.Store.Now())
 			info.Shared = s.whole() && info.Why == group.Kept

@@ -55,11 +55,11 @@ func (c *client) encrypt(ctx context.Context, room matrix.RoomID, content []byte
 
 // share gives the key to all devices that can be had.
 func (c *client) share(ctx context.Context, room matrix.RoomID) error {
-	members, err := c.members(ctx, room)
-	if err != nil {
-		return err
-	}
 	for pause := pause(); ; {
+		members, err := c.members(ctx, room) // of now: somebody may come meanwhile
+		if err != nil {
+			return err
+		}
 		s, err := c.machine.ShareRoomKey(ctx, room, members, pawl.RoomSettings{})
 		for _, r := range s.Requests {
 			_ = c.deliver(ctx, r) // what came of it is known to Pawl
