@@ -13,45 +13,6 @@ import (
 	"github.com/pawlkv/pawl/ratchet"
 )
 
-// Stage is how far a one-time key has come. That it was used is not a stage:
-// the pool then forgets the key.
-type Stage uint8
-
-const (
-	// Generated: known to nobody, and may be offered.
-	Generated Stage = 1
-	// Offered: in the body of one upload whose outcome is not known yet.
-	Offered Stage = 2
-	// Published: the server has it, or has handed it out.
-	Published Stage = 3
-	// Abandoned: the server may have it; never offered again.
-	Abandoned Stage = 4
-)
-
-// String returns the stage in lower case.
-func (s Stage) String() string {
-	switch s {
-	case Generated:
-		return "generated"
-	case Offered:
-		return "offered"
-	case Published:
-		return "published"
-	case Abandoned:
-		return "abandoned"
-	}
-	return fmt.Sprintf("stage %d", uint8(s))
-}
-
-// advance returns the stage after s on the way to an upload's outcome. Staying
-// is allowed, so that an outcome may be reported twice.
-func (s Stage) advance(to Stage) (Stage, error) {
-	if s != to && s != Offered {
-		return s, fmt.Errorf("%w: %v cannot become %v", ErrStage, s, to)
-	}
-	return to, nil
-}
-
 // Entry is a one-time key in the pool.
 type Entry struct {
 	ID     ID
@@ -320,62 +281,4 @@ func (p Pool) FirstAfter(jump uint32) ID {
 		}
 	}
 	return 0
-}
-
-// SetBack returns the pool in which nothing was in a body, made or replaced in
-// the future: what seems so was written by a clock that ran ahead, and counts from
-// now on.
-func (p Pool) SetBack(now time.Time) Pool {
-	if !p.Ahead(now) {
-		return p
-	}
-	now = record.Time(laterThanZero(now))
-	next := p
-	next.entries, next.fallbacks = slices.Clone(p.entries), slices.Clone(p.fallbacks)
-	for i := range next.entries {
-		next.entries[i].InBody = earlier(next.entries[i].InBody, now)
-	}
-	for i := range next.fallbacks {
-		f := &next.fallbacks[i]
-		f.Created, f.InBody, f.Superseded = earlier(f.Created, now), earlier(f.InBody, now), earlier(f.Superseded, now)
-	}
-	return next
-}
-
-// Ahead reports that something seems to be of the future.
-func (p Pool) Ahead(now time.Time) bool {
-	return slices.ContainsFunc(p.entries, func(e Entry) bool { return e.InBody.After(now) }) ||
-		slices.ContainsFunc(p.fallbacks, func(f Fallback) bool {
-			return f.Created.After(now) || f.InBody.After(now) || f.Superseded.After(now)
-		})
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.After(b) {
-		return b
-	}
-	return a
-}
-
-// inBody is the stamp of keys that are in a body now: not before what was in one
-// earlier, or a clock that is behind would let the newest keys be evicted first.
-func (p Pool) inBody(now time.Time) time.Time {
-	at := p.stamp(now)
-	if p.raised {
-		for _, e := range p.entries {
-			if e.InBody.After(at) {
-				at = e.InBody
-			}
-		}
-	}
-	return at
-}
-
-// stamp is a time as the pool keeps it: none in format 1, which has no place for
-// it.
-func (p Pool) stamp(now time.Time) time.Time {
-	if !p.raised {
-		return time.Time{}
-	}
-	return record.Time(laterThanZero(now))
 }

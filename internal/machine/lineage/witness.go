@@ -5,42 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
-	frame "github.com/pawlkv/pawl/internal/record"
 	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/witness"
-	"github.com/pawlkv/pawl/txn"
 )
-
-// generations is the store's part of its witness's mark. A store without the
-// record never had a witness.
-var generations = txn.Single[uint64]{Kind: "witness", Codec: generationCodec{}, Shared: true}
-
-// witnessKey is where it is stored.
-const witnessKey = "_/witness"
-
-type generationCodec struct{}
-
-const (
-	generationVersion = 1
-	generationFields  = 1
-)
-
-func (generationCodec) Append(dst []byte, generation uint64) ([]byte, error) {
-	return append(dst, frame.Encode(generationVersion, generationFields, 16, func(w *frame.Writer) { w.Uint(generation) })...), nil
-}
-
-func (generationCodec) Decode(b []byte) (generation uint64, err error) {
-	err = frame.Decode("witness", b, generationVersion, generationFields, func(r *frame.Reader) {
-		generation = r.Uint(1<<64 - 1)
-		r.Check(generation != 0, "generation")
-	})
-	return generation, machine.Decoded(err)
-}
 
 // Compare compares the store with its witness, and with what its engine knows of
 // its own end. When it returns, all accounts of a store that went back in time
@@ -295,134 +265,4 @@ func nextGeneration(stored, seen witness.Mark, cause account.Cause) uint64 {
 		generation++
 	}
 	return generation
-}
-
-// save gives the witness the mark, with the head as it is now.
-func (c comparison) save(ctx context.Context, stored *witness.Mark) error {
-	var err error
-	if stored.Head, err = head(ctx, c.store.DB.Store()); err != nil {
-		return err
-	}
-	return save(ctx, c.witness, *stored)
-}
-
-// load asks the witness, for as long as it has to answer.
-func (c comparison) load(ctx context.Context) (m witness.Mark, err error) {
-	err = inTime(ctx, witness.LoadWait, func(ctx context.Context) error {
-		m, err = c.witness.Load(ctx)
-		return err
-	})
-	return m, err
-}
-
-// save gives a witness a mark.
-func save(ctx context.Context, w witness.Witness, m witness.Mark) error {
-	err := inTime(ctx, witness.SaveWait, func(ctx context.Context) error { return w.Save(ctx, m) })
-	if err != nil {
-		return fmt.Errorf("pawl: save the mark of the store: %w", err)
-	}
-	return nil
-}
-
-// inTime makes a call of a witness that ends, whatever the caller's context.
-func inTime(ctx context.Context, wait time.Duration, call func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	err := call(bounded)
-	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: its witness has not answered for %v: %w", kv.ErrUnavailable, wait, err)
-	}
-	return err
-}
-
-// lags is told when a commit could not be witnessed. It is durable all the
-// same, and the witness lags until the next.
-func (c comparison) lags(err error) {
-	c.store.Log.Warn("the witness of the store could not be written", slog.Any("error", err))
-}
-
-func readGeneration(ctx context.Context, db *txn.DB) (uint64, error) {
-	return txn.View(ctx, db, func(tx *txn.Tx) (uint64, error) {
-		generation, _, err := getGeneration(tx)
-		return generation, err
-	})
-}
-
-// replaceGeneration replaces one generation by another, and returns false if
-// there is a third.
-func (c comparison) replaceGeneration(ctx context.Context, from, to uint64) (bool, error) {
-	return txn.Do(ctx, c.store.DB, func(tx *txn.Tx) (bool, error) {
-		generation, _, err := getGeneration(tx)
-		if err != nil || generation != to && generation != from {
-			return false, err
-		}
-		return true, putGeneration(tx, to, c.watch.by())
-	})
-}
-
-func head(ctx context.Context, engine kv.Store) (kv.Version, error) {
-	return machine.View(engine, func(snap kv.Snapshot) (kv.Version, error) { return snap.Version(ctx) })
-}
-
-// accountShare is what changing an account takes of a commit: its record has
-// two names and a path at most, and five keys.
-var accountShare = machine.Share{Bytes: 8 << 10, Writes: 1, Checks: 1}
-
-// requireRecovery keeps every account from sending until it is recovered. A
-// retired one sends nothing, nor does one whose record cannot be read.
-func requireRecovery(ctx context.Context, s *machine.Store, cause account.Cause) error {
-	all, damaged, err := s.Identities(ctx)
-	if err != nil {
-		return err
-	}
-	chunks := slices.Collect(slices.Chunk(all, s.PerCommit(accountShare)))
-	if damaged.Len() > 0 || len(chunks) > 1 {
-		// Whoever dies, and whoever opens the store then, all are marked.
-		if err := note(ctx, s, func(tx *txn.Tx) error { return setMarking(tx, cause) }); err != nil {
-			return err
-		}
-	}
-	if damaged.Len() > 0 {
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "some accounts cannot be read, and could not be marked", slog.Any("error", damaged.Err()))
-		if err := noteUnmarked(ctx, s, damaged, cause); err != nil {
-			return err
-		}
-	}
-	for _, chunk := range chunks {
-		if err := note(ctx, s, func(tx *txn.Tx) error { return requireAll(tx, s, chunk, cause) }); err != nil {
-			return err
-		}
-	}
-	return note(ctx, s, func(tx *txn.Tx) error { return setMarking(tx, 0) })
-}
-
-// note runs a transaction on what all accounts share.
-func note(ctx context.Context, s *machine.Store, fn func(*txn.Tx) error) error {
-	_, err := txn.Do(ctx, s.DB, func(tx *txn.Tx) (struct{}, error) { return struct{}{}, fn(tx) })
-	return err
-}
-
-func requireAll(tx *txn.Tx, s *machine.Store, ids []machine.Identity, cause account.Cause) error {
-	for _, id := range ids {
-		a, ok, err := machine.Accounts.Get(tx, machine.AccountName{User: id.UserID, Device: id.DeviceID})
-		var record *txn.RecordError
-		if machine.IsDamage(err) && errors.As(err, &record) { // damaged since
-			if err := s.NoteUnmarked(tx, record.Key, cause); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		_, retired := a.Retired()
-		_, needed := a.NeedsRecovery()
-		if !ok || retired || needed {
-			continue
-		}
-		if err := machine.Accounts.Put(tx, a.RequireRecovery(cause, s.Now())); err != nil {
-			return err
-		}
-	}
-	return nil
 }

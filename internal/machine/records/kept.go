@@ -1,19 +1,14 @@
 package records
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/internal/machine"
 	frame "github.com/pawlkv/pawl/internal/record"
-	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/ratchet"
 	"github.com/pawlkv/pawl/txn"
@@ -149,12 +144,6 @@ func KeepUnread(tx *txn.Tx, u Unread) (kept bool, err error) {
 // short cuts a text to what is kept of it.
 func short(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxText)], "") }
 
-// stamped is a moment whose time says that it was.
-func stamped(at frame.Moment) frame.Moment {
-	at.Time = time.UnixMilli(max(frame.Millis(at.Time), 1)).UTC()
-	return at
-}
-
 // UnreadDue notes that events which damage kept from being read are to be tried
 // again. Of what has none, or was moved away, it changes nothing.
 func UnreadDue(ctx context.Context, a *machine.Account) error {
@@ -189,185 +178,10 @@ func unreadListKind() Kind { return UnreadEvents.listKind() }
 
 func (k Kept[T]) kind() Kind { return Kind{Records: many(k.Records), Check: k.check, Broken: k.unlist} }
 
-// unlist sets aside an event that cannot be read, and takes it off the list, if that
-// can be read.
-func (k Kept[T]) unlist(_ *Checkup, u unread) *Fix {
-	return inOne("set it aside, and take it off the list", func(tx *txn.Tx, a *machine.Account) error {
-		done, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says})
-		if err != nil || !done {
-			return err
-		}
-		s, err := k.Shelf(tx)
-		if machine.IsDamage(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, i := range s.Items {
-			key, err := k.Records.Key(tx, i.N)
-			if err != nil {
-				return err
-			}
-			if key == u.key {
-				return k.List.Put(tx, s.without(i.N))
-			}
-		}
-		return nil
-	})
-}
-
 func (k Kept[T]) listKind() Kind {
 	return Kind{Records: one(k.List), Sweep: k.sweep, Broken: func(_ *Checkup, u unread) *Fix {
 		return k.listAgain(u.version)
 	}}
-}
-
-// check: the list has exactly those that there are.
-func (k Kept[T]) check(c *Checkup) {
-	s, err := k.Shelf(c.Tx)
-	if err != nil {
-		return // the check complains of it
-	}
-	version, err := k.List.Version(c.Tx)
-	if err != nil {
-		return
-	}
-	listed := map[uint64]bool{}
-	for _, i := range s.Items {
-		listed[i.N] = true
-		if there := at(c, k.Records, i.N); there != whole && there != broken {
-			c.Find(k.List.Kind, k.listAgain(version), "%s names event %d, which is missing", k.List.Kind, i.N)
-		}
-	}
-	for v := range readable(c, k.Records) {
-		if n := k.item(v).N; !listed[n] {
-			c.Find(k.List.Kind, k.listAgain(version), "%s does not name event %d", k.List.Kind, n)
-		}
-	}
-}
-
-// listAgain makes the list of what there is, unless the one that was looked at has
-// changed.
-func (k Kept[T]) listAgain(version kv.Version) *Fix {
-	return &Fix{"make the list again", func(ctx context.Context, a *machine.Account) error {
-		made, err := txn.View(ctx, a.DB, k.find)
-		if err != nil {
-			return err
-		}
-		return a.Do(ctx, func(tx *txn.Tx) error {
-			key, err := k.List.Key(tx)
-			if err != nil {
-				return err
-			}
-			e, err := tx.Entry(key)
-			if err != nil || e.Version != version {
-				return err
-			}
-			if _, err := a.Active(tx); err != nil {
-				return err
-			}
-			return k.List.Put(tx, made)
-		})
-	}}
-}
-
-// find makes a list of all that can be read.
-func (k Kept[T]) find(tx *txn.Tx) (s Shelf, err error) {
-	for v, err := range k.Records.Scan(tx) {
-		switch {
-		case machine.IsDamage(err):
-		case err != nil:
-			return s, err
-		default:
-			s.Items = append(s.Items, k.item(v))
-		}
-	}
-	slices.SortFunc(s.Items, func(a, b Item) int { return cmp.Compare(a.N, b.N) })
-	if len(s.Items) > MaxKept {
-		return s, fmt.Errorf("pawl: %d events of kind %s are kept", len(s.Items), k.Records.Kind)
-	}
-	if n := len(s.Items); n > 0 {
-		s.Next = s.Items[n-1].N + 1
-	}
-	s.Due = true // whatever the list said
-	return s, nil
-}
-
-// times tells when the events came. Of what cannot be read nothing is known.
-func (k Kept[T]) times(tx *txn.Tx, add func(frame.Order, time.Time)) error {
-	s, err := k.Shelf(tx)
-	if machine.IsDamage(err) {
-		return nil
-	}
-	for _, i := range s.Items {
-		add(i.At.Order, i.At.Time)
-	}
-	return err
-}
-
-// right puts right when they came.
-func (k Kept[T]) right(tx *txn.Tx, t truth) error {
-	s, err := k.Shelf(tx)
-	if err != nil {
-		if machine.IsDamage(err) {
-			err = nil
-		}
-		return err
-	}
-	changed := false
-	s.Items = slices.Clone(s.Items)
-	for n, i := range s.Items {
-		if t.wrong(i.At.Order, i.At.Time) {
-			s.Items[n].At.Time, changed = t.of(event{i.At.Order, i.At.Time}), true
-		}
-	}
-	if !changed {
-		return nil
-	}
-	return k.List.Put(tx, s)
-}
-
-// sweep deletes those whose time is over, in commits of some.
-func (k Kept[T]) sweep(ctx context.Context, s *Sweep) error {
-	most := max(s.Account.Store.PerCommit(machine.Share{Bytes: 64, Writes: 1, Checks: 1}), 1)
-	for more := true; more; {
-		var err error
-		more, err = txn.Do(ctx, s.Account.DB, func(tx *txn.Tx) (bool, error) { return k.sweepSome(tx, s, most) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (k Kept[T]) sweepSome(tx *txn.Tx, s *Sweep, most int) (more bool, err error) {
-	v, err := s.Account.Active(tx)
-	if err != nil {
-		return false, err
-	}
-	list, err := k.Shelf(tx)
-	if err != nil {
-		if s.Damaged.Note(err) {
-			err = nil
-		}
-		return false, err
-	}
-	first := v.Created()
-	if first.After(s.Now) {
-		first = time.Time{}
-	}
-	list, gone, changed := list.expired(first, s.Now)
-	if !changed {
-		return false, nil
-	}
-	gone, more = gone[:min(len(gone), most)], len(gone) > most
-	for _, n := range gone {
-		if err := k.Records.Delete(tx, n); err != nil {
-			return false, err
-		}
-	}
-	return more, k.List.Put(tx, list.without(gone...))
 }
 
 const (
@@ -375,63 +189,3 @@ const (
 	refusedFields = 9
 	unreadFields  = 7
 )
-
-// Encode returns the record.
-func (r Refused) Encode() ([]byte, error) {
-	return frame.Encode(keptVersion, refusedFields, 128+len(r.Sender)+len(r.Type)+len(r.Why), func(w *frame.Writer) {
-		w.Uint(r.N)
-		w.Time(r.At.Time)
-		w.Order(r.At.Order)
-		w.Text(string(r.Sender))
-		w.Bytes(r.SenderKey[:])
-		w.Text(r.Type)
-		w.Text(r.Code)
-		w.Text(r.Why)
-		w.Bytes(r.Event[:])
-	}), nil
-}
-
-func decodeRefused(b []byte) (v Refused, err error) {
-	err = frame.Decode("refused event", b, keptVersion, refusedFields, func(r *frame.Reader) {
-		v.N = r.Uint(1 << 63)
-		v.At = frame.Moment{Time: r.Time(), Order: r.Order()}
-		v.Sender = matrix.UserID(r.Text(matrix.MaxLength))
-		r.Fixed(v.SenderKey[:])
-		v.Type, v.Code, v.Why = r.Text(maxText), r.Text(maxText), r.Text(maxText)
-		r.Fixed(v.Event[:])
-		r.Check(!r.OK() || !v.At.Time.IsZero() && (v.Sender == "" || v.Sender.Check() == nil), "time or sender")
-	})
-	if err != nil {
-		return Refused{}, err
-	}
-	return v, nil
-}
-
-// Encode returns the record.
-func (u Unread) Encode() ([]byte, error) {
-	return frame.Encode(keptVersion, unreadFields, 128+len(u.Sender)+len(u.Why)+len(u.Raw), func(w *frame.Writer) {
-		w.Uint(u.N)
-		w.Time(u.At.Time)
-		w.Order(u.At.Order)
-		w.Text(string(u.Sender))
-		w.Bytes(u.Event[:])
-		w.Bytes(u.Raw)
-		w.Text(u.Why)
-	}), nil
-}
-
-func decodeUnread(b []byte) (v Unread, err error) {
-	err = frame.Decode("unread event", b, keptVersion, unreadFields, func(r *frame.Reader) {
-		v.N = r.Uint(1 << 63)
-		v.At = frame.Moment{Time: r.Time(), Order: r.Order()}
-		v.Sender = matrix.UserID(r.Text(matrix.MaxLength))
-		r.Fixed(v.Event[:])
-		v.Raw = r.Bytes(maxUnread)
-		v.Why = r.Text(maxText)
-		r.Check(!r.OK() || !v.At.Time.IsZero() && (v.Sender == "" || v.Sender.Check() == nil), "time or sender")
-	})
-	if err != nil {
-		return Unread{}, err
-	}
-	return v, nil
-}

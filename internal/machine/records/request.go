@@ -2,11 +2,9 @@ package records
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/machine"
@@ -139,73 +137,6 @@ const (
 	requestBodyFields = 3
 )
 
-// Encode returns the record.
-func (r Request) Encode() ([]byte, error) {
-	size := 128 + len(r.EventType) + 20*len(r.After)
-	return frame.Encode(requestVersion, requestFields, size, func(w *frame.Writer) {
-		w.Bytes(r.ID[:])
-		w.Uint(uint64(r.Kind))
-		w.Text(r.EventType)
-		w.Bool(r.Once)
-		w.Time(r.Made.Time)
-		w.Order(r.Made.Order)
-		w.Count(len(r.After))
-		for _, id := range r.After {
-			w.Bytes(id[:])
-		}
-		w.Uint(uint64(r.Handed))
-		w.Bool(r.Reopened)
-		w.Bytes(r.Holder[:])
-		w.Time(r.Lease.Since)
-		w.Time(r.Lease.Until)
-		w.Uint(uint64(r.Failures))
-		w.Time(r.Pause.Since)
-		w.Time(r.Pause.Until)
-	}), nil
-}
-
-func decodeRequest(b []byte) (r Request, err error) {
-	err = frame.Decode("request", b, requestVersion, requestFields, func(d *frame.Reader) {
-		d.Fixed(r.ID[:])
-		r.Kind = RequestKind(d.Uint(255)) // what a newer program makes is none that this one hands out
-		r.EventType = d.Text(maxEventType)
-		r.Once = d.Bool()
-		r.Made.Time, r.Made.Order = d.Time(), d.Order()
-		for range d.Count(MaxAfter) {
-			var id RequestID
-			d.Fixed(id[:])
-			r.After = append(r.After, id)
-		}
-		r.Handed = uint32(d.Uint(1<<32 - 1))
-		r.Reopened = d.Bool()
-		d.Fixed(r.Holder[:])
-		r.Lease = Period{d.Time(), d.Time()}
-		r.Failures = uint32(d.Uint(1<<32 - 1))
-		r.Pause = Period{d.Time(), d.Time()}
-		d.Check(r.Kind != 0 && r.Made.Order != 0, "kind or order")
-		d.Check((r.Handed == 0) == (r.Holder == HolderID{}), "handed out to nobody")
-		d.Check(r.Handed > 0 || !r.Reopened && r.Lease == Period{}, "lease of what was not handed out")
-	})
-	return r, err
-}
-
-// Encode returns the record.
-func (b RequestBody) Encode() ([]byte, error) {
-	return frame.Encode(requestVersion, requestBodyFields, 40+len(b.Body)+len(b.Data), func(w *frame.Writer) {
-		w.Bytes(b.ID[:])
-		w.Bytes(b.Body)
-		w.Bytes(b.Data)
-	}), nil
-}
-
-func decodeRequestBody(in []byte) (b RequestBody, err error) {
-	err = frame.Decode("request body", in, requestVersion, requestBodyFields, func(d *frame.Reader) {
-		d.Fixed(b.ID[:])
-		b.Body, b.Data = d.Bytes(MaxRequestBody), d.Bytes(MaxRequestData) // of in, which is ours
-	})
-	return b, err
-}
-
 // Hand returns the request handed out to a holder for a while.
 func (r Request) Hand(to HolderID, now time.Time, lease time.Duration) Request {
 	r.Handed = max(r.Handed, r.Handed+1)
@@ -244,111 +175,6 @@ func DeleteRequest(tx *txn.Tx, id RequestID) error {
 		return err
 	}
 	return RequestBodies.Delete(tx, id)
-}
-
-// repairRequest sets a request aside that cannot be read, and deletes its body: both
-// have the same name in their kinds.
-func repairRequest(_ *Checkup, u unread) *Fix {
-	return inOne("set it aside, and delete its body", func(tx *txn.Tx, a *machine.Account) error {
-		done, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says})
-		if err != nil || !done {
-			return err
-		}
-		body := sameName(u.key, Requests.Kind, RequestBodies.Kind)
-		if e, err := tx.Entry(body); err != nil || e.Version == 0 {
-			return err
-		}
-		return tx.Drop(body)
-	})
-}
-
-// repairRequestBody sets both aside: what made the request finds it gone, as if it had
-// been refused.
-func repairRequestBody(_ *Checkup, u unread) *Fix {
-	return inOne("set it aside, and its request", func(tx *txn.Tx, a *machine.Account) error {
-		done, err := machine.SetAside(tx, a, u.key, u.version, machine.Aside{Why: u.says})
-		if err != nil || !done {
-			return err
-		}
-		request := sameName(u.key, RequestBodies.Kind, Requests.Kind)
-		e, err := tx.Entry(request)
-		if err != nil || e.Version == 0 {
-			return err
-		}
-		_, err = machine.SetAside(tx, a, request, e.Version, machine.Aside{Why: u.says})
-		return err
-	})
-}
-
-// sameName is the key of the record that has the same name in another kind.
-func sameName(key, kind, other string) string {
-	return strings.Replace(key, "/"+kind+"/", "/"+other+"/", 1)
-}
-
-// checkRequests: a request has its body. One without is given up: what made it
-// finds it gone, as if it had been refused.
-func checkRequests(c *Checkup) {
-	for r := range readable(c, &Requests) {
-		if s := at(c, &RequestBodies, r.ID); s == nothing || s == aside {
-			says := fmt.Sprintf("request %s (%s) has no body", r.ID, r.Kind)
-			c.Find(Requests.Kind, bodilessFix(r.ID, says), "%s", says)
-		}
-	}
-}
-
-func bodilessFix(id RequestID, why string) *Fix {
-	return inOne("set the request aside", func(tx *txn.Tx, a *machine.Account) error {
-		_, ok, err := RequestBodies.Get(tx, id)
-		if ok || err != nil && !machine.IsSetAside(err) {
-			return err
-		}
-		if _, there, err := Requests.Get(tx, id); !there || err != nil {
-			return err
-		}
-		return setAsideRecord(tx, a, &Requests, id, machine.Aside{Why: why})
-	})
-}
-
-// checkRequestBodies: a body has its request.
-func checkRequestBodies(c *Checkup) {
-	for b := range readable(c, &RequestBodies) {
-		if s := at(c, &Requests, b.ID); s == nothing || s == aside {
-			c.Find(RequestBodies.Kind, lonelyBodyFix(b.ID), "body %s has no request", b.ID)
-		}
-	}
-}
-
-func lonelyBodyFix(id RequestID) *Fix {
-	return inOne("delete the body", func(tx *txn.Tx, _ *machine.Account) error {
-		_, there, err := Requests.Get(tx, id)
-		if there || err != nil && !machine.IsSetAside(err) {
-			return err
-		}
-		return RequestBodies.Delete(tx, id)
-	})
-}
-
-// requestShare is what deleting a request with its body takes of a commit.
-var requestShare = machine.Share{Bytes: 256, Writes: 2, Checks: 2}
-
-// sweepRequests deletes uploads that nobody knows to be under way: the record that
-// named them was damaged. They are never handed out.
-func sweepRequests(ctx context.Context, s *Sweep) error {
-	_, err := machine.Change[RequestID, Request]{
-		Records: &Requests, Each: requestShare, Damaged: &s.Damaged,
-		If: func(tx *txn.Tx, r Request) (bool, error) {
-			if r.Kind != UploadRequest && r.Kind != LookupRequest {
-				return false, nil
-			}
-			u, _, err := UploadStates.Get(tx)
-			if machine.IsSetAside(err) {
-				err = nil
-			}
-			return u.Under.Request != r.ID && u.Lookup != r.ID, err
-		},
-		Do: func(tx *txn.Tx, r Request) error { return DeleteRequest(tx, r.ID) },
-	}.All(ctx, s.Account)
-	return err
 }
 
 // SortRequests sorts requests by the order in which they are handed out.

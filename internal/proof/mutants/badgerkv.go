@@ -16,7 +16,7 @@ var badgerMutants = []mutant{
 	},
 	{
 		name: "a refusal that is not on disk is final",
-		file: "kv/badgerkv/committer.go",
+		file: "kv/badgerkv/group.go",
 		old:  "r.request.Answer(0, err)", new: "r.request.Answer(0, r.because)",
 		pkgs: []string{"./kv/badgerkv"},
 	},
@@ -52,13 +52,13 @@ var badgerMutants = []mutant{
 	},
 	{
 		name: "Badger puts two batches of one ID into a group",
-		file: "kv/badgerkv/committer.go",
+		file: "kv/badgerkv/group.go",
 		old:  "return !twin && !full", new: "return (!twin || true) && !full",
 		pkgs: []string{"./kv/badgerkv"},
 	},
 	{
 		name: "Badger puts a batch into the group that overwrites what it read",
-		file: "kv/badgerkv/committer.go",
+		file: "kv/badgerkv/group.go",
 		old:  "&& !overlaps(b, g.keys)", new: "",
 		pkgs: []string{"./kv/badgerkv"},
 	},

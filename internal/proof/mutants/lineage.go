@@ -64,7 +64,7 @@ var lineageMutants = []mutant{
 	},
 	{
 		name: "a death in between leaves accounts unmarked",
-		file: "internal/machine/lineage/witness.go",
+		file: "internal/machine/lineage/marking.go",
 		old:  "damaged.Len() > 0 || len(chunks) > 1", new: "false",
 		test: "TestLostTailOfManyAccounts", pkgs: []string{"."},
 	},

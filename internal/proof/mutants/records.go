@@ -238,13 +238,13 @@ var recordMutants = []mutant{
 	},
 	{
 		name: "check lets an upload have a key that was never made",
-		file: "internal/machine/records/uploads.go",
+		file: "internal/machine/records/uploadscheck.go",
 		old:  "if id >= pool.Next() {", new: "if id >= pool.Next()+1<<20 {",
 		pkgs: []string{"./internal/machine/upkeep"},
 	},
 	{
 		name: "check lets a key of the upload be offered again",
-		file: "internal/machine/records/uploads.go",
+		file: "internal/machine/records/uploadscheck.go",
 		old:  "in && e.Stage == otk.Generated {\n\t\t\tc.Find(", new: "in && e.Stage == otk.Abandoned {\n\t\t\tc.Find(",
 		pkgs: []string{"./internal/machine/upkeep"},
 	},
@@ -256,7 +256,7 @@ var recordMutants = []mutant{
 	},
 	{
 		name: "whose record is lost is in no room",
-		file: "internal/machine/records/member.go",
+		file: "internal/machine/records/roomchanges.go",
 		old:  "case lost || !known || m.Many", new: "case lost || m.Many",
 		pkgs: []string{"./internal/machine/records", "./internal/machine/rooms"},
 	},
