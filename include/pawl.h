@@ -3,7 +3,7 @@
  * processes share. docs/c-library.md tells how it is used, docs/calls.txt lists the
  * calls with every field, and docs/errors.md what each error means.
  *
- * Everything may be called from any thread. Nothing may be called in a process that
+ * Everything may be called from any thread, and nothing in a signal handler. Nothing may be called in a process that
  * was forked off one which had loaded the library: there every function returns
  * PAWL_FORKED at once, until exec. The library cannot be unloaded. One Go runtime
  * fits in a process: load no other Go library beside it.
@@ -60,10 +60,11 @@ void pawl_free(pawl_bytes *bytes);
 
 /*
  * Below, input is a pointer and a length; the pointer may be NULL where the length is
- * 0, and is PAWL_PARAMS elsewhere; the memory is the caller's again when the function
- * has returned. A deadline is in milliseconds from now, PAWL_FOREVER for none; token is
- * 0, or one that pawl_cancel cancels the call by. *out is always set, and must be given
- * to pawl_free: it is the result, or the error with its text.
+ * 0, and is PAWL_PARAMS elsewhere, as is a length of more than 1 GiB; the memory is the
+ * caller's again when the function has returned. A deadline is in milliseconds from now,
+ * PAWL_FOREVER, as any below 0, for none; token is 0, or one that pawl_cancel cancels the
+ * call by. *out is always set, and must be given to pawl_free: it is the result, or the
+ * error with its text.
  */
 
 /*
@@ -86,7 +87,8 @@ pawl_code pawl_stream(pawl_handle machine, const char *name, const uint8_t *para
 
 /*
  * Waits for the next item of a stream. PAWL_END: it has no more. Whoever gives up
- * (PAWL_DEADLINE, PAWL_CANCELED) misses nothing.
+ * (PAWL_DEADLINE, PAWL_CANCELED) misses nothing, and with a deadline of 0 takes what
+ * is there.
  */
 pawl_code pawl_next(pawl_handle stream, int64_t deadline, pawl_handle token, pawl_bytes *out);
 

@@ -111,6 +111,20 @@ class Binding(unittest.TestCase):
             alice.identity()
         self.assertEqual(failed.exception.code, "handle")
 
+    def test_any_deadline_may_be_given(self) -> None:
+        alice = self.store.create(ALICE, "PHONE")
+        for far in (None, 1e15, 1e30, float("inf")):
+            self.assertEqual(alice.identity(timeout=far)["user_id"], ALICE)
+        for past in (0, -1, -1e30):
+            with self.assertRaises(pawl.PawlError) as failed:
+                alice.identity(timeout=past)
+            self.assertEqual(failed.exception.code, "deadline")
+
+    def test_a_path_that_is_no_text_is_refused(self) -> None:
+        with self.assertRaises(pawl.PawlError) as failed:
+            pawl.open(os.fsdecode(os.fsencode(self.path) + b"\xff"), key=KEY)
+        self.assertEqual(failed.exception.code, "params")
+
     def test_calls_do_not_hold_the_interpreters_lock(self) -> None:
         alice, token = self.store.create(ALICE, "PHONE"), pawl.Token()
         ended: list[str] = []

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"runtime/debug"
 	"slices"
 	"unsafe"
@@ -37,12 +36,18 @@ type input struct {
 	length C.size_t
 }
 
-// with hands copies of two inputs to a call. C has no objects of more than PTRDIFF_MAX:
-// such a length is an error number that was taken for one.
+// mostInput is how long an input may be. One that is longer is an error number, or a
+// difference below 0, that was taken for a length: to read it would end the program.
+const mostInput = 1 << 30
+
+// with hands copies of two inputs to a call.
 func with(params, beside input, do func(params, beside []byte) ([]byte, error)) ([]byte, error) {
 	var copies [2][]byte
 	for i, in := range []input{params, beside} {
-		if in.length > math.MaxInt || in.length > 0 && in.data == nil {
+		if in.length > mostInput {
+			return nil, fmt.Errorf("%w: an input of %d bytes, of at most %d", calls.ErrParams, uint64(in.length), mostInput)
+		}
+		if in.length > 0 && in.data == nil {
 			return nil, fmt.Errorf("%w: an input of %d bytes is not in memory", calls.ErrParams, uint64(in.length))
 		}
 		copies[i] = []byte(unsafe.String((*byte)(unsafe.Pointer(in.data)), int(in.length)))

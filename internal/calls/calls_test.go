@@ -262,6 +262,7 @@ func TestCalledWrongly(t *testing.T) {
 		{"params", alice, "check", "", "secret", "takes none"},
 		{"params", alice, "encrypt", `{"v":1,"peer":"secret"}`, "", "peer must be a Curve25519 key"},
 		{"params", alice, "encrypt", `{"v":1,"peer":17}`, "", "peer must be a string"},
+		{"params", alice, "encrypt", `{"v":1,"peer":"\ud800"}`, "", "peer has half of a pair of surrogates"},
 		{"params", alice, "decrypt", `{"v":1,"message":"secret"}`, "", "message must be an object"},
 		{"params", alice, "decrypt", `{"v":1,"message":{"type":"secret"}}`, "", "message.type must be a whole number"},
 		{"params", alice, "decrypt", `{"v":1,"message":{"body":"secret!"}}`, "", "message.body must be base64"},
@@ -388,5 +389,41 @@ func TestPartIsTold(t *testing.T) {
 	f := parsed(t, Failure(err))
 	if f["code"] != "unavailable" || f["result"].(map[string]any)["known"] != json.Number("3") {
 		t.Errorf("it is told as %v", f)
+	}
+}
+
+// TestHalfSurrogates: what no text has is refused, and what looks like it is not.
+func TestHalfSurrogates(t *testing.T) {
+	for raw, want := range map[string]bool{
+		`"\ud83d\ude00"`: false, `"\uD83D\uDE00x"`: false, `"\\ud800"`: false, `"\u00e9\n"`: false, `"\ufffd"`: false, `""`: false,
+		`"\ud800"`: true, `"\udc00"`: true, `"\udc00\ud800"`: true, `"\ud800\ud800\udc00"`: true, `"\\\ud800"`: true, `"x\ud800\n"`: true,
+	} {
+		if got := halved([]byte(raw)); got != want {
+			t.Errorf("halved(%s) = %v", raw, got)
+		}
+	}
+}
+
+// TestPolled: an item that is there is had by who does not wait for one, and so is the end.
+func TestPolled(t *testing.T) {
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := &stream{items: make(chan []byte, 100), over: make(chan struct{}), err: ErrEnd}
+	for range 100 {
+		s.items <- []byte("item")
+	}
+	for i := range 100 {
+		if item, err := s.next(late); string(item) != "item" || err != nil {
+			t.Fatalf("item %d: %q, %v", i, item, err)
+		}
+	}
+	if _, err := s.next(late); !errors.Is(err, context.Canceled) {
+		t.Errorf("no item: %v", err)
+	}
+	close(s.over)
+	for range 100 {
+		if _, err := s.next(late); !errors.Is(err, ErrEnd) {
+			t.Fatalf("the end: %v", err)
+		}
 	}
 }

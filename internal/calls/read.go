@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -180,7 +181,46 @@ func str(raw json.RawMessage, path string) (s string, err error) {
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		return "", wrong(path, "must be a string")
 	}
+	if halved(raw) {
+		return "", wrong(path, "has half of a pair of surrogates")
+	}
 	return s, nil
+}
+
+// halved reports whether a string of JSON has half of a pair of surrogates, which some
+// languages have in their texts: Go takes each for the same sign, and so would make one
+// text of two.
+func halved(raw []byte) bool {
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		if first := escaped(raw[i:]); utf16.IsSurrogate(first) {
+			if utf16.DecodeRune(first, escaped(raw[i+escapeLength:])) == utf8.RuneError {
+				return true
+			}
+			i += 2*escapeLength - 1
+			continue
+		}
+		i++ // what is escaped may be a backslash
+	}
+	return false
+}
+
+// escapeLength is the length of an escape like \u00e9.
+const escapeLength = len(`\u00e9`)
+
+// escaped is what the escape \u at the beginning of a part of a string says, 0 where
+// there is none.
+func escaped(raw []byte) rune {
+	if !bytes.HasPrefix(raw, []byte(`\u`)) {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(raw[2:escapeLength]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(n)
 }
 
 func number(raw json.RawMessage, path string) (int64, error) {

@@ -159,7 +159,15 @@ func (l *Library) Items(n Handle) (next func(context.Context) ([]byte, error), e
 	return s.next, nil
 }
 
+// next takes what is there also when nobody would wait for it.
 func (s *stream) next(ctx context.Context) ([]byte, error) {
+	select {
+	case item := <-s.items:
+		return item, nil
+	case <-s.over:
+		return nil, s.err
+	default:
+	}
 	select {
 	case item := <-s.items:
 		return item, nil

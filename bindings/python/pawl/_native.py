@@ -95,7 +95,7 @@ def params_of(params: Result) -> bytes:
 
 
 def milliseconds(timeout: float | None) -> int:
-    return -1 if timeout is None else max(0, int(timeout * 1000))
+    return -1 if timeout is None else int(min(max(timeout, 0), 1e15) * 1000)  # ctypes would wrap a larger one
 
 
 class Token:

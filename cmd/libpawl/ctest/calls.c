@@ -117,9 +117,17 @@ static void bad_arguments(pawl_handle store) {
 	pawl_free(&out);
 	CHECK(pawl_open(key, SIZE_MAX, key, SIZE_MAX, -1, 0, &out) == PAWL_PARAMS, "an error number as a length");
 	pawl_free(&out);
+	static const size_t lengths[] = {(size_t)(uint32_t)-1, PTRDIFF_MAX, PTRDIFF_MAX - 1, PTRDIFF_MAX / 2, ((size_t)1 << 30) + 1};
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		CHECK(pawl_call(store, "check_store", key, lengths[i], NULL, 0, -1, 0, &out) == PAWL_PARAMS && says(&out, "of at most"), "parameters of %zu bytes", lengths[i]);
+		pawl_free(&out);
+		CHECK(pawl_call(store, "change_passphrase", NULL, 0, key, lengths[i], -1, 0, &out) == PAWL_PARAMS && says(&out, "of at most"), "a passphrase of %zu bytes", lengths[i]);
+		pawl_free(&out);
+	}
 	CHECK(pawl_stream(store, "events", NULL, 7, &out) == PAWL_PARAMS, "a length of nothing");
 	pawl_free(&out);
 	pawl_free(NULL);
+	EXPECT(PAWL_PARAMS, store, "create", "{\"v\":1,\"user\":\"@a:example.org\",\"device\":\"\\ud800\"}", "");
 	EXPECT(PAWL_NO_CALL, store, NULL, "", "");
 	EXPECT(PAWL_NO_CALL, store, "", "", "");
 	EXPECT(PAWL_NO_CALL, store, "check", "", "");
