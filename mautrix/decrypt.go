@@ -24,15 +24,19 @@ import (
 // and satisfy errors.Is with mautrix-go's too: crypto.ErrNoSessionFound,
 // crypto.ErrGroupSessionWithheld, crypto.ErrDuplicateMessageIndex, crypto.ErrWrongRoom,
 // olm.ErrUnknownMessageIndex, and so on.
-func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
-	m, err := h.ready()
-	if err != nil {
-		return nil, err
-	}
+func (h *CryptoHelper) Decrypt(ctx context.Context, evt *event.Event) (decrypted *event.Event, err error) {
+	err = h.call(ctx, func(ctx context.Context, m *pawl.Machine) (err error) {
+		decrypted, err = h.decryptWith(ctx, m, evt)
+		return err
+	})
+	return decrypted, err
+}
+
+func (h *CryptoHelper) decryptWith(ctx context.Context, m *pawl.Machine, evt *event.Event) (*event.Event, error) {
 	if evt == nil {
 		return nil, crypto.ErrIncorrectEncryptedContentType
 	}
-	content := evt.Content.VeryRaw
+	content, err := evt.Content.VeryRaw, error(nil)
 	if content == nil {
 		if content, err = json.Marshal(&evt.Content); err != nil {
 			return nil, fmt.Errorf("%w: %w", crypto.ErrIncorrectEncryptedContentType, err)

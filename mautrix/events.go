@@ -139,18 +139,16 @@ func (h *CryptoHelper) userOf(ctx context.Context, room id.RoomID, key id.Sender
 }
 
 func (h *CryptoHelper) wait(ctx context.Context, room id.RoomID, session id.SessionID, sender id.UserID, timeout time.Duration) bool {
-	m, err := h.ready()
-	if err != nil {
-		return false
-	}
 	name, err := group.ParseSessionID(string(session))
 	if err != nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = waiting(ctx, h.log, "Failed to look for a room key, trying again", away, func() error {
-		return m.WaitForRoomKey(ctx, matrix.RoomID(room), name, matrix.UserID(sender))
+	err = h.call(ctx, func(ctx context.Context, m *pawl.Machine) error {
+		return waiting(ctx, h.log, "Failed to look for a room key, trying again", away, func() error {
+			return m.WaitForRoomKey(ctx, matrix.RoomID(room), name, matrix.UserID(sender))
+		})
 	})
 	var withheld *group.WithheldError
 	return err == nil || errors.As(err, &withheld)

@@ -30,6 +30,7 @@ func (r *receiver) follow(ctx context.Context, response *mautrix.RespSync) bool 
 		r.log.Warn().Err(err).Msg("Failed to ask for what another process of the device has not received")
 		return ctx.Err() == nil
 	}
+	tidy(missed)
 	if _, ok := r.commit(ctx, t, missed); !ok {
 		return false
 	}

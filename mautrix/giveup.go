@@ -21,8 +21,8 @@ const (
 // inherits the room keys that this one has received, and deletes its account. It may be
 // called after an Init that has failed with ErrKeysGone.
 func (h *CryptoHelper) GiveUp(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.turn.Lock()
+	defer h.turn.Unlock()
 	if h.account == nil {
 		return ErrNotReady
 	}

@@ -55,11 +55,16 @@ type CryptoHelper struct {
 	place      place
 	given      *pawl.Store // by the caller, who closes it
 
-	mu      sync.Mutex
-	began   bool // Init was called
+	life context.Context // until Close
+	end  context.CancelFunc
+
+	turn    sync.Mutex // Init, Close and GiveUp, one at a time
+	began   bool       // Init was called
 	engine  kv.Store
 	account *pawl.Machine // nil before Init has found or made it
-	machine *pawl.Machine // likewise, nil before Init has succeeded
+
+	mu      sync.Mutex    // held for a moment, so that nobody waits for Init
+	machine *pawl.Machine // nil before Init has succeeded
 	olm     *crypto.OlmMachine
 	keys    *Store      // olm's
 	state   *stateStore // nil: the client had a StateStore of its own
@@ -117,6 +122,7 @@ func NewCryptoHelper(client *mautrix.Client, pickleKey []byte, store any) (*Cryp
 		client: client, log: client.Log.With().Str("component", "crypto").Logger(), passphrase: pickleKey,
 		DecryptErrorCallback: func(*event.Event, error) {},
 	}
+	h.life, h.end = context.WithCancel(context.Background())
 	if err := h.checkClient(); err != nil {
 		return nil, err
 	}
@@ -168,11 +174,12 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 	if h == nil {
 		return ErrNotReady
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err := h.isOpen(); err != nil {
-		return err
-	}
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	return h.underWay(ctx, h.init)
+}
+
+func (h *CryptoHelper) init(ctx context.Context) error {
 	if h.began {
 		return fmt.Errorf("%w: Init was called before", ErrClient)
 	}
@@ -203,6 +210,8 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.olm = olm
 	h.listen(m)
 	h.machine = m
@@ -212,15 +221,16 @@ func (h *CryptoHelper) Init(ctx context.Context) error {
 
 // Close ends what the helper does by itself, and closes the store if the helper has
 // opened it. Syncing ends without committing anything more: with the response that the
-// client waits for then, if its context does not end it. What is under way ends with an
-// error of kv, and what is called later with kv.ErrClosed.
+// client waits for then, if its context does not end it. What is under way ends with
+// kv.ErrClosed or another error of kv, Init too, and what is called later with kv.ErrClosed.
 func (h *CryptoHelper) Close() error {
 	if h == nil {
 		return nil
 	}
 	h.closed.Store(true)
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.end()
+	h.turn.Lock()
+	defer h.turn.Unlock()
 	var errs []error
 	if h.sender != nil {
 		h.sender.stop()
@@ -248,6 +258,31 @@ func (h *CryptoHelper) ready() (*pawl.Machine, error) {
 		return nil, ErrNotReady
 	}
 	return h.machine, h.isOpen()
+}
+
+// call does something with the machine, until the helper is closed.
+func (h *CryptoHelper) call(ctx context.Context, do func(context.Context, *pawl.Machine) error) error {
+	m, err := h.ready()
+	if err != nil {
+		return err
+	}
+	return h.underWay(ctx, func(ctx context.Context) error { return do(ctx, m) })
+}
+
+// underWay does something whose context ends with the helper: a store that others have
+// opened, and the server, go on.
+func (h *CryptoHelper) underWay(ctx context.Context, do func(context.Context) error) error {
+	if err := h.isOpen(); err != nil {
+		return err
+	}
+	ends, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.life, cancel)()
+	err := do(ends)
+	if closed := h.isOpen(); err != nil && closed != nil && ctx.Err() == nil && !errors.Is(err, kv.ErrClosed) {
+		return fmt.Errorf("%w: %w", closed, err)
+	}
+	return err
 }
 
 // isOpen fails once Close was called.

@@ -3,12 +3,44 @@ package pawlmautrix
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 )
+
+// tidy takes out of a response what is null where a room or an event is to be: whoever
+// handles it, mautrix-go too, would panic, and it would come again at each start.
+func tidy(r *mautrix.RespSync) {
+	dropNull(r.Rooms.Join)
+	dropNull(r.Rooms.Leave)
+	dropNull(r.Rooms.Invite)
+	dropNull(r.Rooms.Knock)
+	lists := []*mautrix.SyncEventsList{&r.ToDevice, &r.Presence, &r.AccountData}
+	for _, room := range r.Rooms.Join {
+		lists = append(lists, &room.State, &room.Timeline.SyncEventsList, &room.Ephemeral, &room.AccountData, &room.Sticky, room.StateAfter)
+	}
+	for _, room := range r.Rooms.Leave {
+		lists = append(lists, &room.State, &room.Timeline.SyncEventsList, room.StateAfter)
+	}
+	for _, room := range r.Rooms.Invite {
+		lists = append(lists, &room.State, &room.FullState)
+	}
+	for _, room := range r.Rooms.Knock {
+		lists = append(lists, &room.State, &room.FullState)
+	}
+	for _, l := range lists {
+		if l != nil {
+			l.Events = slices.DeleteFunc(l.Events, func(e *event.Event) bool { return e == nil })
+		}
+	}
+}
+
+func dropNull[R any](rooms map[id.RoomID]*R) {
+	maps.DeleteFunc(rooms, func(_ id.RoomID, r *R) bool { return r == nil })
+}
 
 // keep puts the state of a response's rooms into the client's StateStore, as its
 // listeners will, but before the token is stored: what a token covers never comes again.

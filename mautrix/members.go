@@ -14,7 +14,8 @@ import (
 
 // members are whoever is in a room, or invited, in order. The server is asked once for each room
 // since Init, for what happened while another process of the device synced, and where
-// nobody knows all of them.
+// nobody knows all of them. Of what it says those are left out who have no devices, where
+// the StateStore knows that of some (HasNoDevices).
 func (h *CryptoHelper) members(ctx context.Context, room id.RoomID) ([]matrix.UserID, error) {
 	all, err := h.knownMembers(ctx, room)
 	if err != nil {
@@ -45,6 +46,9 @@ func (h *CryptoHelper) knownMembers(ctx context.Context, room id.RoomID) ([]id.U
 	switch answer, err := h.client.Members(ctx, room); {
 	case err == nil:
 		all := present(answer)
+		if of, ok := h.client.StateStore.(interface{ HasNoDevices(user id.UserID) bool }); ok {
+			all = slices.DeleteFunc(all, of.HasNoDevices)
+		}
 		if kept, err := h.client.StateStore.GetRoomJoinedOrInvitedMembers(ctx, room); err == nil && sameMembers(kept, all) {
 			h.fetched.Store(room, struct{}{}) // else the next share asks again
 		}

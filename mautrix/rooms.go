@@ -44,8 +44,5 @@ func (h *CryptoHelper) ResetSession(ctx context.Context, room id.RoomID) error {
 
 // ShareKeys uploads what the server is to have of the device's keys.
 func (h *CryptoHelper) ShareKeys(ctx context.Context) error {
-	if _, err := h.ready(); err != nil {
-		return err
-	}
-	return h.sender.sendAll(ctx)
+	return h.call(ctx, func(ctx context.Context, _ *pawl.Machine) error { return h.sender.sendAll(ctx) })
 }

@@ -8,12 +8,12 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
-	"go.mau.fi/util/retryafter"
 	"maunium.net/go/mautrix"
 
 	"github.com/pawlkv/pawl"
@@ -216,17 +216,46 @@ func (s *sender) failed(ctx context.Context, r pawl.Request, why pawl.Failure, c
 	return errors.Join(cause, err)
 }
 
-// retryAfter is how long the server asks to wait: in the header, or, as older ones say
-// it, in the body.
+// A server that asks for less is asked again after leastPause all the same: it may say 0, or
+// a time that is over by its clock or by ours. Pawl waits a day at most.
+const (
+	leastPause = 100 * time.Millisecond
+	mostPause  = 24 * time.Hour
+)
+
+// retryAfter is how long the server asks to wait: in the header, as seconds or as a time by
+// its clock, or, as older ones say it, in the body.
 func retryAfter(response *http.Response, body []byte) time.Duration {
 	var limit struct {
-		Milliseconds int64 `json:"retry_after_ms"`
+		Milliseconds float64 `json:"retry_after_ms"`
 	}
-	fallback := time.Second
-	if json.Unmarshal(body, &limit) == nil && limit.Milliseconds > 0 {
-		fallback = time.Duration(min(limit.Milliseconds, int64(24*time.Hour/time.Millisecond))) * time.Millisecond
+	asked, wait := response.Header.Get("Retry-After"), time.Duration(0)
+	seconds, noNumber := strconv.ParseFloat(asked, 64)
+	at, noTime := http.ParseTime(asked)
+	switch {
+	case noNumber == nil:
+		wait = bounded(seconds, time.Second)
+	case noTime == nil:
+		now, err := http.ParseTime(response.Header.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
+		wait = at.Sub(now)
+	case json.Unmarshal(body, &limit) == nil:
+		wait = bounded(limit.Milliseconds, time.Millisecond)
 	}
-	return retryafter.Parse(response.Header.Get("Retry-After"), fallback)
+	if wait <= 0 {
+		return time.Second
+	}
+	return min(max(wait, leastPause), mostPause)
+}
+
+// bounded is a number of units, mostPause at most; 0: it is none.
+func bounded(n float64, unit time.Duration) time.Duration {
+	if !(n > 0) {
+		return 0
+	}
+	return time.Duration(min(n, float64(mostPause/unit)) * float64(unit))
 }
 
 // neverSent reports that no byte can have left: there was no connection.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
@@ -91,6 +92,43 @@ func TestRequestsAreGivenBack(t *testing.T) {
 		}
 		if n != 1 {
 			t.Errorf("%s went out %d times after that, want once", r.ID, n)
+		}
+	}
+}
+
+// How long a server asks to wait, however it says it. One that says 0, or what is over, is
+// not asked at once again: that would go on for as long as it has enough.
+func TestRetryAfter(t *testing.T) {
+	now := time.Now().Truncate(time.Second).UTC()
+	date := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
+	for name, c := range map[string]struct {
+		header, date, body string
+		least, most        time.Duration
+	}{
+		"seconds":                        {header: "7", least: 7 * time.Second, most: 7 * time.Second},
+		"before the body":                {header: "7", body: `{"retry_after_ms":1}`, least: 7 * time.Second, most: 7 * time.Second},
+		"a part of a second":             {header: "0.5", least: 500 * time.Millisecond, most: 500 * time.Millisecond},
+		"0":                              {header: "0", least: time.Second, most: time.Second},
+		"less than that":                 {header: "-5", least: time.Second, most: time.Second},
+		"an age":                         {header: "99999999999999999999", least: mostPause, most: mostPause},
+		"no number":                      {header: "NaN", least: time.Second, most: time.Second},
+		"a word":                         {header: "soon", least: time.Second, most: time.Second},
+		"a time":                         {header: date(time.Minute), least: time.Second, most: time.Minute},
+		"a time that is over":            {header: date(-time.Hour), least: time.Second, most: time.Second},
+		"a time by a clock that is late": {header: date(-time.Hour + time.Minute), date: date(-time.Hour), least: time.Minute, most: time.Minute},
+		"a time by a clock that is fast": {header: date(time.Hour + time.Minute), date: date(time.Hour), least: time.Minute, most: time.Minute},
+		"in the body":                    {body: `{"retry_after_ms":1500}`, least: 1500 * time.Millisecond, most: 1500 * time.Millisecond},
+		"little in the body":             {body: `{"retry_after_ms":1}`, least: leastPause, most: leastPause},
+		"0 in the body":                  {body: `{"retry_after_ms":0}`, least: time.Second, most: time.Second},
+		"an age in the body":             {body: `{"retry_after_ms":1e300}`, least: mostPause, most: mostPause},
+		"nowhere":                        {body: `{}`, least: time.Second, most: time.Second},
+		"not in a page":                  {body: `<html>`, least: time.Second, most: time.Second},
+	} {
+		answer := &http.Response{Header: http.Header{}}
+		answer.Header.Set("Retry-After", c.header)
+		answer.Header.Set("Date", c.date)
+		if got := retryAfter(answer, []byte(c.body)); got < c.least || got > c.most {
+			t.Errorf("%s: %v, want %v to %v", name, got, c.least, c.most)
 		}
 	}
 }

@@ -29,11 +29,15 @@ func (h *CryptoHelper) Encrypt(ctx context.Context, room id.RoomID, kind event.T
 	return h.encrypt(ctx, room, kind, content)
 }
 
-func (h *CryptoHelper) encrypt(ctx context.Context, room id.RoomID, kind event.Type, content any, options ...pawl.RoomEventOption) (*event.EncryptedEventContent, error) {
-	m, err := h.ready()
-	if err != nil {
-		return nil, err
-	}
+func (h *CryptoHelper) encrypt(ctx context.Context, room id.RoomID, kind event.Type, content any, options ...pawl.RoomEventOption) (encrypted *event.EncryptedEventContent, err error) {
+	err = h.call(ctx, func(ctx context.Context, m *pawl.Machine) (err error) {
+		encrypted, err = h.encryptWith(ctx, m, room, kind, content, options...)
+		return err
+	})
+	return encrypted, err
+}
+
+func (h *CryptoHelper) encryptWith(ctx context.Context, m *pawl.Machine, room id.RoomID, kind event.Type, content any, options ...pawl.RoomEventOption) (*event.EncryptedEventContent, error) {
 	if err := h.checkFields(); err != nil {
 		return nil, err
 	}

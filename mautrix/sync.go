@@ -105,6 +105,7 @@ func (r *receiver) receive(ctx context.Context, response *mautrix.RespSync, sinc
 // is not Pawl's; then the token is stored, and the client's listeners get the rest.
 func (r *receiver) take(ctx context.Context, response *mautrix.RespSync, since string) bool {
 	r.due = false
+	tidy(response)
 	for _, room := range keep(ctx, r.client.StateStore, response) {
 		r.missing(room)
 	}

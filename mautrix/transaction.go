@@ -23,12 +23,14 @@ import (
 // is to come again. A transaction that comes again changes nothing. A body that is no
 // transaction is passed over: whoever parses it says so.
 func (h *CryptoHelper) ReceiveTransaction(ctx context.Context, name string, body []byte) error {
-	m, err := h.ready()
-	if err != nil {
-		return err
-	}
-	h.receiving.Lock() // whoever sends one again does not wait for the first to end
-	defer h.receiving.Unlock()
+	return h.call(ctx, func(ctx context.Context, m *pawl.Machine) error {
+		h.receiving.Lock() // whoever sends one again does not wait for the first to end
+		defer h.receiving.Unlock()
+		return h.receiveTransaction(ctx, m, name, body)
+	})
+}
+
+func (h *CryptoHelper) receiveTransaction(ctx context.Context, m *pawl.Machine, name string, body []byte) (err error) {
 	if body, err = h.earlier.left(ctx, h.keys, body); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package pawlbridge
 
 import (
+	"strings"
 	"testing"
 
 	bridgematrix "maunium.net/go/mautrix/bridgev2/matrix"
@@ -48,5 +49,18 @@ func TestGhosts(t *testing.T) {
 		if got := who.reads("from the bot").Mautrix; got.TrustState != id.TrustStateUnset || got.TrustSource == nil {
 			t.Errorf("%s what the bot says is %v, %+v", name, got.TrustState, got.TrustSource)
 		}
+	}
+	asked := 0
+	for _, e := range b.world.s.Exchanges("keys/query") {
+		if id.UserID(e.User) != b.connector.AS.BotMXID() {
+			continue
+		}
+		asked++
+		if strings.Contains(string(e.Request), string(ghost)) {
+			t.Errorf("the bot asked for the devices of a ghost, which has none: %s", e.Request)
+		}
+	}
+	if asked == 0 {
+		t.Error("the bot asked for nobody's devices")
 	}
 }

@@ -120,6 +120,9 @@ type people struct {
 	isGhost func(id.UserID) bool
 }
 
+// HasNoDevices reports whether nobody need be asked for a user's devices.
+func (p *people) HasNoDevices(user id.UserID) bool { return p.isGhost(user) }
+
 // GetRoomJoinedOrInvitedMembers implements mautrix.StateStore.
 func (p *people) GetRoomJoinedOrInvitedMembers(ctx context.Context, room id.RoomID) (left []id.UserID, err error) {
 	all, err := p.stateStore.GetRoomJoinedOrInvitedMembers(ctx, room)
