@@ -119,9 +119,14 @@ func layouts(t *testing.T) (all []layout) {
 		for _, kind := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(cells[0], -1) {
 			for _, version := range strings.Split(cells[len(cells)-1], ", ") {
 				n, err := strconv.ParseUint(version, 10, 8)
-				if err == nil && !slices.Contains(unread, kind[1]) {
-					all = append(all, layout{kind[1], byte(n)})
+				if err != nil || slices.Contains(unread, kind[1]) {
+					continue
 				}
+				l := layout{kind[1], byte(n)}
+				if slices.Contains(all, l) {
+					t.Errorf("docs/format.md lists %v twice", l)
+				}
+				all = append(all, l)
 			}
 		}
 	}
