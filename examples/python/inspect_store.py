@@ -10,6 +10,12 @@ from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt as xchacha
 
 APPLICATION, FORMATS = 0x5061776C, (1, 2)
 ORIGINS = {1: "outbound", 2: "one-time key", 3: "fallback key"}
+CAUSES = {
+    1: "the store went back in time",
+    2: "the store was copied or restored, or imported from another program",
+    3: "the store's witness is missing or damaged, so it may have been copied or restored",
+    4: "a recovery was begun and not finished",
+}
 STAGES = ("generated", "offered", "published", "abandoned")
 
 
@@ -90,14 +96,16 @@ def opened(path, key):
 
 
 def show(ring, records, out):
-    for i, (_, _, _, _, a) in enumerate(sorted(records["account"], key=lambda r: r[4][:2])):
+    for i, (_, _, _, _, a) in enumerate(sorted(records.get("account", []), key=lambda r: r[4][:2])):
         user, device = a[:2]
         own = ring.segment(f"{len(user.encode())}:{user}{device}")
         of = lambda kind: [r for r in records.get(kind, []) if r[0] == own]
         row = lambda name, text: out.append(f"  {name:<14} {text}")
         out.extend([""] * (i > 0) + [f"{user}/{device}"])
         row("curve25519", b64(a[2])); row("ed25519", b64(a[4])); row("created", moment(a[6]))
-        (_, _, _, version, pool), = of("otk-pool")
+        if a[7]: row("retired", "moved to " + a[9])
+        if a[10]: row("recovery", "needed before it sends: " + CAUSES[a[11]])
+        version, pool = of("otk-pool")[0][3:] if of("otk-pool") else (2, [0, [], []])  # no key was made yet
         width, wide = (3, 4) if version == 1 else (4, 7)
         used = {r[4][0] for r in of("otk") if not r[4][4]}  # their private keys are gone
         stages = [pool[1][n + 2] for n in range(0, len(pool[1]), width) if pool[1][n] not in used]
@@ -110,7 +118,7 @@ def show(ring, records, out):
         row("peers", len(of("peer")))
         client(of, row)
         sessions = {Ratchet(r[4][-1]).id: r for r in of("session")}
-        for _, _, version, _, peer in sorted(of("peer"), key=lambda r: r[4][0]):
+        for _, _, version, _, peer in sorted(of("peer"), key=lambda r: b64(r[4][0])):
             out.extend(["", f"  peer {b64(peer[0])} (version {version})"])
             for name in peer[1]:
                 session(sessions[name], out)
@@ -151,4 +159,4 @@ if __name__ == "__main__":
         key = next(bytes.fromhex(v["key"]) for v in json.load(f)["vectors"] if store.endswith(v["path"]))
     lines = []
     show(*opened(store, key), lines)
-    print("\n".join(lines))
+    print("\n".join(lines or ["no accounts"]))
