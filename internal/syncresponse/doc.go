@@ -7,7 +7,7 @@
 // things are and in what it means that they are missing; see [Form].
 //
 // A response may have a hundred megabytes, most of which are nobody's business
-// here: it is validated, walked through, and what is kept are places in it. Events are
+// here: it is walked through, validated meanwhile, and what is kept are places in it. Events are
 // not decoded: one that is malformed is for the caller to pass over, and does not
 // make the response so.
 package syncresponse

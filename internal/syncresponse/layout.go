@@ -106,7 +106,7 @@ func (p *parser) room(id string, gone bool) error {
 			return err
 		}
 		told = true
-		return p.rest(members{"events": p.array(p.event(&after))}.read(p.walker))
+		return p.rest(members{"events": p.array(p.event(&after))}.read(p.skip))
 	}
 	err := p.object(members{
 		"state": p.object(members{"events": p.array(p.event(&r.Events))}),

@@ -89,6 +89,7 @@ func (p *parser) addressed() error {
 	}
 	if user == string(p.own.User) && device == string(p.own.Device) {
 		s.End = p.offset()
+		p.valid(s.Of(p.text)) // its parts are, but it is a level deeper
 		p.into.ToDevice = append(p.into.ToDevice, s)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package syncresponse
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -270,6 +271,52 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// validated fails where something was taken that is no JSON, as a whole or as an event.
+func validated(t interface{ Errorf(string, ...any) }, r Response, response []byte) {
+	if !r.Deep && !json.Valid(response) {
+		t.Errorf("%q is no JSON, and was taken", response)
+	}
+	for _, s := range r.ToDevice {
+		if event := s.Of(response); !r.Deep && len(event) > 0 && !json.Valid(event) {
+			t.Errorf("%q is no JSON, and was taken for an event", event)
+		}
+	}
+}
+
+// TestValidated: a byte that is changed, left out or put in, at every place of a response of
+// each form, does not let pass what package json refuses.
+func TestValidated(t *testing.T) {
+	service := `{"events":[{"type":"m.room.member","room_id":"!a:b","state_key":"","content":{}}],"x":{"y":[{"z":[1]}]},
+		"to_device":[{"to_user_id":"` + string(phone.User) + `","to_device_id":"` + string(phone.Device) + `","n":[-1.5e3,true]}]}`
+	sliding := `{"pos":"1","rooms":{"!a:b":{"required_state":[{"type":null}],"limited":false}},"extensions":{"to_device":{"events":[{}]}}}`
+	taken := 0
+	for form, text := range map[Form]string{Sync: syncText, Sliding: sliding, Service: service} {
+		mustParse(t, form, text)
+		for at := range len(text) {
+			for _, b := range []string{"", "}", ",", `"`, "t", "["} {
+				for _, end := range []int{at, at + 1} {
+					damaged := []byte(text[:at] + b + text[end:])
+					if r, err := Parse(form, phone, damaged); err == nil {
+						taken++
+						validated(t, r, damaged)
+					}
+				}
+			}
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("only %d texts were taken", taken)
+	}
+}
+
+// TestDeepEvent: an event of a transaction may be a level too deep whose parts are not.
+func TestDeepEvent(t *testing.T) {
+	text := `{"to_device":[{"to_user_id":"` + string(phone.User) + `","to_device_id":"` + string(phone.Device) + `","n":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}]}`
+	if r := mustParse(t, Service, text); len(r.ToDevice) != 1 || !r.Deep {
+		t.Errorf("%d events, deep %t", len(r.ToDevice), r.Deep)
+	}
+}
+
 // FuzzParse: no response makes it panic, and every place is one of the response.
 func FuzzParse(f *testing.F) {
 	f.Add(0, []byte(syncText))
@@ -279,6 +326,9 @@ func FuzzParse(f *testing.F) {
 		r, err := Parse(Form(uint(form)%3), phone, response)
 		if err != nil && !errors.Is(err, ErrForm) {
 			t.Errorf("%v is no ErrForm", err)
+		}
+		if err == nil {
+			validated(t, r, response)
 		}
 		for _, s := range r.ToDevice {
 			if text := s.Of(response); len(text) > 0 && (text[0] != '{' && text[0] != '[' || len(text) < 2) {

@@ -11,13 +11,14 @@ import (
 	"github.com/pawlkv/pawl/internal/parallel"
 )
 
-// walker goes through a JSON text and keeps places in it, never the text. The text is
-// validated once, as a whole, and then only looked through.
+// walker goes through a JSON text and keeps places in it, never the text. What stands
+// between its parts it reads itself, and each part is validated as it is passed: a page that
+// has a sync of many megabytes is to do something else in between.
 type walker struct {
 	jsonobject.Parts
 	text []byte
 	path []string // for errors
-	deep bool     // package json reads it token by token only
+	deep bool     // package json does not take a part of it as a whole
 }
 
 func newWalker(text []byte) *walker { return &walker{Parts: jsonobject.Parts{Rest: text}, text: text} }
@@ -51,26 +52,25 @@ func (w *walker) offset() int { return len(w.text) - len(w.Rest) }
 
 // walk reads the text, which is one object.
 func (w *walker) walk(m members) error {
-	valid := json.Valid(w.text)
 	if err := w.object(m)(); err != nil {
 		return err
 	}
 	if w.Next() != 0 {
 		return fmt.Errorf("%w: something follows the object", ErrForm)
 	}
-	if valid {
+	if !w.deep {
 		return nil
 	}
-	w.deep = true
 	return w.validate()
 }
 
-// validate reads all tokens of a text that package json does not take as a whole:
-// one event that is nested too deep does not keep the others from being taken.
+// validate reads all tokens of a text of which package json does not take a part as a
+// whole: one event that is nested too deep does not keep the others from being taken.
 func (w *walker) validate() error {
 	d := json.NewDecoder(bytes.NewReader(w.text))
 	d.UseNumber() // a number that no float holds is nobody's business here
 	for {
+		parallel.Rest()
 		_, err := d.Token()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -96,23 +96,24 @@ func (w *walker) begin(delimiter byte) (bool, error) {
 
 // object reads an object with known members.
 func (w *walker) object(m members) func() error {
-	return w.each(m.read(w))
+	return w.each(m.read(w.skip))
 }
 
-// loose is object where something else than an object is passed over.
+// loose is object where something else than an object is passed over. It is for events, of
+// which no part is large.
 func (w *walker) loose(m members) error {
 	if w.Take('{') {
-		return w.rest(m.read(w))
+		return w.rest(m.read(w.leaf))
 	}
 	return w.skip()
 }
 
-func (m members) read(w *walker) func(name string) error {
+func (m members) read(other func() error) func(name string) error {
 	return func(name string) error {
 		if read, known := m[name]; known {
 			return read()
 		}
-		return w.skip()
+		return other()
 	}
 }
 
@@ -191,25 +192,49 @@ func (w *walker) string(into *string) func() error {
 		if len(raw) == 0 {
 			return w.broken()
 		}
-		*into, _ = jsonobject.Text(raw)
+		text, ok := jsonobject.Text(raw)
+		if !ok {
+			w.valid(raw)
+		}
+		*into = text
 		return nil
 	}
 }
 
-// skip passes a value over, whatever its size.
-func (w *walker) skip() error {
-	if len(w.Value()) == 0 {
+// skip passes a value over, whatever its size: presence, say, or the account's data.
+func (w *walker) skip() error { return w.pass(3) }
+
+// pass passes a value over, and its outer levels part by part.
+func (w *walker) pass(levels int) error {
+	next := func() error { return w.pass(levels - 1) }
+	switch {
+	case levels > 0 && w.Take('{'):
+		return w.rest(func(string) error { return next() })
+	case levels > 0 && w.Take('['):
+		return w.until(']', next)
+	}
+	return w.leaf()
+}
+
+// leaf passes a value over in one piece.
+func (w *walker) leaf() error {
+	raw := w.Value()
+	if len(raw) == 0 {
 		return w.broken()
 	}
+	w.valid(raw)
 	return nil
 }
+
+// valid notes whether package json takes a part of the text.
+func (w *walker) valid(part []byte) { w.deep = w.deep || !json.Valid(part) }
 
 // span passes a value over and returns where it is. Of a value that is no object or
 // array it is the end alone: no event is one.
 func (w *walker) span() (Span, error) {
 	first := w.Next()
 	s := Span{Start: w.offset()}
-	err := w.skip()
+	err := w.leaf()
 	s.End = w.offset()
 	if first != '{' && first != '[' {
 		s.Start = s.End
