@@ -28,8 +28,15 @@ func expectedOf(scans []kv.ScanRead) []expected {
 type check struct {
 	tx    *tx
 	reads []kv.Read
-	found []js.Value // requests, one for each read that was asked for
+	asked []js.Value // requests of this step, of the reads that follow those in found
+	found []finding  // one for each read that was answered
 	scans []*rescan
+}
+
+// finding is the version at which an entry was found, or why it has none.
+type finding struct {
+	version kv.Version
+	err     error
 }
 
 // rescan reads what a scan has read, page by page, as long as it is the same.
@@ -62,9 +69,18 @@ func (c *check) askReads() (some bool) {
 	}
 	entries := c.tx.store(entriesStore)
 	for _, r := range rest[:min(atOnce, len(rest))] {
-		c.found = append(c.found, c.tx.ask(entries.Call("get", keyToJS(r.Key))))
+		c.asked = append(c.asked, c.tx.ask(entries.Call("get", keyToJS(r.Key))))
 	}
 	return true
+}
+
+// takeReads takes the answers of a step.
+func (c *check) takeReads() {
+	for _, request := range c.asked {
+		version, err := versionOf(c.reads[len(c.found)].Key, request.Get("result"))
+		c.found = append(c.found, finding{version, err})
+	}
+	c.asked = nil
 }
 
 // askPages asks for the next page of every scan that is not over.
@@ -90,6 +106,7 @@ func (c *check) askPages() (some bool) {
 // run calls then when all is read.
 func (c *check) run(then func() error) error {
 	return c.tx.then(func() error {
+		c.takeReads()
 		for _, s := range c.scans {
 			if err := s.compare(); err != nil {
 				return err
@@ -141,10 +158,10 @@ func (c *check) stale(newer map[string]kv.Version) error {
 	for i, r := range c.reads {
 		version, known := newer[r.Key]
 		if !known {
-			var err error
-			if version, err = versionOf(r.Key, c.found[i].Get("result")); err != nil {
-				return err
+			if c.found[i].err != nil {
+				return c.found[i].err
 			}
+			version = c.found[i].version
 		}
 		if version != r.Version {
 			stale.Keys = append(stale.Keys, r.Key)

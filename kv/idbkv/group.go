@@ -29,6 +29,7 @@ type group struct {
 	began kv.Version
 	head  kv.Version
 	wrote map[string]kv.Version // by members before, 0 for what they deleted
+	puts  []func()              // what the members write, in order
 	ids   map[kv.CommitID]bool
 }
 
@@ -74,8 +75,8 @@ func (g *group) checkAll(from int) error {
 	return g.all[from].check.run(func() error { return g.checkAll(from + 1) })
 }
 
-// decide takes the batches that may be committed, and writes those whose reads hold. The
-// store is ours, in all tabs, until the transaction ends.
+// decide takes the batches that may be committed, and writes those whose reads hold, some at
+// a time. The store is ours, in all tabs, until the transaction ends.
 func (g *group) decide() error {
 	g.begin()
 	g.began = g.newest.version()
@@ -97,6 +98,11 @@ func (g *group) decide() error {
 	g.committer.drop(func(r *grouping.Request) bool {
 		return slices.ContainsFunc(g.members, func(c *candidate) bool { return c.Request == r })
 	})
+	return g.tx.inTurn(g.puts, g.finish)
+}
+
+// finish lets the browser commit what was written.
+func (g *group) finish() error {
 	g.prune()
 	g.tx.commit()
 	for _, c := range g.members {

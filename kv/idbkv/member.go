@@ -86,26 +86,31 @@ func (g *group) resolve(c *candidate) (kv.Version, error) {
 	return 0, nil
 }
 
-// put writes entries at the newest version.
+// put has entries written at the newest version.
 func (g *group) put(b *kv.Batch) {
 	entries := g.tx.store(entriesStore)
 	for _, w := range b.Writes {
 		if w.Delete {
 			g.wrote[w.Key] = 0
-			g.tx.ask(entries.Call("delete", keyToJS(w.Key)))
+			g.puts = append(g.puts, func() { g.tx.ask(entries.Call("delete", keyToJS(w.Key))) })
 			continue
 		}
-		g.wrote[w.Key] = g.head
-		g.tx.ask(entries.Call("put", toJS(encodeEntry(g.head, w.Value)), keyToJS(w.Key)))
+		version := g.head
+		g.wrote[w.Key] = version
+		g.puts = append(g.puts, func() {
+			g.tx.ask(entries.Call("put", toJS(encodeEntry(version, w.Value)), keyToJS(w.Key)))
+		})
 	}
 }
 
-// record writes what the newest version was: an ID, and what changed.
+// record has it written what the newest version was: an ID, and what changed.
 func (g *group) record(id []byte, writes []kv.Write) {
 	version := float64(g.head)
-	row := map[string]any{byID: toJS(id), "v": version}
-	g.tx.ask(g.tx.store(commitsStore).Call("put", row, version))
-	g.tx.ask(g.tx.store(changesStore).Call("put", toJS(watch.EncodeChanges(writes)), version))
+	g.puts = append(g.puts, func() {
+		row := map[string]any{byID: toJS(id), "v": version}
+		g.tx.ask(g.tx.store(commitsStore).Call("put", row, version))
+		g.tx.ask(g.tx.store(changesStore).Call("put", toJS(watch.EncodeChanges(writes)), version))
+	})
 }
 
 // ofFailure is the answer to a batch whose transaction failed. A refusal that could not be

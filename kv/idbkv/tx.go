@@ -140,6 +140,19 @@ func (t *tx) inSteps(n int, ask func(i int), take func(i int) error, then func()
 	return step(0)
 }
 
+// inTurn makes requests whose answers nobody needs, in as many steps as they take; then
+// comes with the last of them. A program that ends between two steps leaves nothing of them:
+// the browser calls it for the next, which fails, and the transaction is aborted.
+func (t *tx) inTurn(requests []func(), then func() error) error {
+	for _, request := range requests[:min(atOnce, len(requests))] {
+		request()
+	}
+	if len(requests) <= atOnce {
+		return then()
+	}
+	return t.then(func() error { return t.inTurn(requests[atOnce:], then) })
+}
+
 // start makes the first step.
 func (t *tx) start(first func() error) {
 	if err := try(first); err != nil {
