@@ -1,7 +1,12 @@
 // The form of parameters and results: JavaScript has camelCase, Uint8Array and objects where
 // the program has JSON. What others wrote, and what is to be sent, stays a text.
 
-const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+const camels = new Map(); // a sync has thousands of events, each with the same names
+const camel = (name) => {
+	let made = camels.get(name);
+	if (made === undefined) camels.set(name, made = name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase()));
+	return made;
+};
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
 
 const encoder = new TextEncoder();

@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
+	"github.com/pawlkv/pawl/internal/parallel"
 	"github.com/pawlkv/pawl/internal/secret"
 	"github.com/pawlkv/pawl/session"
 )
@@ -134,6 +136,7 @@ func writeKind(b *bytes.Buffer, v reflect.Value) {
 func writeMany(b *bytes.Buffer, open, end byte, n int, one func(int)) {
 	b.WriteByte(open)
 	for i := range n {
+		parallel.Rest() // a sync has thousands of events
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -176,8 +179,19 @@ func writeError(b *bytes.Buffer, v reflect.Value) {
 	b.WriteByte('}')
 }
 
+// fieldNames are those that were made, by the names that they have in Go.
+var fieldNames sync.Map
+
 // fieldName is a field's name in JSON: UserID is user_id.
 func fieldName(name string) string {
+	made, known := fieldNames.Load(name)
+	if !known {
+		made, _ = fieldNames.LoadOrStore(name, makeFieldName(name))
+	}
+	return made.(string)
+}
+
+func makeFieldName(name string) string {
 	var b strings.Builder
 	letters := []rune(name)
 	for i, c := range letters {

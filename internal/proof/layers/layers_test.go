@@ -133,7 +133,7 @@ var table = map[string][]string{
 		".", "kv", "kv/memkv", "kv/kvtest/faulty", "txn", "ratchet", "otk", "session", "account", "bench/design",
 	},
 	"internal/proof/remote":            {".", "internal/calls", "internal/proof/story", "kv", "matrix", "ratchet", "otk", "session", "account"},
-	"internal/calls":                   {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/secret"},
+	"internal/calls":                   {".", "matrix", "ratchet", "otk", "session", "account", "device", "group", "roomkeyfile", "kv", "txn", "txn/seal", "internal/parallel", "internal/secret"},
 	"internal/proof/port/transactions": {".", "internal/calls", "kv", "kv/memkv", "kv/kvtest/faulty", "matrix", "txn", "txn/seal"},
 	"keyfile":                          {".", "kv", "internal/files", "internal/holder", "internal/secret"},
 	"cmd/pawl":                         {".", "keyfile", "roomkeyfile", "internal/files/...", "kv", "kv/badgerkv", "kv/sqlitekv", "kv/pgkv", "kv/etcdkv", "kv/witness", "txn", "txn/seal", "internal/secret", "matrix", "ratchet", "otk", "account", "session", "internal/unpadded", "internal/cli/...", "group", "internal/pickle/...", "bench/command", "kv/kvtest/conform"},

@@ -13,6 +13,13 @@ globalThis.cases = (pawl) => {
 	const hkdf = async (bytes) => crypto.subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits"]);
 	const memory = { engine: "memory", key: new Uint8Array(32) };
 
+	/** Keys of n room sessions, which are whatever bytes there are. */
+	const roomKeys = (n) => Array.from({ length: n }, () => {
+		const bytes = crypto.getRandomValues(new Uint8Array(165)), text = (b) => btoa(String.fromCharCode(...b)).replace(/=+$/, "");
+		bytes.set([1, 0, 0, 0, 0]);
+		return { roomId: never.room, sessionId: text(bytes.subarray(133)), sessionKey: bytes, senderKey: "A".repeat(43), senderClaimedEd25519Key: "A".repeat(43), provenance: "file" };
+	});
+
 	/** Opens a store, does something, and closes it. */
 	const within = async (how, does) => {
 		const store = await pawl.open(how);
@@ -171,6 +178,37 @@ globalThis.cases = (pawl) => {
 				await machine.check();
 				await machine.changeExtra({ ...extra, old: new Uint8Array([1]), new: new Uint8Array([3]) });
 				expect((await machine.extra(extra)).value[0], 3, "what the next commit changes");
+			});
+		},
+
+		"a program that ends between parts of what it writes": async () => {
+			const instantiate = WebAssembly.instantiate, put = IDBObjectStore.prototype.put, keys = roomKeys(300);
+			let memoryOf, puts = 0, last = 0;
+			WebAssembly.instantiate = async (...args) => {
+				const made = await instantiate(...args);
+				memoryOf = made.exports.mem;
+				return made;
+			};
+			const how = { ...fresh(), key: new Uint8Array(32) };
+			const store = await pawl.open(how), machine = await store.create(alice);
+			WebAssembly.instantiate = instantiate;
+			IDBObjectStore.prototype.put = function (...args) {
+				if (puts++ === 0) queueMicrotask(() => { // all of the first part were made
+					last = puts;
+					new Uint8Array(memoryOf.buffer).fill(0xff);
+					codeOf(machine.identity()); // it ends here, and not when it is told of what was written
+				});
+				return put.apply(this, args);
+			};
+			const code = await codeOf(machine.importRoomKeys({ keys }));
+			IDBObjectStore.prototype.put = put;
+			expect(code, "unknown", "the call in which it ends");
+			expect(puts, last, "writes after the program has ended");
+			if (last < 100 || last >= keys.length) throw new Error(`the first part of what is written has ${last} of them`);
+			await store.close();
+			await within(how, async (machine, store) => {
+				expect((await machine.importRoomKeys({ keys })).new, keys.length, "keys that are new, of an import of which half was written");
+				await machine.check();
 			});
 		},
 

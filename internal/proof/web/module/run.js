@@ -18,7 +18,13 @@ globalThis.runAsked = async (pawl, calls) => {
 				break;
 			}
 			case "sync":
-				said = await longSync(kit);
+				said = await longSync(kit, 1000);
+				break;
+			case "long sync":
+				said = await longSync(kit, 10_000);
+				break;
+			case "messages":
+				said = await manyMessages(kit, 10_000);
 				break;
 			case "cases":
 				for (const [name, does] of Object.entries(cases(kit))) {
