@@ -99,7 +99,7 @@ func TestExtraBounds(t *testing.T) {
 		{"", "a", 1, pawl.ErrExtra}, {"a", "", 1, pawl.ErrExtra},
 		{long(pawl.MaxExtraSpace), long(pawl.MaxExtraName), pawl.MaxExtraValue, nil},
 		{long(pawl.MaxExtraSpace + 1), "a", 1, pawl.ErrExtra}, {"a", long(pawl.MaxExtraName + 1), 1, pawl.ErrExtra},
-		{"a", "a", pawl.MaxExtraValue + 1, pawl.ErrExtra},
+		{"a", "a", pawl.MaxExtraValue + 1, pawl.ErrExtra}, {"a", "\xff", 1, pawl.ErrExtra}, {"\xff", "a", 1, pawl.ErrExtra},
 	} {
 		err := alice.ChangeExtra(t.Context(), c.space, c.name, func([]byte) ([]byte, error) { return make([]byte, c.size), nil })
 		if !errors.Is(err, c.want) {

@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/record"
@@ -95,6 +96,8 @@ func (a Account) Retire(to Retirement) Account {
 		to.At = time.UnixMilli(1) // a broken clock must not leave the mark out
 	}
 	to.At = record.Time(to.At)
+	// A path may have any bytes, a record has text.
+	to.Target, to.Path = strings.ToValidUTF8(to.Target, "?"), strings.ToValidUTF8(to.Path, "?")
 	a.retired = to
 	return a
 }

@@ -91,6 +91,13 @@ func TestRecordIsStrict(t *testing.T) {
 	if _, err := (Account{}).Encode(); !errors.Is(err, ErrFormat) {
 		t.Errorf("zero Account: %v, want ErrFormat", err)
 	}
+	encoded, err = a.Retire(Retirement{At: noon, Target: "t", Path: "/a\xff\xfe/b"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := Decode(encoded); err != nil || back.retired.Path != "/a?/b" {
+		t.Errorf("a path that is no text is %q, %v, want /a?/b", back.retired.Path, err)
+	}
 	if _, err := a.Retire(Retirement{At: noon, Path: strings.Repeat("x", maxPath+1)}).Encode(); !errors.Is(err, ErrFormat) {
 		t.Errorf("long path: %v, want ErrFormat", err)
 	}

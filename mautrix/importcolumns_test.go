@@ -60,7 +60,17 @@ func (f *fixture) imports() (d DatabaseDevice, err error) {
 	if d, err = ReadDatabase(f.t.Context(), f.raw, DatabaseImport{PickleKey: []byte("pickles"), Retired: true, User: alice}); err == nil {
 		_, err = p.Import(f.t.Context(), d.Import)
 	}
-	return d, err
+	if err != nil {
+		return d, err
+	}
+	m, err := p.Machine(f.t.Context(), d.Import.UserID, d.Import.DeviceID)
+	f.must(err)
+	for _, e := range d.Import.Extras { // what was taken can be read
+		if _, err := m.Extras(f.t.Context(), e.Space); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
 }
 
 // count is how much is imported.

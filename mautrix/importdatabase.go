@@ -173,7 +173,7 @@ func (r *databaseReader) takeAccount(row row) error {
 		return notMautrix("the account's device: %v", err)
 	}
 	d.DeviceID = device
-	d.Since = row.text(3)
+	d.Since = strings.ToValidUTF8(row.text(3), "") // the server judges it
 	a, err := libolm.Account(r.how.PickleKey, row.text(4))
 	if errors.Is(err, pickle.ErrKey) {
 		return r.wrongKey(err)

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"maunium.net/go/mautrix/id"
 
@@ -117,8 +118,8 @@ func (r *databaseReader) extra(space, name string, v any) error {
 	if err != nil {
 		return err
 	}
-	if name == "" || len(name) > pawl.MaxExtraName || len(value) > pawl.MaxExtraValue {
-		return fmt.Errorf("%w: a name of %d and a value of %d bytes", pawl.ErrExtra, len(name), len(value))
+	if name == "" || len(name) > pawl.MaxExtraName || len(value) > pawl.MaxExtraValue || !utf8.ValidString(name) {
+		return fmt.Errorf("%w: a name of %d and a value of %d bytes, or no text", pawl.ErrExtra, len(name), len(value))
 	}
 	r.out.Import.Extras = append(r.out.Import.Extras, pawl.ImportExtra{Space: space, Name: name, Value: value})
 	return nil

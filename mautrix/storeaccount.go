@@ -36,6 +36,9 @@ type accountState struct {
 // PutAccount implements crypto.Store: it keeps the version of the key backup, and that
 // the device's keys were uploaded. All else is the Machine's.
 func (s *Store) PutAccount(ctx context.Context, a *crypto.OlmAccount) error {
+	if a == nil {
+		return fmt.Errorf("%w: no account", ErrHandle)
+	}
 	if _, ok := a.Internal.(accountHandle); !ok {
 		return fmt.Errorf("%w: not an account of this store: %T", ErrHandle, a.Internal)
 	}

@@ -2,6 +2,7 @@ package pawlmautrix
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"maunium.net/go/mautrix/id"
@@ -110,6 +111,9 @@ func (s *Store) FindDeviceByKey(ctx context.Context, user id.UserID, key id.Iden
 // PutDevice implements crypto.Store. What Pawl has proved of the device stays as it is:
 // of one that is known the trust counts.
 func (s *Store) PutDevice(ctx context.Context, user id.UserID, d *id.Device) error {
+	if d == nil {
+		return fmt.Errorf("%w: no device", ErrDevice)
+	}
 	defer s.told.Add(1)
 	return change(ctx, s, spaceDevices, string(user), func(v *devices, _ bool) (bool, error) {
 		if v.Devices == nil {
@@ -137,6 +141,9 @@ func (s *Store) PutDevices(ctx context.Context, user id.UserID, all map[id.Devic
 			now.Devices[name] = d
 		}
 		for name, d := range all {
+			if d == nil {
+				continue
+			}
 			now.Devices[name] = storedOf(d)
 		}
 		*v = now

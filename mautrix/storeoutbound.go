@@ -146,6 +146,9 @@ func (s *Store) AddOutboundGroupSession(ctx context.Context, o *crypto.OutboundG
 // UpdateOutboundGroupSession implements crypto.Store. What was encrypted is stored
 // already; one that was removed meanwhile stays so.
 func (s *Store) UpdateOutboundGroupSession(ctx context.Context, o *crypto.OutboundGroupSession) error {
+	if o == nil {
+		return fmt.Errorf("%w: no session", ErrHandle)
+	}
 	h, ok := o.Internal.(outboundHandle)
 	if !ok {
 		return fmt.Errorf("%w: not a session of this store: %T", ErrHandle, o.Internal)

@@ -25,7 +25,7 @@ import (
 type sessionHandle struct {
 	store   *Store
 	peer    ratchet.PublicKey
-	oneTime *ratchet.PublicKey // open another with this key
+	oneTime *ratchet.PublicKey // open another with this key; under the store's mutex
 
 	mu   sync.Mutex
 	info pawl.SessionInfo // the one that was used last, or is used next
@@ -77,7 +77,10 @@ func (h *sessionHandle) MatchesInboundSessionFrom(identity, message string) (boo
 
 // EncryptMsgType implements olm.Session.
 func (h *sessionHandle) EncryptMsgType() id.OlmMsgType {
-	if h.oneTime == nil && h.HasReceivedMessage() {
+	h.store.mu.Lock()
+	opens := h.oneTime != nil
+	h.store.mu.Unlock()
+	if !opens && h.HasReceivedMessage() {
 		return id.OlmMsgTypeMsg
 	}
 	return id.OlmMsgTypePreKey
@@ -174,13 +177,16 @@ func (s *Store) handle(ctx context.Context, key id.SenderKey) (*crypto.OlmSessio
 // AddSession implements crypto.Store. A session that was opened for a message is stored
 // already; the one-time key of another is used by the next Encrypt.
 func (s *Store) AddSession(_ context.Context, key id.SenderKey, o *crypto.OlmSession) error {
+	if o == nil {
+		return fmt.Errorf("%w: no session", ErrHandle)
+	}
 	h, ok := o.Internal.(*sessionHandle)
 	if !ok || h.store != s || h.peer.String() != string(key) {
 		return fmt.Errorf("%w: not a session of this store with %s: %T", ErrHandle, key, o.Internal)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if h.oneTime != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.claimed[h.peer], h.oneTime = *h.oneTime, nil
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/pawlkv/pawl/account"
 	"github.com/pawlkv/pawl/device"
@@ -49,8 +50,8 @@ func (e Extra) record() records.Extra {
 
 // checkRest fails with ErrDevice where something is not what is kept.
 func checkRest(d Device) error {
-	if len(d.Since) > records.MaxToken {
-		return fmt.Errorf("%w: a token of %d bytes", ErrDevice, len(d.Since))
+	if len(d.Since) > records.MaxToken || !utf8.ValidString(d.Since) {
+		return fmt.Errorf("%w: a token of %d bytes, or no text", ErrDevice, len(d.Since))
 	}
 	for _, u := range d.Users {
 		if err := u.Check(); err != nil {

@@ -168,6 +168,7 @@ func TestTheRestIsPutOnce(t *testing.T) {
 func TestRestRefusals(t *testing.T) {
 	for what, change := range map[string]func(*pawl.Import){
 		"token":    func(d *pawl.Import) { d.Since = strings.Repeat("x", 16<<10+1) },
+		"no text":  func(d *pawl.Import) { d.Since = "\xff" },
 		"user":     func(d *pawl.Import) { d.Users = []matrix.UserID{"bob"} },
 		"identity": func(d *pawl.Import) { d.Identities[0].First = account.VerifyKey{} },
 		"room":     func(d *pawl.Import) { d.Rooms[0].Room = "room" },

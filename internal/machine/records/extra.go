@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/pawlkv/pawl/internal/machine"
 	frame "github.com/pawlkv/pawl/internal/record"
@@ -52,6 +53,8 @@ func (n ExtraName) Check(value []byte) error {
 		return fmt.Errorf("%w: a space of %d bytes, of 1 to %d", ErrExtra, len(n.Space), MaxExtraSpace)
 	case n.Name == "" || len(n.Name) > MaxExtraName:
 		return fmt.Errorf("%w: a name of %d bytes, of 1 to %d", ErrExtra, len(n.Name), MaxExtraName)
+	case !utf8.ValidString(n.Space) || !utf8.ValidString(n.Name):
+		return fmt.Errorf("%w: a space or a name that is no UTF-8", ErrExtra)
 	case len(value) > MaxExtraValue:
 		return fmt.Errorf("%w: a value of %d bytes, of at most %d", ErrExtra, len(value), MaxExtraValue)
 	}
