@@ -26,6 +26,7 @@ class Failed(Exception):
 
 def text(b): return None if b is None else base64.b64encode(b).decode()
 def bytes_of(t): return base64.b64decode(t)
+def entry(key, value, version): return {"key": text(key), "value": text(value), "version": version}
 def within(prefix): return (prefix, len(prefix), prefix)
 
 
@@ -57,15 +58,14 @@ class Store:
 
     def get(self, c):
         db, keys = self.view(c), [valid(bytes_of(k)) for k in c["keys"]]
-        rows = [db.execute("SELECT value, version FROM entry WHERE key=? AND " + THERE, (k,)).fetchone() for k in keys]
-        return {"entries": [{"key": text(k), "value": text(r and r[0]), "version": r[1] if r else 0} for k, r in zip(keys, rows)]}
+        rows = [db.execute("SELECT value, version FROM entry WHERE key=? AND " + THERE, (k,)).fetchone() or (None, 0) for k in keys]
+        return {"entries": [entry(k, *r) for k, r in zip(keys, rows)]}
 
     def scan(self, c):
         after = "" if c["after"] is None else " AND key > ?"
         rows = self.view(c).execute(f"SELECT key, value, version FROM entry WHERE {THERE} AND {IN}{after} ORDER BY key LIMIT ?",
             within(bytes_of(c["prefix"])) + ((bytes_of(c["after"]),) if after else ()) + (c["most"] + 1,)).fetchall()
-        entries = [{"key": text(k), "value": text(v), "version": n} for k, v, n in rows[:c["most"]]]
-        return {"entries": entries, "more": len(rows) > c["most"]}
+        return {"entries": [entry(*r) for r in rows[:c["most"]]], "more": len(rows) > c["most"]}
 
     def version(self, c): return {"version": self.view(c).execute("SELECT head FROM state").fetchone()[0]}
 
@@ -91,11 +91,8 @@ class Store:
             raise Failed("invalid", text="a version that no store has")
 
     def stale(self, c):
-        keys, prefixes = [], []
-        for r in c["reads"]:
-            row = self.one("SELECT version FROM entry WHERE key=? AND " + THERE, bytes_of(r["key"]))
-            if (row[0] if row else 0) != r["version"]:
-                keys.append(r["key"])
+        version = lambda key: (self.one("SELECT version FROM entry WHERE key=? AND " + THERE, bytes_of(key)) or (0,))[0]
+        keys, prefixes = [r["key"] for r in c["reads"] if version(r["key"]) != r["version"]], []
         for s in c["scans"]:
             was = [(bytes_of(r["key"]), r["version"]) for r in s["entries"]]
             now = self.db.execute(f"SELECT key, version FROM entry WHERE {THERE} AND {IN} ORDER BY key", within(bytes_of(s["prefix"]))).fetchall()
@@ -143,14 +140,9 @@ class Store:
             return {"error": "closed"}
         durable = c["sync"] or c["again"]  # a refusal is, always
         self.db.execute("PRAGMA synchronous=" + ("FULL" if durable else "NORMAL"))  # NORMAL syncs no commit, and orders them
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
-            answer = self.apply(c)
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
-        return answer
+        with self.db:  # commits, or rolls back
+            self.db.execute("BEGIN IMMEDIATE")
+            return self.apply(c)
 
     # Turns, and what waits for them. A place has the call, the keys (None: the whole store), and until when it was granted.
     def run_queue(self):
@@ -190,16 +182,16 @@ class Store:
             prefix, version, key = self.watches[c["watch"]]
             rows = self.db.execute(f"SELECT key, value IS NULL, version FROM entry WHERE (version, key) > (?, ?) AND {IN} ORDER BY version, key LIMIT 1001",
                 (version, key) + within(prefix)).fetchall()
+            if not rows:
+                continue
+            key, deleted, version = rows[0]
+            change = {"key": text(key), "version": 0 if deleted else version, "head": version - (len(rows) > 1 and rows[1][2] == version)}
             if len(rows) > 1000:  # it is quicker to read everything again
-                self.watches[c["watch"]] = (prefix, self.head(), LAST)
-                self.nexts.remove(c)
-                say(c, {"change": {"key": "", "version": 0, "head": self.head(), "resync": True}})
-            elif rows:
-                key, deleted, version = rows[0]
-                head = version - 1 if len(rows) > 1 and rows[1][2] == version else version
-                self.watches[c["watch"]] = (prefix, version, key)
-                self.nexts.remove(c)
-                say(c, {"change": {"key": text(key), "version": 0 if deleted else version, "head": head}})
+                key, version = LAST, self.head()
+                change = {"key": "", "version": 0, "head": version, "resync": True}
+            self.watches[c["watch"]] = (prefix, version, key)
+            self.nexts.remove(c)
+            say(c, {"change": change})
 
     def end_waiting(self, which, error):
         for call in [p["call"] for p in self.queue if p["until"] is None] + self.nexts:
@@ -241,8 +233,7 @@ class Store:
         if name == "next":
             self.nexts.append(c)
             return self.tell()
-        answers = {"get": self.get, "scan": self.scan, "version": self.version, "end": self.end, "close": self.close}
-        say(c, answers[name](c) if name in answers else {})  # watch, unwatch
+        say(c, getattr(self, name)(c) if name in ("get", "scan", "version", "end", "close") else {})  # watch, unwatch
 
 
 def say(call, answer):

@@ -12,7 +12,7 @@ type flaw struct {
 // flaws are those of kvtest/broken, in its words.
 var flaws = map[string]flaw{
 	"reads are not checked": {"store/isolation/lost-update", map[string]string{
-		`if (row[0] if row else 0) != r["version"]:`: `if False:`,
+		`if version(r["key"]) != r["version"]`: `if False`,
 	}},
 	"of a scan only what it yielded is checked": {"store/isolation/phantom-insert", map[string]string{
 		`if now != was:`: `if [row for row in now if row[0] in dict(was)] != was:`,
@@ -49,7 +49,7 @@ var flaws = map[string]flaw{
 		`[valid(bytes_of(k)) for k in c["keys"]]`: `list(dict.fromkeys(valid(bytes_of(k)) for k in c["keys"]))`,
 	}},
 	"deletions are not told": {"store/watch/wakes", map[string]string{
-		"                self.watches[c[\"watch\"]] = (prefix, version, key)\n": "                self.watches[c[\"watch\"]] = (prefix, version, key)\n                if deleted:\n                    return self.tell()\n",
+		"            self.watches[c[\"watch\"]] = (prefix, version, key)\n": "            self.watches[c[\"watch\"]] = (prefix, version, key)\n            if deleted:\n                return self.tell()\n",
 	}},
 	"a watch tells of all keys": {"store/watch/prefix", map[string]string{
 		`(version, key) + within(prefix)`: `(version, key) + within(b"")`,
