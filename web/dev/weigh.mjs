@@ -1,11 +1,12 @@
 // What a program for WebAssembly is made of: node weigh.mjs PROGRAM, one that was linked
 // with its names (without -s). For each package it prints the bytes of its functions, and
 // what brotli -q 11 makes of those alone, which is a little more than they add to the whole.
+// With LEAST, in KB, it names those only that have as much; with LEAST raw it does not pack them.
 
 import { readFileSync } from "node:fs";
 import { brotliCompressSync, constants } from "node:zlib";
 
-const program = readFileSync(process.argv[2]), least = Number(process.argv[3] ?? 10);
+const program = readFileSync(process.argv[2]), least = Number(process.argv[3] ?? 10), unpacked = process.argv[4] === "raw";
 
 /** Reads numbers and names as WebAssembly writes them. */
 function reader(bytes, at = 0) {
@@ -90,7 +91,7 @@ for (const [i, body] of code.entries()) {
 	packages.set(of, [...(packages.get(of) ?? []), body]);
 }
 
-const packed = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 } }).length;
+const packed = (bytes) => unpacked ? 0 : brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 } }).length;
 const row = (what, bytes) => [what, bytes.length, packed(bytes)];
 const rows = [...packages].map(([name, parts]) => row(name, Buffer.concat(parts))).sort((a, b) => b[1] - a[1]);
 const kb = (n) => (n / 1e3).toFixed(1).padStart(10);
