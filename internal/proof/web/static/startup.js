@@ -1,6 +1,7 @@
 // From the load of a page to the first event that it decrypts, with the store of an earlier one:
-// with Pawl's module, or with matrix-sdk-crypto-wasm. The first page makes the store, and uses
-// it for a while: a browser keeps of a program what it has compiled because it runs often.
+// with Pawl's module, or with matrix-sdk-crypto-wasm; or to the end of a Go program that only says
+// hello. The first page makes the store, and uses it for a while: a browser keeps of a program
+// what it has compiled because it runs often.
 const asked = new URLSearchParams(location.search), [whose, what, name] = asked.getAll("arg");
 const { room, sender, session, sessionKey, senderKey, signs, event } = await (await fetch("/startup.json")).json();
 const user = "@alice:example.org", device = "PHONE", key = new Uint8Array(32);
@@ -18,6 +19,12 @@ const kinds = {
 			},
 			read: async () => (await machine.decryptRoomEvent({ room, id: event.event_id, sender }, JSON.stringify(event.content))).content,
 		};
+	},
+	async hello() { // Go alone
+		await import("/wasm_exec.js");
+		const go = new Go();
+		await go.run((await WebAssembly.instantiateStreaming(fetch("/hello.wasm"), go.importObject)).instance);
+		return { read: async () => JSON.stringify({ body: "hello" }) };
 	},
 	async theirs() {
 		const sdk = await import("/sdk/index.mjs");
