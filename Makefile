@@ -206,7 +206,8 @@ wasm:
 	node web/dev/sizes.mjs build/hello.wasm build/small.wasm build/web/pawl.wasm web/dev/node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/*.wasm
 	$(FORWEB) build -trimpath -o build/names.wasm ./cmd/pawlweb
 	node web/dev/weigh.mjs build/names.wasm
-	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -run TestStartUp .
+	cd $(CLIENTS)/nodebot && { [ -d node_modules ] || npm ci --no-fund --no-audit; }
+	cd internal/proof/web && $(GO) test -v -count=1 -run TestStartUp .
 
 # PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
 # programs are optional on a developer's machine, and required with PAWL_FLEET=1. In short
