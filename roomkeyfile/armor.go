@@ -30,20 +30,34 @@ type body struct {
 // openBody passes over the first line.
 func openBody(file io.Reader) (*body, error) {
 	r := bufio.NewReaderSize(file, 32<<10)
+	return &body{r: r}, passFirstLine(r)
+}
+
+func passFirstLine(r *bufio.Reader) error {
 	for read := 0; read < maxPreface; {
 		line, err := r.ReadSlice('\n')
 		read += len(line)
 		if bytes.Equal(bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\ufeff"))), []byte(firstLine)) {
-			return &body{r: r}, nil
+			return nil
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil, damaged("it has no line %q", firstLine)
+			return damaged("it has no line %q", firstLine)
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return nil, fmt.Errorf("roomkeyfile: %w", err)
+			return fmt.Errorf("roomkeyfile: %w", err)
 		}
 	}
-	return nil, damaged("no line %q in its first %d bytes", firstLine, maxPreface)
+	return damaged("no line %q in its first %d bytes", firstLine, maxPreface)
+}
+
+// another reports whether a second file begins behind the last line, which was read:
+// somebody has put two into one.
+func (b *body) another() (bool, error) {
+	err := passFirstLine(b.r)
+	if errors.Is(err, ErrFormat) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // bytes returns the bytes that the characters stand for.

@@ -88,6 +88,30 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestAnother: who has put two files into one is told, and nobody else.
+func TestAnother(t *testing.T) {
+	whole := string(write(t, 10, newKey(t, 1)))
+	for name, c := range map[string]struct {
+		file string
+		want bool
+	}{
+		"one":              {whole, false},
+		"a text behind":    {whole + "-----END-----\nx", false},
+		"half a line":      {whole + firstLine[:20], false},
+		"far behind":       {whole + strings.Repeat("x\n", maxPreface) + whole, false},
+		"two":              {whole + whole, true},
+		"two apart":        {strings.ReplaceAll(whole+"\nmore:\n"+whole, "\n", "\r\n"), true},
+		"half another one": {whole + firstLine, true},
+	} {
+		r, err := NewReader(strings.NewReader(c.file))
+		must(t, err)
+		must(t, r.Unlock(t.Context(), passphrase))
+		if r.Another() != c.want || r.Count() != 1 {
+			t.Errorf("%s: another %v, %d keys; want %v, 1", name, r.Another(), r.Count(), c.want)
+		}
+	}
+}
+
 // badFile is one that is refused.
 type badFile struct {
 	file string

@@ -25,6 +25,7 @@ type Reader struct {
 	mac      [macSize]byte // that was verified
 	count    int
 	unlocked bool
+	another  bool
 }
 
 // NewReader looks at a file from where it stands: whether it is a room key file,
@@ -54,7 +55,9 @@ func NewReader(file io.ReadSeeker) (*Reader, error) {
 		return nil, short(headSize+rest, io.EOF)
 	}
 	r.text = rest - macSize
-	r.head, err = parseHead(first)
+	if r.head, err = parseHead(first); err == nil {
+		r.another, err = b.another()
+	}
 	return r, err
 }
 
@@ -68,6 +71,10 @@ func short(n int64, err error) error {
 
 // Rounds returns how many rounds it takes to try a passphrase: see [WeakRounds].
 func (r *Reader) Rounds() int { return int(r.head.rounds) }
+
+// Another returns whether a second file begins behind the end of this one, within 64 KiB:
+// it is not read, and whoever put two into one should know.
+func (r *Reader) Another() bool { return r.another }
 
 // Unlock makes the file's keys from a passphrase, of which the bytes count as they
 // are, and verifies the HMAC over the whole file; only then it decrypts and counts

@@ -69,9 +69,9 @@ func (c *roomKeysImportCommand) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer file.Close()
-	keys, err := c.unlock(cmd, file)
+	keys, err := c.unlock(cmd, file, c.named(args[1]))
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.named(args[1]), err)
+		return err
 	}
 	access := existing
 	if c.dry {
@@ -102,20 +102,30 @@ func (c *roomKeysImportCommand) named(path string) string {
 	return path
 }
 
-// unlock looks at the file before its passphrase is asked for.
-func (c *roomKeysImportCommand) unlock(cmd *cobra.Command, file io.ReadSeeker) (*roomkeyfile.Reader, error) {
+// unlock looks at the file before its passphrase is asked for. What is wrong with the
+// passphrase's own source is not said of the file.
+func (c *roomKeysImportCommand) unlock(cmd *cobra.Command, file io.ReadSeeker, name string) (*roomkeyfile.Reader, error) {
 	keys, err := roomkeyfile.NewReader(file)
 	if err != nil {
-		return nil, ofFile(err)
+		return nil, fmt.Errorf("%s: %w", name, ofFile(err))
+	}
+	warn := func(format string, args ...any) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pawl: warning: "+format+"\n", args...)
 	}
 	if n := keys.Rounds(); n < roomkeyfile.WeakRounds {
-		fmt.Fprintf(cmd.ErrOrStderr(), "pawl: warning: the file has %d rounds, and %d are few already: its passphrase is easily found by trying\n", n, roomkeyfile.WeakRounds)
+		warn("the file has %d rounds, and %d are few already: its passphrase is easily found by trying", n, roomkeyfile.WeakRounds)
+	}
+	if keys.Another() {
+		warn("another room key file follows in the same one, and is not read: import it from a file of its own")
 	}
 	passphrase, err := c.passphrase(cmd, false)
 	if err != nil {
 		return nil, err
 	}
-	return keys, ofFile(keys.Unlock(cmd.Context(), passphrase))
+	if err := keys.Unlock(cmd.Context(), passphrase); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, ofFile(err))
+	}
+	return keys, nil
 }
 
 // stepping lets a bar go on with each key.
