@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -58,7 +59,7 @@ type convertedJSON struct {
 }
 
 func (c *convertCommand) run(cmd *cobra.Command, args []string) error {
-	from, to, err := bothPlaces(args)
+	from, to, err := bothPlaces(cmd.Context(), args)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (c *convertCommand) run(cmd *cobra.Command, args []string) error {
 }
 
 // bothPlaces checks the places before anything is opened.
-func bothPlaces(args []string) (from, to place, err error) {
+func bothPlaces(ctx context.Context, args []string) (from, to place, err error) {
 	if from, err = parsePlace(args[0]); err != nil {
 		return from, to, err
 	}
@@ -103,7 +104,7 @@ func bothPlaces(args []string) (from, to place, err error) {
 			return from, to, fmt.Errorf("%s must be a directory that exists", filepath.Dir(to.path))
 		}
 	}
-	if err := from.require(); err != nil {
+	if err := from.require(ctx); err != nil {
 		return from, to, err
 	}
 	return from, to, apart(from, to)

@@ -227,7 +227,7 @@ func (k *killing) retired(t *testing.T) bool {
 func (k *killing) expectUnusable(t *testing.T) {
 	t.Helper()
 	from, to := mustPlace(t, k.from), mustPlace(t, k.to)
-	if err := to.require(); err == nil {
+	if err := to.require(t.Context()); err == nil {
 		t.Fatal("the new store is there before the old one is retired")
 	}
 	key, err := keyfile.Read(from.keyFile())

@@ -72,6 +72,19 @@ func TestExit(t *testing.T) {
 	}
 }
 
+// TestErrorOfLines: an error of several lines is one, which reads as it was meant.
+func TestErrorOfLines(t *testing.T) {
+	for text, want := range map[string]string{
+		"one\ntwo": "one; two",
+		"failed to connect to `db`:\n\tone: refused\n\ttwo: refused": "failed to connect to `db`: one: refused; two: refused",
+		"two\r\n  \nthree": "two; three",
+	} {
+		if got := plainText(text); got != want {
+			t.Errorf("%q is said as %q, want %q", text, got, want)
+		}
+	}
+}
+
 // commands are all that a user can run.
 func commands() (all []*cobra.Command) {
 	under := []*cobra.Command{newRoot()}

@@ -146,8 +146,7 @@ func (e *etcdPlace) look(ctx context.Context) (kv.Store, error) {
 }
 
 // within calls fn with the database.
-func (e *etcdPlace) within(fn func(context.Context, *etcdkv.Database) error) error {
-	ctx := context.Background()
+func (e *etcdPlace) within(ctx context.Context, fn func(context.Context, *etcdkv.Database) error) error {
 	db, err := e.openDB(ctx, false)
 	if err != nil {
 		return err
@@ -156,8 +155,8 @@ func (e *etcdPlace) within(fn func(context.Context, *etcdkv.Database) error) err
 	return fn(ctx, db)
 }
 
-func (e *etcdPlace) exists() (there bool, err error) {
-	err = e.within(func(ctx context.Context, db *etcdkv.Database) (err error) {
+func (e *etcdPlace) exists(ctx context.Context) (there bool, err error) {
+	err = e.within(ctx, func(ctx context.Context, db *etcdkv.Database) (err error) {
 		there, err = db.Exists(ctx, e.store)
 		return err
 	})
@@ -173,15 +172,15 @@ func (e *etcdPlace) aside(more string) served {
 }
 
 func (e *etcdPlace) rename(to string) error {
-	return e.within(func(ctx context.Context, db *etcdkv.Database) error { return db.Rename(ctx, e.store, to) })
+	return e.within(context.Background(), func(ctx context.Context, db *etcdkv.Database) error { return db.Rename(ctx, e.store, to) })
 }
 
 func (e *etcdPlace) remove() error {
-	return e.within(func(ctx context.Context, db *etcdkv.Database) error { return db.Remove(ctx, e.store) })
+	return e.within(context.Background(), func(ctx context.Context, db *etcdkv.Database) error { return db.Remove(ctx, e.store) })
 }
 
 func (e *etcdPlace) leftovers(infix string) (found []served, err error) {
-	err = e.within(func(ctx context.Context, db *etcdkv.Database) error {
+	err = e.within(context.Background(), func(ctx context.Context, db *etcdkv.Database) error {
 		names, err := db.Names(ctx, e.store+infix)
 		for _, name := range names {
 			found = append(found, e.aside(strings.TrimPrefix(name, e.store)))

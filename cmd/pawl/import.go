@@ -101,10 +101,14 @@ func (c *importCommand) take(cmd *cobra.Command, store string, d pawl.Import) (d
 	if err != nil {
 		return done, err
 	}
-	switch {
-	case c.dryRun && place.require() != nil:
-		return d.Plan()
-	case c.dryRun:
+	if c.dryRun {
+		there, err := place.isThere(cmd.Context())
+		if err != nil {
+			return done, err
+		}
+		if !there {
+			return d.Plan()
+		}
 		err = c.look(cmd, store, func(o *opened) error {
 			done, err = o.PlanImport(cmd.Context(), d)
 			return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,6 +116,32 @@ func TestImportCommand(t *testing.T) {
 				t.Errorf("check: %q, %v", out, err)
 			}
 		})
+	}
+}
+
+// TestPlanOfNoPlace: of where nobody can look, or where no store can be, a dry run says
+// that, and not what would be imported into a new one.
+func TestPlanOfNoPlace(t *testing.T) {
+	l := lifeOf(t, "libolm", "libolm.json")
+	i := newImporting(t, l, listOf(l))
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for store, says := range map[string]string{
+		"postgres://" + closed.Addr().String() + "/db?space=s": "store unavailable",
+		"etcd://" + closed.Addr().String() + "/s":              "store unavailable",
+		i.path("key"):         "is a file: give a directory",
+		"sqlite:" + i.dir:     "is a directory",
+		i.path("key/further"): "not a directory",
+	} {
+		for _, flags := range [][]string{{"--dry-run"}, nil} {
+			args := append([]string{"import", store, "--from", "libolm", i.path("list.json"), "--pickle-key-file", i.path("key")}, flags...)
+			if out, err := pawlCommand(args...); err == nil || !strings.Contains(plain(err), says) || out != "" {
+				t.Errorf("%s %q: %q, %v; want %q", store, flags, out, err, says)
+			}
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ func (m *moving) run(ctx context.Context) (convertedJSON, error) {
 	if err != nil {
 		return convertedJSON{}, err
 	}
-	id, finishing, err := m.begun(moved, active)
+	id, finishing, err := m.begun(ctx, moved, active)
 	if err != nil {
 		return convertedJSON{}, err
 	}
@@ -43,7 +43,7 @@ func (m *moving) run(ctx context.Context) (convertedJSON, error) {
 
 // begun says whether the accounts were retired by a run before this one, and
 // with which id.
-func (m *moving) begun(moved []account.Retirement, active int) (id string, finishing bool, err error) {
+func (m *moving) begun(ctx context.Context, moved []account.Retirement, active int) (id string, finishing bool, err error) {
 	for _, r := range moved {
 		if r.Path == m.to.String() {
 			return r.Target, true, nil
@@ -51,7 +51,7 @@ func (m *moving) begun(moved []account.Retirement, active int) (id string, finis
 	}
 	switch {
 	case active > 0:
-		return "", false, m.to.requireFree()
+		return "", false, m.to.requireFree(ctx)
 	case len(moved) > 0:
 		return "", false, fmt.Errorf("%w: %s: convert that one", account.ErrRetired, moved[0].Path)
 	}
@@ -74,15 +74,22 @@ func (m *moving) move(ctx context.Context) (id string, err error) {
 		return "", err
 	}
 	// Once more: what is compared now comes from the disk.
-	asked := false
+	nobody := true // names it, for certain
 	err = m.copy(ctx, whole, func(c pawl.Copy) error {
-		asked = true
-		return m.Retire(ctx, c, account.Retirement{Target: id, Path: m.to.String()})
+		err := m.Retire(ctx, c, account.Retirement{Target: id, Path: m.to.String()})
+		nobody = errors.Is(err, pawl.ErrMovedOn) || notRetired(kv.OutcomeOf(err))
+		return err
 	})
-	if err != nil && (!asked || errors.Is(err, pawl.ErrMovedOn)) {
-		err = errors.Join(err, whole.removeAll()) // it is certain that no retired account names it
+	if err != nil && nobody {
+		err = errors.Join(err, whole.removeAll())
 	}
 	return id, err
+}
+
+// notRetired reports whether an outcome of retiring accounts says for certain that it
+// was not done and never will be.
+func notRetired(o kv.Outcome) bool {
+	return o == kv.Conflict || o == kv.NotApplied || o == kv.Unsent
 }
 
 // copyTries bounds how often a store that is in use is followed.
@@ -116,11 +123,11 @@ func (m *moving) copy(ctx context.Context, p place, then func(pawl.Copy) error) 
 // the store at the new place.
 func (m *moving) finish(ctx context.Context, id string) error {
 	whole := m.to.aside(movedInfix, id)
-	switch there, err := whole.exists(); {
+	switch there, err := whole.exists(ctx); {
 	case err != nil:
 		return err
 	case !there:
-		if err := m.to.require(); err != nil {
+		if err := m.to.require(ctx); err != nil {
 			return fmt.Errorf("the accounts were moved, and neither %s nor %s is there: put it back", m.to, whole)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,8 +33,8 @@ func (p place) aside(infix, id string) place {
 }
 
 // requireFree refuses a place where there is a store, or what is left of one.
-func (p place) requireFree() error {
-	if there, err := p.exists(); p.server != nil && (there || err != nil) {
+func (p place) requireFree(ctx context.Context) error {
+	if there, err := p.exists(ctx); p.server != nil && (there || err != nil) {
 		if err == nil {
 			err = fmt.Errorf("%s is there already: give another place", p)
 		}
@@ -59,9 +60,9 @@ func (p place) requireFree() error {
 	return nil
 }
 
-func (p place) exists() (bool, error) {
+func (p place) exists(ctx context.Context) (bool, error) {
 	if p.server != nil {
-		return p.server.exists()
+		return p.server.exists(ctx)
 	}
 	_, err := os.Lstat(p.path)
 	if errors.Is(err, fs.ErrNotExist) {

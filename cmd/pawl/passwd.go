@@ -62,7 +62,7 @@ func (c *passwdCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.require(); err != nil {
+	if err := p.require(cmd.Context()); err != nil {
 		return err
 	}
 	cost, err := c.cost(cmd)

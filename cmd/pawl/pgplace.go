@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -43,6 +44,11 @@ func parsePG(text string) (served, error) {
 	}
 	if _, has := u.User.Password(); has || query.Has("password") || query.Has("sslpassword") {
 		return nil, cli.Usagef(passwordShown + "PGPASSWORD, or in a file that PGPASSFILE names")
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if len(query[name]) > 1 {
+			return nil, cli.Usagef("the URL has %s more than once: give %s", cli.Shown(name), pgForm)
+		}
 	}
 	s := &pgPlace{url: *u, space: query.Get("space"), schema: query.Get("schema")}
 	if s.space == "" {
@@ -148,8 +154,7 @@ func (s *pgPlace) look(ctx context.Context) (kv.Store, error) {
 }
 
 // within calls fn with the database.
-func (s *pgPlace) within(fn func(context.Context, *pgkv.DB) error) error {
-	ctx := context.Background()
+func (s *pgPlace) within(ctx context.Context, fn func(context.Context, *pgkv.DB) error) error {
 	db, done, err := s.openDB(ctx, false)
 	if err != nil {
 		return err
@@ -159,8 +164,8 @@ func (s *pgPlace) within(fn func(context.Context, *pgkv.DB) error) error {
 }
 
 // exists reports whether there is something in the space.
-func (s *pgPlace) exists() (there bool, err error) {
-	err = s.within(func(ctx context.Context, db *pgkv.DB) (err error) {
+func (s *pgPlace) exists(ctx context.Context) (there bool, err error) {
+	err = s.within(ctx, func(ctx context.Context, db *pgkv.DB) (err error) {
 		there, err = db.Exists(ctx, s.space)
 		return err
 	})
@@ -179,15 +184,15 @@ func (s *pgPlace) aside(more string) served {
 }
 
 func (s *pgPlace) rename(to string) error {
-	return s.within(func(ctx context.Context, db *pgkv.DB) error { return db.Rename(ctx, s.space, to) })
+	return s.within(context.Background(), func(ctx context.Context, db *pgkv.DB) error { return db.Rename(ctx, s.space, to) })
 }
 
 func (s *pgPlace) remove() error {
-	return s.within(func(ctx context.Context, db *pgkv.DB) error { return db.Remove(ctx, s.space) })
+	return s.within(context.Background(), func(ctx context.Context, db *pgkv.DB) error { return db.Remove(ctx, s.space) })
 }
 
 func (s *pgPlace) leftovers(infix string) (found []served, err error) {
-	err = s.within(func(ctx context.Context, db *pgkv.DB) error {
+	err = s.within(context.Background(), func(ctx context.Context, db *pgkv.DB) error {
 		names, err := db.Spaces(ctx, s.space+infix)
 		for _, name := range names {
 			found = append(found, s.aside(strings.TrimPrefix(name, s.space)))

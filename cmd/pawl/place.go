@@ -121,11 +121,11 @@ func (p place) openSQLite(ctx context.Context, more ...sqlitekv.Option) (kv.Stor
 	return store, nil
 }
 
-// require keeps commands from making a store where there is none. The engines
-// look closer.
-func (p place) require() error {
+// require keeps commands from making a store where there is none, with an errNoStore.
+// Any other error says that nobody knows. The engines look closer.
+func (p place) require(ctx context.Context) error {
 	if p.server != nil {
-		there, err := p.server.exists()
+		there, err := p.server.exists(ctx)
 		if err == nil && !there {
 			err = noStore(p)
 		}
@@ -159,5 +159,16 @@ func noStore(p place) error {
 	if _, err := os.Stat(p.witnessFile()); err == nil && p.server == nil {
 		return fmt.Errorf("%w: there was a store at %s, and its records are gone", kv.ErrCorrupt, p)
 	}
-	return fmt.Errorf("there is no store at %s: make one with 'pawl init %s --user USER --device DEVICE'", p, p)
+	return instead(errNoStore, "there is no store at %s: make one with 'pawl init %s --user USER --device DEVICE'", p, p)
+}
+
+var errNoStore = errors.New("there is no store")
+
+// isThere is require for who makes a store where there is none.
+func (p place) isThere(ctx context.Context) (bool, error) {
+	err := p.require(ctx)
+	if errors.Is(err, errNoStore) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -33,6 +33,7 @@ func plain(err error) string { return plainText(err.Error()) }
 func plainText(text string) string {
 	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 	for i, line := range lines {
+		line = strings.TrimSpace(line)
 		for prefixed.MatchString(line) {
 			line = prefixed.ReplaceAllString(line, "$1")
 		}
@@ -41,11 +42,27 @@ func plainText(text string) string {
 	kept := lines[:0]
 	for i, line := range lines {
 		// Of several errors one may be the end of another, which says more.
-		if !slices.ContainsFunc(lines[:i], func(l string) bool { return strings.HasSuffix(l, line) }) {
+		if line != "" && !slices.ContainsFunc(lines[:i], func(l string) bool { return strings.HasSuffix(l, line) }) {
 			kept = append(kept, line)
 		}
 	}
-	return strings.Join(kept, "; ")
+	return joined(kept)
+}
+
+// joined makes one line of several. One that ends with a colon goes on in the next.
+func joined(lines []string) string {
+	var text strings.Builder
+	for i, line := range lines {
+		switch before := text.String(); {
+		case i == 0:
+		case strings.HasSuffix(before, ":"):
+			text.WriteString(" ")
+		default:
+			text.WriteString("; ")
+		}
+		text.WriteString(line)
+	}
+	return text.String()
 }
 
 // once leaves out what an error says a second time.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"runtime/debug"
@@ -58,12 +59,12 @@ func storeAndFile(_ *cobra.Command, args []string) error {
 }
 
 // check looks at what was given, before anything is asked for or opened.
-func (f *roomKeysFlags) check(args []string) ([]matrix.RoomID, error) {
+func (f *roomKeysFlags) check(ctx context.Context, args []string) ([]matrix.RoomID, error) {
 	p, err := parsePlace(args[0])
 	if err != nil {
 		return nil, err
 	}
-	if err := p.require(); err != nil {
+	if err := p.require(ctx); err != nil {
 		return nil, err
 	}
 	if args[1] != standard {

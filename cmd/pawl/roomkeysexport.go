@@ -45,7 +45,7 @@ type exportedKeysJSON struct {
 }
 
 func (c *roomKeysExportCommand) run(cmd *cobra.Command, args []string) error {
-	rooms, err := c.check(args)
+	rooms, err := c.check(cmd.Context(), args)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ type importedKeysJSON struct {
 }
 
 func (c *roomKeysImportCommand) run(cmd *cobra.Command, args []string) error {
-	rooms, err := c.check(args)
+	rooms, err := c.check(cmd.Context(), args)
 	if err != nil {
 		return err
 	}

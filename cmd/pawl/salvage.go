@@ -110,7 +110,7 @@ type salvagedJSON struct {
 
 // salvage copies what can be read of a store that does not open to a new place.
 func (c *repairCommand) salvage(cmd *cobra.Command, args []string) error {
-	from, to, err := bothPlaces([]string{args[0], c.to})
+	from, to, err := bothPlaces(cmd.Context(), []string{args[0], c.to})
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (c *repairCommand) salvage(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer lock.release()
-	if err := to.requireFree(); err != nil {
+	if err := to.requireFree(cmd.Context()); err != nil {
 		return err
 	}
 	entries, faults, err := from.salvage()

@@ -18,7 +18,7 @@ type served interface {
 	companion(suffix string) string           // a file of this machine for it
 	open(context.Context) (kv.Store, error)   // and makes it
 	look(context.Context) (kv.Store, error)   // so that nothing is written in it
-	exists() (bool, error)                    // whether there is something
+	exists(context.Context) (bool, error)     // whether there is something
 	name() string                             // in the server
 	aside(more string) served                 // with more in its name
 	rename(to string) error                   // when nobody has it open

@@ -69,6 +69,18 @@ func writeImport(t *testing.T, dir string) error {
 		os.WriteFile(filepath.Join(dir, "key"), append([]byte(l.Key), '\n'), 0o600))
 }
 
+// TestOneSpace: a URL that says twice where the store is names none.
+func TestOneSpace(t *testing.T) {
+	for _, url := range []string{
+		"postgres://host/db?space=a&space=b", "postgres://host/db?space=a&schema=b&schema=c", "postgres://host/db?space=a&host=b&host=c",
+		"etcd://host/s?tls=true&tls=false",
+	} {
+		if p, err := parsePlace(url); err == nil {
+			t.Errorf("%s is taken as %s", url, p)
+		}
+	}
+}
+
 // TestNoPasswordIsShown: no form of a URL with a password is taken, and no error
 // repeats it.
 func TestNoPasswordIsShown(t *testing.T) {

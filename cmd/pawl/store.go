@@ -36,7 +36,7 @@ func (f *passphraseFlags) useFor(cmd *cobra.Command, store string, a access, fn 
 	if err != nil {
 		return err
 	}
-	if err := p.require(); err != nil {
+	if err := p.require(cmd.Context()); err != nil {
 		return err
 	}
 	if err := f.apart(cmd, p); err != nil {
@@ -65,7 +65,10 @@ func (f *passphraseFlags) create(cmd *cobra.Command, store string, cost seal.Cos
 	if err := f.apart(cmd, p); err != nil {
 		return err
 	}
-	there := p.require() == nil
+	there, err := p.isThere(cmd.Context())
+	if err != nil {
+		return err
+	}
 	given, err := f.read(cmd, !there)
 	switch {
 	case err != nil:
@@ -200,6 +203,8 @@ func (o *opened) notOpened(err error) error {
 	switch {
 	case underKey && o.given.given:
 		return instead(err, "%s is sealed under its key file %s, not a passphrase: give none", o.place, file)
+	case underKey && !o.key.Found() && o.place.server != nil:
+		return instead(err, "%s is sealed under its key file, and there is none at %s: copy it there from a machine that has it, or, if it was made here, give the server's address as it was given then", o.place, file)
 	case underKey && !o.key.Found():
 		return instead(err, "%s is sealed under its key file, and %s is gone: put it back; without it nobody opens the store", o.place, file)
 	case underKey:

@@ -41,7 +41,19 @@ var commandMutants = []mutant{
 	{
 		name: "an error has more lines than one",
 		file: "cmd/pawl/plain.go",
-		old:  `return strings.Join(kept, "; ")`, new: `return strings.Join(kept, "\n")`,
+		old:  `return joined(kept)`, new: `return strings.Join(kept, "\n")`,
+		pkgs: []string{"./cmd/pawl"},
+	},
+	{
+		name: "a copy stays that no retired account names",
+		file: "cmd/pawl/moving.go",
+		old:  ` || notRetired(kv.OutcomeOf(err))`, new: ``,
+		pkgs: []string{"./cmd/pawl"},
+	},
+	{
+		name: "a copy goes that retired accounts may name",
+		file: "cmd/pawl/moving.go",
+		old:  `o == kv.NotApplied || o == kv.Unsent`, new: `o != kv.Applied`,
 		pkgs: []string{"./cmd/pawl"},
 	},
 	{
