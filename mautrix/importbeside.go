@@ -70,7 +70,7 @@ func (r *databaseReader) devices() error {
 				}
 			}
 			if too = r.extra(spaceDevices, string(name), u); too != nil {
-				r.out.Unread = append(r.out.Unread, UnreadRow{"crypto_device", string(name), too})
+				r.leaveOut("crypto_device", string(name), too)
 			}
 		}
 	}
@@ -184,7 +184,9 @@ func (r *databaseReader) identities() error {
 			return nil
 		})
 	for _, user := range sorted(all) {
-		err = errors.Join(err, r.extra(spaceIdentities, string(user), all[user]))
+		if too := r.extra(spaceIdentities, string(user), all[user]); too != nil {
+			r.leaveOut("crypto_cross_signing_keys", string(user), too)
+		}
 	}
 	return err
 }
@@ -210,7 +212,7 @@ func (r *databaseReader) signatures() error {
 		})
 	for _, name := range sorted(all) {
 		if too := r.extra(spaceSignatures, name, all[name]); too != nil {
-			r.out.Unread = append(r.out.Unread, UnreadRow{"crypto_cross_signing_signatures", name, too})
+			r.leaveOut("crypto_cross_signing_signatures", name, too)
 		}
 	}
 	return err

@@ -174,6 +174,10 @@ func (r *databaseReader) takeAccount(row row) error {
 	}
 	d.DeviceID = device
 	d.Since = strings.ToValidUTF8(row.text(3), "") // the server judges it
+	if n := len(d.Since); n > maxToken {
+		d.Since = ""
+		r.leaveOut("crypto_account", r.id, fmt.Errorf("its sync_token has %d bytes: syncs begin anew", n))
+	}
 	a, err := libolm.Account(r.how.PickleKey, row.text(4))
 	if errors.Is(err, pickle.ErrKey) {
 		return r.wrongKey(err)
@@ -196,8 +200,17 @@ func (r *databaseReader) takeAccount(row row) error {
 			return err
 		}
 	}
-	return r.extra(spaceAccount, "account", accountState{Shared: row.boolean(2), BackupVersion: id.KeyBackupVersion(row.text(5))})
+	state := accountState{Shared: row.boolean(2), BackupVersion: id.KeyBackupVersion(row.text(5))}
+	if err := r.extra(spaceAccount, "account", state); err == nil {
+		return nil
+	}
+	r.leaveOut("crypto_account", r.id, fmt.Errorf("its key_backup_version has %d bytes", len(state.BackupVersion)))
+	return r.extra(spaceAccount, "account", accountState{Shared: state.Shared})
 }
+
+// maxToken is how many bytes the token of an import has at most: servers' have some
+// hundreds.
+const maxToken = 16 << 10
 
 // wrongKey says whether the key is another, or the account's pickle was changed: it may
 // open others.

@@ -106,10 +106,21 @@ func (r *databaseReader) rowsOf(table, query string, columns, key int, take func
 			if errors.Is(err, pickle.ErrKey) { // the key opens the account
 				err = pickle.Damaged("the pickle was changed, or is under another key")
 			}
-			r.out.Unread = append(r.out.Unread, UnreadRow{table, strings.Join(names, " "), err})
+			r.leaveOut(table, strings.Join(names, " "), err)
 		}
 		return nil
 	}, args...)
+}
+
+// maxRowName is how many bytes are said of a row: three ids of Matrix are shorter.
+const maxRowName = 1000
+
+// leaveOut lists what could not be read.
+func (r *databaseReader) leaveOut(table, row string, err error) {
+	if len(row) > maxRowName {
+		row = strings.ToValidUTF8(row[:maxRowName], "") + "..."
+	}
+	r.out.Unread = append(r.out.Unread, UnreadRow{table, row, err})
 }
 
 // extra adds an extra record, as a Store keeps it.

@@ -38,6 +38,8 @@ func (r *databaseReader) takeOlm(row row) error {
 	switch {
 	case err != nil:
 		return err
+	case peer == (ratchet.PublicKey{}):
+		return errors.New("sender_key is none")
 	case s.Initiated() && s.PreKeys().Identity != own, !s.Initiated() && s.PreKeys().Identity != peer:
 		return errors.New("it is another device's session")
 	case r.known[s.ID()]:

@@ -104,6 +104,26 @@ func (f folder) files() map[string][32]byte {
 	return all
 }
 
+// A dry run makes no store where there is room for one, either.
+func TestDryRunInAnEmptyPlace(t *testing.T) {
+	f := newFolder(t)
+	f.write("empty.db", "")
+	if err := os.Mkdir(f.path("empty"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, store := range []string{f.path("empty"), "sqlite:" + f.path("empty.db")} {
+		if status, out, said := f.imports(store, f.path("bot.db"), "--dry-run"); status != exitDone || !strings.Contains(out, "/PHONE: would get\n") {
+			t.Errorf("%s: %d, %q, %q", store, status, out, said)
+		}
+	}
+	made, err := filepath.Glob(f.path("empty*"))
+	inside, failed := os.ReadDir(f.path("empty"))
+	info, unread := os.Stat(f.path("empty.db"))
+	if err := errors.Join(err, failed, unread); err != nil || len(made) != 2 || len(inside) != 0 || info.Size() != 0 {
+		t.Errorf("it makes %q, and %d files in the directory, %v", made, len(inside), err)
+	}
+}
+
 // The database stays as it was, file by file, with its log beside it, in which all of it
 // is; a dry run makes no store; the pickle key opens the store that is made; and what
 // was imported before stays.

@@ -200,6 +200,10 @@ func openEngine(ctx context.Context, place string, looking bool) (engine kv.Stor
 		return nil, false, err
 	case info.IsDir() == lite:
 		return nil, false, fmt.Errorf("%s: a store is a directory, or sqlite:FILE", place)
+	case looking:
+		if empty, err := isEmpty(path, info); empty || err != nil {
+			return nil, false, err
+		}
 	}
 	if lite {
 		s, err := sqlitekv.Open(path, sqlitekv.WithLogger(cli.Logger(ctx)))
@@ -213,4 +217,13 @@ func openEngine(ctx context.Context, place string, looking bool) (engine kv.Stor
 		return nil, false, err
 	}
 	return s, true, nil
+}
+
+// isEmpty reports whether a directory or file is there in which no store was begun.
+func isEmpty(path string, info fs.FileInfo) (bool, error) {
+	if !info.IsDir() {
+		return info.Size() == 0, nil
+	}
+	entries, err := os.ReadDir(path)
+	return len(entries) == 0, err
 }
