@@ -43,7 +43,7 @@ const patience = 30 * time.Second
 // acknowledged when that returns nil; the same event comes again if it does not. Then
 // mautrix-go gets the transaction as it came. A transaction that comes again changes
 // nothing, and mautrix-go, which knows the last one only, gets none of the last 1,000
-// twice.
+// twice; nor one that it is still handing on, which takes as long as the bridge is busy.
 //
 // The homeserver's token is checked first. Where something cannot be stored or handled
 // the answer is 503, and the homeserver sends the transaction again. Transactions over a
@@ -64,6 +64,9 @@ func commit(as *appservice.AppService, take func(ctx context.Context, id string,
 	if err != nil { // of a size below 1
 		panic(err)
 	}
+	// mautrix-go knows a transaction when it has handed all of it on, which waits as long
+	// as the bridge is busy: one that comes again meanwhile waits too.
+	handing := make(chan struct{}, 1)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id, is := strings.CutPrefix(r.URL.Path, transactionsPath)
@@ -84,7 +87,15 @@ func commit(as *appservice.AppService, take func(ctx context.Context, id string,
 			defer cancel()
 			if err := take(ctx, id, body); err != nil {
 				as.Log.Err(err).Str("transaction_id", id).Msg("Failed to store a transaction: the homeserver will send it again")
-				mautrix.MUnknown.WithMessage("The transaction could not be stored: send it again").WithStatus(http.StatusServiceUnavailable).Write(w)
+				comeAgain(w, "The transaction could not be stored")
+				return
+			}
+			select {
+			case handing <- struct{}{}:
+				defer func() { <-handing }()
+			case <-ctx.Done():
+				as.Log.Warn().Str("transaction_id", id).Msg("The transaction before is still being handed on: the homeserver will send this one again")
+				comeAgain(w, "The transaction before is still being handled")
 				return
 			}
 			name := sha256.Sum256(append([]byte(id+"\x00"), body...))
@@ -99,6 +110,11 @@ func commit(as *appservice.AppService, take func(ctx context.Context, id string,
 			}
 		})
 	}
+}
+
+// comeAgain has the homeserver send a transaction again.
+func comeAgain(w http.ResponseWriter, why string) {
+	mautrix.MUnknown.WithMessage("%s: send it again", why).WithStatus(http.StatusServiceUnavailable).Write(w)
 }
 
 // answer knows the status of an answer.
