@@ -25,6 +25,7 @@ type bridgeCrypto struct {
 	log    zerolog.Logger
 
 	resetting sync.Mutex // Init, Reset and Stop, one at a time
+	givenUp   bool       // a Reset has given the device up, and no new one runs yet
 	mu        sync.Mutex
 	now       *running      // nil: not running
 	began     chan struct{} // closed when it runs
@@ -48,6 +49,8 @@ var (
 	// ErrWebsocket: transactions would come over a websocket, where they cannot be
 	// committed before they are answered.
 	ErrWebsocket = errors.New("pawlbridge: with encryption.appservice, homeserver.websocket must be off: transactions over it cannot be stored before they are answered")
+	// ErrRuns: Init was called before, and Stop was not.
+	ErrRuns = errors.New("pawlbridge: encryption runs already: call Stop before Init")
 	// ErrNoLogin: the homeserver lets no application service log in.
 	ErrNoLogin = errors.New("pawlbridge: the homeserver does not let application services log in: set encryption.msc4190, and io.element.msc4190 in the registration")
 )
@@ -90,6 +93,9 @@ func NewBridgeCrypto(br *matrix.Connector, store any) matrix.Crypto {
 func (c *bridgeCrypto) Init(ctx context.Context) error {
 	c.resetting.Lock()
 	defer c.resetting.Unlock()
+	if c.running() != nil {
+		return ErrRuns
+	}
 	err := c.init(ctx, true)
 	if err != nil {
 		c.log.WithLevel(zerolog.FatalLevel).Err(err).Msg("Failed to start encryption")
@@ -122,7 +128,7 @@ func (c *bridgeCrypto) init(ctx context.Context, again bool) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = run
+	c.now, c.givenUp = run, false
 	close(c.began)
 	run.ended.Go(func() { c.resync(run) })
 	return nil
@@ -161,6 +167,7 @@ var exit = os.Exit
 func (c *bridgeCrypto) Stop() {
 	c.resetting.Lock()
 	defer c.resetting.Unlock()
+	c.givenUp = false
 	if err := c.stop(); err != nil {
 		c.log.Err(err).Msg("Failed to close the store")
 	}

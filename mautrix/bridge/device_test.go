@@ -12,6 +12,7 @@ import (
 	"github.com/pawlkv/pawl"
 	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
+	pawlmautrix "github.com/pawlkv/pawl/mautrix"
 )
 
 // What a bridge cannot start with is said at once.
@@ -32,6 +33,52 @@ func TestInitRefuses(t *testing.T) {
 		if err := b.crypto().Init(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", what, err, c.want)
 		}
+	}
+}
+
+// A bridge that runs is not started again, and goes on.
+func TestInitTwice(t *testing.T) {
+	w := newWorld(t)
+	b := w.start()
+	client := b.connector.Crypto.Client()
+	if err := b.crypto().Init(t.Context()); !errors.Is(err, ErrRuns) {
+		t.Errorf("%v, want ErrRuns", err)
+	}
+	if b.connector.Crypto.Client() != client {
+		t.Error("it is another device's client now")
+	}
+	p := w.person(carol, "LAPTOP")
+	room := b.room(p)
+	b.say(room, "from the bridge")
+	p.reads("from the bridge")
+}
+
+// A reset that has given the device up, and got no new one, goes on when it is asked for
+// again.
+func TestResetAgain(t *testing.T) {
+	w := newWorld(t)
+	b := w.start()
+	before := b.connector.Crypto.Client().DeviceID
+	b.connector.Config.Homeserver.Websocket = true
+	if err := b.crypto().Reset(t.Context(), true); !errors.Is(err, ErrWebsocket) {
+		t.Fatalf("%v, want ErrWebsocket", err)
+	}
+	b.connector.Config.Homeserver.Websocket = false
+	if err := b.crypto().Reset(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if now := b.connector.Crypto.Client().DeviceID; now == before {
+		t.Errorf("the device is still %s", now)
+	}
+	p := w.person(carol, "LAPTOP")
+	room := b.room(p)
+	b.say(room, "from the bridge")
+	p.reads("from the bridge")
+	p.say(room, "to the bridge")
+	b.reads("to the bridge")
+	b.crypto().Stop()
+	if err := b.crypto().Reset(t.Context(), true); !errors.Is(err, pawlmautrix.ErrNotReady) {
+		t.Errorf("a reset of a bridge that was stopped: %v, want ErrNotReady", err)
 	}
 }
 

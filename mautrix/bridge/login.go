@@ -81,24 +81,26 @@ func (c *bridgeCrypto) leave(ctx context.Context, run *running) {
 }
 
 // Reset implements matrix.Crypto: the device is given up for a new one, which keeps the
-// room keys that were received.
+// room keys that were received. Where it ends between the two, Reset again goes on.
 func (c *bridgeCrypto) Reset(ctx context.Context, startAfterReset bool) error {
 	c.resetting.Lock()
 	defer c.resetting.Unlock()
-	run := c.running()
-	if run == nil {
+	switch run := c.running(); {
+	case run != nil:
+		c.log.Info().Msg("The device is given up for a new one")
+		if err := run.helper.GiveUp(ctx); err != nil {
+			return fmt.Errorf("failed to give the device up: %w", err)
+		}
+		c.givenUp = true
+		if err := c.stop(); err != nil {
+			return err
+		}
+		c.leave(ctx, run)
+	case !c.givenUp:
 		return pawlmautrix.ErrNotReady
 	}
-	c.log.Info().Msg("The device is given up for a new one")
-	if err := run.helper.GiveUp(ctx); err != nil {
-		return fmt.Errorf("failed to give the device up: %w", err)
-	}
-	if err := c.stop(); err != nil {
-		return err
-	}
-	c.leave(ctx, run)
 	if err := c.init(ctx, false); err != nil {
-		return fmt.Errorf("failed to start as a new device: %w", err)
+		return fmt.Errorf("failed to start as a new device (it can be tried again): %w", err)
 	}
 	if startAfterReset {
 		go c.Start()
