@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,16 +146,33 @@ func (w Wedge) pause() time.Duration {
 	return earlyPause
 }
 
-// sweepWedges forgets what is long ago, or was said by a clock that was wrong.
+// sweepWedges forgets what is long ago, or was said by a clock that was wrong. What keeps
+// another session from being opened too early stays until that is over by a clock that
+// counts, as which the sweep's does: it looks.
 func sweepWedges(ctx context.Context, s *Sweep) error {
-	old := func(_ *txn.Tx, w Wedge) (bool, error) {
-		for _, at := range []time.Time{w.Last.Time, w.Heard, w.Begun.Time} {
-			if !at.IsZero() && s.Now.Sub(at).Abs() < WedgeLife {
-				return false, nil
+	swept := machine.Change[ratchet.PublicKey, Wedge]{
+		Records: &Wedges, Each: WedgeShare, Damaged: &s.Damaged,
+		If: func(_ *txn.Tx, w Wedge) (bool, error) {
+			next, held := w.Held(s.Now)
+			return w.isOld(s.Now) && (!held || !slices.Equal(next.Pause, w.Pause)), nil
+		},
+		Do: func(tx *txn.Tx, w Wedge) error {
+			if next, held := w.Held(s.Now); held {
+				return Wedges.Put(tx, next)
 			}
-		}
-		return w.Last.Order != 0 || w.Begun.Order != 0, nil // the rest is being done
+			return Wedges.Delete(tx, w.Key)
+		},
 	}
-	_, err := machine.Delete(&Wedges, WedgeShare, &s.Damaged, old).All(ctx, s.Account)
+	_, err := swept.All(ctx, s.Account)
 	return err
+}
+
+// isOld reports that all of the record is long ago, or of times that have not come.
+func (w Wedge) isOld(now time.Time) bool {
+	for _, at := range []time.Time{w.Last.Time, w.Heard, w.Begun.Time} {
+		if !at.IsZero() && now.Sub(at).Abs() < WedgeLife {
+			return false
+		}
+	}
+	return w.Last.Order != 0 || w.Begun.Order != 0 // the rest is being done
 }
