@@ -38,6 +38,13 @@ func (u *Unwedging) list(tx *txn.Tx, j judgement) ([]records.RoomSession, error)
 		return nil, nil
 	}
 	var found []group.Share
+	var refs []txn.Ref
+	for _, n := range names {
+		refs = append(refs, records.Shares.Ref(shareName(n, j.device)))
+	}
+	if err := tx.Prefetch(refs...); err != nil {
+		return nil, err
+	}
 	for _, n := range names {
 		share, told, err := records.GivenTo(tx, shareName(n, j.device), j.device.Curve25519)
 		if gone, err := u.passOver(tx, err); gone || err != nil {
@@ -90,7 +97,12 @@ func (u *Unwedging) sessionsOut(tx *txn.Tx, old bool) (names []records.RoomSessi
 	return names, nil
 }
 
-// giveAll gives room keys again to all peers that are to be given some.
+// mostGiven bounds the room keys that one call gives again: where many peers come apart
+// at once it does not go on for minutes, over a network, before anything is sent. What is
+// left is given by the next calls, which are made when these were sent.
+const mostGiven = 300
+
+// giveAll gives room keys again to all peers that are to be given some, at most mostGiven.
 func (u *Unwedging) giveAll(ctx context.Context) error {
 	keys, err := txn.View(ctx, u.account.DB, func(tx *txn.Tx) (keys []ratchet.PublicKey, err error) {
 		for w, err := range records.Wedges.Scan(tx) {
@@ -106,12 +118,14 @@ func (u *Unwedging) giveAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	given := 0
 	for _, key := range keys {
-		for more := true; more; {
-			more, err = txn.Do(ctx, u.account.DB, func(tx *txn.Tx) (bool, error) { return u.give(tx, key) })
+		for more := true; more && given < mostGiven; {
+			n, err := txn.Do(ctx, u.account.DB, func(tx *txn.Tx) (int, error) { return u.give(tx, key) })
 			if err != nil {
 				return err
 			}
+			given, more = given+n, n > 0
 		}
 	}
 	return nil
@@ -121,28 +135,28 @@ func (u *Unwedging) giveAll(ctx context.Context) error {
 // record, its device and whose that is.
 var beside = machine.Share{Bytes: records.WedgeShare.Bytes, Writes: 1, Checks: 6}
 
-// give gives a peer as many keys again as one commit takes, and reports whether there
-// are more: the ratchet steps, the requests and what is left to be given together, so
+// give gives a peer as many keys again as one commit takes, and returns how many of those
+// on its list were looked at: the ratchet steps, the requests and what is left to be given together, so
 // that each is given once whoever is killed.
-func (u *Unwedging) give(tx *txn.Tx, key ratchet.PublicKey) (more bool, err error) {
+func (u *Unwedging) give(tx *txn.Tx, key ratchet.PublicKey) (looked int, err error) {
 	v, err := u.account.SendingRaised(tx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	w, there, err := records.Wedges.Get(tx, key)
 	if gone, err := u.passOver(tx, err); gone || err != nil || !there || len(w.Give) == 0 {
-		return false, err
+		return 0, err
 	}
 	d, ok, err := u.device(tx, v, w.Key, w.User)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if !ok {
 		w.Give = nil // it is no device any more
-		return false, put(tx, w)
+		return 0, put(tx, w)
 	}
 	if mute, err := u.isMute(tx, w); mute || err != nil {
-		return false, err
+		return 0, err
 	}
 	share := keyrequests.GivingShare
 	for n := 0; len(w.Give) > 0 && (n == 0 || tx.Room(share.Writes+beside.Writes, share.Checks+beside.Checks) && n < atOnce); n++ {
@@ -152,15 +166,15 @@ func (u *Unwedging) give(tx *txn.Tx, key ratchet.PublicKey) (more bool, err erro
 			break // it waits until there is a session
 		}
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		w.Give = slices.Delete(slices.Clone(w.Give), 0, 1)
-		more = true
+		looked++
 	}
-	if !more {
-		return false, nil
+	if looked == 0 {
+		return 0, nil
 	}
-	return len(w.Give) > 0, put(tx, w)
+	return looked, put(tx, w)
 }
 
 // atOnce bounds the keys of one commit.

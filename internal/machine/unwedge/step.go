@@ -36,6 +36,13 @@ func (u *Unwedging) steps(tx *txn.Tx, some []plan) error {
 		return err
 	}
 	var asking []judgement
+	var refs []txn.Ref
+	for _, p := range some {
+		refs = append(refs, records.Wedges.Ref(p.key))
+	}
+	if err := tx.Prefetch(refs...); err != nil {
+		return err
+	}
 	for i, p := range some {
 		w, there, err := records.Wedges.Get(tx, p.key)
 		if gone, err := u.passOver(tx, err); gone || err != nil || !there {

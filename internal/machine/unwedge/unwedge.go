@@ -70,6 +70,7 @@ func (u *Unwedging) due(tx *txn.Tx) (all []plan, err error) {
 		return nil, err
 	}
 	var damaged machine.Damages
+	var known []records.Wedge
 	for w, err := range records.Wedges.Scan(tx) {
 		if damaged.Note(err) {
 			continue
@@ -77,6 +78,12 @@ func (u *Unwedging) due(tx *txn.Tx) (all []plan, err error) {
 		if err != nil {
 			return nil, err
 		}
+		known = append(known, w)
+	}
+	if err := u.prefetch(tx, known); err != nil {
+		return nil, err
+	}
+	for _, w := range known {
 		j, err := u.judge(tx, v, w)
 		if err != nil {
 			return nil, err
@@ -92,6 +99,27 @@ func (u *Unwedging) due(tx *txn.Tx) (all []plan, err error) {
 	}
 	u.account.Store.Tell(tx, damaged.All())
 	return all, nil
+}
+
+// prefetch reads what judging peers asks for in few round trips, however many they are.
+func (u *Unwedging) prefetch(tx *txn.Tx, all []records.Wedge) error {
+	var owners, found []txn.Ref
+	var peers []ratchet.PublicKey
+	for _, w := range all {
+		owners, peers = append(owners, records.Owners.Ref(w.Key)), append(peers, w.Key)
+	}
+	if err := tx.Prefetch(owners...); err != nil {
+		return err
+	}
+	for _, w := range all {
+		if owner, owned, err := records.OwnerOf(tx, w.Key); err == nil && owned {
+			found = append(found, records.Devices.Ref(owner.Claimers[0]))
+		}
+	}
+	if err := tx.Prefetch(found...); err != nil {
+		return err
+	}
+	return u.messages.Prefetch(tx, peers...)
 }
 
 // read reads what is known of a peer that is a device of a user. Where that cannot be
