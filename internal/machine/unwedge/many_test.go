@@ -11,7 +11,9 @@ import (
 	"github.com/pawlkv/pawl/group"
 	"github.com/pawlkv/pawl/internal/machine/records"
 	"github.com/pawlkv/pawl/internal/record"
+	"github.com/pawlkv/pawl/kv"
 	"github.com/pawlkv/pawl/kv/kvtest/faulty"
+	"github.com/pawlkv/pawl/kv/memkv"
 	"github.com/pawlkv/pawl/matrix"
 	"github.com/pawlkv/pawl/txn"
 )
@@ -39,9 +41,18 @@ func (h *home) gaveAll(to []*home, room matrix.RoomID) {
 // for each, no call goes on until all is given, and in the end each has one session more,
 // and each key once.
 func TestManyAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits  kv.Limits
+		commits int
+	}{"embedded": {kv.Embedded(), 30}, "floor": {kv.Floor(), 70}} {
+		t.Run(name, func(t *testing.T) { testManyAtOnce(t, c.limits, c.commits) })
+	}
+}
+
+func testManyAtOnce(t *testing.T, limits kv.Limits, most int) {
 	const peers, rooms = 40, 20
 	w := newWorld(t)
-	phone := w.home(alice, "PHONE")
+	phone := w.home(alice, "PHONE", memkv.WithLimits(limits))
 	var all []*home
 	for i := range peers {
 		all = append(all, w.home(matrix.UserID(fmt.Sprintf("@u%d:example.org", i)), "LAPTOP"))
@@ -81,7 +92,7 @@ func TestManyAtOnce(t *testing.T) {
 			got[o] += len(w.got(o))
 		}
 	}
-	if mostGets > 60*peers || mostCommits > 30 {
+	if mostGets > 60*peers || mostCommits > most {
 		t.Errorf("one call reads %d times and makes %d commits, for %d peers", mostGets, mostCommits, peers)
 	}
 	for _, o := range all {
