@@ -112,6 +112,29 @@ func TestAnother(t *testing.T) {
 	}
 }
 
+// TestNoKeys: what is too long or too deep to be a room key keeps none of the others away,
+// whatever is in it.
+func TestNoKeys(t *testing.T) {
+	good := newKey(t, 1)
+	for name, text := range map[string]string{
+		"2 MiB of text":    `"` + strings.Repeat("x", 2<<20) + `"`,
+		"2 MiB of escapes": `"` + strings.Repeat(`\"]`, 1<<20) + `"`,
+		"2 MiB in a key":   strings.Replace(entry(t, good, nil), "{", `{"more":["]","`+strings.Repeat("}", 2<<20)+`"],`, 1),
+		"deep":             strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000),
+		"101 deep":         strings.Repeat("[", 101) + strings.Repeat("]", 101),
+	} {
+		got, refused, err := read(file("[" + text + "," + entry(t, good, nil) + " ," + text + "\n]"))
+		if err != nil || len(got) != 1 || !same(got[0], good) || len(refused) != 2 {
+			t.Errorf("%s: %d keys, %d refused, %v; want 1, 2", name, len(got), len(refused), err)
+		}
+		for _, why := range refused {
+			if !errors.Is(why, group.ErrMalformed) || !strings.Contains(why.Error(), "more than 1048576 bytes") {
+				t.Errorf("%s: %v", name, why)
+			}
+		}
+	}
+}
+
 // badFile is one that is refused.
 type badFile struct {
 	file string
@@ -155,9 +178,12 @@ func badFiles(t testing.TB) map[string]badFile {
 		"half an array":           {string(file("[" + entry(t, newKey(t, 1), nil))), ErrFormat, "not a whole JSON array"},
 		"something after it":      {string(file("[] []")), ErrFormat, "not a JSON array"},
 		"no comma":                {string(file("[1 2]")), ErrFormat, "not a whole JSON array"},
-		"a key of 2 MiB":          {string(file(`["` + strings.Repeat("x", 2<<20) + `"]`)), ErrFormat, "more than 1048576 bytes"},
+		"half a key of 2 MiB":     {string(file(`["` + strings.Repeat("x", 2<<20))), ErrFormat, "not a whole JSON array"},
+		"a comma too many":        {string(file("[1,]")), ErrFormat, "not a whole JSON array"},
+		"nothing before a comma":  {string(file("[,1]")), ErrFormat, "not a whole JSON array"},
+		"an object too many":      {string(file("[{}}]")), ErrFormat, "not a whole JSON array"},
 		"2 MiB before the array":  {string(file(strings.Repeat(" ", 2<<20) + `[]`)), ErrFormat, "more than"},
-		"2 MiB instead of a list": {string(file(`"` + strings.Repeat("x", 2<<20) + `"`)), ErrFormat, "more than"},
+		"2 MiB instead of a list": {string(file(`"` + strings.Repeat("x", 2<<20) + `"`)), ErrFormat, "not a JSON array"},
 		"deep":                    {string(file(strings.Repeat("[", 20_000))), ErrFormat, "JSON"},
 	}
 }

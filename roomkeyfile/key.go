@@ -56,6 +56,9 @@ type object map[string]json.RawMessage
 // parseKey reads a room key. It fails with group.ErrMalformed, group.ErrVersion or
 // matrix.ErrRoomID, with as much of the key as is known.
 func parseKey(raw []byte) (k group.RoomKey, err error) {
+	if raw == nil {
+		return k, malformed("more than %d bytes, or more than %d within each other", maxElement, maxDepth)
+	}
 	var o object
 	if json.Unmarshal(raw, &o) != nil || o == nil {
 		return k, malformed("not an object")
