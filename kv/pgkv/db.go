@@ -57,9 +57,11 @@ const (
 //
 // Where the configuration says nothing else, it bounds how long a connection may take to
 // be made (5 s to each host, connect_timeout), and to answer when it was idle before it
-// is given to a call (2 s, pool_ping_timeout). Each of them has a place in the pool
-// meanwhile. Without the bounds a pooler that lets nobody through, or a network that
-// loses what it carries, takes all places for minutes, and for as long after it is back.
+// is given to a call (2 s, pool_ping_timeout). To end one whose call did not wait for its
+// answer may take as long as that to cancel the statement, and then to be heard by the
+// server. Each of them has a place in the pool meanwhile. Without the bounds a pooler that
+// lets nobody through, or a network that loses what it carries, takes all places for
+// minutes, and for as long after it is back.
 func Prepare(config *pgxpool.Config) {
 	if config.ConnConfig.ConnectTimeout <= 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
@@ -67,6 +69,7 @@ func Prepare(config *pgxpool.Config) {
 	if config.PingTimeout <= 0 {
 		config.PingTimeout = pingTimeout
 	}
+	boundEnding(config)
 	before := config.ConnConfig.OnNotice
 	config.ConnConfig.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
 		if heard, ok := c.CustomData()[noticeKey].(*notices); ok {

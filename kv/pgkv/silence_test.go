@@ -149,6 +149,43 @@ func TestPlacesAreGivenBack(t *testing.T) {
 	}
 }
 
+// TestEndingIsBounded: a connection whose call has not waited for its answer gives its place
+// back while nobody answers: neither it nor the request to cancel, for which pgx gives
+// 15 s by itself.
+func TestEndingIsBounded(t *testing.T) {
+	t.Parallel()
+	r := newRoad(t, server.Get(t))
+	pool := openPool(t, r.url(), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	db, err := pgkv.Open(t.Context(), pool, pgkv.WithWitnesses(""), pgkv.WithWait(300*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store := db.Store(aSpace(t))
+	version := mustCommit(t, store, put(0, "k", "1"))
+	before := pool.Stat().NewConnsCount()
+	r.silence(true)
+	r.lose()
+	began := time.Now()
+	_, err = store.Commit(t.Context(), put(version, "k", "2", kv.Read{Key: "k", Version: version}))
+	if !errors.Is(err, kv.ErrUnknown) && !errors.Is(err, kv.ErrUnavailable) {
+		t.Fatalf("a commit that nobody answers: %v, want %v or %v", err, kv.ErrUnknown, kv.ErrUnavailable)
+	}
+	// Nothing else is made while the one place is taken.
+	for pool.Stat().NewConnsCount() == before && pool.Stat().ConstructingConns() == 0 {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if conn, err := pool.Acquire(ctx); err == nil {
+			conn.Release()
+		}
+		cancel()
+	}
+	took := time.Since(began)
+	t.Logf("the place was given back after %v", took)
+	if took > 12*time.Second {
+		t.Errorf("the place was given back after %v; want 2 s to cancel and 2 s to end", took)
+	}
+}
+
 // TestSilentListener: a connection that listens, and of which the network has lost the end,
 // is noticed: who watches looks by himself.
 func TestSilentListener(t *testing.T) {
