@@ -4,6 +4,7 @@ package pgkv_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -78,5 +79,31 @@ func TestPoolerRestarted(t *testing.T) {
 		}
 		version++
 		wantTold(t, told, "k", version)
+	}
+}
+
+// TestPoolerCrashes: a pooler that ends by itself is replaced in tests, and who was served
+// by it is served again.
+func TestPoolerCrashes(t *testing.T) {
+	pooler := server.Get(t).Pool(t, 2)
+	db, err := pgkv.Open(t.Context(), openPool(t, pooler.URL(), nil), pgkv.WithWitnesses(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store := db.Store(aSpace(t))
+	version := mustCommit(t, store, put(0, "k", "1"))
+	pooler.Crash(t)
+	view := store.Snapshot()
+	defer view.Close()
+	for {
+		entries, err := view.Get(t.Context(), "k")
+		if errors.Is(err, kv.ErrUnavailable) {
+			continue // connections of the pooler that is gone
+		}
+		if err != nil || entries[0].Version != version {
+			t.Fatalf("a read through another pooler: %v, %v; want version %d", entries, err, version)
+		}
+		return
 	}
 }

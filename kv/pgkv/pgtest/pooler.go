@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,13 +21,19 @@ import (
 // errNoPooler: PgBouncer is not installed.
 var errNoPooler = errors.New("without PgBouncer: install pgbouncer")
 
-// Pooler is a PgBouncer before a server, which gives each transaction another session.
+// Pooler is a PgBouncer before a server, which gives each transaction another session. One
+// that ends by itself is replaced, as a service manager does it: version 1.18, which Debian
+// 12 has, ends with "bad state: 11" where statements are cancelled while much is to be done
+// (issues 801 and 822 of PgBouncer, mended in 1.19).
 type Pooler struct {
 	server  *Server
 	dir     string
 	program string
 	start   func(*exec.Cmd) error
-	process *exec.Cmd
+
+	stop  chan struct{} // to be closed; nil while nothing runs
+	ended chan struct{} // closed after the last process
+	pid   atomic.Int64
 }
 
 // Pool starts a pooler before the server, for one test, with so many sessions at the
@@ -108,13 +115,58 @@ func (p *Pooler) URL() string {
 // Begin starts the pooler, and returns when it lets somebody in.
 func (p *Pooler) Begin(t testing.TB) {
 	t.Helper()
-	p.process = exec.Command(p.program, "-q", p.config())
-	p.process.Dir, p.process.SysProcAttr = p.dir, p.server.owner
-	var said strings.Builder
-	p.process.Stdout, p.process.Stderr = &said, &said
-	if err := p.start(p.process); err != nil {
+	p.stop, p.ended = make(chan struct{}), make(chan struct{})
+	first, err := p.run()
+	if err != nil {
 		t.Fatal(err)
 	}
+	go p.keep(t, first)
+	p.await(t)
+}
+
+// pooling is one process of a pooler.
+type pooling struct {
+	*exec.Cmd
+	said strings.Builder
+}
+
+func (p *Pooler) run() (*pooling, error) {
+	one := &pooling{Cmd: exec.Command(p.program, "-q", p.config())}
+	one.Dir, one.SysProcAttr = p.dir, p.server.owner
+	one.Stdout, one.Stderr = &one.said, &one.said
+	if err := p.start(one.Cmd); err != nil {
+		return nil, err
+	}
+	p.pid.Store(int64(one.Process.Pid))
+	return one, nil
+}
+
+// keep has a process run until Stop.
+func (p *Pooler) keep(t testing.TB, one *pooling) {
+	defer close(p.ended)
+	for {
+		over := make(chan error, 1)
+		go func() { over <- one.Wait() }()
+		select {
+		case <-p.stop:
+			_ = one.Process.Signal(syscall.SIGKILL)
+			<-over
+			return
+		case err := <-over:
+			t.Logf("PgBouncer has ended by itself, and is started again: %v: %s", err, one.said.String())
+		}
+		time.Sleep(10 * time.Millisecond) // one that cannot start ends at once
+		var err error
+		if one, err = p.run(); err != nil {
+			t.Logf("PgBouncer cannot be started: %v", err)
+			return
+		}
+	}
+}
+
+// await returns when the pooler lets somebody in.
+func (p *Pooler) await(t testing.TB) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
@@ -131,11 +183,25 @@ func (p *Pooler) Begin(t testing.TB) {
 	}
 }
 
-// Stop kills the pooler.
+// Crash kills the process of the pooler, and returns when another lets somebody in.
+func (p *Pooler) Crash(t testing.TB) {
+	t.Helper()
+	before := p.pid.Load()
+	_ = syscall.Kill(int(before), syscall.SIGKILL)
+	for late := time.Now().Add(patience); p.pid.Load() == before; {
+		if time.Now().After(late) {
+			t.Fatalf("no other pooler has been started for %v", patience)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.await(t)
+}
+
+// Stop kills the pooler, and no other takes its place.
 func (p *Pooler) Stop() {
-	if p.process != nil {
-		_ = p.process.Process.Signal(syscall.SIGKILL)
-		_ = p.process.Wait()
-		p.process = nil
+	if p.stop != nil {
+		close(p.stop)
+		<-p.ended
+		p.stop = nil
 	}
 }

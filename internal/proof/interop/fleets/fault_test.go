@@ -5,6 +5,7 @@ package fleets
 import (
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/pawlkv/pawl/internal/proof/fleet"
@@ -101,11 +102,19 @@ func (r *round) connectThird() {
 	third := r.third()
 	third.Process.SetLeisure(true)
 	defer third.Process.SetLeisure(false)
+	var last atomic.Value // why it has not connected
+	defer func() {
+		if r.site.Failed() {
+			r.site.Logf("why the third process has not connected: %v", last.Load())
+		}
+	}()
 	within(r.site.T, "connecting", func() {
 		for {
-			if _, err := third.Machine.Identity(r.site.Context()); err == nil {
+			_, err := third.Machine.Identity(r.site.Context())
+			if err == nil {
 				return
 			}
+			last.Store(err.Error())
 		}
 	})
 }
