@@ -202,7 +202,7 @@ FORWEB := GOOS=js GOARCH=wasm CGO_ENABLED=0 $(GO)
 wasm:
 	cd web/dev && { [ -d node_modules ] || npm ci --no-fund --no-audit --ignore-scripts; }
 	node web/dev/build.mjs build/web
-	for p in hello small; do (cd internal/proof/web && $(FORWEB) build -trimpath -ldflags "-s -w" -o $(CURDIR)/build/$$p.wasm ./$$p) || exit 1; done
+	for p in hello small; do (cd internal/proof/web && $(FORWEB) build -trimpath -ldflags "-s -w" -o $(CURDIR)/build/$$p.wasm ./$$p) && node web/dev/strip.mjs build/$$p.wasm build/$$p.wasm || exit 1; done
 	node web/dev/sizes.mjs build/hello.wasm build/small.wasm build/web/pawl.wasm web/dev/node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/*.wasm
 	$(FORWEB) build -trimpath -o build/names.wasm ./cmd/pawlweb
 	node web/dev/weigh.mjs build/names.wasm

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildSync } from "esbuild";
+import { strip } from "./strip.mjs";
 
 const root = resolve(import.meta.dirname, "../.."), web = join(root, "web"), to = resolve(process.argv[2]);
 const run = (command, ...args) => execFileSync(command, args, { cwd: root, encoding: "utf8", env: { ...process.env, CGO_ENABLED: "0", GOOS: "js", GOARCH: "wasm" } }).trim();
@@ -41,7 +42,7 @@ function section(name, text) {
 
 const program = join(to, "pawl.wasm");
 run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/pawlweb");
-writeFileSync(program, Buffer.concat([readFileSync(program), section("pawl", JSON.stringify(built))]));
+writeFileSync(program, Buffer.concat([strip(readFileSync(program)), section("pawl", JSON.stringify(built))]));
 
 // Go's start-up script sees, instead of the global object, one that it is given.
 const goroot = run("go", "env", "GOROOT"), start = readFileSync(join(goroot, "lib/wasm/wasm_exec.js"), "utf8");

@@ -29,6 +29,7 @@ type size struct{ raw, gzip int }
 // TestSizes: neither what web/ ships nor the least program of Pawl grows by 3 % over the size
 // that was written down, which -web.sizes does anew.
 func TestSizes(t *testing.T) {
+	needDevTools(t)
 	programs := []struct{ name, dir, pkg string }{{"small", ".", "./small"}, {"pawl", mainModule, "./cmd/pawlweb"}}
 	minor := minorVersion()
 	var now strings.Builder
@@ -88,10 +89,18 @@ func sizeOf(t *testing.T, dir, pkg string) size {
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s for js/wasm [build failed]: %v\n%s", pkg, err, said)
 	}
+	if said, err := exec.Command("node", devTools+"/strip.mjs", file, file).CombinedOutput(); err != nil {
+		t.Fatalf("%s", said)
+	}
 	program, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return size{len(program), gzipped(t, program)}
+}
+
+func gzipped(t *testing.T, program []byte) int {
+	t.Helper()
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	if err != nil {
@@ -99,7 +108,7 @@ func sizeOf(t *testing.T, dir, pkg string) size {
 	}
 	w.Write(program)
 	w.Close()
-	return size{len(program), packed.Len()}
+	return packed.Len()
 }
 
 // writtenSizes reads the sizes that were written down, and by which Go.
