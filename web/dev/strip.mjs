@@ -167,7 +167,9 @@ function dropOwn(memory, table, records) {
 	const begins = [...all].sort((a, b) => a - b), next = new Map(begins.map((is, i) => [is, begins[i + 1] ?? is]));
 	for (const is of args) {
 		const end = memory.indexOf(endOfArgs, table.functions + is) + 1;
-		if (end > 0 && end - table.functions <= next.get(is) && !kept.has(is) && !trees.has(is)) memory.fill(0, table.functions + is, end);
+		if (is === begins.at(-1)) continue; // nothing says where it ends
+		if (end === 0 || end - table.functions > next.get(is)) refuse("what is said of a function's arguments has no end");
+		if (!kept.has(is) && !trees.has(is)) memory.fill(0, table.functions + is, end);
 	}
 	for (const [is, entries] of trees) {
 		if (kept.has(is) || is + entries * inlinedSize > next.get(is)) continue;
@@ -177,12 +179,21 @@ function dropOwn(memory, table, records) {
 
 /** Returns a program without what only traces need, of the same length. */
 export function strip(program) {
+	try {
+		return stripped(program);
+	} catch (err) { // an offset that leads out of memory, or to a table that is missing
+		if (err instanceof RangeError || err instanceof TypeError) refuse("an offset leads nowhere");
+		throw err;
+	}
+}
+
+function stripped(program) {
 	const pieces = piecesOf(program), memory = memoryOf(program, pieces), table = tableOf(memory), records = recordsOf(memory, table);
 	dropOwn(memory, table, records); // asks tables of values
 	dropValues(memory, table, records);
-	const stripped = Buffer.from(program);
-	for (const p of pieces) memory.copy(stripped, p.at, p.to, p.to + p.size);
-	return stripped;
+	const less = Buffer.from(program);
+	for (const p of pieces) memory.copy(less, p.at, p.to, p.to + p.size);
+	return less;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) writeFileSync(process.argv[3], strip(readFileSync(process.argv[2])));

@@ -136,8 +136,8 @@ func (u *Unwedging) giveAll(ctx context.Context) error {
 var beside = machine.Share{Bytes: records.WedgeShare.Bytes, Writes: 1, Checks: 6}
 
 // give gives a peer as many keys again as one commit takes, and returns how many of those
-// on its list were looked at: the ratchet steps, the requests and what is left to be given together, so
-// that each is given once whoever is killed.
+// on its list were looked at: the ratchet steps, the requests and what is left to be given
+// together, so that each is given once whoever is killed.
 func (u *Unwedging) give(tx *txn.Tx, key ratchet.PublicKey) (looked int, err error) {
 	v, err := u.account.SendingRaised(tx)
 	if err != nil {
