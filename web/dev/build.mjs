@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } f
 import { join, resolve } from "node:path";
 import { buildSync } from "esbuild";
 import { strip } from "./strip.mjs";
+import { written } from "./wasm.mjs";
 
 const root = resolve(import.meta.dirname, "../.."), web = join(root, "web"), to = resolve(process.argv[2]);
 const run = (command, ...args) => execFileSync(command, args, { cwd: root, encoding: "utf8", env: { ...process.env, CGO_ENABLED: "0", GOOS: "js", GOARCH: "wasm" } }).trim();
@@ -27,17 +28,10 @@ function revisionOf() {
 const revision = revisionOf();
 const built = { go: run("go", "env", "GOVERSION"), revision };
 
-/** The number of a length as WebAssembly writes it. */
-function leb(n) {
-	const all = [];
-	for (; n >= 128; n >>= 7) all.push((n & 127) | 128);
-	return Buffer.from([...all, n]);
-}
-
 /** A section that means nothing to WebAssembly. */
 function section(name, text) {
-	const body = Buffer.concat([leb(name.length), Buffer.from(name), Buffer.from(text)]);
-	return Buffer.concat([Buffer.from([0]), leb(body.length), body]);
+	const body = Buffer.concat([Buffer.from(written(name.length)), Buffer.from(name), Buffer.from(text)]);
+	return Buffer.concat([Buffer.from([0, ...written(body.length)]), body]);
 }
 
 const program = join(to, "pawl.wasm");

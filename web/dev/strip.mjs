@@ -1,5 +1,6 @@
 // Takes out of a program what Go's linker adds for traces alone: node strip.mjs IN OUT. What
-// a panic prints then has names of functions, and neither files nor lines.
+// a panic prints then has names of functions, and neither files nor lines. Data is written in
+// fewer and longer pieces than Go's linker makes, which browsers take in sooner.
 //
 // Of each function the runtime (Go 1.26, src/runtime) has a record _func and tables of values
 // by program counter. Only traces ask for pcfile, pcln, cuOffset, startLine, and what
@@ -11,65 +12,16 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { memoryOf, number, refuse, withMemory } from "./wasm.mjs";
 
 const magic = 0xfffffff1, recordSize = 44, absent = 0xffffffff;
 const unsafePoint = 0, inlineIndex = 2, argLiveIndex = 3; // of pcdata
 const inlineTree = 3, argInfo = 5, argLiveInfo = 6; // of funcdata
 const inlinedSize = 16; // funcID, three bytes, nameOff, parentPc, startLine
 const endOfArgs = 0xff;
-
-/** Fails: a program that is not understood is not touched. */
-function refuse(why) {
-	throw new Error(`strip: ${why}: the program is not what Go 1.26 links for WebAssembly; ship it as it is`);
-}
-
-/** Reads an unsigned LEB128 number, and returns it and where it ends. */
-function number(bytes, at) {
-	let n = 0, unit = 1;
-	for (;;) {
-		if (at >= bytes.length || unit > 2 ** 35) refuse("a number has no end");
-		const byte = bytes[at++];
-		n += (byte & 127) * unit;
-		if (byte < 128) return [n, at];
-		unit *= 128;
-	}
-}
-
-/** The pieces of the data section: where each lies in memory, in the file, and how long. */
-function piecesOf(program) {
-	if (program.length < 8 || program.readUInt32BE(0) !== 0x0061736d || program.readUInt32LE(4) !== 1) refuse("no WebAssembly");
-	let pieces;
-	for (let at = 8; at < program.length;) {
-		const id = program[at], [size, begin] = number(program, at + 1);
-		if (begin + size > program.length) refuse("a section is cut off");
-		if (id === 11) pieces = piecesFrom(program.subarray(0, begin + size), begin);
-		at = begin + size;
-	}
-	return pieces ?? refuse("no data");
-}
-
-function piecesFrom(section, at) {
-	const pieces = [];
-	let count, kind, to, size;
-	for ([count, at] = number(section, at); count > 0; count--) {
-		[kind, at] = number(section, at);
-		if (kind !== 0 || section[at] !== 0x41) refuse("a piece of data has no constant address");
-		[to, at] = number(section, at + 1);
-		if (section[at] !== 0x0b) refuse("a piece of data has no constant address");
-		[size, at] = number(section, at + 1);
-		if (at + size > section.length || to + size > 2 ** 31) refuse("a piece of data is cut off");
-		pieces.push({ to, at, size });
-		at += size;
-	}
-	return pieces;
-}
-
-/** Memory as it is when the program starts. */
-function memoryOf(program, pieces) {
-	const memory = Buffer.alloc(pieces.reduce((end, p) => Math.max(end, p.to + p.size), 0));
-	for (const p of pieces) program.copy(memory, p.to, p.at, p.at + p.size);
-	return memory;
-}
+// Zeros that are written, and do not end a piece of data. With 16 there are more pieces than
+// browsers take; from 32 to 256 what is packed differs by 1 %, and the program grows.
+const gap = 48;
 
 /** Where the table of functions lies, and its parts: pcHeader of symtab.go. */
 function tableOf(memory) {
@@ -177,23 +129,23 @@ function dropOwn(memory, table, records) {
 	}
 }
 
-/** Returns a program without what only traces need, of the same length. */
+/** Returns a program without what only traces need. */
 export function strip(program) {
 	try {
-		return stripped(program);
+		const memory = memoryOf(program);
+		dropFrom(memory);
+		return withMemory(program, memory, gap);
 	} catch (err) { // an offset that leads out of memory, or to a table that is missing
 		if (err instanceof RangeError || err instanceof TypeError) refuse("an offset leads nowhere");
 		throw err;
 	}
 }
 
-function stripped(program) {
-	const pieces = piecesOf(program), memory = memoryOf(program, pieces), table = tableOf(memory), records = recordsOf(memory, table);
+/** Drops from memory what only traces need. */
+export function dropFrom(memory) {
+	const table = tableOf(memory), records = recordsOf(memory, table);
 	dropOwn(memory, table, records); // asks tables of values
 	dropValues(memory, table, records);
-	const less = Buffer.from(program);
-	for (const p of pieces) memory.copy(less, p.at, p.to, p.to + p.size);
-	return less;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) writeFileSync(process.argv[3], strip(readFileSync(process.argv[2])));
