@@ -40,7 +40,7 @@ func newKeeper(s *Store) *keeper {
 	k := &keeper{store: s}
 	if dir := s.db.set.witnessDir; dir != "" {
 		name := sha256.Sum256([]byte(s.at))
-		k.file = witness.NewFile(filepath.Join(dir, hex.EncodeToString(name[:16])+".witness"))
+		k.file = witness.NewHostFile(filepath.Join(dir, hex.EncodeToString(name[:16])+".witness"))
 	}
 	return k
 }

@@ -200,7 +200,7 @@ func (l *lineage) openFile() *witness.File {
 	}
 	config := l.store.db.pool.Config().ConnConfig
 	of := sha256.Sum256(fmt.Appendf(nil, "%q %d %q %s %q", config.Host, config.Port, config.Database, l.store.db.schema, l.store.space))
-	l.file = witness.NewFile(filepath.Join(dir, hex.EncodeToString(of[:12])+".witness"))
+	l.file = witness.NewHostFile(filepath.Join(dir, hex.EncodeToString(of[:12])+".witness"))
 	return l.file
 }
 

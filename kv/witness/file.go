@@ -16,8 +16,9 @@ import (
 // File is a Witness in a file, for any number of processes of one machine. It
 // waits for no lock, so that a process that is frozen holds nobody up.
 type File struct {
-	path string
-	slot func() int // chooses one, at random; tests replace it
+	path  string
+	slot  func() int // chooses one, at random; tests replace it
+	stays bool       // one that is whole is written on in place by the next opening
 
 	mu     sync.Mutex
 	closed bool
@@ -35,6 +36,16 @@ var (
 // must when a mark is saved. It opens nothing yet.
 func NewFile(path string) *File {
 	return &File{path: path, slot: func() int { return rand.IntN(slots) }}
+}
+
+// NewHostFile is NewFile for what one of several hosts has seen of a store that is on none
+// of them: whoever takes or restores a copy of the file has not copied the store. So an
+// opening needs no new inode to show that, and leaves the file where it is: with thousands
+// of stores open, and opened again, on a host that is what opening one costs there.
+func NewHostFile(path string) *File {
+	f := NewFile(path)
+	f.stays = true
+	return f
 }
 
 // Load implements Witness.
@@ -66,7 +77,8 @@ func ofSystem(err error) error {
 }
 
 // Save implements Witness. The first call gives the file a new inode, for which
-// there must be room (kv.ErrDiskFull); the others write in place. A file that was
+// there must be room (kv.ErrDiskFull), unless a host's file is whole; the others write in
+// place. A file that was
 // removed or damaged since is made again; one that was restored stays as it is, so
 // that the next opening sees that.
 func (f *File) Save(_ context.Context, m Mark) error {

@@ -206,23 +206,35 @@ const (
 
 // removeLeftOvers removes unfinished files that crashes left in a directory.
 func removeLeftOvers(dir, name string) error {
-	entries, err := os.ReadDir(dir)
+	all, err := namesIn(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), name+".") || !strings.HasSuffix(e.Name(), temporary) {
+	for _, one := range all {
+		if !strings.HasPrefix(one, name+".") || !strings.HasSuffix(one, temporary) {
 			continue
 		}
-		info, err := e.Info()
+		one = filepath.Join(dir, one)
+		info, err := os.Lstat(one)
 		if err != nil || time.Since(info.ModTime()) < leftAlone {
 			continue // another process is at it
 		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(one); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
+}
+
+// namesIn returns the names in a directory in any order: there may be thousands, and
+// os.ReadDir sorts them.
+func namesIn(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	return names, errors.Join(err, d.Close())
 }
 
 // syncFile is replaced by tests that look when it is called.

@@ -95,7 +95,7 @@ func (f *File) renewFrom(old *page, mine bool, m Mark) error {
 		return errors.Join(f.put(m, os.Rename), old.file.Close())
 	case !old.of(m):
 		return f.use(old)
-	case !renewable || !mine:
+	case !renewable || f.stays || !mine:
 		return errors.Join(f.use(old), f.save(m))
 	}
 	return errors.Join(f.succeed(old, max(m.Head, found.Head)), old.file.Close())
