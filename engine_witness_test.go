@@ -103,6 +103,21 @@ func TestStoresFromBefore(t *testing.T) {
 	})
 }
 
+// TestWhoWitnessesIsNoted: also in a store whose generation was written by a program that
+// did not note it.
+func TestWhoWitnessesIsNoted(t *testing.T) {
+	const record = "_/witnessed"
+	store, w := newMemory(), &keychain{}
+	openStore(t, store, testKey, pawl.WithWitness(w))
+	commit(t, store, kv.Write{Key: record, Delete: true})
+	openStore(t, store, testKey, pawl.WithWitness(w))
+	snapshot := store.Snapshot()
+	defer snapshot.Close()
+	if found, err := snapshot.Get(t.Context(), record); err != nil || found[0].Version == 0 {
+		t.Errorf("%s has version 0, %v: nobody has noted who witnesses the store", record, err)
+	}
+}
+
 // A witness of the caller's is the one that counts, and the engine's is not made.
 func TestCallersWitnessWins(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open opener) {

@@ -19,7 +19,8 @@ import (
 // sends nothing, and so does one that the caller witnesses elsewhere.
 func Compare(ctx context.Context, s *machine.Store, w witness.Witness, watch Watch) error {
 	c := comparison{store: s, witness: w, watch: watch}
-	if err := c.compare(ctx); err != nil {
+	settled, err := c.compare(ctx)
+	if settled || err != nil {
 		return err
 	}
 	if err := finishMarking(ctx, s); err != nil {
@@ -28,39 +29,30 @@ func Compare(ctx context.Context, s *machine.Store, w witness.Witness, watch Wat
 	return markReadable(ctx, s)
 }
 
-func (c comparison) compare(ctx context.Context) error {
-	if c.witness == nil {
-		return c.without(ctx)
-	}
+// compare also reports whether all accounts are marked that are to be.
+func (c comparison) compare(ctx context.Context) (settled bool, err error) {
 	for range comparisons {
 		// Looked at again if another process is at it, which may be the first of
 		// the caller's.
-		another, err := c.another(ctx)
+		is, err := stand(ctx, c.store)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if another {
-			return c.without(ctx)
+		if c.witness == nil || c.another(is) {
+			return c.without(ctx, is)
 		}
-		agreed, err := c.once(ctx)
+		agreed, settled, err := c.once(ctx, is)
 		if agreed || err != nil {
-			return err
+			return settled, err
 		}
 	}
-	return fmt.Errorf("%w: other processes accept older states of it again and again", kv.ErrUnavailable)
+	return false, fmt.Errorf("%w: other processes accept older states of it again and again", kv.ErrUnavailable)
 }
 
 // another reports whether the store has a witness of the caller's, and this is the
 // engine's: it knows nothing, and that is no reason to recover anything.
-func (c comparison) another(ctx context.Context) (bool, error) {
-	if c.watch != TheEngines {
-		return false, nil
-	}
-	w, err := readWatch(ctx, c.store)
-	if machine.IsDamage(err) {
-		return false, nil
-	}
-	return w.By == byCaller, err
+func (c comparison) another(is standing) bool {
+	return c.watch == TheEngines && is.watch.By == byCaller
 }
 
 // comparisons is how often other processes may be at it meanwhile.
@@ -74,31 +66,26 @@ type comparison struct {
 	unread  error // why the store's generation cannot be read, if so
 }
 
-// once compares once. It returns false if another process is at it.
-func (c comparison) once(ctx context.Context) (agreed bool, err error) {
+// once compares once with a store that stood so before. It returns false if another
+// process is at it.
+func (c comparison) once(ctx context.Context, before standing) (agreed, settled bool, err error) {
 	s := c.store
 	// What is found in the store between two equal generations belongs
 	// together with what the witness says between them.
-	before, err := readGeneration(ctx, s.DB)
-	if c.unread = err; err != nil && !machine.IsDamage(err) {
-		return false, err
-	}
+	c.unread = before.unread
 	seen, answer := c.load(ctx)
-	stored := witness.Mark{Store: witness.StoreID(s.ID)}
 	// The head is looked at after the witness, which is never ahead.
-	if stored.Head, err = head(ctx, s.DB.Store()); err != nil {
-		return false, err
+	is, err := stand(ctx, s)
+	if err != nil {
+		return false, false, err
 	}
-	stored.Generation, err = readGeneration(ctx, s.DB)
-	if err != nil && !machine.IsDamage(err) {
-		return false, err
+	if is.generation != before.generation || (is.unread == nil) != (c.unread == nil) {
+		return false, false, nil
 	}
-	if stored.Generation != before || (err == nil) != (c.unread == nil) {
-		return false, nil
-	}
+	stored := witness.Mark{Store: witness.StoreID(s.ID), Generation: is.generation, Head: is.head}
 	if c.watch == TheCallers && answer == nil && stored.Generation == 0 && seen.Store != stored.Store {
 		if s.Lost, err = isNew(ctx, s); s.Lost || err != nil {
-			return s.Lost, err // the witness goes on to know the other
+			return s.Lost, is.settled, err // the witness goes on to know the other
 		}
 	}
 	lost := lostTail(s.DB.Store(), stored.Head)
@@ -108,19 +95,19 @@ func (c comparison) once(ctx context.Context) (agreed bool, err error) {
 	}
 	cause, err := causeOf(known, seen, answer, lost)
 	if err != nil {
-		return false, fmt.Errorf("pawl: ask the witness of the store: %w", err)
+		return false, false, fmt.Errorf("pawl: ask the witness of the store: %w", err)
 	}
 	if cause == 0 && c.unread != nil {
 		cause = account.Unwitnessed // nobody can tell
 	}
 	seen.Head = max(seen.Head, lost)
-	if agreed, err = c.agree(ctx, &stored, seen, cause); !agreed || err != nil {
-		return false, err
+	if agreed, err = c.agree(ctx, is, &stored, seen, cause); !agreed || err != nil {
+		return false, false, err
 	}
 	s.Generation = stored.Generation
 	s.Use(witness.Wrap(s.DB.Store(), c.witness, stored, witness.OnError(c.lags)))
 	c.warn(ctx)
-	return true, nil
+	return true, is.settled && cause == 0, nil
 }
 
 // isNew reports whether there is no account in a store.
@@ -141,28 +128,21 @@ func (c comparison) warn(ctx context.Context) {
 	}
 }
 
-// without is Compare where nothing witnesses the store.
-func (c comparison) without(ctx context.Context) error {
-	found, err := head(ctx, c.store.DB.Store())
-	if err != nil {
-		return err
-	}
-	if lost := lostTail(c.store.DB.Store(), found); lost != 0 {
-		c.tell(ctx, account.Behind, found, lost)
+// without is compare where nothing witnesses the store.
+func (c comparison) without(ctx context.Context, is standing) (settled bool, err error) {
+	if lost := lostTail(c.store.DB.Store(), is.head); lost != 0 {
+		c.tell(ctx, account.Behind, is.head, lost)
 		if err := requireRecovery(ctx, c.store, account.Behind); err != nil {
-			return err
+			return false, err
 		}
+		is.settled = false
 	}
-	generation, err := readGeneration(ctx, c.store.DB)
-	if err != nil && !machine.IsDamage(err) {
-		return err
-	}
-	c.store.Generation = generation
-	c.store.Unwitnessed = generation != 0 || err != nil
+	c.store.Generation = is.generation
+	c.store.Unwitnessed = is.generation != 0 || is.unread != nil
 	if c.store.Unwitnessed {
 		c.store.Log.WarnContext(ctx, "the store has a witness and was opened without it: nothing is sent")
 	}
-	return nil
+	return is.settled, nil
 }
 
 // lostTail returns what an engine says to have committed in a store that goes to
@@ -206,16 +186,18 @@ func causeOf(stored, seen witness.Mark, answer error, lost kv.Version) (account.
 
 // agree requires that the accounts are recovered if there is a cause, and makes
 // store and witness agree. It returns false if another process did meanwhile.
-func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witness.Mark, cause account.Cause) (bool, error) {
-	before := stored.Generation
+func (c comparison) agree(ctx context.Context, is standing, stored *witness.Mark, seen witness.Mark, cause account.Cause) (bool, error) {
 	stored.Generation = nextGeneration(*stored, seen, cause)
 	if cause == 0 {
 		// The witness first: a store that says it has one, and has none, is taken
 		// for a copy.
-		if err := c.save(ctx, stored); err != nil {
+		if err := save(ctx, c.witness, *stored); err != nil {
 			return false, err
 		}
-		return c.replaceGeneration(ctx, before, stored.Generation)
+		if is.generation == stored.Generation && is.watch.By == c.watch.by() {
+			return true, nil
+		}
+		return c.replaceGeneration(ctx, is.generation, stored.Generation)
 	}
 	c.tell(ctx, cause, stored.Head, seen.Head)
 	if cause == account.Behind && c.unread == nil {
@@ -239,7 +221,7 @@ func (c comparison) agree(ctx context.Context, stored *witness.Mark, seen witnes
 		return true, c.save(ctx, stored)
 	}
 	// The store first: until the witness agrees, all of this is done again.
-	if ok, err := c.replaceGeneration(ctx, before, stored.Generation); !ok || err != nil {
+	if ok, err := c.replaceGeneration(ctx, is.generation, stored.Generation); !ok || err != nil {
 		return false, err
 	}
 	return true, c.save(ctx, stored)

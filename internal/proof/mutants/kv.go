@@ -117,6 +117,12 @@ var kvMutants = []mutant{
 		pkgs: []string{"./kv/memkv"},
 	},
 	{
+		name: "an opening gives a host's file a new place",
+		file: "kv/witness/renew.go",
+		old:  "case !renewable || f.stays || !mine:", new: "case !renewable || !mine:",
+		test: "TestHostFileStays", pkgs: []string{"./kv/witness"},
+	},
+	{
 		name: "a copied witness is taken for the one that was written",
 		file: "kv/witness/page.go",
 		old:  "err == nil && !p.identity.is(now)", new: "err == nil && false && !p.identity.is(now)",

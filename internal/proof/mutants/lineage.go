@@ -47,7 +47,7 @@ var lineageMutants = []mutant{
 	{
 		name: "a store that had a witness sends without it",
 		file: "internal/machine/lineage/witness.go",
-		old:  "c.store.Unwitnessed = generation != 0", new: "c.store.Unwitnessed = generation != 0 && false",
+		old:  "c.store.Unwitnessed = is.generation != 0", new: "c.store.Unwitnessed = is.generation != 0 && false",
 		test: "TestNothingIsSentWithoutTheWitness", pkgs: []string{"."},
 	},
 	{
@@ -59,8 +59,26 @@ var lineageMutants = []mutant{
 	{
 		name: "who opens a store without its caller's witness has all accounts recovered",
 		file: "internal/machine/lineage/witness.go",
-		old:  "return w.By == byCaller, err", new: "return w.By == byCaller && false, err",
+		old:  "is.watch.By == byCaller\n", new: "is.watch.By == byCaller && false\n",
 		test: "TestAnothersWitness", pkgs: []string{"."},
+	},
+	{
+		name: "an opening does not see that accounts could not be marked",
+		file: "internal/machine/lineage/standing.go",
+		old:  "watch.Cause == 0 && !some", new: "watch.Cause == 0 && (!some || true)",
+		test: "TestUnmarkedAccount", pkgs: []string{"."},
+	},
+	{
+		name: "an opening does not see that somebody was marking accounts",
+		file: "internal/machine/lineage/standing.go",
+		old:  "watch.Cause == 0 && !some", new: "!some",
+		test: "TestLostTailOfManyAccounts", pkgs: []string{"."},
+	},
+	{
+		name: "nobody notes who witnesses a store of before",
+		file: "internal/machine/lineage/witness.go",
+		old:  "is.generation == stored.Generation && is.watch.By == c.watch.by()", new: "is.generation == stored.Generation",
+		test: "TestWhoWitnessesIsNoted", pkgs: []string{"."},
 	},
 	{
 		name: "a death in between leaves accounts unmarked",

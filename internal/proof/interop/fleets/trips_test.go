@@ -146,7 +146,7 @@ const batchOf = 100
 func (f *far) figures(t *testing.T, engine string) {
 	ctx := t.Context()
 	exactly := func(n int) func(int) int { return func(int) int { return n } }
-	batches, opening := exactly(4), exactly(15)
+	batches, opening := exactly(4), exactly(9)
 	if engine == etcd { // which is split
 		batches = func(commits int) int { return 4 * commits }
 	}
