@@ -9,11 +9,12 @@ import (
 	"testing"
 )
 
-// built are the programs that were built, each once.
+// built are the programs that were built, each once, and those that are served for them.
 var built struct {
 	sync.Mutex
-	dir   string
-	files map[string]string // by how they were built
+	dir    string
+	files  map[string]string // by how they were built
+	served map[string]string // by the file that was built
 }
 
 // Build builds a package for js/wasm, its tests if test is set, and returns the file.
@@ -50,6 +51,29 @@ func BuildOver(t testing.TB, dir, pkg string, test bool, overlay string) string 
 	return file
 }
 
+// served is a program as it is shipped: without what web/dev/strip.mjs takes out, where there
+// is Node.
+func served(t testing.TB, file string) string {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		if os.Getenv("PAWL_WEB") == "1" {
+			t.Fatalf("PAWL_WEB=1 requires Node 20: %v", err)
+		}
+		return file
+	}
+	built.Lock()
+	defer built.Unlock()
+	if less, known := built.served[file]; known {
+		return less
+	}
+	less := filepath.Join(built.dir, fmt.Sprintf("served-%d.wasm", len(built.served)))
+	if said, err := exec.Command("node", devTools+"/strip.mjs", file, less).CombinedOutput(); err != nil {
+		t.Fatalf("strip %s: %v\n%s", file, err, said)
+	}
+	built.served[file] = less
+	return less
+}
+
 // WithBuilds runs tests that build programs, and drops those, and the browser that tests
 // had together, when they have ended.
 func WithBuilds(m *testing.M) (code int) {
@@ -60,6 +84,6 @@ func WithBuilds(m *testing.M) (code int) {
 	}
 	defer os.RemoveAll(built.dir)
 	defer quitShared()
-	built.files = make(map[string]string)
+	built.files, built.served = make(map[string]string), make(map[string]string)
 	return m.Run()
 }

@@ -71,8 +71,9 @@ wake();
 	return s
 }
 
-// ServeProgram lets pages run a program by a name.
+// ServeProgram lets pages run a program by a name, as it is shipped.
 func (s *Server) ServeProgram(name, file string) {
+	file = served(s.t, file)
 	s.mux.HandleFunc("/"+name+".wasm", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
 }
 

@@ -57,11 +57,8 @@ func TestStrip(t *testing.T) {
 // inNode is what a program prints in Node.
 func inNode(t *testing.T, file string) string {
 	t.Helper()
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("node", filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), file).CombinedOutput()
+	run := nodeCommand(t, file)
+	out, err := exec.Command(run[0], run[1:]...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
