@@ -18,6 +18,7 @@
 # make e2e-long the same in full, and mautrix-go's own encryption beside it; SEED plays a story again
 # make web     the engine on IndexedDB in Chromium, in full: each fault FAULTS times (default 20), at instants of SEED (CHROMIUM names another); in Firefox and WebKitGTK, where installed, what they can
 # make wasm    the npm package for JavaScript, to build/web, and what it weighs (docs/web.md)
+# make primitives  what cryptography takes natively and in WebAssembly, the first call and after 1,000 (docs/web.md)
 # make peers   builds the other systems' programs (bench/peers/README.md) as far as the machine can
 # make vectors writes what ports are tested with and libsodium computes, by Python with internal/proof/port/requirements.txt
 # make browser looks at the benchmark report in CHROMIUM (default chromium); the pictures go to build/browser
@@ -41,7 +42,7 @@ WITHGOOLM := CGO_ENABLED=0 $(GO)
 # libolm is optional on a developer's machine and required in CI (PAWL_LIBOLM=1).
 LIBOLM := $(if $(PAWL_LIBOLM)$(wildcard /usr/include/olm/olm.h /usr/local/include/olm/olm.h /opt/homebrew/include/olm/olm.h),-tags libolm,)
 
-.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web wasm fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python bind vectors
+.PHONY: check quick lint cross systems test test-race test-whole test-floor test-386 test-interop test-clients test-fleet test-web web wasm primitives fleet failover fuzz crash mutants upstream bench bench-peers bench-network bench-mautrix peers browser synapse dendrite e2e e2e-long libpawl test-c story-python bind vectors
 
 # What "go test" vets is vetted by lint, once, and not in each way that tests are built.
 check: export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -vet=off)
@@ -208,6 +209,9 @@ wasm:
 	node web/dev/weigh.mjs build/names.wasm
 	cd $(CLIENTS)/nodebot && { [ -d node_modules ] || npm ci --no-fund --no-audit; }
 	cd internal/proof/web && $(GO) test -v -count=1 -run TestStartUp .
+
+primitives:
+	cd internal/proof/web && PAWL_WEB=1 $(GO) test -v -count=1 -run 'TestPrimitives$$' .
 
 # PostgreSQL, PgBouncer and etcd on hosts of their own, and processes on three others. The
 # programs are optional on a developer's machine, and required with PAWL_FLEET=1. In short

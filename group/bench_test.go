@@ -70,3 +70,11 @@ func BenchmarkAdvance10000(b *testing.B) {
 		mustAdvance(b, k, 10_000)
 	}
 }
+
+// One step, of which 255 of 256 take one hash.
+func BenchmarkStep(b *testing.B) {
+	var r state
+	for b.Loop() {
+		r.advance(r.index + 1)
+	}
+}
