@@ -16,8 +16,8 @@ var ErrDangling = errors.New("a link that leads nowhere")
 
 // Resolve returns the one name of a file or directory: absolute, and without
 // links. What lies beside it is named after that, so that all who come by
-// different names find the same. It need not exist, nor need its directory.
-// Errors: ErrDangling, and those of the file system.
+// different names find the same. It need not exist, nor need its directory, but
+// for one that ".." leads out of. Errors: ErrDangling, and those of the file system.
 func Resolve(path string) (string, error) {
 	path, err := absolute(path)
 	if err != nil {
@@ -43,7 +43,7 @@ func Resolve(path string) (string, error) {
 		}
 	}
 	dir, name := filepath.Split(path)
-	if dir == "" || dir == path { // the root
+	if dir == "" || dir == path || name == ".." { // the root, or out of what is not there
 		return "", err
 	}
 	if dir, err = Resolve(dir); err != nil {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,6 +45,11 @@ func TestResolve(t *testing.T) {
 	for _, path := range []string{"gone", "nowhere", "nowhere/file"} {
 		if got, err := Resolve(path); !errors.Is(err, ErrDangling) {
 			t.Errorf("%s is %s, %v, want %v", path, got, err, ErrDangling)
+		}
+	}
+	for _, path := range []string{"missing/../new", "relative/missing/..", "real/missing/../../new"} { // as the system says
+		if got, err := Resolve(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is %s, %v, want %v", path, got, err, fs.ErrNotExist)
 		}
 	}
 	for _, path := range []string{"self", "one", "two/file", "file/below"} {

@@ -33,6 +33,9 @@ const (
 // resolve returns the one name of a store's file: processes that open it by
 // different names must meet at the same files beside it.
 func resolve(path string) (string, error) {
+	if path != "" && os.IsPathSeparator(path[len(path)-1]) {
+		return "", fmt.Errorf("%w: %s is the name of a directory, and a store is a file", kv.ErrInvalid, path)
+	}
 	path, err := files.Resolve(path)
 	return path, kv.OfSystem(err)
 }
@@ -45,6 +48,10 @@ func inspect(path string) (exists bool, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
 			return false, fmt.Errorf("%w: the directory of %s must exist: %w", kv.ErrUnusable, path, err)
+		}
+		// The longest of the names beside it, before the first is made.
+		if _, err := os.Lstat(path + newSuffix + journalSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, translate(err)
 		}
 		return false, nil
 	case err != nil:
