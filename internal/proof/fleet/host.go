@@ -36,7 +36,7 @@ type Host struct {
 
 // Start starts a process on the host. It ends with the test's process, if not before.
 func (h *Host) Start(cmd *exec.Cmd) (err error) {
-	dieWithParent(cmd)
+	ofItsHost(cmd)
 	h.do(func() { err = cmd.Start() })
 	return err
 }

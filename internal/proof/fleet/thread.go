@@ -71,12 +71,15 @@ func (t *thread) beside(fn func()) error {
 	return <-entered
 }
 
-// dieWithParent ends a process with the thread that starts it.
-func dieWithParent(cmd *exec.Cmd) {
+// ofItsHost ends a process with the thread that starts it, and gives it a session of its
+// own, as what starts a host's services does: by sessions Linux shares out the processors
+// (sched(7), autogroup). In the test's own session all that it has started would have no
+// more of them together than each single backend of a PostgreSQL server.
+func ofItsHost(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	attr := *cmd.SysProcAttr // others may use it too
-	attr.Pdeathsig = syscall.SIGKILL
+	attr.Pdeathsig, attr.Setsid = syscall.SIGKILL, true
 	cmd.SysProcAttr = &attr
 }

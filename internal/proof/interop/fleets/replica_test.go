@@ -50,15 +50,43 @@ type reply struct {
 	Duplicate            bool
 	Identity, OneTimeKey string // of a device that was made
 	Err                  string
+	Phases               phases
+}
+
+// phases are how far a replica with an order had come when.
+type phases struct {
+	Began    time.Time // the program itself
+	Ready    time.Time // the engine is open
+	Told     time.Time // what to do
+	Opened   time.Time // the device
+	Answered time.Time
+}
+
+// from says how long each took, from when the process was started.
+func (p phases) from(start time.Time) string {
+	var took []string
+	for _, one := range []struct {
+		name string
+		at   time.Time
+	}{{"program", p.Began}, {"engine", p.Ready}, {"order", p.Told}, {"device", p.Opened}, {"message", p.Answered}, {"reply", time.Now()}} {
+		took = append(took, fmt.Sprintf("%s %v", one.name, one.at.Sub(start).Round(time.Millisecond)))
+		start = one.at
+	}
+	return strings.Join(took, ", ")
 }
 
 // replica is all devices of a bridge, each in a space of its own that is opened when it is
 // first asked for.
 type replica struct {
 	store   func(ctx context.Context, name string) (kv.Store, error)
+	opening chan struct{} // has room for those that are being opened
 	mu      sync.Mutex
 	devices map[int]func() (*pawl.Machine, error)
 }
+
+// openAtOnce is how many devices a replica opens at a time. A new one is asked for many at
+// once, and the first is not to wait until all others have come as far.
+const openAtOnce = 2
 
 // placesOfReplica are how many connections to PostgreSQL a replica has, beside the one that
 // listens.
@@ -96,13 +124,15 @@ func spacesOf(ctx context.Context, engine, url, dir string) (store func(context.
 
 // serveReplica answers orders until there are no more.
 func serveReplica(in io.Reader, out io.Writer) error {
+	began := time.Now()
 	ctx := context.Background()
 	store, end, err := spacesOf(ctx, os.Getenv(engineEnv), os.Getenv(urlEnv), os.Getenv(ownEnv))
 	if err != nil {
 		return err
 	}
 	defer end()
-	r := &replica{store: store, devices: make(map[int]func() (*pawl.Machine, error))}
+	r := &replica{store: store, opening: make(chan struct{}, openAtOnce), devices: make(map[int]func() (*pawl.Machine, error))}
+	ready := time.Now()
 	var mu sync.Mutex
 	replies := json.NewEncoder(out)
 	var calls sync.WaitGroup
@@ -114,8 +144,11 @@ func serveReplica(in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
+		at := phases{Began: began, Ready: ready, Told: time.Now()}
 		calls.Go(func() {
-			answer, err := r.obey(ctx, o)
+			answer, err := r.obey(ctx, o, &at)
+			at.Answered = time.Now()
+			answer.Phases = at
 			if answer.Number = o.Number; err != nil {
 				answer.Err = err.Error()
 			}
@@ -126,11 +159,12 @@ func serveReplica(in io.Reader, out io.Writer) error {
 	}
 }
 
-func (r *replica) obey(ctx context.Context, o order) (answer reply, err error) {
+func (r *replica) obey(ctx context.Context, o order, at *phases) (answer reply, err error) {
 	m, err := r.device(ctx, o.Device, o.Create)
 	if err != nil {
 		return answer, err
 	}
+	at.Opened = time.Now()
 	if o.Create {
 		return introduce(ctx, m)
 	}
@@ -148,6 +182,8 @@ func (r *replica) device(ctx context.Context, i int, create bool) (*pawl.Machine
 	open := r.devices[i]
 	if open == nil {
 		open = sync.OnceValues(func() (*pawl.Machine, error) {
+			r.opening <- struct{}{}
+			defer func() { <-r.opening }()
 			name := fmt.Sprintf("ghost%d", i)
 			space, err := r.store(ctx, name)
 			if err != nil {
@@ -204,6 +240,7 @@ type replicaProcess struct {
 	last    int
 	waiting map[int]chan reply
 	killed  bool          // on purpose
+	phases  string        // of the first message
 	first   time.Duration // until it had answered a message; 0: it has not
 }
 
@@ -238,6 +275,7 @@ func (p *replicaProcess) receive(stdout io.Reader) {
 		p.mu.Lock()
 		if p.first == 0 && r.Identity == "" {
 			p.first = time.Since(p.began)
+			p.phases = r.Phases.from(p.began)
 		}
 		p.waiting[r.Number] <- r
 		delete(p.waiting, r.Number)
