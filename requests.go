@@ -94,7 +94,9 @@ func Refused(status int, body []byte) Failure {
 // The request waits a day at most. Rooms wait for an answer to KeysQuery or KeysClaim
 // where that is 15 seconds or less, and go on without where it is longer, or where the
 // server asks a third time; who was asked for is asked for again then, after 15
-// minutes at most. Refused with 429 is the same, with the time that the body names.
+// minutes at most. A time that has passed is taken for none: the request waits 2
+// seconds, and longer with each such answer. Refused with 429 is the same, with the time
+// that the body names.
 func Later(until time.Time) Failure {
 	return Failure{outbox.Failure{Reason: outbox.Later, Until: until}}
 }

@@ -118,10 +118,11 @@ func (f Failure) Long(r Request, now time.Time) bool {
 }
 
 // Pause returns how long to wait before the same request is sent again, after so
-// many failures in a row, this one included.
+// many failures in a row, this one included. A time that has passed names none: the
+// clock was set, or the server says 0 to everybody.
 func (f Failure) Pause(failures uint32, now time.Time) time.Duration {
 	wait, _ := f.Wait(now)
-	if f.Reason == Refused {
+	if f.Reason == Refused || f.Reason == Later && wait == 0 {
 		return max(wait, Backoff(failures, 2*time.Second, 15*time.Minute))
 	}
 	return wait
